@@ -30,7 +30,12 @@ export default {
   forbidden: [
     { name: "no-circular", severity: "error", from: {}, to: { circular: true } },
     { name: "no-unresolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
-    { name: "packages-never-import-apps", severity: "error", from: { path: "^packages/" }, to: { path: "^(apps|examples)/" } },
+    {
+      name: "packages-never-import-apps",
+      severity: "error",
+      from: { path: "^packages/" },
+      to: { path: "^(apps|examples)/" },
+    },
     {
       name: "no-relative-reach-into-another-package",
       severity: "error",
@@ -42,7 +47,10 @@ export default {
       comment: "Floors 1 and 2 touch the machine only behind their node entry (src/node.ts and src/lib/node/).",
       severity: "error",
       from: { path: `^packages/(${floor12.join("|")})/src/`, pathNot: "/src/(node\\.ts|lib/node/)|\\.test\\.ts$" },
-      to: { path: "^(node:)?(fs|fs/promises|http|https|net|tls|process|child_process|worker_threads|os|zlib|crypto|sqlite)$", dependencyTypes: ["core"] },
+      to: {
+        path: "^(node:)?(fs|fs/promises|http|https|net|tls|process|child_process|worker_threads|os|zlib|crypto|sqlite)$",
+        dependencyTypes: ["core"],
+      },
     },
     {
       name: "portable-entries-never-reach-node-code",

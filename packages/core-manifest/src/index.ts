@@ -1,1 +1,63 @@
-export {};
+export {
+  LadingError,
+  EXIT_CODES,
+  causeMessages,
+  isLadingError,
+  type ErrorCatalogue,
+  type ErrorCatalogueEntry,
+  type ErrorCategory,
+  type LadingErrorInit,
+  type LadingErrorJson,
+} from "./lib/error.ts";
+export { CoreError, CORE_ERRORS, type CoreErrorCode } from "./lib/core-error.ts";
+export type { SourceLocation } from "./lib/source-location.ts";
+export { ignoreEvents, type EventListener, type LadingEvent } from "./lib/event.ts";
+export { digestFromBytes, digestHex, parseDigest, tryParseDigest, type Digest } from "./lib/digest.ts";
+export {
+  NAME_PART_MAX_LENGTH,
+  canonicalName,
+  indexDocumentPath,
+  parsePackageName,
+  splitName,
+  tryParsePackageName,
+  type CanonicalName,
+  type PackageName,
+} from "./lib/name.ts";
+export {
+  VERSION_MAX_LENGTH,
+  compareVersions,
+  compatibilitySlot,
+  isPrerelease,
+  parseVersion,
+  tryParseVersion,
+  type Version,
+} from "./lib/version.ts";
+export type { Requirement, RequirementSyntax } from "./lib/requirement.ts";
+export type {
+  BuildProfile,
+  ChaosProfile,
+  DependencyKind,
+  DependencySource,
+  Diagnostic,
+  DiagnosticSeverity,
+  DialectId,
+  FaultScheduleEntry,
+  ManifestDependency,
+  PackageInfo,
+  PackageManifest,
+  RiskLevel,
+  RuntimeDependency,
+  SecurityPolicy,
+  WorkspaceTable,
+} from "./lib/manifest.ts";
+export type { PackageKind, PackageRecord, PublishedManifest, RecordedDependency } from "./lib/package-record.ts";
+export type { IndexArtifact, IndexDocument, IndexVersion, VersionStatus } from "./lib/index-document.ts";
+export type { LockArtifact, LockPackage, LockSource, Lockfile } from "./lib/lockfile.ts";
+export type {
+  BinProfile,
+  CommandSpelling,
+  EcosystemProfile,
+  HostAxis,
+  PackageCodec,
+  PackageFormat,
+} from "./lib/profile.ts";

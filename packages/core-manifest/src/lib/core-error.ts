@@ -1,0 +1,81 @@
+import { LadingError, type ErrorCatalogue, type LadingErrorInit } from "./error.ts";
+
+/** Codes of names, versions, requirements, digests, lock files, index documents and profiles. */
+export type CoreErrorCode =
+  | "DIGEST_INVALID"
+  | "NAME_INVALID"
+  | "VERSION_INVALID"
+  | "REQUIREMENT_INVALID"
+  | "LOCKFILE_INVALID"
+  | "LOCKFILE_VERSION_UNSUPPORTED"
+  | "INDEX_DOCUMENT_INVALID"
+  | "INDEX_DOCUMENT_SCHEMA_UNSUPPORTED"
+  | "PROFILE_INVALID"
+  | "MANIFEST_INVALID"
+  | "MANIFEST_NOT_EXPRESSIBLE";
+
+/** Explanations of {@link CoreErrorCode}. */
+export const CORE_ERRORS: ErrorCatalogue<CoreErrorCode> = {
+  DIGEST_INVALID: {
+    category: "integrity",
+    summary: "A digest is not of the form `sha256:` and 64 lower-case hexadecimal digits.",
+    help: "Copy the digest again from its source; a shortened one is never accepted.",
+  },
+  NAME_INVALID: {
+    category: "usage",
+    summary: "A package name breaks the name rules.",
+    help: "Use lower-case letters, digits, `-`, `_` and `.`, starting with a letter or digit, optionally after one namespace: `company/tool`.",
+  },
+  VERSION_INVALID: {
+    category: "usage",
+    summary: "A version is not a SemVer 2.0.0 version.",
+    help: "Write three numbers, such as `1.0.0`, with an optional pre-release `-rc.1` and build `+5`.",
+  },
+  REQUIREMENT_INVALID: {
+    category: "usage",
+    summary: "A version requirement cannot be read.",
+    help: "Use forms like `^1.2.0`, `~1.2`, `>=1.0, <2.0`, `1.*` or `=1.2.3`; a comma means and, `||` means or.",
+  },
+  LOCKFILE_INVALID: {
+    category: "manifest",
+    summary: "A lock file is damaged or was edited by hand into something that is not a lock.",
+    help: "Restore it from version control, or delete it and run `lock` to make a new one.",
+  },
+  LOCKFILE_VERSION_UNSUPPORTED: {
+    category: "manifest",
+    summary: "A lock file has a format version that this release does not know.",
+    help: "Upgrade the tool, or delete the lock and run `lock` to write one in this release's format.",
+  },
+  INDEX_DOCUMENT_INVALID: {
+    category: "io",
+    summary: "A registry's index document is not valid.",
+    help: "Try again; if it persists, the registry's operator should run `admin rebuild-index`.",
+  },
+  INDEX_DOCUMENT_SCHEMA_UNSUPPORTED: {
+    category: "io",
+    summary: "A registry's index document has a newer schema than this release reads.",
+    help: "Upgrade the tool.",
+  },
+  PROFILE_INVALID: {
+    category: "usage",
+    summary: "An ecosystem profile breaks the profile schema.",
+    help: "Run `profile check FILE`, which lists every mistake with its line.",
+  },
+  MANIFEST_INVALID: {
+    category: "manifest",
+    summary: "A manifest has mistakes; each is listed with its line and column.",
+    help: "Correct the lines shown; `check` lists them again.",
+  },
+  MANIFEST_NOT_EXPRESSIBLE: {
+    category: "manifest",
+    summary: "A manifest holds something that the target dialect cannot say.",
+    help: "Remove or move what is listed, or choose another dialect.",
+  },
+};
+
+/** An error of this package's own rules. */
+export class CoreError extends LadingError<CoreErrorCode> {
+  constructor(init: LadingErrorInit<CoreErrorCode>) {
+    super(CORE_ERRORS, init);
+  }
+}
