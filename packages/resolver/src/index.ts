@@ -1,1 +1,37 @@
-export {};
+export { createResolver, resolve, type ResolveOptions } from "./lib/resolve.ts";
+export { explainDerivation, type ExplainOptions } from "./lib/explain.ts";
+export { ResolverError, RESOLVER_ERRORS, type ResolverErrorCode } from "./lib/resolver-error.ts";
+export type {
+  Candidate,
+  CoexistencePolicy,
+  Dependency,
+  DependencyProvider,
+  Derivation,
+  Exclusion,
+  ExclusionReason,
+  LockedPackage,
+  Override,
+  PackageKey,
+  PackageMetadata,
+  PeerPolicy,
+  PrereleasePolicy,
+  ProofCause,
+  ProofStatement,
+  ProofTerm,
+  ReachKind,
+  Resolution,
+  ResolutionNote,
+  ResolutionStatistics,
+  ResolvedDependency,
+  ResolvedPackage,
+  ResolvedRoot,
+  ResolveInput,
+  Resolver,
+  ResolverStep,
+  RootPackage,
+  SolvedResolution,
+  Suggestion,
+  UnsolvableResolution,
+  VersionPreference,
+  VersionRequirement,
+} from "./lib/types.ts";
