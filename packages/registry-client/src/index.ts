@@ -1,1 +1,45 @@
-export {};
+export {
+  REGISTRY_CLIENT_ERRORS,
+  RegistryClientError,
+  type RegistryClientErrorCode,
+} from "./lib/registry-client-error.ts";
+export type {
+  ApiAnswer,
+  ApiRequest,
+  BlobStream,
+  CachedMetadata,
+  CacheLookup,
+  Clock,
+  Credential,
+  CredentialStore,
+  Fetch,
+  FetchInit,
+  FetchResponse,
+  MetadataAnswer,
+  MetadataCache,
+  Publication,
+  RegistryDescription,
+  Transport,
+  TransportOptions,
+} from "./lib/ports.ts";
+export type { AuthType, RegistriesFile, RegistryConfig } from "./lib/registry-config.ts";
+export type {
+  Account,
+  ApiObject,
+  CallOptions,
+  ClientMetrics,
+  DocumentOptions,
+  Download,
+  DownloadArtifact,
+  DownloadManyOptions,
+  DownloadOptions,
+  Health,
+  Page,
+  PublishInput,
+  PublishResult,
+  RegistryClient,
+  SearchItem,
+  SearchOptions,
+  TokenInfo,
+  TokenRequest,
+} from "./lib/client-types.ts";

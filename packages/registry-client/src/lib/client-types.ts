@@ -1,0 +1,212 @@
+import type { Digest, EventListener, IndexDocument } from "@lading/core-manifest";
+import type { Credential, RegistryDescription } from "./ports.ts";
+import type { RegistryConfig } from "./registry-config.ts";
+
+export interface CallOptions {
+  /** Aborts the operation, which rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Where a package file is and what it must be. */
+export interface DownloadArtifact {
+  readonly blob: Digest;
+  /** Exact bytes; where it is unknown, `maxBytes` bounds the download. */
+  readonly size?: number | undefined;
+  /** Shown in events and messages. */
+  readonly package?: string | undefined;
+}
+
+export interface DownloadOptions extends CallOptions {
+  readonly onEvent?: EventListener | undefined;
+  /** Most bytes accepted where the size is unknown. Default: 2 GiB. */
+  readonly maxBytes?: number | undefined;
+}
+
+export interface Download {
+  readonly artifact: DownloadArtifact;
+  /** File to make; its directory must exist, the file itself is replaced. */
+  readonly destination: string;
+}
+
+export interface DownloadManyOptions extends DownloadOptions {
+  /** Downloads at a time. Default: 16. */
+  readonly concurrency?: number | undefined;
+  /** Called as each file is complete, in order of completion; a rejection stops the rest. */
+  readonly onFile?: ((download: Download) => void | Promise<void>) | undefined;
+}
+
+export interface PublishInput extends CallOptions {
+  /** Path of the package file. */
+  readonly artifact: string;
+  readonly blob: Digest;
+  /** Bytes of the file. */
+  readonly size: number;
+  readonly tree?: Digest | undefined;
+  /** The statement's envelope. */
+  readonly statement?: Uint8Array | undefined;
+  /** Whether to return only when the version is in the index. Default: true. */
+  readonly wait?: boolean | undefined;
+  /** How long to wait for that, milliseconds. Default: 30000. */
+  readonly waitTimeoutMs?: number | undefined;
+  readonly onEvent?: EventListener | undefined;
+}
+
+/** What the registry answered to a publication. */
+export interface PublishResult {
+  /** `exists`: the same tree, kind and target was there already; nothing changed. */
+  readonly outcome: "created" | "exists";
+  readonly name: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly target: string;
+  readonly artifact: { readonly blob: Digest; readonly size: number; readonly tree?: Digest; readonly statement?: Digest };
+  readonly signers: readonly string[];
+  readonly status: string;
+  readonly published: string;
+  readonly sequence: number;
+  /** Whether the version is in the index document, as the registry said or as was waited for. */
+  readonly visible: boolean;
+  readonly links: Readonly<Record<string, string>>;
+}
+
+export interface SearchOptions extends CallOptions {
+  /** From 1. */
+  readonly page?: number | undefined;
+  readonly perPage?: number | undefined;
+  readonly category?: string | undefined;
+  readonly keyword?: string | undefined;
+  readonly sort?: string | undefined;
+}
+
+export interface SearchItem {
+  readonly name: string;
+  readonly version: string;
+  readonly description?: string;
+  readonly keywords: readonly string[];
+  readonly downloads?: number;
+  /** Every key of the answer, as sent. */
+  readonly raw: Readonly<Record<string, unknown>>;
+}
+
+/** One page of a list. */
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly page: number;
+  readonly perPage: number;
+  readonly total: number;
+}
+
+/** A JSON object of the registry's API, as `docs/spec/http-api.md` describes it. */
+export type ApiObject = Readonly<Record<string, unknown>>;
+
+export interface Account {
+  readonly username: string;
+  readonly raw: ApiObject;
+}
+
+export interface TokenRequest {
+  readonly name: string;
+  readonly scopes: readonly string[];
+  /** Patterns of package names. */
+  readonly packages?: readonly string[];
+  readonly expiresInDays?: number;
+}
+
+export interface TokenInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly expires?: string;
+  /** Only in the answer to its creation. */
+  readonly token?: string;
+  readonly raw: ApiObject;
+}
+
+export interface Health {
+  readonly ok: boolean;
+  /** Time to the answer, milliseconds. */
+  readonly durationMs: number;
+  readonly raw: ApiObject;
+}
+
+/** Counters since the client was made. */
+export interface ClientMetrics {
+  /** Exchanges with the registry, attempts included. */
+  readonly requests: number;
+  readonly retries: number;
+  /** Answers "not modified". */
+  readonly notModified: number;
+  /** Documents served from this process's memory. */
+  readonly memoryHits: number;
+  /** Reads of the metadata cache, whatever their outcome. */
+  readonly cacheReads: number;
+  /** Documents that the metadata cache had. */
+  readonly cacheHits: number;
+  /** Cache entries that were found damaged and fetched again. */
+  readonly cacheCorrupt: number;
+  readonly downloads: number;
+  readonly downloadedBytes: number;
+  readonly uploadedBytes: number;
+}
+
+export interface DocumentOptions extends CallOptions {
+  /** Ask the registry even when this process has asked before. Default: false. */
+  readonly refresh?: boolean | undefined;
+}
+
+/** One registry. Safe for concurrent use. */
+export interface RegistryClient {
+  readonly registry: RegistryConfig;
+  readonly offline: boolean;
+  /** What the registry says of itself; cached for an hour. */
+  describe(options?: CallOptions): Promise<RegistryDescription>;
+  /** The index document of a package; `undefined` where the registry says that there is none. */
+  packageDocument(name: string, options?: DocumentOptions): Promise<IndexDocument | undefined>;
+  /** Several documents at once, in the order of `names`. */
+  packageDocuments(names: readonly string[], options?: DocumentOptions): Promise<(IndexDocument | undefined)[]>;
+  /** Downloads to a file that exists afterwards only if length and digest are right. */
+  download(artifact: DownloadArtifact, destination: string, options?: DownloadOptions): Promise<void>;
+  downloadMany(downloads: readonly Download[], options?: DownloadManyOptions): Promise<void>;
+  /** A statement's envelope (at most 1 MiB), verified against its digest. */
+  statement(digest: Digest, options?: CallOptions): Promise<Uint8Array>;
+  publish(input: PublishInput): Promise<PublishResult>;
+  /** Creates the name only. */
+  createPackage(name: string, options?: CallOptions): Promise<"created" | "exists">;
+  search(query: string, options?: SearchOptions): Promise<Page<SearchItem>>;
+  list(options?: SearchOptions & { readonly query?: string }): Promise<Page<ApiObject & { readonly name: string }>>;
+  /** Details of a package or of one version; `undefined` where there is none. */
+  info(name: string, version?: string, options?: CallOptions): Promise<ApiObject | undefined>;
+  /** Versions in ascending order; `undefined` where there is no such package. */
+  versions(name: string, options?: CallOptions): Promise<readonly (ApiObject & { readonly version: string })[] | undefined>;
+  readme(name: string, version: string, options?: CallOptions): Promise<string | undefined>;
+  yank(name: string, version: string, reason: string, options?: CallOptions): Promise<void>;
+  unyank(name: string, version: string, options?: CallOptions): Promise<void>;
+  deprecate(
+    name: string,
+    version: string,
+    details: { readonly reason: string; readonly replacement?: string },
+    options?: CallOptions,
+  ): Promise<void>;
+  undeprecate(name: string, version: string, options?: CallOptions): Promise<void>;
+  owners(name: string, options?: CallOptions): Promise<readonly ApiObject[]>;
+  addOwner(name: string, user: string, options?: CallOptions): Promise<void>;
+  removeOwner(name: string, user: string, options?: CallOptions): Promise<void>;
+  register(account: { username: string; password: string; email?: string }, options?: CallOptions): Promise<Account>;
+  /** Proves the credential to the registry and stores it; a password becomes a session token where the registry gives one. */
+  login(credential: Credential, options?: CallOptions): Promise<Account>;
+  /** Uses the credential in this client alone, without asking or storing. */
+  authenticate(credential: Credential): void;
+  /** Forgets the stored credential; whether there was one. */
+  logout(options?: CallOptions): Promise<boolean>;
+  whoami(options?: CallOptions): Promise<Account>;
+  tokens(options?: CallOptions): Promise<readonly TokenInfo[]>;
+  createToken(request: TokenRequest, options?: CallOptions): Promise<TokenInfo>;
+  revokeToken(id: string, options?: CallOptions): Promise<void>;
+  keys(options?: CallOptions): Promise<readonly ApiObject[]>;
+  addKey(publicKeyPem: string, options?: CallOptions & { readonly name?: string }): Promise<ApiObject>;
+  removeKey(id: string, options?: CallOptions): Promise<void>;
+  audit(query?: Readonly<Record<string, string | number | undefined>>, options?: CallOptions): Promise<Page<ApiObject>>;
+  health(options?: CallOptions): Promise<Health>;
+  metrics(): ClientMetrics;
+  close(): Promise<void>;
+}

@@ -1,0 +1,184 @@
+import type { Digest } from "@lading/core-manifest";
+
+/** Time, as the client needs it. Tests pass one that does not wait. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /**
+   * Resolves after `ms` milliseconds.
+   * Rejects with the signal's reason as soon as `signal` aborts.
+   */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** A number in [0, 1): the jitter of retries. */
+  random(): number;
+}
+
+/** What a {@link Fetch} is told. The client follows redirects itself, so `redirect` is always `manual`. */
+export interface FetchInit {
+  readonly method: string;
+  readonly headers: Record<string, string>;
+  /** A body that is streamed has its `content-length` among the headers. */
+  readonly body?: string | Uint8Array<ArrayBuffer> | AsyncIterable<Uint8Array<ArrayBuffer>>;
+  readonly signal: AbortSignal;
+  readonly redirect: "manual";
+  /** `bulk` for package files in either direction, which may run over a pool of connections. */
+  readonly purpose: "call" | "bulk";
+}
+
+/** The part of a web `Response` that the client reads. */
+export interface FetchResponse {
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  /** The body, decoded from transfer and content encodings; reading stops the transfer when it is left early. */
+  readonly body: AsyncIterable<Uint8Array> | null;
+}
+
+/**
+ * One HTTP exchange. Resolves with the answer whatever its status; rejects when there is none (name not found,
+ * refused, reset) or when `signal` aborts, then with the signal's reason or an error whose cause chain holds it.
+ * A handler of the form `(Request) => Response` becomes one by `fetchFromHandler` of the testing entry.
+ */
+export type Fetch = (url: string, init: FetchInit) => Promise<FetchResponse>;
+
+/** What proves who somebody is to one registry. */
+export type Credential =
+  | { readonly type: "token"; readonly token: string }
+  | { readonly type: "basic"; readonly username: string; readonly password: string };
+
+/**
+ * Keeps credentials, each under the exact canonical URL of its registry: what is stored for
+ * `https://host/a/` is never given for `https://host/` or `https://host/a/b/`.
+ */
+export interface CredentialStore {
+  /** The credential, or `undefined` where there is none for exactly this URL. */
+  get(registryUrl: string): Promise<Credential | undefined>;
+  /** Stores or replaces. Rejects with `CREDENTIALS_READ_ONLY` where the store cannot be written. */
+  set(registryUrl: string, credential: Credential): Promise<void>;
+  /** Whether there was one to delete. */
+  delete(registryUrl: string): Promise<boolean>;
+  /** Canonical URLs that have a credential, sorted. */
+  list(): Promise<readonly string[]>;
+}
+
+/** A metadata document as it was last received. */
+export interface CachedMetadata {
+  readonly bytes: Uint8Array;
+  /** The server's entity tag, to ask whether the document changed. */
+  readonly validator?: string;
+  /** When it was received or last confirmed, milliseconds since the epoch. */
+  readonly checkedAt: number;
+}
+
+/** What a cache has under one key. */
+export type CacheLookup =
+  | { readonly status: "hit"; readonly entry: CachedMetadata }
+  | { readonly status: "miss" }
+  /** There was an entry and its bytes are not what was stored; it is gone now. */
+  | { readonly status: "corrupt"; readonly reason: string };
+
+/**
+ * Documents of registries, kept between processes. A `hit` is byte-equal to what was `put`: an implementation
+ * that cannot be sure stores the digest beside the bytes and compares it on every read.
+ */
+export interface MetadataCache {
+  /** Never rejects for a damaged entry: that is the outcome `corrupt`. */
+  get(registryUrl: string, path: string): Promise<CacheLookup>;
+  /** Stores or replaces, atomically: a reader sees the old entry or the new one. */
+  put(registryUrl: string, path: string, entry: CachedMetadata): Promise<void>;
+  delete(registryUrl: string, path: string): Promise<void>;
+  /** Forgets one registry, or all. */
+  clear(registryUrl?: string): Promise<void>;
+}
+
+/** Outcome of reading a metadata document. */
+export type MetadataAnswer =
+  | { readonly status: "found"; readonly bytes: Uint8Array; readonly validator?: string }
+  /** Only where a validator was given: what the caller has is current. */
+  | { readonly status: "unchanged" }
+  | { readonly status: "absent" };
+
+/** A blob on its way. */
+export interface BlobStream {
+  /** Bytes of the whole blob, where the other side says so. */
+  readonly size?: number;
+  /** Where `body` starts: what was asked for, or 0 where the other side cannot start elsewhere. */
+  readonly offset: number;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** One upload: the fields of the HTTP contract's multipart body. */
+export interface Publication {
+  readonly blob: Digest;
+  readonly size: number;
+  readonly tree?: Digest;
+  /** The statement's envelope, byte for byte. */
+  readonly statement?: Uint8Array<ArrayBuffer>;
+  /** Name of the file, without directories. */
+  readonly fileName: string;
+  /** The package's bytes from the start; called again for every attempt. */
+  readonly open: () => AsyncIterable<Uint8Array<ArrayBuffer>>;
+  /** Called as bytes leave: rises from 0 to `size` in every attempt. */
+  readonly onProgress?: (uploadedBytes: number) => void;
+}
+
+/** A call of the registry's API. */
+export interface ApiRequest {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  /** Below the API base, without a leading slash: `packages/tool/versions`. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  /** What the user is doing, for messages: `search for "http"`. */
+  readonly action: string;
+  /** Whether a second arrival does no harm. Default: every method but POST. */
+  readonly repeatable?: boolean;
+  /** In place of the stored one; `none` sends no credential. */
+  readonly credential?: Credential | "none";
+}
+
+/** Answer of a call that succeeded, or 404. */
+export interface ApiAnswer {
+  readonly status: number;
+  /** Parsed JSON; `undefined` for an empty body. */
+  readonly body: unknown;
+}
+
+export interface TransportOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a registry says of itself in `/.well-known/lading.json`. */
+export interface RegistryDescription {
+  readonly protocol: 1;
+  readonly name?: string;
+  /** `development`: keys made by the server itself; clients show it. `static`: files without an API. */
+  readonly mode: "development" | "production" | "static";
+  /** Absolute URLs that end in `/`. */
+  readonly index: string;
+  readonly blobs: string;
+  readonly api?: string;
+  readonly auth: readonly string[];
+  readonly limits: { readonly packageBytes?: number };
+  readonly signatures: "required" | "optional";
+  readonly keys: readonly string[];
+}
+
+/**
+ * How one registry is reached. Implementations do not retry and do not cache: the client does.
+ * All reject with a `RegistryClientError`; only its codes `REGISTRY_UNREACHABLE`, `REGISTRY_UNAVAILABLE` and
+ * `REGISTRY_RATE_LIMITED` say that a second attempt may succeed.
+ */
+export interface Transport {
+  describe(options: TransportOptions): Promise<RegistryDescription>;
+  /** A metadata document by its path, such as `index/_/to/tool.json`. */
+  metadata(path: string, options: TransportOptions & { readonly validator?: string }): Promise<MetadataAnswer>;
+  /** A blob from byte `offset` on; `undefined` where there is none. Bytes are not verified. */
+  blob(digest: Digest, options: TransportOptions & { readonly offset?: number }): Promise<BlobStream | undefined>;
+  /** One attempt to publish. The same bytes again are safe. Answers 200 or 201. */
+  publish(publication: Publication, options: TransportOptions & { readonly idempotencyKey: string }): Promise<ApiAnswer>;
+  /** One attempt of an API call. Answers 2xx or 404; everything else rejects. */
+  call(request: ApiRequest, options: TransportOptions): Promise<ApiAnswer>;
+  /** Releases connections. */
+  close(): Promise<void>;
+}

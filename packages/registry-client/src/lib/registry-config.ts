@@ -1,0 +1,34 @@
+/** How a registry wants to be told who is there. */
+export type AuthType = "token" | "basic" | "none";
+
+/** One `[registries.NAME]` table of `registries.toml` (`docs/spec/client-configuration.md`). */
+export interface RegistryConfig {
+  readonly name: string;
+  /** Canonical, see `canonicalRegistryUrl`. */
+  readonly url: string;
+  readonly authType: AuthType;
+  readonly verifySignatures: boolean;
+  /** Whether plain `http:` to another machine is acceptable. */
+  readonly allowInsecure: boolean;
+  /** A registry that is silent for this long has failed. */
+  readonly timeoutMs: number;
+  /** Attempts after the first. */
+  readonly maxRetries: number;
+  /** Public keys that may sign this registry's packages: PEM text or `ed25519:` fingerprints. */
+  readonly publicKeys: readonly string[];
+  /** Accounts whose packages are accepted; empty: all. */
+  readonly trustedPublishers: readonly string[];
+  /** PEM file of certificate authorities beside the system's. */
+  readonly caFile?: string;
+  /** URL of a proxy, in place of HTTPS_PROXY and HTTP_PROXY. */
+  readonly proxy?: string;
+}
+
+/** A whole `registries.toml`. */
+export interface RegistriesFile {
+  /** Name of the registry that answers where a dependency names none. */
+  readonly defaultRegistry: string;
+  /** Registries asked, in order, for a name that the default registry does not have. Default: none. */
+  readonly fallback: readonly string[];
+  readonly registries: readonly RegistryConfig[];
+}
