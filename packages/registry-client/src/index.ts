@@ -43,3 +43,13 @@ export type {
   TokenInfo,
   TokenRequest,
 } from "./lib/client-types.ts";
+export type { CreateRegistryClientOptions } from "./lib/options.ts";
+export type {
+  CreateRegistrySetOptions,
+  FindOptions,
+  FoundPackage,
+  RegistryCandidateData,
+  RegistryProvider,
+  RegistryProviderOptions,
+  RegistrySet,
+} from "./lib/registry-set-types.ts";

@@ -59,7 +59,12 @@ export interface PublishResult {
   readonly version: string;
   readonly kind: string;
   readonly target: string;
-  readonly artifact: { readonly blob: Digest; readonly size: number; readonly tree?: Digest; readonly statement?: Digest };
+  readonly artifact: {
+    readonly blob: Digest;
+    readonly size: number;
+    readonly tree?: Digest;
+    readonly statement?: Digest;
+  };
   readonly signers: readonly string[];
   readonly status: string;
   readonly published: string;
@@ -177,7 +182,10 @@ export interface RegistryClient {
   /** Details of a package or of one version; `undefined` where there is none. */
   info(name: string, version?: string, options?: CallOptions): Promise<ApiObject | undefined>;
   /** Versions in ascending order; `undefined` where there is no such package. */
-  versions(name: string, options?: CallOptions): Promise<readonly (ApiObject & { readonly version: string })[] | undefined>;
+  versions(
+    name: string,
+    options?: CallOptions,
+  ): Promise<readonly (ApiObject & { readonly version: string })[] | undefined>;
   readme(name: string, version: string, options?: CallOptions): Promise<string | undefined>;
   yank(name: string, version: string, reason: string, options?: CallOptions): Promise<void>;
   unyank(name: string, version: string, options?: CallOptions): Promise<void>;

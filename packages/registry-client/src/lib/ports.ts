@@ -176,7 +176,10 @@ export interface Transport {
   /** A blob from byte `offset` on; `undefined` where there is none. Bytes are not verified. */
   blob(digest: Digest, options: TransportOptions & { readonly offset?: number }): Promise<BlobStream | undefined>;
   /** One attempt to publish. The same bytes again are safe. Answers 200 or 201. */
-  publish(publication: Publication, options: TransportOptions & { readonly idempotencyKey: string }): Promise<ApiAnswer>;
+  publish(
+    publication: Publication,
+    options: TransportOptions & { readonly idempotencyKey: string },
+  ): Promise<ApiAnswer>;
   /** One attempt of an API call. Answers 2xx or 404; everything else rejects. */
   call(request: ApiRequest, options: TransportOptions): Promise<ApiAnswer>;
   /** Releases connections. */
