@@ -1,0 +1,35 @@
+/**
+ * Benchmarks beside peers, in one run:
+ *
+ *     pnpm bench [NAME...]      one of: index-get, pack-unpack, cli-start, install
+ *
+ * The peers are installed into `bench/node_modules` on the first run. Times are medians with the range; ratios count,
+ * since they survive a change of machine.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { printMachine, program } from "./lib/measure.ts";
+
+const benchmarks: Readonly<Record<string, () => Promise<{ run: () => Promise<void> }>>> = {
+  "cli-start": () => import("./cli-start.ts"),
+  "index-get": () => import("./index-get.ts"),
+  "pack-unpack": () => import("./pack-unpack.ts"),
+  install: () => import("./install.ts"),
+};
+
+const here = import.meta.dirname;
+const wanted = process.argv.slice(2).filter((name) => !name.startsWith("-"));
+const unknown = wanted.filter((name) => !(name in benchmarks));
+if (unknown.length > 0) {
+  console.error(`No benchmark "${unknown.join('", "')}"; there are ${Object.keys(benchmarks).join(", ")}`);
+  process.exit(2);
+}
+if (!existsSync(join(here, "node_modules"))) program("pnpm", ["install", "--dir", here, "--ignore-workspace"]);
+// Measured is what users run: the built bundles.
+program("pnpm", ["run", "build"], { cwd: join(here, "..") });
+
+printMachine();
+for (const name of wanted.length > 0 ? wanted : Object.keys(benchmarks)) {
+  const { run } = await benchmarks[name]!();
+  await run();
+}
