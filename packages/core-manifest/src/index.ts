@@ -61,3 +61,18 @@ export type {
   PackageCodec,
   PackageFormat,
 } from "./lib/profile.ts";
+export {
+  CANONICAL_REQUIREMENT_MAX_LENGTH,
+  REQUIREMENT_MAX_PARTS,
+  parseRequirement,
+  tryParseRequirement,
+} from "./lib/requirement.ts";
+export { tryParsePep440Version } from "./lib/pep440.ts";
+export { CANONICAL_JSON_MAX_DEPTH, decodeCanonicalJson, encodeCanonicalJson } from "./lib/canonical-json.ts";
+export { formatDuration, parseDuration, parseSize } from "./lib/units.ts";
+export {
+  LICENSE_MAX_LENGTH,
+  satisfiesLicensePolicy,
+  validateLicense,
+  type LicenseValidity,
+} from "./lib/license.ts";

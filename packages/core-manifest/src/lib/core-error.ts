@@ -11,6 +11,10 @@ export type CoreErrorCode =
   | "INDEX_DOCUMENT_INVALID"
   | "INDEX_DOCUMENT_SCHEMA_UNSUPPORTED"
   | "PROFILE_INVALID"
+  | "PACKAGE_RECORD_INVALID"
+  | "CANONICAL_JSON_INVALID"
+  | "SIZE_INVALID"
+  | "DURATION_INVALID"
   | "MANIFEST_INVALID"
   | "MANIFEST_NOT_EXPRESSIBLE";
 
@@ -60,6 +64,26 @@ export const CORE_ERRORS: ErrorCatalogue<CoreErrorCode> = {
     category: "usage",
     summary: "An ecosystem profile breaks the profile schema.",
     help: "Run `profile check FILE`, which lists every mistake with its line.",
+  },
+  PACKAGE_RECORD_INVALID: {
+    category: "integrity",
+    summary: "The record inside a package (`.lading/package.json`) is not valid.",
+    help: "Fetch the package again; if it persists, its publisher should pack and publish it anew.",
+  },
+  CANONICAL_JSON_INVALID: {
+    category: "integrity",
+    summary: "A signed or digested JSON text is not in the one canonical spelling, or a value has none.",
+    help: "Fetch the file again; a text that was re-formatted on its way can no longer be checked.",
+  },
+  SIZE_INVALID: {
+    category: "usage",
+    summary: "A size cannot be read.",
+    help: "Write a number and a unit, such as `500MB`, `1GB` (powers of 1000) or `64MiB` (powers of 1024).",
+  },
+  DURATION_INVALID: {
+    category: "usage",
+    summary: "A duration cannot be read.",
+    help: "Write numbers with units, such as `100ms`, `5s`, `1m`, `1h30m` or `7d`.",
   },
   MANIFEST_INVALID: {
     category: "manifest",

@@ -1,5 +1,6 @@
-import semver from "semver";
+import semverParse from "semver/functions/parse.js";
 import { CoreError } from "./core-error.ts";
+import { parsedVersion } from "./parsed-version.ts";
 
 declare const versionBrand: unique symbol;
 
@@ -17,7 +18,7 @@ const VERSION =
 /** The version, or `undefined` where `text` is none. */
 export function tryParseVersion(text: string): Version | undefined {
   if (text.length > VERSION_MAX_LENGTH || !VERSION.test(text)) return undefined;
-  return semver.parse(text) === null ? undefined : (text as Version);
+  return semverParse(text) === null ? undefined : (text as Version);
 }
 
 /**
@@ -42,12 +43,14 @@ export function parseVersion(text: string): Version {
  * build metadata only, is ordered by the build text so that every sort is stable.
  */
 export function compareVersions(left: Version, right: Version): number {
-  return semver.compareBuild(left, right);
+  const a = parsedVersion(left);
+  const b = parsedVersion(right);
+  return a.compare(b) || a.compareBuild(b);
 }
 
 /** Whether `version` is a pre-release such as `1.0.0-rc.1`. */
 export function isPrerelease(version: Version): boolean {
-  return semver.prerelease(version) !== null;
+  return parsedVersion(version).prerelease.length > 0;
 }
 
 /**
@@ -55,7 +58,7 @@ export function isPrerelease(version: Version): boolean {
  * so that two versions of one slot are compatible in the sense of the caret.
  */
 export function compatibilitySlot(version: Version): string {
-  const { major, minor, patch } = semver.parse(version)!;
+  const { major, minor, patch } = parsedVersion(version);
   if (major > 0) return `${major}`;
   return minor > 0 ? `0.${minor}` : `0.0.${patch}`;
 }
