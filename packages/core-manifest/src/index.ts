@@ -70,9 +70,6 @@ export {
 export { tryParsePep440Version } from "./lib/pep440.ts";
 export { CANONICAL_JSON_MAX_DEPTH, decodeCanonicalJson, encodeCanonicalJson } from "./lib/canonical-json.ts";
 export { formatDuration, parseDuration, parseSize } from "./lib/units.ts";
-export {
-  LICENSE_MAX_LENGTH,
-  satisfiesLicensePolicy,
-  validateLicense,
-  type LicenseValidity,
-} from "./lib/license.ts";
+export { LICENSE_MAX_LENGTH, satisfiesLicensePolicy, validateLicense, type LicenseValidity } from "./lib/license.ts";
+export { INDEX_SCHEMA, parseIndexDocument, renderIndexDocument } from "./lib/index-document.ts";
+export { parsePackageRecord } from "./lib/package-record.ts";

@@ -1,0 +1,306 @@
+import { tryParseDigest, type Digest } from "./digest.ts";
+import type { IndexArtifact, IndexVersion } from "./index-document.ts";
+import { isPublished, readRow, renderRow } from "./index-row.ts";
+import type { RecordedDependency } from "./package-record.ts";
+import {
+  TARGET_RULE,
+  VERSION_LIST_MAX,
+  optional,
+  readFeatures,
+  readHosts,
+  readRecordedDependency,
+} from "./recorded-dependency.ts";
+import { Shape, join, unknownKeys, type JsonObject } from "./shape.ts";
+import { compareVersions, tryParseVersion, type Version } from "./version.ts";
+
+/** Most versions of one document. */
+const VERSIONS_MAX = 100_000;
+/** Most entries of the table of distinct dependencies. */
+const DEPENDENCIES_MAX = 100_000;
+const ARTIFACTS_MAX = 256;
+
+const STATUSES = ["active", "yanked", "deprecated", "held"] as const;
+
+/** Fields of a version that many versions have in common. */
+type Shared = Omit<IndexVersion, "version" | "artifacts" | "published">;
+
+const SHARED_KEYS = [
+  "kind",
+  "dependencies",
+  "features",
+  "hosts",
+  "status",
+  "reason",
+  "replacement",
+  "license",
+  "signers",
+  "publisher",
+] as const;
+const GROUP_KEYS: ReadonlySet<string> = new Set([...SHARED_KEYS, "targets", "versions"]);
+const ENTRY_KEYS: ReadonlySet<string> = new Set([...SHARED_KEYS, "schema", "version", "artifacts", "published"]);
+
+/** The versions of a raw document, expanded and sorted, and the entries of a newer schema. */
+export function readIndexVersions(
+  shape: Shape,
+  raw: JsonObject,
+): { versions: readonly IndexVersion[]; newer: readonly unknown[] } {
+  const table = readDependencyTable(shape, raw["dependencies"]);
+  const defaults = raw["defaults"] === undefined ? {} : shape.object(raw["defaults"], "defaults");
+  const versions: IndexVersion[] = [];
+  const groups = raw["groups"] === undefined ? [] : shape.list(raw["groups"], "groups", VERSIONS_MAX);
+  for (const [index, group] of groups.entries()) {
+    readGroup(shape, { ...defaults, ...shape.object(group, `groups[${index}]`) }, `groups[${index}]`, table, versions);
+  }
+  const newer = readEntries(shape, raw["versions"], versions);
+  versions.sort((left, right) => compareVersions(left.version as Version, right.version as Version));
+  checkVersions(shape, versions);
+  return { versions, newer };
+}
+
+function readDependencyTable(shape: Shape, value: unknown): readonly RecordedDependency[] {
+  if (value === undefined) return [];
+  return shape
+    .list(value, "dependencies", DEPENDENCIES_MAX)
+    .map((item, index) => readRecordedDependency(shape, item, `dependencies[${index}]`));
+}
+
+function checkVersions(shape: Shape, versions: readonly IndexVersion[]): void {
+  if (versions.length > VERSIONS_MAX) shape.invalid("versions", versions, `at most ${VERSIONS_MAX} versions`);
+  const double = versions.findIndex((entry, index) => index > 0 && versions[index - 1]!.version === entry.version);
+  if (double !== -1) shape.invalid("versions", versions[double]!.version, "each version once");
+}
+
+// A group's `null` takes a default back.
+function readGroup(
+  shape: Shape,
+  merged: JsonObject,
+  path: string,
+  table: readonly RecordedDependency[],
+  versions: IndexVersion[],
+): void {
+  const group = Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null));
+  const dependencies = optionalList(group["dependencies"], (list) =>
+    readReferences(shape, list, join(path, "dependencies"), table),
+  );
+  const shared = readShared(shape, group, path, dependencies, GROUP_KEYS);
+  const targets =
+    group["targets"] === undefined
+      ? ["any"]
+      : shape.texts(group["targets"], join(path, "targets"), ARTIFACTS_MAX, TARGET_RULE);
+  for (const [index, text] of shape.list(group["versions"], join(path, "versions"), VERSIONS_MAX).entries()) {
+    versions.push(readGroupRow(shape, text, `${path}.versions[${index}]`, shared, targets));
+  }
+}
+
+function readGroupRow(
+  shape: Shape,
+  text: unknown,
+  path: string,
+  shared: Shared,
+  targets: readonly string[],
+): IndexVersion {
+  const row = readRow(shape.text(text, path, { max: 300 + 160 * targets.length }), targets.length);
+  if (row === undefined || tryParseVersion(row.version) === undefined) {
+    shape.invalid(path, text, `a row of version, time and ${targets.length} times size and digests`);
+    return { ...shared, version: "", published: "", artifacts: [] };
+  }
+  const artifacts = row.artifacts.map((artifact, index) => ({ target: targets[index]!, ...artifact }));
+  return { ...shared, version: row.version, published: row.published, artifacts };
+}
+
+function readReferences(
+  shape: Shape,
+  value: unknown,
+  path: string,
+  table: readonly RecordedDependency[],
+): readonly RecordedDependency[] {
+  return shape.list(value, path, VERSION_LIST_MAX).map((reference, index) => {
+    const found = typeof reference === "number" ? table[reference] : undefined;
+    if (found === undefined) shape.invalid(`${path}[${index}]`, reference, `an index below ${table.length}`);
+    return found!;
+  });
+}
+
+function optionalList<T>(value: unknown, read: (value: unknown) => readonly T[]): readonly T[] {
+  return value === undefined ? [] : read(value);
+}
+
+function readShared(
+  shape: Shape,
+  raw: JsonObject,
+  path: string,
+  dependencies: readonly RecordedDependency[],
+  known: ReadonlySet<string>,
+): Shared {
+  const at = (key: string): string => join(path, key);
+  const extra = unknownKeys(raw, known);
+  return {
+    schema: 1,
+    kind: shape.choice(raw["kind"], at("kind"), ["binary", "source"]),
+    dependencies,
+    features: raw["features"] === undefined ? {} : readFeatures(shape, raw["features"], at("features")),
+    hosts: raw["hosts"] === undefined ? {} : readHosts(shape, raw["hosts"], at("hosts")),
+    status: raw["status"] === undefined ? "active" : shape.choice(raw["status"], at("status"), STATUSES),
+    ...optional(raw["reason"], "reason", (text) => shape.text(text, at("reason"))),
+    ...optional(raw["replacement"], "replacement", (text) => shape.text(text, at("replacement"))),
+    ...optional(raw["license"], "license", (text) => shape.text(text, at("license"))),
+    signers: optionalList(raw["signers"], (list) => shape.texts(list, at("signers"), 64, { max: 200 })),
+    ...optional(raw["publisher"], "publisher", (text) => shape.text(text, at("publisher"), { max: 200 })),
+    ...(extra === undefined ? {} : { extra }),
+  };
+}
+
+/** Reads the self-contained entries into `versions`; the answer is those of a newer schema. */
+function readEntries(shape: Shape, value: unknown, versions: IndexVersion[]): readonly unknown[] {
+  if (value === undefined) return [];
+  const newer: unknown[] = [];
+  for (const [index, item] of shape.list(value, "versions", VERSIONS_MAX).entries()) {
+    const path = `versions[${index}]`;
+    const raw = shape.object(item, path);
+    const schema = raw["schema"] === undefined ? 1 : shape.integer(raw["schema"], join(path, "schema"), 1, 1_000_000);
+    if (schema === 1) versions.push(readEntry(shape, raw, path));
+    else newer.push(item);
+  }
+  return newer;
+}
+
+function readEntry(shape: Shape, raw: JsonObject, path: string): IndexVersion {
+  const version = shape.text(raw["version"], join(path, "version"));
+  if (tryParseVersion(version) === undefined) {
+    shape.invalid(join(path, "version"), raw["version"], "MAJOR.MINOR.PATCH");
+  }
+  const published = shape.text(raw["published"], join(path, "published"));
+  if (!isPublished(published)) {
+    shape.invalid(join(path, "published"), raw["published"], `a moment such as "2025-01-31T12:00:00Z"`);
+  }
+  const dependencies = optionalList(raw["dependencies"], (list) =>
+    shape
+      .list(list, join(path, "dependencies"), VERSION_LIST_MAX)
+      .map((item, index) => readRecordedDependency(shape, item, `${path}.dependencies[${index}]`)),
+  );
+  return {
+    ...readShared(shape, raw, path, dependencies, ENTRY_KEYS),
+    version,
+    published,
+    artifacts: shape
+      .list(raw["artifacts"], join(path, "artifacts"), ARTIFACTS_MAX)
+      .map((item, index) => readArtifact(shape, item, `${path}.artifacts[${index}]`)),
+  };
+}
+
+function readArtifact(shape: Shape, value: unknown, path: string): IndexArtifact {
+  const raw = shape.object(value, path);
+  return {
+    target: shape.text(raw["target"], join(path, "target"), TARGET_RULE),
+    blob: readDigest(shape, raw["blob"], join(path, "blob")),
+    size: shape.integer(raw["size"], join(path, "size"), 0, Number.MAX_SAFE_INTEGER),
+    tree: readDigest(shape, raw["tree"], join(path, "tree")),
+    ...optional(raw["statement"], "statement", (digest) => readDigest(shape, digest, join(path, "statement"))),
+  };
+}
+
+function readDigest(shape: Shape, value: unknown, path: string): Digest {
+  const digest = tryParseDigest(value);
+  if (digest === undefined) shape.invalid(path, value, `"sha256:" and 64 lower-case hexadecimal digits`);
+  return digest!;
+}
+
+/** The keys of a raw document that hold its versions. */
+export function renderIndexVersions(versions: readonly IndexVersion[], newer: readonly unknown[]): JsonObject {
+  const table = new Map<string, number>();
+  const dependencies: unknown[] = [];
+  const reference = (dependency: RecordedDependency): number => {
+    const { kind, ...rest } = dependency;
+    const written = kind === "normal" ? rest : { ...rest, kind };
+    const text = JSON.stringify(sortedKeys(written));
+    const known = table.get(text);
+    if (known !== undefined) return known;
+    table.set(text, dependencies.length);
+    return dependencies.push(sortedKeys(written)) - 1;
+  };
+  const grouped = versions.filter(fitsGroup);
+  const sorted = grouped.toSorted((left, right) => compareVersions(left.version as Version, right.version as Version));
+  const fields = sorted.map((version) => sharedFields(version, reference));
+  const defaults = commonFields(fields);
+  return {
+    ...(Object.keys(defaults).length === 0 ? {} : { defaults }),
+    ...(dependencies.length === 0 ? {} : { dependencies }),
+    ...(sorted.length === 0 ? {} : { groups: renderGroups(sorted, fields, defaults) }),
+    ...renderEntries(versions, newer),
+  };
+}
+
+// What a group's own keys or its `null` would be mistaken for has to be written out in full.
+function fitsGroup({ extra = {} }: IndexVersion): boolean {
+  return !Object.entries(extra).some(([key, value]) => value === null || GROUP_KEYS.has(key));
+}
+
+/** A copy with its keys in one order, so that equal documents give equal bytes. */
+export function sortedKeys(value: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(value).toSorted(([left], [right]) => (left < right ? -1 : 1)));
+}
+
+/** The fields that a version shares with others, without those that say what their absence says. */
+function sharedFields(version: IndexVersion, reference: (dependency: RecordedDependency) => number): JsonObject {
+  const targets = version.artifacts.map((artifact) => artifact.target);
+  const { kind, status, reason, replacement, license, publisher, signers, extra } = version;
+  const fields: Record<string, unknown> = { ...extra, kind, reason, replacement, license, publisher };
+  if (version.dependencies.length > 0) fields["dependencies"] = version.dependencies.map(reference);
+  if (Object.keys(version.features).length > 0) fields["features"] = sortedKeys(version.features);
+  if (Object.keys(version.hosts).length > 0) fields["hosts"] = sortedKeys(version.hosts);
+  if (status !== "active") fields["status"] = status;
+  if (signers.length > 0) fields["signers"] = signers;
+  if (targets.length !== 1 || targets[0] !== "any") fields["targets"] = targets;
+  return sortedKeys(Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)));
+}
+
+/** Of every field the value that most versions have, where more have it than have none or another. */
+function commonFields(fields: readonly JsonObject[]): JsonObject {
+  const counts = new Map<string, Map<string, { value: unknown; count: number }>>();
+  for (const field of fields) {
+    for (const [key, value] of Object.entries(field)) {
+      const values = counts.get(key) ?? new Map<string, { value: unknown; count: number }>();
+      counts.set(key, values);
+      const text = JSON.stringify(value);
+      const entry = values.get(text) ?? { value, count: 0 };
+      values.set(text, { value, count: entry.count + 1 });
+    }
+  }
+  const common: Record<string, unknown> = {};
+  for (const [key, values] of counts) {
+    const all = [...values.values()];
+    const best = all.reduce((left, right) => (right.count > left.count ? right : left));
+    const absent = fields.length - all.reduce((sum, { count }) => sum + count, 0);
+    if (best.count > absent && (best.count > 1 || fields.length === 1)) common[key] = best.value;
+  }
+  return sortedKeys(common);
+}
+
+function renderGroups(
+  versions: readonly IndexVersion[],
+  fields: readonly JsonObject[],
+  defaults: JsonObject,
+): JsonObject[] {
+  const groups = new Map<string, { own: JsonObject; rows: string[] }>();
+  for (const [index, version] of versions.entries()) {
+    const own = withoutDefaults(fields[index]!, defaults);
+    const key = JSON.stringify(own);
+    const group = groups.get(key) ?? { own, rows: [] };
+    groups.set(key, group);
+    group.rows.push(renderRow(version));
+  }
+  return [...groups.values()].map(({ own, rows }) => ({ ...own, versions: rows }));
+}
+
+function withoutDefaults(field: JsonObject, defaults: JsonObject): JsonObject {
+  const own = Object.entries(field).filter(([key, value]) => JSON.stringify(value) !== JSON.stringify(defaults[key]));
+  const taken = Object.keys(defaults).filter((key) => field[key] === undefined);
+  return sortedKeys({ ...Object.fromEntries(own), ...Object.fromEntries(taken.map((key) => [key, null])) });
+}
+
+function renderEntries(versions: readonly IndexVersion[], newer: readonly unknown[]): JsonObject {
+  const entries = versions
+    .filter((version) => !fitsGroup(version))
+    .map(({ extra, ...known }) => ({ ...known, ...extra }));
+  return entries.length + newer.length === 0 ? {} : { versions: [...entries, ...newer] };
+}
