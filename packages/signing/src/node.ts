@@ -1,1 +1,13 @@
-export {};
+export { nodeVerifier } from "./lib/node/verifier.ts";
+export {
+  generateKeyPair,
+  publicKeyPath,
+  readKeyFile,
+  readPrivateKeyFile,
+  readPublicKeyFile,
+  writeKeyFiles,
+  type ReadKeyOptions,
+  type WrittenKeyFiles,
+} from "./lib/node/key-files.ts";
+export { openTrustStore, type TrustStore } from "./lib/node/trust-store.ts";
+export { digestFile, readSideFile, sideFilePath, signFile, verifyFile, type SignedFile } from "./lib/node/side-file.ts";

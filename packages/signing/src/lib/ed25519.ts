@@ -1,0 +1,106 @@
+import { Point, getPublicKey, hashes, sign } from "@noble/ed25519";
+import { sha512 } from "@noble/hashes/sha2.js";
+import { concatBytes, encodeHex } from "./bytes.ts";
+
+/** Bytes of an Ed25519 public key. */
+export const PUBLIC_KEY_BYTES = 32;
+/** Bytes of an Ed25519 private key (the seed of RFC 8032 §5.1.5). */
+export const SEED_BYTES = 32;
+/** Bytes of an Ed25519 signature. */
+export const SIGNATURE_BYTES = 64;
+
+const FIELD_PRIME = 2n ** 255n - 19n;
+const GROUP_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
+
+// Every 32-byte string that a lenient decoder reads as a point of order 1, 2, 4 or 8: eight canonical encodings and
+// six others (y = p, p + 1, and x = 0 with its sign bit set). Under such a key anyone can forge; such an R makes
+// a signature valid for a family of messages. docs/spec/signing.md §3.
+const LOW_ORDER: ReadonlySet<string> = new Set(
+  [
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  ].flatMap((hex) => [hex, hex.slice(0, 62) + (Number.parseInt(hex.slice(62), 16) | 0x80).toString(16)]),
+);
+
+function littleEndian(bytes: Uint8Array): bigint {
+  return BigInt(`0x${encodeHex(Uint8Array.from(bytes).reverse())}`);
+}
+
+/** Whether y is below the field prime: bytes 1..30 all ones and a high top byte are the only way not to be. */
+function isCanonicalY(encoding: Uint8Array): boolean {
+  const y = Uint8Array.from(encoding);
+  y[31]! &= 0x7f;
+  return littleEndian(y) < FIELD_PRIME;
+}
+
+function isAllowedPoint(encoding: Uint8Array): boolean {
+  return isCanonicalY(encoding) && !LOW_ORDER.has(encodeHex(encoding));
+}
+
+/**
+ * Whether a public key's encoding is one that the strict rule allows: 32 bytes, canonical, not of low order.
+ * It does not say that the bytes are a point of the curve.
+ */
+export function isAllowedPublicKey(publicKey: Uint8Array): boolean {
+  return publicKey.length === PUBLIC_KEY_BYTES && isAllowedPoint(publicKey);
+}
+
+/**
+ * Whether a signature passes every check that needs no curve arithmetic: lengths, canonical A and R, neither of low
+ * order, S below the group order. Both verifiers run it first, so that no runtime's own corner cases show
+ * (`docs/spec/signing.md` §3).
+ */
+export function passesStrictRule(publicKey: Uint8Array, signature: Uint8Array): boolean {
+  return (
+    isAllowedPublicKey(publicKey) &&
+    signature.length === SIGNATURE_BYTES &&
+    isAllowedPoint(signature.subarray(0, 32)) &&
+    littleEndian(signature.subarray(32)) < GROUP_ORDER
+  );
+}
+
+function decodePoint(encoding: Uint8Array): Point | undefined {
+  try {
+    return Point.fromBytes(encoding, false);
+  } catch {
+    // The library throws plain errors, and only for bytes that are no point.
+    return undefined;
+  }
+}
+
+/**
+ * Verifies an Ed25519 signature by Lading's strict rule, in portable code: the same answer in every runtime.
+ *
+ * Accepts iff the key has 32 and the signature 64 bytes, A and R are canonical encodings of points that are none of
+ * the 14 low-order encodings, S < L, and `[S]B = R + [k]A` holds without the cofactor (RFC 8032 §5.1.7, narrowed as in
+ * `docs/spec/signing.md` §3).
+ * @returns false for every bad input; never throws.
+ */
+export function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  if (!passesStrictRule(publicKey, signature)) return false;
+  const encodedR = signature.subarray(0, 32);
+  const a = decodePoint(publicKey);
+  const r = decodePoint(encodedR);
+  if (a === undefined || r === undefined) return false;
+  const k = littleEndian(sha512(concatBytes(encodedR, publicKey, message))) % GROUP_ORDER;
+  const s = littleEndian(signature.subarray(32));
+  // noble's own verify() multiplies by the cofactor and so accepts more; hence the equation here.
+  return Point.BASE.multiply(s, false).equals(r.add(a.multiply(k, false)));
+}
+
+/** The 32-byte public key of a 32-byte seed. */
+export function publicKeyOf(seed: Uint8Array): Uint8Array {
+  hashes.sha512 = sha512;
+  return getPublicKey(seed);
+}
+
+/** The 64-byte deterministic signature (RFC 8032 §5.1.6) of `message` by the key of `seed`. */
+export function signEd25519(seed: Uint8Array, message: Uint8Array): Uint8Array {
+  hashes.sha512 = sha512;
+  return sign(message, seed);
+}
