@@ -73,3 +73,13 @@ export { formatDuration, parseDuration, parseSize } from "./lib/units.ts";
 export { LICENSE_MAX_LENGTH, satisfiesLicensePolicy, validateLicense, type LicenseValidity } from "./lib/license.ts";
 export { INDEX_SCHEMA, parseIndexDocument, renderIndexDocument } from "./lib/index-document.ts";
 export { parsePackageRecord } from "./lib/package-record.ts";
+export {
+  LOCKFILE_VERSION,
+  compareLockPackages,
+  lockReferences,
+  lockSourceString,
+  parseLockSource,
+  parseLockfile,
+  type LockReferences,
+} from "./lib/lockfile.ts";
+export { renderLockfile } from "./lib/lockfile-render.ts";

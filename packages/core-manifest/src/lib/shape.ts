@@ -121,7 +121,8 @@ export class Shape {
   }
 }
 
-function isPlain(value: object): boolean {
+/** Whether an object is a table, and no date or other class. */
+export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }
