@@ -1,5 +1,5 @@
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-const SEXTETS: ReadonlyMap<string, number> = new Map([...ALPHABET].map((letter, value) => [letter, value]));
+const SEXTETS: ReadonlyMap<string, number> = new Map(ALPHABET.split("").map((letter, value) => [letter, value]));
 const utf8 = new TextEncoder();
 
 export function encodeUtf8(text: string): Uint8Array {

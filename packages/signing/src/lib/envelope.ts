@@ -8,6 +8,7 @@ import {
   decodeStatement,
   encodeStatement,
   statementFacts,
+  unsupported,
   type Statement,
   type StatementFacts,
 } from "./statement.ts";
@@ -134,10 +135,7 @@ export async function countersignEnvelope(bytes: Uint8Array, signers: readonly S
 export function decodeEnvelope(bytes: Uint8Array): DecodedEnvelope {
   const envelope = decodeDsse(bytes);
   if (envelope.payloadType !== STATEMENT_PAYLOAD_TYPE) {
-    throw new SigningError({
-      code: "STATEMENT_UNSUPPORTED",
-      message: `Cannot use the statement: its payload type is "${envelope.payloadType}", supported is "${STATEMENT_PAYLOAD_TYPE}"`,
-    });
+    throw unsupported("payload type", envelope.payloadType, STATEMENT_PAYLOAD_TYPE);
   }
   return { statement: decodeStatement(envelope.payload), envelope, payload: envelope.payload };
 }

@@ -56,10 +56,14 @@ type Cipher =
   | { readonly name: "AES-CBC"; readonly iv: Uint8Array }
   | { readonly name: "AES-GCM"; readonly iv: Uint8Array; readonly additionalData: Uint8Array };
 
-function cipherParameters(cipher: Cipher): { name: string; iv: Uint8Array<ArrayBuffer> } {
+function cipherParameters(cipher: Cipher): {
+  name: string;
+  iv: Uint8Array<ArrayBuffer>;
+  additionalData?: Uint8Array<ArrayBuffer>;
+} {
   return cipher.name === "AES-CBC"
     ? { name: cipher.name, iv: own(cipher.iv) }
-    : { ...cipher, iv: own(cipher.iv), ...{ additionalData: own(cipher.additionalData) } };
+    : { name: cipher.name, iv: own(cipher.iv), additionalData: own(cipher.additionalData) };
 }
 
 /** @throws {SigningError} `KEY_PASSPHRASE_WRONG` when the padding or the tag does not hold */

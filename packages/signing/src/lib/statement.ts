@@ -74,6 +74,14 @@ function invalid(problem: string): SigningError {
   return new SigningError({ code: "STATEMENT_INVALID", message: `Cannot use the statement: ${problem}` });
 }
 
+/** @internal */
+export function unsupported(what: string, found: string, allowed: string): SigningError {
+  return new SigningError({
+    code: "STATEMENT_UNSUPPORTED",
+    message: `Cannot use the statement: its ${what} is "${found.slice(0, 100)}", supported is "${allowed}"`,
+  });
+}
+
 function check(holds: boolean, problem: string): void {
   if (!holds) throw invalid(problem);
 }
@@ -158,15 +166,12 @@ function asSubject(value: unknown): Record<string, unknown> {
 
 function checkType(statement: Record<string, unknown>): void {
   const { _type: type, predicateType } = statement;
-  check(typeof type === "string", `"_type" is not a string`);
-  check(typeof predicateType === "string", `"predicateType" is not a string`);
-  const unknown = type === STATEMENT_TYPE ? undefined : type;
-  const foreign = unknown ?? (predicateType === PUBLICATION_PREDICATE_TYPE ? undefined : predicateType);
-  if (foreign === undefined) return;
-  throw new SigningError({
-    code: "STATEMENT_UNSUPPORTED",
-    message: `Cannot use the statement: its type is "${String(foreign).slice(0, 100)}", supported is "${unknown === undefined ? PUBLICATION_PREDICATE_TYPE : STATEMENT_TYPE}"`,
-  });
+  if (typeof type !== "string") throw invalid(`"_type" is not a string`);
+  if (typeof predicateType !== "string") throw invalid(`"predicateType" is not a string`);
+  if (type !== STATEMENT_TYPE) throw unsupported("type", type, STATEMENT_TYPE);
+  if (predicateType !== PUBLICATION_PREDICATE_TYPE) {
+    throw unsupported("predicate type", predicateType, PUBLICATION_PREDICATE_TYPE);
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { open, rename, unlink, type FileHandle } from "node:fs/promises";
+import { platform } from "node:os";
 import { dirname } from "node:path";
 
 /** The `code` of a system error, such as `ENOENT`. */
@@ -19,7 +20,7 @@ async function writeAndSync(handle: FileHandle, content: string | Uint8Array): P
 
 /** Makes the names in a folder durable, where the system can (Windows cannot open folders). */
 export async function syncFolder(path: string): Promise<void> {
-  if (process.platform === "win32") return;
+  if (platform() === "win32") return;
   const handle = await open(path, constants.O_RDONLY);
   try {
     await handle.sync();

@@ -1,4 +1,5 @@
 import { open, mkdir, unlink } from "node:fs/promises";
+import { platform } from "node:os";
 import { dirname, extname, resolve } from "node:path";
 import { ignoreEvents, type EventListener } from "@lading/core-manifest";
 import { generateKey } from "../generate.ts";
@@ -79,7 +80,7 @@ async function load(path: string): Promise<KeyFile> {
 }
 
 function checkMode(path: string, mode: number, { strictPermissions, onEvent = ignoreEvents }: ReadKeyOptions): void {
-  if (process.platform === "win32" || (mode & 0o077) === 0) return;
+  if (platform() === "win32" || (mode & 0o077) === 0) return;
   const problem = `private key file "${path}" has mode ${(mode & 0o777).toString(8).padStart(4, "0")}, others can read it`;
   const hint = `Run: chmod 600 ${path}`;
   if (strictPermissions !== true) {
