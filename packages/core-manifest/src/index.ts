@@ -83,3 +83,34 @@ export {
   type LockReferences,
 } from "./lib/lockfile.ts";
 export { renderLockfile } from "./lib/lockfile-render.ts";
+export {
+  MANIFEST_DIAGNOSTICS,
+  MANIFEST_ERRORS,
+  ManifestError,
+  type DiagnosticCatalogueEntry,
+  type ManifestDiagnosticCode,
+  type ManifestErrorCode,
+} from "./lib/manifest-error.ts";
+export { dialectOf } from "./lib/dialects/dialect.ts";
+export { loadDialect } from "./lib/dialects/library.ts";
+export {
+  detectDialect,
+  formatDiagnostic,
+  parseManifest,
+  readManifest,
+  sortDiagnostics,
+  type ReadManifestOptions,
+  type ReadManifestResult,
+} from "./lib/manifest-read.ts";
+export {
+  FAULT_EVENTS,
+  KNOWN_FAULTS,
+  chaosEnvironment,
+  chaosRunnerDocument,
+  nextTriggerTimes,
+  planFaults,
+  type ChaosRunnerDocument,
+  type FaultPlanOptions,
+  type PlannedFault,
+} from "./lib/chaos.ts";
+export { parseFeatureReference, type FeatureReference } from "./lib/dialects/references.ts";

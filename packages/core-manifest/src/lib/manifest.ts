@@ -71,6 +71,12 @@ export interface PackageInfo {
   readonly executables: readonly string[];
   /** `false`: never publish; a list: only to these registries. */
   readonly publish?: boolean | readonly string[];
+  /** Whether the package changes its own code while it runs, which a policy can refuse. */
+  readonly selfModifying?: boolean;
+  /** Keys whose values were taken from the workspace (`version.workspace = true`). */
+  readonly inherited?: readonly string[];
+  /** Keys that the model does not know, as read. Kept by every write. */
+  readonly extra?: Readonly<Record<string, unknown>>;
 }
 
 /** A build profile; keys beyond the named ones are kept in `extra`. */
@@ -121,6 +127,8 @@ export interface SecurityPolicy {
   readonly vulnerabilityScan?: boolean;
   readonly dependencyAudit?: boolean;
   readonly allowedLicenses?: readonly string[];
+  /** `false` refuses packages that declare themselves `self-modifying`. */
+  readonly allowSelfModifying?: boolean;
   readonly extra: Readonly<Record<string, unknown>>;
 }
 
@@ -138,6 +146,8 @@ export interface WorkspaceTable {
   readonly dependencies: readonly ManifestDependency[];
   /** Values that members take with `key.workspace = true`. */
   readonly package: Readonly<Record<string, unknown>>;
+  /** Keys that the model does not know, as read. */
+  readonly extra?: Readonly<Record<string, unknown>>;
 }
 
 /** The canonical manifest: what every dialect is read into. */
