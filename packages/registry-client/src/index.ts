@@ -53,3 +53,17 @@ export type {
   RegistryProviderOptions,
   RegistrySet,
 } from "./lib/registry-set-types.ts";
+export { createRegistryClient } from "./lib/registry-client.ts";
+export { createRegistrySet } from "./lib/registry-set.ts";
+export { registryProvider } from "./lib/registry-provider.ts";
+export { parseRegistries, registryConfig, renderRegistries } from "./lib/registries-file.ts";
+export { canonicalRegistryUrl, redactUrl } from "./lib/registry-url.ts";
+export { createMemoryCache } from "./lib/memory-cache.ts";
+export {
+  createEnvironmentCredentials,
+  createMemoryCredentials,
+  layerCredentials,
+  type EnvironmentBinding,
+} from "./lib/credentials.ts";
+export { systemClock } from "./lib/clock.ts";
+export { httpTransport, type HttpTransportOptions } from "./lib/http-transport.ts";

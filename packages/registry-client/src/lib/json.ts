@@ -31,7 +31,10 @@ export function invalidAnswer(action: string, registry: string, problem: string,
 }
 
 /** A reader of the fields of one answer, which turns a wrong type into `REGISTRY_ANSWER_INVALID`. */
-export function answerReader(action: string, registry: string): {
+export function answerReader(
+  action: string,
+  registry: string,
+): {
   object(value: unknown, what: string): JsonObject;
   array(value: unknown, what: string): readonly unknown[];
   string(value: unknown, what: string): string;

@@ -124,13 +124,8 @@ export interface Publication {
 /** A call of the registry's API. */
 export interface ApiRequest {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
-  /** Below the API base, without a leading slash: `packages/tool/versions`. */
-  readonly path: string;
-  readonly query?: Readonly<Record<string, string | number | undefined>>;
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** What the user is doing, for messages: `search for "http"`. */
-  readonly action: string;
   /** Whether a second arrival does no harm. Default: every method but POST. */
   readonly repeatable?: boolean;
   /** In place of the stored one; `none` sends no credential. */
@@ -146,6 +141,8 @@ export interface ApiAnswer {
 
 export interface TransportOptions {
   readonly signal?: AbortSignal | undefined;
+  /** What the user is doing, for messages: `read the index document of "tool"`. */
+  readonly action: string;
 }
 
 /** What a registry says of itself in `/.well-known/lading.json`. */
@@ -165,23 +162,27 @@ export interface RegistryDescription {
 }
 
 /**
- * How one registry is reached. Implementations do not retry and do not cache: the client does.
- * All reject with a `RegistryClientError`; only its codes `REGISTRY_UNREACHABLE`, `REGISTRY_UNAVAILABLE` and
- * `REGISTRY_RATE_LIMITED` say that a second attempt may succeed.
+ * How bytes get from and to a registry. Works on absolute URLs below the bases that the registry names in its
+ * description. Implementations neither retry nor cache: the client does. All methods reject with a
+ * `RegistryClientError` or, once `signal` aborts, with its reason; only the codes `REGISTRY_UNREACHABLE`,
+ * `REGISTRY_UNAVAILABLE` and `REGISTRY_RATE_LIMITED` say that a second attempt may succeed.
  */
 export interface Transport {
-  describe(options: TransportOptions): Promise<RegistryDescription>;
-  /** A metadata document by its path, such as `index/_/to/tool.json`. */
-  metadata(path: string, options: TransportOptions & { readonly validator?: string }): Promise<MetadataAnswer>;
-  /** A blob from byte `offset` on; `undefined` where there is none. Bytes are not verified. */
-  blob(digest: Digest, options: TransportOptions & { readonly offset?: number }): Promise<BlobStream | undefined>;
-  /** One attempt to publish. The same bytes again are safe. Answers 200 or 201. */
+  /** A metadata document (at most 64 MiB), whole. */
+  metadata(
+    url: string,
+    options: TransportOptions & { readonly validator?: string | undefined },
+  ): Promise<MetadataAnswer>;
+  /** A blob from byte `offset` on; `undefined` where there is none. Its bytes are not verified. */
+  blob(url: string, options: TransportOptions & { readonly offset?: number }): Promise<BlobStream | undefined>;
+  /** One attempt to publish. Answers 200 or 201. */
   publish(
+    url: string,
     publication: Publication,
     options: TransportOptions & { readonly idempotencyKey: string },
   ): Promise<ApiAnswer>;
   /** One attempt of an API call. Answers 2xx or 404; everything else rejects. */
-  call(request: ApiRequest, options: TransportOptions): Promise<ApiAnswer>;
+  call(url: string, request: ApiRequest, options: TransportOptions): Promise<ApiAnswer>;
   /** Releases connections. */
   close(): Promise<void>;
 }

@@ -60,9 +60,11 @@ function codeOf(context: ProblemContext, serverCode: string | undefined): Regist
 
 function hintOf(code: RegistryClientErrorCode, context: ProblemContext): string | undefined {
   if (code === "REGISTRY_AUTH_REQUIRED") return `Run "login" for registry "${context.registry}"`;
-  if (code === "REGISTRY_AUTH_FAILED") return `The credential is mistyped, expired or revoked: run "login" for registry "${context.registry}" again`;
+  if (code === "REGISTRY_AUTH_FAILED")
+    return `The credential is mistyped, expired or revoked: run "login" for registry "${context.registry}" again`;
   if (code === "PUBLISH_VERSION_EXISTS") return "Published versions never change: raise the version and publish again";
-  if (context.retryAfterMs !== undefined) return `The registry asks to wait ${Math.ceil(context.retryAfterMs / 1000)} s`;
+  if (context.retryAfterMs !== undefined)
+    return `The registry asks to wait ${Math.ceil(context.retryAfterMs / 1000)} s`;
   return undefined;
 }
 
@@ -75,7 +77,9 @@ function plainDetail(context: ProblemContext): string {
 function listed(problem: JsonObject | undefined): string {
   if (!Array.isArray(problem?.errors)) return "";
   const lines = (problem.errors as unknown[])
-    .map((item) => (isObject(item) ? (optionalString(item.message) ?? optionalString(item.detail)) : optionalString(item)))
+    .map((item) =>
+      isObject(item) ? (optionalString(item.message) ?? optionalString(item.detail)) : optionalString(item),
+    )
     .filter((line): line is string => line !== undefined);
   return lines.length === 0 ? "" : ` (${lines.slice(0, 10).map(withoutPeriod).join("; ")})`;
 }

@@ -1,0 +1,93 @@
+import { invalidAnswer, isObject, optional, optionalString, stringList, type JsonObject } from "./json.ts";
+import type { RegistryDescription } from "./ports.ts";
+import { RegistryClientError } from "./registry-client-error.ts";
+import type { RegistryConfig } from "./registry-config.ts";
+
+/** Where a registry describes itself, below its URL. */
+export const DESCRIPTION_PATH = ".well-known/lading.json";
+
+const ACTION = "read the registry's description";
+
+/** What a directory of files is where it has no description: the layout of `docs/spec/index.md` and no API. */
+export function staticDescription(registry: RegistryConfig): RegistryDescription {
+  return {
+    protocol: 1,
+    mode: "static",
+    index: registry.url,
+    blobs: new URL("blobs/sha256/", registry.url).href,
+    auth: [],
+    limits: {},
+    signatures: "optional",
+    keys: [],
+  };
+}
+
+/**
+ * Reads `/.well-known/lading.json`. Relative addresses count from the registry's URL; unknown keys are ignored.
+ * @throws {RegistryClientError} `REGISTRY_ANSWER_INVALID`, `REGISTRY_PROTOCOL_UNSUPPORTED`
+ */
+export function parseDescription(bytes: Uint8Array, registry: RegistryConfig): RegistryDescription {
+  const value = parseJson(bytes, registry);
+  checkProtocol(value.protocol, registry);
+  const base = (key: string): string | undefined => baseUrl(value[key], key, registry);
+  const fallback = staticDescription(registry);
+  const mode = optionalString(value.mode);
+  return {
+    protocol: 1,
+    ...optional("name", optionalString(value.name)),
+    mode: mode === "development" || mode === "production" ? mode : "static",
+    index: base("index") ?? fallback.index,
+    blobs: base("blobs") ?? fallback.blobs,
+    ...optional("api", base("api")),
+    auth: stringList(value.auth),
+    limits:
+      isObject(value.limits) && typeof value.limits.packageBytes === "number"
+        ? { packageBytes: value.limits.packageBytes }
+        : {},
+    signatures: value.signatures === "required" ? "required" : "optional",
+    keys: stringList(value.keys),
+  };
+}
+
+function parseJson(bytes: Uint8Array, registry: RegistryConfig): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw invalidAnswer(ACTION, registry.name, `"${DESCRIPTION_PATH}" is not JSON`, error);
+  }
+  if (!isObject(value)) throw invalidAnswer(ACTION, registry.name, `"${DESCRIPTION_PATH}" is not an object`);
+  return value;
+}
+
+function checkProtocol(protocol: unknown, registry: RegistryConfig): void {
+  if (protocol === 1) return;
+  if (typeof protocol !== "number") {
+    throw invalidAnswer(ACTION, registry.name, `"protocol" is ${JSON.stringify(protocol) ?? "absent"}, expected 1`);
+  }
+  throw new RegistryClientError({
+    code: "REGISTRY_PROTOCOL_UNSUPPORTED",
+    message: `Cannot use registry "${registry.name}": it speaks protocol ${protocol}, this release speaks 1`,
+    hint: "Upgrade the tool",
+    registry: registry.name,
+    protocol,
+  });
+}
+
+function baseUrl(value: unknown, key: string, registry: RegistryConfig): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== "string" || !URL.canParse(value, registry.url)) {
+    throw invalidAnswer(ACTION, registry.name, `"${key}" is not a URL`);
+  }
+  const url = new URL(value, registry.url);
+  const own = new URL(registry.url);
+  // The description must not lead a client from https: to http:, or from a network to the local disk and back.
+  if (url.protocol !== own.protocol && url.protocol !== "https:") {
+    throw invalidAnswer(
+      ACTION,
+      registry.name,
+      `"${key}" is a ${url.protocol} address, the registry's own is ${own.protocol}`,
+    );
+  }
+  return url.href.endsWith("/") ? url.href : `${url.href}/`;
+}

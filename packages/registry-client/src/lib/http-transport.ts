@@ -1,0 +1,344 @@
+import { Buffer } from "node:buffer";
+import { randomUUID } from "node:crypto";
+import { invalidAnswer } from "./json.ts";
+import { encodePublication } from "./multipart.ts";
+import { errorFromProblem } from "./problem.ts";
+import type {
+  ApiAnswer,
+  ApiRequest,
+  BlobStream,
+  Clock,
+  Credential,
+  Fetch,
+  FetchInit,
+  FetchResponse,
+  MetadataAnswer,
+  Publication,
+  Transport,
+  TransportOptions,
+} from "./ports.ts";
+import { RegistryClientError } from "./registry-client-error.ts";
+import type { RegistryConfig } from "./registry-config.ts";
+import { isLoopback, redactUrl } from "./registry-url.ts";
+import { parseRetryAfter } from "./retry.ts";
+import { Watchdog } from "./watchdog.ts";
+
+/** Most bytes of a metadata document or an API answer. */
+export const METADATA_LIMIT_BYTES: number = 64 * 1024 * 1024;
+
+const REDIRECT_LIMIT = 5;
+const PROBLEM_LIMIT_BYTES = 64 * 1024;
+
+export interface HttpTransportOptions {
+  readonly registry: RegistryConfig;
+  readonly fetch: Fetch;
+  readonly clock: Clock;
+  readonly userAgent: string;
+  /** The credential for exactly this registry's URL, asked before each exchange. */
+  readonly credential: () => Promise<Credential | undefined>;
+  /** Called before each exchange. */
+  readonly onRequest?: (method: string, url: string) => void;
+}
+
+interface Exchange {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Record<string, string>;
+  readonly body?: NonNullable<FetchInit["body"]>;
+  readonly purpose: "call" | "bulk";
+  readonly credential?: Credential | "none" | undefined;
+}
+
+interface Answer {
+  readonly response: FetchResponse;
+  readonly authenticated: boolean;
+}
+
+/** A registry over HTTP (`docs/spec/http-api.md`). */
+export function httpTransport(options: HttpTransportOptions): Transport {
+  return new HttpTransport(options);
+}
+
+class HttpTransport implements Transport {
+  readonly #options: HttpTransportOptions;
+
+  constructor(options: HttpTransportOptions) {
+    this.#options = options;
+  }
+
+  async metadata(
+    url: string,
+    options: TransportOptions & { readonly validator?: string | undefined },
+  ): Promise<MetadataAnswer> {
+    const headers: Record<string, string> = { accept: "application/json" };
+    if (options.validator !== undefined) headers["if-none-match"] = options.validator;
+    return this.#exchange({ method: "GET", url, headers, purpose: "call" }, options, async (answer, watchdog) => {
+      const { status } = answer.response;
+      if (status === 304 && options.validator !== undefined) return { status: "unchanged" };
+      if (status === 404 || status === 410) return { status: "absent" };
+      if (status !== 200) throw await this.#problem(answer, options, watchdog);
+      const bytes = await this.#collect(answer.response, METADATA_LIMIT_BYTES, options, watchdog);
+      const validator = answer.response.headers.get("etag");
+      return { status: "found", bytes, ...(validator === null ? {} : { validator }) };
+    });
+  }
+
+  async blob(url: string, options: TransportOptions & { readonly offset?: number }): Promise<BlobStream | undefined> {
+    const from = options.offset ?? 0;
+    // `identity`: a blob's length and digest are those of its own bytes, not of a transfer's encoding.
+    const headers: Record<string, string> = { accept: "*/*", "accept-encoding": "identity" };
+    if (from > 0) headers.range = `bytes=${from}-`;
+    const watchdog = new Watchdog(this.#options.registry.timeoutMs, options.signal);
+    try {
+      const answer = await this.#follow({ method: "GET", url, headers, purpose: "bulk" }, options, watchdog);
+      const { status } = answer.response;
+      if (status === 404 || status === 410) return await this.#drop(answer, watchdog, undefined);
+      if (status !== 200 && status !== 206) throw await this.#problem(answer, options, watchdog);
+      const range = blobRange(answer.response, from);
+      if (range === undefined) {
+        throw invalidAnswer(options.action, this.#options.registry.name, `a part of the file that was not asked for`);
+      }
+      return { ...range, body: this.#stream(answer.response, options, watchdog) };
+    } catch (error) {
+      watchdog.disarm();
+      throw watchdog.explain(error, this.#context(options));
+    }
+  }
+
+  async publish(
+    url: string,
+    publication: Publication,
+    options: TransportOptions & { readonly idempotencyKey: string },
+  ): Promise<ApiAnswer> {
+    const body = encodePublication(publication, `lading-${randomUUID()}`);
+    const headers = {
+      accept: "application/json",
+      "content-type": body.contentType,
+      "content-length": String(body.contentLength),
+      "idempotency-key": options.idempotencyKey,
+    };
+    return this.#exchange(
+      { method: "POST", url, headers, body: body.stream(), purpose: "bulk" },
+      options,
+      async (answer, watchdog) => {
+        const { status } = answer.response;
+        if (status !== 200 && status !== 201) throw await this.#problem(answer, options, watchdog);
+        return { status, body: await this.#json(answer.response, options, watchdog) };
+      },
+    );
+  }
+
+  async call(url: string, request: ApiRequest, options: TransportOptions): Promise<ApiAnswer> {
+    const headers: Record<string, string> = { accept: "application/json" };
+    if (request.body !== undefined) headers["content-type"] = "application/json";
+    const exchange: Exchange = {
+      method: request.method,
+      url,
+      headers,
+      purpose: "call",
+      credential: request.credential,
+      ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+    };
+    return this.#exchange(exchange, options, async (answer, watchdog) => {
+      const { status } = answer.response;
+      if (status === 404) return { status, body: await this.#problem(answer, options, watchdog) };
+      if (status < 200 || status > 299) throw await this.#problem(answer, options, watchdog);
+      return { status, body: await this.#json(answer.response, options, watchdog) };
+    });
+  }
+
+  async close(): Promise<void> {}
+
+  async #exchange<T>(
+    exchange: Exchange,
+    options: TransportOptions,
+    read: (answer: Answer, watchdog: Watchdog) => Promise<T>,
+  ): Promise<T> {
+    const watchdog = new Watchdog(this.#options.registry.timeoutMs, options.signal);
+    try {
+      return await read(await this.#follow(exchange, options, watchdog), watchdog);
+    } catch (error) {
+      throw watchdog.explain(error, this.#context(options));
+    } finally {
+      watchdog.disarm();
+    }
+  }
+
+  async #follow(exchange: Exchange, options: TransportOptions, watchdog: Watchdog): Promise<Answer> {
+    let url = exchange.url;
+    for (let redirects = 0; ; redirects++) {
+      const answer = await this.#send({ ...exchange, url }, watchdog);
+      const target = redirectTarget(answer.response, url);
+      if (target === undefined) return answer;
+      await this.#drop(answer, watchdog, undefined);
+      this.#checkRedirect(exchange.method, url, target, redirects, options);
+      url = target.href;
+    }
+  }
+
+  async #send(exchange: Exchange, watchdog: Watchdog): Promise<Answer> {
+    const authorization = await this.#authorization(exchange);
+    const headers: Record<string, string> = { "user-agent": this.#options.userAgent, ...exchange.headers };
+    if (authorization !== undefined) headers.authorization = authorization;
+    this.#options.onRequest?.(exchange.method, exchange.url);
+    watchdog.arm();
+    const response = await this.#options.fetch(exchange.url, {
+      method: exchange.method,
+      headers,
+      signal: watchdog.signal,
+      redirect: "manual",
+      purpose: exchange.purpose,
+      ...(exchange.body === undefined ? {} : { body: keepingAwake(exchange.body, watchdog) }),
+    });
+    watchdog.arm();
+    return { response, authenticated: authorization !== undefined };
+  }
+
+  // A token goes to addresses below the registry's exact URL and nowhere else: not to a CDN, not along a redirect.
+  async #authorization(exchange: Exchange): Promise<string | undefined> {
+    if (exchange.credential === "none") return undefined;
+    if (!new URL(exchange.url).href.startsWith(this.#options.registry.url)) return undefined;
+    const credential = exchange.credential ?? (await this.#options.credential());
+    return credential === undefined ? undefined : authorizationHeader(credential);
+  }
+
+  #checkRedirect(method: string, from: string, target: URL, redirects: number, options: TransportOptions): void {
+    const problem = redirectProblem(method, new URL(from), target, redirects, this.#options.registry.allowInsecure);
+    if (problem === undefined) return;
+    throw new RegistryClientError({
+      code: "REGISTRY_REDIRECT_REFUSED",
+      message: `Cannot ${options.action}: registry "${this.#options.registry.name}" redirects to "${redactUrl(target.href)}", ${problem}`,
+      hint: "Configure that address if it is the registry's own",
+      registry: this.#options.registry.name,
+    });
+  }
+
+  async #problem(answer: Answer, options: TransportOptions, watchdog: Watchdog): Promise<RegistryClientError> {
+    const { response } = answer;
+    const bytes = await this.#collect(response, PROBLEM_LIMIT_BYTES, options, watchdog, "cut");
+    return errorFromProblem({
+      action: options.action,
+      registry: this.#options.registry.name,
+      status: response.status,
+      body: new TextDecoder().decode(bytes),
+      contentType: response.headers.get("content-type"),
+      retryAfterMs: parseRetryAfter(response.headers.get("retry-after"), this.#options.clock.now()),
+      authenticated: answer.authenticated,
+    });
+  }
+
+  async #json(response: FetchResponse, options: TransportOptions, watchdog: Watchdog): Promise<unknown> {
+    const bytes = await this.#collect(response, METADATA_LIMIT_BYTES, options, watchdog);
+    if (bytes.length === 0) return undefined;
+    const type = response.headers.get("content-type") ?? "";
+    if (!/[/+]json/i.test(type)) return new TextDecoder().decode(bytes);
+    try {
+      return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)) as unknown;
+    } catch (error) {
+      throw invalidAnswer(options.action, this.#options.registry.name, "it is not JSON", error);
+    }
+  }
+
+  async #collect(
+    response: FetchResponse,
+    limit: number,
+    options: TransportOptions,
+    watchdog: Watchdog,
+    beyond: "refuse" | "cut" = "refuse",
+  ): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of response.body ?? []) {
+      watchdog.arm();
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size > limit && beyond === "cut") break;
+      if (size > limit) {
+        throw invalidAnswer(options.action, this.#options.registry.name, `it is larger than ${limit} bytes`);
+      }
+    }
+    return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+  }
+
+  async *#stream(response: FetchResponse, options: TransportOptions, watchdog: Watchdog): AsyncGenerator<Uint8Array> {
+    try {
+      watchdog.arm();
+      for await (const chunk of response.body ?? []) {
+        watchdog.disarm();
+        yield chunk;
+        watchdog.arm();
+      }
+    } catch (error) {
+      throw watchdog.explain(error, this.#context(options));
+    } finally {
+      watchdog.disarm();
+    }
+  }
+
+  // Reads what is left of a short answer, so that its connection can be used again.
+  async #drop<T>(answer: Answer, watchdog: Watchdog, result: T): Promise<T> {
+    let size = 0;
+    for await (const chunk of answer.response.body ?? []) {
+      size += chunk.length;
+      if (size > PROBLEM_LIMIT_BYTES) break;
+    }
+    watchdog.disarm();
+    return result;
+  }
+
+  #context(options: TransportOptions): { action: string; registry: string; signal: AbortSignal | undefined } {
+    return { action: options.action, registry: this.#options.registry.name, signal: options.signal };
+  }
+}
+
+/** The value of the `authorization` header (RFC 6750 §2.1, RFC 7617 §2). */
+export function authorizationHeader(credential: Credential): string {
+  if (credential.type === "token") return `Bearer ${credential.token}`;
+  return `Basic ${Buffer.from(`${credential.username}:${credential.password}`, "utf8").toString("base64")}`;
+}
+
+function keepingAwake(body: NonNullable<FetchInit["body"]>, watchdog: Watchdog): NonNullable<FetchInit["body"]> {
+  return typeof body === "string" || body instanceof Uint8Array ? body : armedStream(body, watchdog);
+}
+
+// While bytes leave, the registry is not silent: it takes them.
+async function* armedStream<T>(body: AsyncIterable<T>, watchdog: Watchdog): AsyncGenerator<T> {
+  for await (const chunk of body) {
+    watchdog.arm();
+    yield chunk;
+  }
+  watchdog.arm();
+}
+
+function redirectTarget(response: FetchResponse, from: string): URL | undefined {
+  if (![301, 302, 303, 307, 308].includes(response.status)) return undefined;
+  const location = response.headers.get("location");
+  return location === null || !URL.canParse(location, from) ? undefined : new URL(location, from);
+}
+
+function redirectProblem(
+  method: string,
+  from: URL,
+  target: URL,
+  redirects: number,
+  allowInsecure: boolean,
+): string | undefined {
+  if (method !== "GET" && method !== "HEAD") return "and a call that writes is not sent elsewhere";
+  if (redirects >= REDIRECT_LIMIT) return `after ${REDIRECT_LIMIT} redirects, which is the limit`;
+  if (target.protocol !== "https:" && target.protocol !== "http:") return "which is not an http: or https: address";
+  if (target.protocol === "http:" && from.protocol === "https:") return "away from https:";
+  if (target.protocol === "http:" && !isLoopback(target) && !allowInsecure) return "plain http: to another machine";
+  return undefined;
+}
+
+function blobRange(response: FetchResponse, from: number): { offset: number; size?: number } | undefined {
+  const length = headerNumber(response.headers.get("content-length"));
+  if (response.status === 200) return { offset: 0, ...(length === undefined ? {} : { size: length }) };
+  const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get("content-range") ?? "");
+  if (range === null || Number(range[1]) !== from) return undefined;
+  return { offset: from, ...(range[2] === "*" ? {} : { size: Number(range[2]) }) };
+}
+
+function headerNumber(text: string | null): number | undefined {
+  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}

@@ -1,0 +1,108 @@
+import { readFile } from "node:fs/promises";
+import { getCACertificates, rootCertificates } from "node:tls";
+import type { Dispatcher } from "undici";
+import { globalFetch } from "../global-fetch.ts";
+import type { Fetch, FetchInit, FetchResponse } from "../ports.ts";
+
+export interface NodeFetchOptions {
+  /** Where HTTPS_PROXY, HTTP_PROXY and NO_PROXY are read from. Default: `process.env`. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** URL of a proxy for everything, in place of the variables. */
+  readonly proxy?: string | undefined;
+  /** PEM file of certificate authorities that are trusted beside the system's. */
+  readonly caFile?: string | undefined;
+  /** Connections per origin for package files. Default: 16. */
+  readonly connections?: number | undefined;
+}
+
+/**
+ * A {@link Fetch} for Node: single calls go through the built-in `fetch`, package files through a pool of `undici`,
+ * which is loaded when the first one is asked for. With a proxy or a private authority everything goes through `undici`.
+ */
+export function createNodeFetch(options: NodeFetchOptions = {}): { readonly fetch: Fetch; close(): Promise<void> } {
+  const env = options.env ?? process.env;
+  const proxies = proxySettings(env, options.proxy);
+  const special = proxies !== undefined || options.caFile !== undefined;
+  let pool: Promise<Dispatcher> | undefined;
+  const dispatcher = (): Promise<Dispatcher> => (pool ??= createDispatcher(options, proxies));
+  return {
+    fetch: async (url, init) => {
+      if (init.purpose === "bulk") return requestBulk(url, init, await dispatcher());
+      return special ? fetchThrough(url, init, await dispatcher()) : globalFetch(url, init);
+    },
+    close: async () => {
+      const opened = pool;
+      pool = undefined;
+      await (await opened)?.close();
+    },
+  };
+}
+
+interface ProxySettings {
+  readonly httpProxy: string;
+  readonly httpsProxy: string;
+  readonly noProxy: string;
+}
+
+function proxySettings(
+  env: Readonly<Record<string, string | undefined>>,
+  proxy: string | undefined,
+): ProxySettings | undefined {
+  const variable = (name: string): string => env[name.toLowerCase()] ?? env[name] ?? "";
+  const httpProxy = proxy ?? variable("HTTP_PROXY");
+  const httpsProxy = proxy ?? (variable("HTTPS_PROXY") || httpProxy);
+  if (httpProxy === "" && httpsProxy === "") return undefined;
+  return { httpProxy, httpsProxy, noProxy: proxy === undefined ? variable("NO_PROXY") : "" };
+}
+
+async function createDispatcher(options: NodeFetchOptions, proxies: ProxySettings | undefined): Promise<Dispatcher> {
+  const { Agent, EnvHttpProxyAgent } = await import("undici");
+  const ca =
+    options.caFile === undefined ? undefined : [...systemAuthorities(), await readFile(options.caFile, "utf8")];
+  const tls = ca === undefined ? {} : { ca };
+  // Silence is judged by the transport's watchdog, from `timeout_seconds`; undici's own limits would cut in at other times.
+  const pool = {
+    connections: options.connections ?? 16,
+    pipelining: 1,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: tls,
+  };
+  if (proxies === undefined) return new Agent(pool);
+  return new EnvHttpProxyAgent({ ...pool, ...proxies, requestTls: tls, proxyTls: tls });
+}
+
+// Node 22.15 and later also name what NODE_EXTRA_CA_CERTS adds.
+function systemAuthorities(): readonly string[] {
+  return typeof getCACertificates === "function" ? getCACertificates("default") : rootCertificates;
+}
+
+async function fetchThrough(url: string, init: FetchInit, dispatcher: Dispatcher): Promise<FetchResponse> {
+  const undici = await import("undici");
+  const { purpose: _, ...rest } = init;
+  return (await undici.fetch(url, { ...rest, duplex: "half", dispatcher } as unknown as Parameters<
+    typeof undici.fetch
+  >[1])) as unknown as FetchResponse;
+}
+
+async function requestBulk(url: string, init: FetchInit, dispatcher: Dispatcher): Promise<FetchResponse> {
+  const { request } = await import("undici");
+  const { statusCode, headers, body } = await request(url, {
+    method: init.method as Dispatcher.HttpMethod,
+    headers: init.headers,
+    signal: init.signal,
+    dispatcher,
+    // undici takes any async iterable; its types name only Node's streams.
+    body: (init.body ?? null) as unknown as Uint8Array,
+  });
+  return {
+    status: statusCode,
+    headers: {
+      get: (name) => {
+        const value = headers[name.toLowerCase()];
+        return value === undefined ? null : Array.isArray(value) ? value.join(", ") : value;
+      },
+    },
+    body,
+  };
+}

@@ -1,0 +1,80 @@
+import { RegistryClientError } from "./registry-client-error.ts";
+
+/**
+ * Aborts an exchange when the other side is silent for `timeoutMs`, or when the caller's signal aborts. Armed only
+ * while the other side has the turn: a slow disk of ours is not a silent registry.
+ */
+export class Watchdog {
+  readonly signal: AbortSignal;
+  readonly #timeoutMs: number;
+  readonly #controller = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #expired = false;
+
+  constructor(timeoutMs: number, signal: AbortSignal | undefined) {
+    this.#timeoutMs = timeoutMs;
+    this.signal = signal === undefined ? this.#controller.signal : AbortSignal.any([signal, this.#controller.signal]);
+  }
+
+  get expired(): boolean {
+    return this.#expired;
+  }
+
+  /** Starts or restarts the wait. */
+  arm(): void {
+    this.#timer ??= setTimeout(() => this.#expire(), this.#timeoutMs);
+    this.#timer.refresh();
+  }
+
+  disarm(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #expire(): void {
+    this.#expired = true;
+    this.#controller.abort(new Error(`no answer within ${this.#timeoutMs} ms`));
+  }
+
+  /** The error to throw for a failure that happened under this watchdog. */
+  explain(error: unknown, context: { action: string; registry: string; signal: AbortSignal | undefined }): unknown {
+    if (context.signal?.aborted === true) return context.signal.reason;
+    const own = ownError(error);
+    if (own !== undefined) return own;
+    if (this.#expired) {
+      return new RegistryClientError({
+        code: "REGISTRY_TIMEOUT",
+        message: `Cannot ${context.action}: registry "${context.registry}" was silent for ${this.#timeoutMs} ms, the allowed timeout`,
+        hint: "Try again, or raise timeout_seconds for this registry",
+        registry: context.registry,
+        timeoutMs: this.#timeoutMs,
+      });
+    }
+    return new RegistryClientError({
+      code: "REGISTRY_UNREACHABLE",
+      message: `Cannot ${context.action}: the connection to registry "${context.registry}" failed: ${rootCause(error)}`,
+      hint: "Check the address, the network and the proxy settings",
+      registry: context.registry,
+      cause: error,
+    });
+  }
+}
+
+// fetch() says "fetch failed"; the reason, such as "connect ECONNREFUSED", is the innermost cause.
+function rootCause(error: unknown): string {
+  let current: unknown = error;
+  for (let depth = 0; depth < 8 && current instanceof Error && current.cause instanceof Error; depth++)
+    current = current.cause;
+  if (!(current instanceof Error)) return String(current);
+  return current.message === "" ? ((current as { code?: string }).code ?? current.name) : current.message;
+}
+
+// An error of ours thrown while a body was produced comes back as the cause of fetch's own.
+function ownError(error: unknown): RegistryClientError | undefined {
+  let current: unknown = error;
+  for (let depth = 0; depth < 8 && current instanceof Error; depth++) {
+    if (current instanceof RegistryClientError) return current;
+    current = current.cause;
+  }
+  return undefined;
+}
