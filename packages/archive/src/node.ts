@@ -1,1 +1,13 @@
-export {};
+export { DecodeBudget } from "./lib/node/decode-budget.ts";
+export {
+  ALWAYS_EXCLUDED,
+  IGNORE_FILES,
+  collectFiles,
+  type CollectOptions,
+  type CollectedFile,
+} from "./lib/node/collect.ts";
+export { packDirectory, type PackOptions } from "./lib/node/pack.ts";
+export { inspectPackage, unpackPackage, type UnpackOptions } from "./lib/node/inspect.ts";
+export { nodeTreeDigest, type ReadPackageOptions } from "./lib/node/read-package.ts";
+export type { KeepMembers } from "./lib/node/member-collector.ts";
+export type { ExpectedPackage, InspectedPackage, PackageFile, PackedArtifact } from "./lib/node/types.ts";

@@ -1,0 +1,97 @@
+import { hash } from "node:crypto";
+import { open, type FileHandle } from "node:fs/promises";
+import { isLadingError, type Digest } from "@lading/core-manifest";
+import { ArchiveError, quote } from "../archive-error.ts";
+
+const CHUNK_BYTES = 256 * 1024;
+
+/** The digest of bytes in memory. */
+export function digestOf(bytes: Uint8Array): Digest {
+  return `sha256:${hash("sha256", bytes, "hex")}` as Digest;
+}
+
+/**
+ * Runs something that touches the disk; what the system refuses becomes `ARCHIVE_IO` with the action's name, or
+ * `ARCHIVE_SOURCE_MISSING` where the thing is not there.
+ */
+export async function onDisk<T>(action: string, path: string, run: () => T | Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw diskError(action, path, error);
+  }
+}
+
+/** The synchronous form of {@link onDisk}. */
+export function onDiskSync<T>(action: string, path: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw diskError(action, path, error);
+  }
+}
+
+function diskError(action: string, path: string, error: unknown): unknown {
+  if (isLadingError(error) || !isSystemError(error)) return error;
+  const missing = error.code === "ENOENT" || error.code === "ENOTDIR";
+  return new ArchiveError({
+    code: missing ? "ARCHIVE_SOURCE_MISSING" : "ARCHIVE_IO",
+    message: `Cannot ${action} ${quote(path)}: ${missing ? "it does not exist" : `the system says ${error.code}`}`,
+    path,
+    system: error.code,
+    cause: error,
+  });
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException & { code: string } {
+  return error instanceof Error && "syscall" in error && typeof (error as { code?: unknown }).code === "string";
+}
+
+/** Opens a regular file for reading, gives it to `use` with its size, and closes it. */
+export async function withFile<T>(path: string, use: (file: FileHandle, size: number) => Promise<T>): Promise<T> {
+  const file = await onDisk("read", path, () => open(path, "r"));
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile()) {
+      throw new ArchiveError({
+        code: "ARCHIVE_SOURCE_MISSING",
+        message: `Cannot read ${quote(path)}: it is not a file`,
+        path,
+      });
+    }
+    return await use(file, stat.size);
+  } finally {
+    await file.close();
+  }
+}
+
+/** The bytes of an open file from its start, in fresh chunks. */
+export async function* chunksOf(file: FileHandle, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  for (let position = 0; ;) {
+    signal?.throwIfAborted();
+    const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, position);
+    if (bytesRead === 0) return;
+    position += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+/** The first bytes of an open file, at most `length`. */
+export async function headOf(file: FileHandle, length: number): Promise<Uint8Array> {
+  const buffer = Buffer.alloc(length);
+  const { bytesRead } = await file.read(buffer, 0, length, 0);
+  return buffer.subarray(0, bytesRead);
+}
+
+/** The whole of an open file that has `size` bytes. */
+export async function wholeOf(file: FileHandle, size: number): Promise<Uint8Array> {
+  const buffer = Buffer.allocUnsafeSlow(size);
+  let filled = 0;
+  while (filled < size) {
+    const { bytesRead } = await file.read(buffer, filled, size - filled, filled);
+    if (bytesRead === 0) return buffer.subarray(0, filled);
+    filled += bytesRead;
+  }
+  return buffer;
+}

@@ -1,0 +1,51 @@
+import { ArchiveError } from "../archive-error.ts";
+
+/** Raw LZ4 blocks; frames are made and read by this package itself, in bounded memory. */
+export interface Lz4 {
+  compressBlock(plain: Uint8Array): Promise<Uint8Array>;
+  /** @throws where the block is damaged or longer than `maxBytes` */
+  decompressBlock(packed: Uint8Array, maxBytes: number): Promise<Uint8Array>;
+}
+
+interface Lz4Napi {
+  compress(data: Uint8Array): Promise<Uint8Array>;
+  uncompress(data: Uint8Array): Promise<Uint8Array>;
+}
+
+/** How lz4-napi is found; tests give one that fails. */
+export type ImportLz4 = () => Promise<Lz4Napi>;
+
+const importInstalled: ImportLz4 = async () => {
+  const module = (await import("lz4-napi")) as unknown as Lz4Napi & { default?: Lz4Napi };
+  return module.default ?? module;
+};
+
+/** lz4-napi puts the plain length, 4 bytes, before a block. */
+const LENGTH_BYTES = 4;
+
+/**
+ * Loads the optional library.
+ * @throws {ArchiveError} `ARCHIVE_CODEC_UNAVAILABLE` where it is not installed for this system
+ */
+export async function loadLz4(importLz4: ImportLz4 = importInstalled): Promise<Lz4> {
+  let native: Lz4Napi;
+  try {
+    native = await importLz4();
+  } catch (cause) {
+    throw new ArchiveError({
+      code: "ARCHIVE_CODEC_UNAVAILABLE",
+      message: 'Cannot use LZ4: the optional package "lz4-napi" is not installed for this system',
+      hint: "Install lz4-napi, or use zstd, gzip or none",
+      cause,
+    });
+  }
+  return {
+    compressBlock: async (plain) => (await native.compress(plain)).subarray(LENGTH_BYTES),
+    decompressBlock: async (packed, maxBytes) => {
+      const prefixed = new Uint8Array(LENGTH_BYTES + packed.length);
+      new DataView(prefixed.buffer).setUint32(0, maxBytes, true);
+      prefixed.set(packed, LENGTH_BYTES);
+      return native.uncompress(prefixed);
+    },
+  };
+}
