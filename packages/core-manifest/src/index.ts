@@ -114,3 +114,5 @@ export {
   type PlannedFault,
 } from "./lib/chaos.ts";
 export { parseFeatureReference, type FeatureReference } from "./lib/dialects/references.ts";
+export { PROFILE_COMMANDS, parseProfile } from "./lib/profile-read.ts";
+export { builtinProfile, profiles, type BuiltinProfileId } from "./lib/builtin-profiles.ts";
