@@ -1,1 +1,11 @@
-export {};
+export {
+  aDigest,
+  aLockPackage,
+  aLockfile,
+  aPackageRecord,
+  anIndexArtifact,
+  anIndexDocument,
+  anIndexVersion,
+  recordEvents,
+  type RecordedEvents,
+} from "./lib/testing-builders.ts";
