@@ -1,1 +1,12 @@
-export {};
+export { bruteForce, type BruteForceAnswer } from "./lib/testing/brute-force.ts";
+export { solveConformanceFile, type CaseAnswer, type ConformanceResult } from "./lib/testing/conformance.ts";
+export {
+  dependencyList,
+  memoryProvider,
+  universe,
+  type FakeCandidate,
+  type FakeProvider,
+  type FakeProviderOptions,
+  type UniverseBuilder,
+} from "./lib/testing/universe.ts";
+export type { SolvedRoots } from "./lib/testing/whole-universe.ts";

@@ -107,11 +107,11 @@ export interface DependencyProvider {
   /** Name of a package in explanations; absent: the key. */
   displayName?(key: PackageKey): string;
   /** Order of versions, oldest first; absent: SemVer precedence. */
-  compareVersions?(left: string, right: string): number;
+  compareVersions?(left: string, right: string, key: PackageKey): number;
   /** Whether a version is a pre-release; absent: by SemVer. */
-  isPrerelease?(version: string): boolean;
+  isPrerelease?(version: string, key: PackageKey): boolean;
   /** Slot of a version for `per-major`; absent: `compatibilitySlot` of core-manifest. */
-  slotOf?(version: string): string;
+  slotOf?(version: string, key: PackageKey): string;
 }
 
 /** `single`: one version of each package. `per-major`: one version of each package and compatibility slot. */
@@ -181,6 +181,8 @@ export interface ResolveInput {
   readonly targets?: readonly string[];
   /** The caller's policy: reasons against a candidate beyond the candidate's own. Must be a pure function. */
   readonly exclude?: (key: PackageKey, candidate: Candidate) => readonly Exclusion[];
+  /** One exclusion that does not count: the answer to "what if it were allowed?". */
+  readonly pardon?: { readonly key: PackageKey; readonly reason: ExclusionReason; readonly text: string };
   /** Whether tested single-change fixes are looked for when there is no solution; absent: true. */
   readonly suggest?: boolean;
 }
@@ -307,6 +309,8 @@ export interface ProofStatement {
  */
 export interface Derivation {
   readonly statements: readonly ProofStatement[];
+  /** The same in words, one sentence a line; shared parts are numbered. */
+  readonly lines: readonly string[];
 }
 
 /** One change to the input with which a solution was really found. */
@@ -342,6 +346,8 @@ export type ResolverStep =
       readonly packages: readonly PackageKey[];
       /** Packages that will probably be needed next. */
       readonly speculative: readonly PackageKey[];
+      /** The answer is settled: what cannot be loaded now only costs a suggestion. */
+      readonly forSuggestions: boolean;
     }
   | { readonly status: "done"; readonly resolution: Resolution };
 

@@ -1,0 +1,150 @@
+import type { Chosen } from "./canonical.ts";
+import { nameOf, type Universe } from "./compile.ts";
+import { findCycles } from "./cycles.ts";
+import type {
+  Dependency,
+  ReachKind,
+  ResolutionNote,
+  ResolvedDependency,
+  ResolvedPackage,
+  ResolvedRoot,
+  SolvedResolution,
+} from "./types.ts";
+
+type Answer = Omit<SolvedResolution, "statistics">;
+
+/** Words the values of a solution as the answer that callers get. */
+export function describeSolution(universe: Universe, chosen: Chosen): Answer {
+  const notes: ResolutionNote[] = [];
+  const edges = new Map<number, ResolvedDependency[]>();
+  for (const node of chosen.keys()) {
+    const { type } = universe.infos[node]!;
+    if (type === "root" || type === "package") edges.set(node, edgesOf(universe, chosen, node, notes));
+  }
+  const roots: ResolvedRoot[] = [];
+  const packages: ResolvedPackage[] = [];
+  for (const [node, dependencies] of edges) {
+    const info = universe.infos[node]!;
+    if (info.type === "root") {
+      roots.push({ name: info.root.name, features: featuresOf(universe, chosen, node), dependencies });
+    }
+    if (info.type !== "package") continue;
+    const candidate = universe.candidateOf(node, chosen.get(node)!)!;
+    packages.push({
+      id: idOf(universe, chosen, node),
+      key: info.info.key,
+      name: universe.displayName(info.info.key),
+      version: candidate.version,
+      ...(info.slot === "" ? {} : { slot: info.slot }),
+      features: featuresOf(universe, chosen, node),
+      dependencies,
+      kinds: [],
+      direct: false,
+      locked: universe.isLocked(info.info.key, candidate.version),
+      candidate,
+    });
+  }
+  const reached = markReach(roots, packages);
+  reached.sort((a, b) => compareText(a.key, b.key) || universe.compare(a.key, a.version, b.version));
+  return { status: "solved", packages: reached, roots, cycles: findCycles(reached), notes };
+}
+
+function compareText(left: string, right: string): number {
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+function idOf(universe: Universe, chosen: Chosen, node: number): string {
+  const info = universe.infos[node]!;
+  if (info.type === "root") return info.root.name;
+  if (info.type !== "package") throw new Error(`Node ${node} is no package`);
+  return `${info.info.key} ${universe.candidateOf(node, chosen.get(node)!)!.version}`;
+}
+
+function featuresOf(universe: Universe, chosen: Chosen, base: number): string[] {
+  const found: string[] = [];
+  for (const node of chosen.keys()) {
+    const info = universe.infos[node]!;
+    if (info.type === "feature" && info.base === base && !info.feature.startsWith("dep:")) found.push(info.feature);
+  }
+  const { features } = universe.table(base, chosen.get(base)!);
+  // `default` is asked of every version where one of them has it; only those that have it show it.
+  return found.filter((feature) => feature !== "default" || Object.hasOwn(features, feature)).sort();
+}
+
+function edgesOf(universe: Universe, chosen: Chosen, node: number, notes: ResolutionNote[]): ResolvedDependency[] {
+  const { dependencies, ofRoot } = universe.table(node, chosen.get(node)!);
+  const edges: ResolvedDependency[] = [];
+  for (const dependency of dependencies) {
+    if (!universe.counts(dependency, ofRoot)) continue;
+    const edge = edgeOf(universe, chosen, node, dependency, notes);
+    if (edge !== undefined) edges.push(edge);
+  }
+  const unique = new Map(edges.map((edge) => [`${edge.name}\0${edge.id}\0${edge.kind}\0${edge.requirement}`, edge]));
+  return [...unique.values()].sort((a, b) => compareText(a.name, b.name) || compareText(a.id, b.id));
+}
+
+function edgeOf(
+  universe: Universe,
+  chosen: Chosen,
+  node: number,
+  given: Dependency,
+  notes: ResolutionNote[],
+): ResolvedDependency | undefined {
+  const gated = universe.isGated(given);
+  if (gated) {
+    const feature = universe.featureNode(node, `dep:${nameOf(given)}`);
+    if (feature === undefined || !chosen.has(feature)) return undefined;
+  }
+  const dependency = gated ? { ...given, optional: false } : given;
+  const requirement = universe.effective(dependency).canonical;
+  const about = { dependent: idOf(universe, chosen, node), key: dependency.key, requirement };
+  const name = universe.displayName(dependency.key);
+  if (dependency.ifPossible === true && !universe.isConditional(dependency)) {
+    const soft = universe.softNode(node, dependency);
+    if (soft === undefined || !chosen.has(soft)) {
+      const message = `Left out optional "${name}" ${requirement} of ${about.dependent}: no solution has it`;
+      notes.push({ type: "optional-left-out", ...about, message });
+      return undefined;
+    }
+  }
+  const target = universe.locate(dependency, node, chosen);
+  if (target === undefined) {
+    if (!universe.isConditional(dependency)) throw new Error(`"${dependency.key}" is needed by ${about.dependent}, and missing`);
+    if (dependency.optional === true) return undefined;
+    const message = `${about.dependent} expects "${name}" ${requirement} beside it, and nothing brings it`;
+    notes.push({ type: "peer-missing", ...about, message });
+    return undefined;
+  }
+  return {
+    name: nameOf(dependency),
+    key: dependency.key,
+    id: idOf(universe, chosen, target),
+    kind: dependency.kind ?? "normal",
+    requirement,
+    optional: given.optional === true || given.ifPossible === true,
+  };
+}
+
+/** Which kinds of ways lead to each package: the label of a way is its weakest edge's. */
+function markReach(roots: readonly ResolvedRoot[], packages: readonly ResolvedPackage[]): ResolvedPackage[] {
+  const byId = new Map(packages.map((one) => [one.id, one]));
+  const kinds = new Map<string, Set<ReachKind>>();
+  const queue: { id: string; kind: ReachKind }[] = [];
+  const visit = (edge: ResolvedDependency, from: ReachKind): void => {
+    const own: ReachKind = edge.optional ? "optional" : edge.kind;
+    const kind = WEAKNESS.indexOf(own) > WEAKNESS.indexOf(from) ? own : from;
+    const known = kinds.get(edge.id) ?? new Set();
+    kinds.set(edge.id, known);
+    if (known.has(kind)) return;
+    known.add(kind);
+    queue.push({ id: edge.id, kind });
+  };
+  for (const root of roots) for (const edge of root.dependencies) visit(edge, "normal");
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    for (const edge of byId.get(next.id)!.dependencies) visit(edge, next.kind);
+  }
+  const direct = new Set(roots.flatMap((root) => root.dependencies.map((edge) => edge.id)));
+  return packages.map((one) => ({ ...one, kinds: [...(kinds.get(one.id) ?? [])].sort(), direct: direct.has(one.id) }));
+}
+
+const WEAKNESS: readonly ReachKind[] = ["normal", "peer", "build", "optional", "dev"];

@@ -1,0 +1,238 @@
+import { ABSENT, equalBits, fullBits, hasBit, intersection, intersects, members, union, type Bits } from "./bits.ts";
+import { acceptsHost, nameOf, type FactCause, type NodeInfo, type Universe } from "./compile.ts";
+import { ResolverError } from "./resolver-error.ts";
+import type { Dependency } from "./types.ts";
+
+/** One step of a proof: a fact of the input, or the resolution of two earlier steps on a node. */
+export interface ProofStep {
+  readonly terms: ReadonlyMap<number, Bits>;
+  readonly cause: FactCause | undefined;
+  /** Indexes of earlier steps, for a derived one. */
+  readonly left: number;
+  readonly right: number;
+  readonly pivot: number;
+}
+
+/**
+ * Takes the proof of a statement out of the solver and checks it on the way: every derived statement must be what resolution
+ * gives, every fact must be in the input.
+ * @throws {ResolverError} `RESOLVE_INTERNAL`
+ */
+export function extractProof(universe: Universe, goal: number): ProofStep[] {
+  const steps: ProofStep[] = [];
+  const places = new Map<number, number>();
+  for (const id of inOrder(universe, goal)) {
+    const statement = universe.solver.statements[id]!;
+    const claimed = new Map(statement.nodes.map((node, i) => [node, statement.sets[i]!]));
+    if (statement.chain === undefined) {
+      const cause = universe.causes[statement.cause]!;
+      const fault = factFault(universe, cause, claimed);
+      if (fault !== undefined) throw unsound(`statement ${id} is not in the input: ${fault}`);
+      places.set(id, steps.push({ terms: claimed, cause, left: -1, right: -1, pivot: -1 }) - 1);
+      continue;
+    }
+    let place = places.get(statement.chain[0]!)!;
+    for (let i = 1; i < statement.chain.length; i += 2) {
+      const right = places.get(statement.chain[i]!)!;
+      const pivot = statement.chain[i + 1]!;
+      const terms = resolveTerms(universe, steps[place]!.terms, steps[right]!.terms, pivot);
+      place = steps.push({ terms, cause: undefined, left: place, right, pivot }) - 1;
+    }
+    if (!sameTerms(steps[place]!.terms, claimed)) throw unsound(`statement ${id} does not follow from what it cites`);
+    places.set(id, place);
+  }
+  return steps;
+}
+
+/** Throws unless the last step is the contradiction. */
+export function checkContradiction(steps: readonly ProofStep[]): void {
+  if (steps.at(-1)?.terms.size !== 0) throw unsound("its last statement is no contradiction");
+}
+
+function unsound(detail: string): ResolverError {
+  return new ResolverError({ code: "RESOLVE_INTERNAL", message: `Cannot trust the proof that there is no solution: ${detail}` });
+}
+
+/** Everything that a statement rests on, each after what it rests on itself. */
+function inOrder(universe: Universe, goal: number): number[] {
+  const order: number[] = [];
+  const done = new Set<number>();
+  const stack: { id: number; open: boolean }[] = [{ id: goal, open: true }];
+  for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
+    if (done.has(top.id)) continue;
+    const chain = universe.solver.statements[top.id]!.chain;
+    if (!top.open || chain === undefined) {
+      done.add(top.id);
+      order.push(top.id);
+      continue;
+    }
+    stack.push({ id: top.id, open: false });
+    for (let i = chain.length - 2; i >= 1; i -= 2) stack.push({ id: chain[i]!, open: true });
+    stack.push({ id: chain[0]!, open: true });
+  }
+  return order;
+}
+
+function resolveTerms(
+  universe: Universe,
+  left: ReadonlyMap<number, Bits>,
+  right: ReadonlyMap<number, Bits>,
+  pivot: number,
+): Map<number, Bits> {
+  const terms = new Map(left);
+  for (const [node, set] of right) {
+    const mine = terms.get(node);
+    if (node !== pivot) terms.set(node, mine === undefined ? set : intersection(mine, set));
+    else if (mine !== undefined) terms.set(node, union(mine, set));
+  }
+  const pivotSet = terms.get(pivot);
+  // A side that does not speak of the pivot speaks of all its values.
+  if (pivotSet === undefined || !right.has(pivot) || !left.has(pivot)) terms.delete(pivot);
+  else if (equalBits(pivotSet, fullBits(universe.solver.nodes[pivot]!.size))) terms.delete(pivot);
+  return terms;
+}
+
+function sameTerms(left: ReadonlyMap<number, Bits>, right: ReadonlyMap<number, Bits>): boolean {
+  return left.size === right.size && [...left].every(([node, set]) => right.has(node) && equalBits(set, right.get(node)!));
+}
+
+// --- facts against the input -------------------------------------------------------------------------------------
+
+/** What is wrong with a fact, by the input's own words; `undefined` where nothing is. */
+function factFault(universe: Universe, cause: FactCause, terms: ReadonlyMap<number, Bits>): string | undefined {
+  switch (cause.type) {
+    case "root":
+      return rootFault(universe, terms);
+    case "excluded":
+      return exclusionFault(universe, cause, terms);
+    case "host":
+      return hostFault(universe, cause, terms);
+    case "feature":
+      return featureFault(universe, cause, terms);
+    case "dependency":
+      return dependencyFault(universe, cause, terms);
+  }
+}
+
+function rootFault(universe: Universe, terms: ReadonlyMap<number, Bits>): string | undefined {
+  const [[node, set] = []] = terms;
+  if (terms.size !== 1 || universe.infos[node!]!.type !== "root") return "only a root is needed by itself";
+  return members(set!).join() === `${ABSENT}` ? undefined : "a root has one version";
+}
+
+function exclusionFault(
+  universe: Universe,
+  cause: Extract<FactCause, { type: "excluded" }>,
+  terms: ReadonlyMap<number, Bits>,
+): string | undefined {
+  for (const [node, set] of terms) {
+    const owner = ownerOf(universe, node);
+    for (const bit of members(set)) {
+      if (bit === ABSENT) return "absence cannot be excluded";
+      const given = universe.candidateOf(owner, bit);
+      const key = keyOf(universe.infos[owner]!);
+      const reasons = given === undefined || key === undefined ? [] : universe.exclusionsOf(key, given);
+      if (reasons.some((one) => one.reason === cause.reason && one.text === cause.text)) continue;
+      if (!universe.table(owner, bit).dependencies.some((one) => isUnreadable(universe, one))) return `nothing excludes ${bit}`;
+    }
+  }
+  return undefined;
+}
+
+function isUnreadable(universe: Universe, dependency: Dependency): boolean {
+  try {
+    universe.effective(dependency);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+function hostFault(
+  universe: Universe,
+  cause: Extract<FactCause, { type: "host" }>,
+  terms: ReadonlyMap<number, Bits>,
+): string | undefined {
+  if (!universe.input.hosts?.[cause.axis]?.includes(cause.version)) return `host ${cause.axis} ${cause.version} is not given`;
+  for (const bit of members(terms.get(cause.node)!)) {
+    const asked = bit === ABSENT ? undefined : universe.candidateOf(cause.node, bit)?.hosts?.[cause.axis];
+    if (asked === undefined) return `version ${bit} asks nothing of host ${cause.axis}`;
+    if (acceptsHost(universe.requirement(asked), cause.version)) return `version ${bit} accepts ${cause.axis} ${cause.version}`;
+  }
+  return undefined;
+}
+
+function featureFault(
+  universe: Universe,
+  cause: Extract<FactCause, { type: "feature" }>,
+  terms: ReadonlyMap<number, Bits>,
+): string | undefined {
+  const info = universe.infos[cause.node]!;
+  if (info.type !== "feature") return "it is about no feature";
+  const mine = terms.get(cause.node);
+  const below = terms.get(info.base);
+  if (mine !== undefined && below !== undefined) {
+    return hasBit(mine, ABSENT) || intersects(mine, below) ? "a feature and its package may have these versions" : undefined;
+  }
+  for (const [node, set] of terms) {
+    if (node !== cause.node && ownerOf(universe, node) !== info.base) return "it mixes packages";
+    if (node === cause.node && terms.size === 1 && hasBit(set, ABSENT)) return "a feature may be off";
+  }
+  return undefined;
+}
+
+function dependencyFault(
+  universe: Universe,
+  cause: Extract<FactCause, { type: "dependency" }>,
+  terms: ReadonlyMap<number, Bits>,
+): string | undefined {
+  const info = universe.packages.get(cause.dependency.key);
+  if (info === undefined) return `package "${cause.dependency.key}" was never read`;
+  let targets = 0;
+  for (const [node, set] of terms) {
+    const about = universe.infos[node]!;
+    const owner = ownerOf(universe, node);
+    const isOwner = owner === cause.owner && about.type !== "choice";
+    const isTarget = keyOf(universe.infos[owner]!) === info.key && (!isOwner || terms.size === 1);
+    if (isOwner && !members(set).every((bit) => hasDependency(universe, owner, bit, cause.dependency))) {
+      return `not every version has the dependency on "${info.key}"`;
+    }
+    if (!isTarget || (about.type === "choice" && !hasBit(set, ABSENT))) continue;
+    targets++;
+    for (const bit of members(set)) {
+      const version = about.type === "choice" ? undefined : universe.candidateOf(owner, bit)?.version;
+      if (bit !== ABSENT && version === undefined) return "a choice of slot is ruled out by no dependency";
+      if (bit !== ABSENT && universe.accepts(cause.requirement, version!)) {
+        return `"${info.key}" ${version} meets ${cause.requirement.canonical}`;
+      }
+    }
+  }
+  const none = targets === 0 && info.candidates.some((one) => universe.accepts(cause.requirement, one.version));
+  return none ? `versions of "${info.key}" meet ${cause.requirement.canonical}` : undefined;
+}
+
+function hasDependency(universe: Universe, owner: number, bit: number, wanted: Dependency): boolean {
+  if (bit === ABSENT) return false;
+  const canonical = universe.effective(wanted).canonical;
+  return universe
+    .table(owner, bit)
+    .dependencies.some(
+      (one) =>
+        one.key === wanted.key &&
+        nameOf(one) === nameOf(wanted) &&
+        !isUnreadable(universe, one) &&
+        universe.effective(one).canonical === canonical,
+    );
+}
+
+/** The package or root behind a feature or a taken option; the node itself otherwise. */
+function ownerOf(universe: Universe, node: number): number {
+  const info = universe.infos[node]!;
+  if (info.type === "feature") return info.base;
+  return info.type === "soft" ? info.owner : node;
+}
+
+function keyOf(info: NodeInfo): string | undefined {
+  if (info.type === "package" || info.type === "choice") return info.info.key;
+  return undefined;
+}

@@ -1,0 +1,91 @@
+import { compareVersions, parseRequirement, type Version } from "@lading/core-manifest";
+import type { Candidate, Dependency, PackageKey, PackageMetadata, ResolveInput } from "../types.ts";
+
+/** What exhaustive search found: the canonical answer, or nothing. */
+export type BruteForceAnswer = ReadonlyMap<PackageKey, string> | undefined;
+
+/**
+ * The oracle of the property tests: tries every assignment in canonical order, without learning and without cleverness. For
+ * small universes of plain, peer and optional-peer dependencies under `single`, with exclusions, overrides and locks.
+ */
+export function bruteForce(input: ResolveInput, packages: ReadonlyMap<PackageKey, PackageMetadata>): BruteForceAnswer {
+  const oracle = new Oracle(input, packages);
+  if (!oracle.isSolvable(new Map())) return undefined;
+  return oracle.canonical();
+}
+
+class Oracle {
+  readonly #input: ResolveInput;
+  readonly #packages: ReadonlyMap<PackageKey, PackageMetadata>;
+
+  constructor(input: ResolveInput, packages: ReadonlyMap<PackageKey, PackageMetadata>) {
+    this.#input = input;
+    this.#packages = packages;
+  }
+
+  canonical(): Map<PackageKey, string> {
+    const picks = new Map<PackageKey, string>();
+    const queue = this.#rootDependencies().filter(isRequired).map((one) => one.key);
+    for (const key of queue) {
+      if (picks.has(key)) continue;
+      const best = this.#candidates(key).find(({ version }) => this.isSolvable(new Map([...picks, [key, version]])));
+      if (best === undefined) throw new Error(`The oracle lost its solution at "${key}"`);
+      picks.set(key, best.version);
+      queue.push(...dependenciesOf(best).filter(isRequired).map((one) => one.key));
+    }
+    return picks;
+  }
+
+  /** Whether some solution has these versions, where the packages are needed at all. */
+  isSolvable(fixed: ReadonlyMap<PackageKey, string>): boolean {
+    return this.#search(new Map(), fixed);
+  }
+
+  #search(chosen: Map<PackageKey, Candidate>, fixed: ReadonlyMap<PackageKey, string>): boolean {
+    const rules = [...this.#rootDependencies(), ...[...chosen.values()].flatMap(dependenciesOf)];
+    for (const rule of rules) {
+      const candidate = chosen.get(rule.key);
+      if (candidate !== undefined && !this.#accepts(rule, candidate.version)) return false;
+    }
+    const open = rules.find((rule) => isRequired(rule) && !chosen.has(rule.key));
+    if (open === undefined) return true;
+    const wanted = fixed.get(open.key);
+    return this.#candidates(open.key)
+      .filter(({ version }) => wanted === undefined || version === wanted)
+      .some((candidate) => this.#search(new Map([...chosen, [open.key, candidate]]), fixed));
+  }
+
+  #rootDependencies(): Dependency[] {
+    return this.#input.roots.flatMap((root) => root.dependencies);
+  }
+
+  #accepts(dependency: Dependency, version: string): boolean {
+    const override = this.#input.overrides?.find((one) => one.key === dependency.key);
+    const text = (override ?? dependency).requirement;
+    const requirement = typeof text === "string" ? parseRequirement(text, "canonical") : text;
+    return requirement.matches(version as Version);
+  }
+
+  /** Those that may be chosen, best first. */
+  #candidates(key: PackageKey): Candidate[] {
+    const locked = (version: string): boolean =>
+      this.#input.locked?.some((one) => one.key === key && one.version === version) ?? false;
+    const direction = this.#input.prefer === "oldest" ? 1 : -1;
+    return [...(this.#packages.get(key)?.candidates ?? [])]
+      .filter((one) => (one.excluded ?? []).every(({ reason }) => reason === "yanked" && locked(one.version)))
+      .sort(
+        (a, b) =>
+          Number(locked(b.version)) - Number(locked(a.version)) ||
+          Number(a.version.includes("-")) - Number(b.version.includes("-")) ||
+          direction * compareVersions(a.version as Version, b.version as Version),
+      );
+  }
+}
+
+function dependenciesOf(candidate: Candidate): Dependency[] {
+  return candidate.dependencies.filter((one) => one.kind !== "dev");
+}
+
+function isRequired(dependency: Dependency): boolean {
+  return !(dependency.kind === "peer" && dependency.optional === true);
+}
