@@ -1,8 +1,8 @@
 import { decodeUtf8 } from "./bytes.ts";
-import { encodeJsonKey, decodeJsonKey } from "./key-json.ts";
+import { decodeJsonKey, encodeJsonPrivateKey, encodeJsonPublicKey } from "./key-json.ts";
 import { decodeBareKey, decodeMinisignKey, decodeSshLine, encodeMinisignKey, encodeSshLine } from "./key-lines.ts";
 import { fingerprint, isFingerprint, spkiOf } from "./key-id.ts";
-import { keyInvalid, keyUnsupported, type ParsedKey, type PrivateKey, type PublicKey } from "./key.ts";
+import { createPublicKey, keyInvalid, keyUnsupported, type ParsedKey, type PrivateKey, type PublicKey } from "./key.ts";
 import { decodeEncryptedPkcs8, encodeEncryptedPkcs8 } from "./pbes2.ts";
 import { decodePem, encodePem, isPem } from "./pem.ts";
 import { decodePkcs8, decodeSpki, encodePkcs8 } from "./pkcs8.ts";
@@ -100,20 +100,31 @@ export async function formatPrivateKey(
 ): Promise<string> {
   const { format, passphrase } = options;
   if (passphrase === "") throw keyInvalid("its new passphrase is empty");
-  if (format === "json") return encodeJsonKey(key, passphrase);
+  if (format === "json") return encodeJsonPrivateKey(key, passphrase);
   return passphrase === undefined
     ? encodePem({ label: "PRIVATE KEY", der: encodePkcs8(key.seed) })
     : encodePem({ label: "ENCRYPTED PRIVATE KEY", der: await encodeEncryptedPkcs8(key.seed, passphrase) });
 }
 
-/** Writes a public key as text, with a final newline. SPKI PEM is what `.pub` files hold. */
-export async function formatPublicKey(
-  key: { readonly publicKey: Uint8Array; readonly comment?: string },
-  format: PublicKeyFormat,
-): Promise<string> {
-  const { publicKey, comment } = key;
-  const plain: PublicKey = { type: "public", publicKey, ...(comment === undefined ? {} : { comment }) };
-  if (format === "json") return encodeJsonKey(plain);
-  if (format === "ssh") return `${encodeSshLine(plain)}\n`;
-  return format === "minisign" ? encodeMinisignKey(plain) : encodePem({ label: "PUBLIC KEY", der: spkiOf(publicKey) });
+/**
+ * Writes a public key as text, with a final newline.
+ * @param key the 32 bytes, or a key with its comment
+ * @param format SPKI PEM unless given, which is what `.pub` files hold
+ * @throws {SigningError} `KEY_INVALID` for bytes that are no usable key
+ */
+export function formatPublicKey(
+  key: Uint8Array | { readonly publicKey: Uint8Array; readonly comment?: string },
+  format: PublicKeyFormat = "pem",
+): string {
+  const plain = key instanceof Uint8Array ? createPublicKey(key) : createPublicKey(key.publicKey, key.comment);
+  switch (format) {
+    case "json":
+      return encodeJsonPublicKey(plain);
+    case "ssh":
+      return `${encodeSshLine(plain)}\n`;
+    case "minisign":
+      return encodeMinisignKey(plain);
+    case "pem":
+      return encodePem({ label: "PUBLIC KEY", der: spkiOf(plain.publicKey) });
+  }
 }

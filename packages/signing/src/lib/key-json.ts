@@ -107,14 +107,7 @@ async function encryptSeed(key: PrivateKey, passphrase: string): Promise<Json> {
   };
 }
 
-/** Encodes a key as a JSON key file, encrypted where a passphrase is given. */
-export async function encodeJsonKey(key: PublicKey | PrivateKey, passphrase?: string): Promise<string> {
-  const secret =
-    key.type === "public"
-      ? {}
-      : passphrase === undefined
-        ? { privateKey: encodeBase64(key.seed) }
-        : { encrypted: await encryptSeed(key, passphrase) };
+function render(key: PublicKey | PrivateKey, secret: Json): string {
   const file = {
     format: KEY_FILE_FORMAT,
     type: key.type,
@@ -125,4 +118,19 @@ export async function encodeJsonKey(key: PublicKey | PrivateKey, passphrase?: st
     ...secret,
   };
   return `${JSON.stringify(file, undefined, 2)}\n`;
+}
+
+/** Encodes a public key as a JSON key file. */
+export function encodeJsonPublicKey(key: PublicKey): string {
+  return render(key, {});
+}
+
+/** Encodes a private key as a JSON key file, encrypted where a passphrase is given. */
+export async function encodeJsonPrivateKey(key: PrivateKey, passphrase?: string): Promise<string> {
+  return render(
+    key,
+    passphrase === undefined
+      ? { privateKey: encodeBase64(key.seed) }
+      : { encrypted: await encryptSeed(key, passphrase) },
+  );
 }

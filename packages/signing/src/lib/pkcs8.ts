@@ -54,11 +54,13 @@ function publicKeyOfV2(tag: number, content: Uint8Array): Uint8Array | undefined
 
 /** @throws {SigningError} `KEY_INVALID`, `KEY_UNSUPPORTED` */
 export function decodePkcs8(der: Uint8Array): PrivateKey {
-  const [version, algorithm, key, ...extra] = readDerSequence(der) ?? [];
+  const [version, algorithm, key, ...rest] = readDerSequence(der) ?? [];
+  // Attributes [0] say nothing of the key itself.
+  const extra = rest[0]?.tag === 0xa0 ? rest.slice(1) : rest;
   if (algorithm?.tag !== TAG.sequence) throw keyInvalid("it is not a PKCS#8 private key");
   checkAlgorithm(algorithm.content);
-  const [seed, ...rest] = key?.tag === TAG.octets ? (readDerValues(key.content) ?? []) : [];
-  if (seed?.tag !== TAG.octets || rest.length > 0) throw keyInvalid("its private key field is damaged");
+  const [seed, ...more] = key?.tag === TAG.octets ? (readDerValues(key.content) ?? []) : [];
+  if (seed?.tag !== TAG.octets || more.length > 0) throw keyInvalid("its private key field is damaged");
   if (derInteger(version) === 0 && extra.length === 0) return createPrivateKey(seed.content);
   const claimed = extra.length === 1 ? publicKeyOfV2(extra[0]!.tag, extra[0]!.content) : undefined;
   if (derInteger(version) !== 1 || claimed === undefined)

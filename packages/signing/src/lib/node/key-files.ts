@@ -187,7 +187,8 @@ export async function writeKeyFiles(options: {
       path,
     });
   }
-  const [privateText, publicText] = await Promise.all([formatPrivateKey(key, options), formatPublicKey(key, "pem")]);
+  const privateText = await formatPrivateKey(key, options);
+  const publicText = formatPublicKey(key);
   const folder = dirname(resolve(path));
   await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
     throw failure(path, "write", error);
