@@ -25,3 +25,11 @@ export type {
   PlanOptions,
   VerifyReport,
 } from "./lib/install-types.ts";
+export { openStore } from "./lib/store.ts";
+export { chooseLink, linkLadder } from "./lib/link.ts";
+export { projectEnvironment, STATE_DIRECTORY } from "./lib/environment.ts";
+export { installPath, VERSIONS_DIRECTORY } from "./lib/install-path.ts";
+export { planInstall } from "./lib/plan.ts";
+export { installGeneration } from "./lib/install.ts";
+export { current, history, rollback } from "./lib/history.ts";
+export { verifyInstalled, type VerifyInstalledOptions } from "./lib/verify-installed.ts";
