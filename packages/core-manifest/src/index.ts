@@ -116,3 +116,13 @@ export {
 export { parseFeatureReference, type FeatureReference } from "./lib/dialects/references.ts";
 export { PROFILE_COMMANDS, parseProfile } from "./lib/profile-read.ts";
 export { builtinProfile, profiles, type BuiltinProfileId } from "./lib/builtin-profiles.ts";
+export { writeManifest, type WrittenManifest } from "./lib/manifest-write.ts";
+export {
+  addDependency,
+  removeDependency,
+  setValue,
+  type AddDependencyOptions,
+  type EditOptions,
+  type RemoveDependencyOptions,
+  type SetValueOptions,
+} from "./lib/edit.ts";
