@@ -4,8 +4,15 @@ import { concatBytes, encodeHex, encodeUtf8, tryDecodeHex } from "../bytes.ts";
 import { publicKeyOf, signEd25519 } from "../ed25519.ts";
 import type { Verifier } from "../signer.ts";
 
+/** A message with what claims to be its signature. */
+export interface SignedMessage {
+  readonly publicKey: Uint8Array;
+  readonly message: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
 /** One case of {@link verifierContract}. */
-export interface ContractCase {
+export interface ContractCase extends SignedMessage {
   readonly name: string;
   /** Whether the strict rule accepts. */
   readonly accepts: boolean;
@@ -53,17 +60,11 @@ function secretScalar(): bigint {
   return toNumber(hash) % ORDER;
 }
 
-interface Triple {
-  readonly publicKey: Uint8Array;
-  readonly message: Uint8Array;
-  readonly signature: Uint8Array;
-}
-
 /**
  * A signature under A plus a point of order 8, so that the equation holds with the cofactor always, and without it only
  * when the challenge is a multiple of 8.
  */
-function mixedOrder(challengeIsMultipleOf8: boolean): Triple {
+function mixedOrder(challengeIsMultipleOf8: boolean): SignedMessage {
   const publicKey = Point.fromBytes(key, false).add(Point.fromHex(TORSION)).toBytes();
   const r = 123_456_789n;
   const encodedR = Point.BASE.multiply(r, false).toBytes();
@@ -76,8 +77,9 @@ function mixedOrder(challengeIsMultipleOf8: boolean): Triple {
   }
 }
 
-function contractCase(name: string, accepts: boolean, { publicKey, message, signature }: Triple): ContractCase {
-  return { name, accepts, holds: (verifier) => verifier.verify(publicKey, message, signature) === accepts };
+function contractCase(name: string, accepts: boolean, signed: SignedMessage): ContractCase {
+  const { publicKey, message, signature } = signed;
+  return { ...signed, name, accepts, holds: (verifier) => verifier.verify(publicKey, message, signature) === accepts };
 }
 
 const withS = (s: bigint): Uint8Array => concatBytes(signature.subarray(0, 32), toBytes(s));
