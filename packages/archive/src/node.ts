@@ -11,3 +11,6 @@ export { inspectPackage, unpackPackage, type UnpackOptions } from "./lib/node/in
 export { nodeTreeDigest, type ReadPackageOptions } from "./lib/node/read-package.ts";
 export type { KeepMembers } from "./lib/node/member-collector.ts";
 export type { ExpectedPackage, InspectedPackage, PackageFile, PackedArtifact } from "./lib/node/types.ts";
+export { importForeignArchive, type ImportOptions } from "./lib/node/foreign.ts";
+export { judgeArchive, type ArchiveVerdict } from "./lib/node/judge.ts";
+export { attuneDirectoryChecksum, verifyTree, type TreeVerdict } from "./lib/node/verify-tree.ts";

@@ -17,7 +17,7 @@ export interface ArchiveLimits {
   readonly pathBytes: number;
   /** UTF-8 bytes of one part of a path. */
   readonly partBytes: number;
-  /** UTF-8 bytes of all paths together: bounds what the reader remembers of them. */
+  /** Characters of all paths together: bounds what the reader remembers of them. */
   readonly pathsBytes: number;
   /** Parts of one path. */
   readonly depth: number;
@@ -33,7 +33,7 @@ export const DEFAULT_LIMITS: ArchiveLimits = {
   fileBytes: 4 * 2 ** 30,
   totalBytes: 8 * 2 ** 30,
   ratio: 250,
-  ratioFloorBytes: 16 * 2 ** 20,
+  ratioFloorBytes: 8 * 2 ** 20,
   pathBytes: 400,
   partBytes: 200,
   pathsBytes: 16 * 2 ** 20,

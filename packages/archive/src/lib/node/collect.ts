@@ -31,6 +31,8 @@ export interface CollectOptions {
   readonly ignore?: readonly string[] | undefined;
   /** Path of the manifest: always taken. */
   readonly manifestFile?: string | undefined;
+  /** Takes every file but those below `.git`: no ignore file, no other standing exclusion counts. */
+  readonly everything?: boolean | undefined;
   readonly limits?: Partial<ArchiveLimits> | undefined;
   /** Told, as a warning, of every key or credential file that was left out. */
   readonly onEvent?: EventListener | undefined;
@@ -103,9 +105,10 @@ class Collector {
     this.#options.signal?.throwIfAborted();
     const here = join(this.#root, base);
     const entries = await onDisk("read the directory", here, () => readdir(here, { withFileTypes: true }));
-    const rules = await rulesIn(here, base, entries, inherited);
+    const { everything = false } = this.#options;
+    const rules = everything ? inherited : await rulesIn(here, base, entries, inherited);
     for (const entry of entries) {
-      if (ALWAYS_EXCLUDED.includes(entry.name)) continue;
+      if (everything ? entry.name === ".git" : ALWAYS_EXCLUDED.includes(entry.name)) continue;
       const path = base + entry.name;
       if (entry.isDirectory()) {
         if (this.#enters(`${path}/`, rules)) await this.walk(`${path}/`, rules);
@@ -133,7 +136,7 @@ class Collector {
     const absolutePath = join(this.#root, path);
     const stat = await onDisk("read", absolutePath, () => lstat(absolutePath));
     refuseSpecial(path, stat);
-    if (isSecret(entry.name, absolutePath, stat.size)) {
+    if (this.#options.everything !== true && isSecret(entry.name, absolutePath, stat.size)) {
       this.#onEvent({
         type: "warning",
         code: "ARCHIVE_SECRET_LEFT_OUT",

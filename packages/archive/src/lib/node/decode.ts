@@ -84,7 +84,8 @@ const DECODERS: Readonly<Record<ArchiveCodec, Decoder>> = {
   lz4: decodeLz4,
 };
 
-function checkRatio(plainBytes: number, storedBytes: number, limits: ArchiveLimits): void {
+/** Refuses what decompresses to suspiciously many bytes. */
+export function checkRatio(plainBytes: number, storedBytes: number, limits: ArchiveLimits): void {
   if (plainBytes > limits.totalBytes) throw tooLarge(plainBytes, limits);
   if (plainBytes > limits.ratioFloorBytes && plainBytes > storedBytes * limits.ratio) {
     throw new ArchiveError({
@@ -190,7 +191,7 @@ async function* chain(first: readonly Uint8Array[], rest: AsyncIterable<Uint8Arr
 }
 
 /** Pipes through one of zlib's streams; its errors become ours, errors of the source stay what they are. */
-async function* through(
+export async function* through(
   source: AsyncIterable<Uint8Array>,
   decoder: Transform,
   invalid: (why: string, cause: unknown) => ArchiveError,

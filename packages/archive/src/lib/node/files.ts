@@ -65,12 +65,19 @@ export async function withFile<T>(path: string, use: (file: FileHandle, size: nu
   }
 }
 
-/** The bytes of an open file from its start, in fresh chunks. */
-export async function* chunksOf(file: FileHandle, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-  for (let position = 0; ;) {
+/** The bytes of an open file, all or `length` of them from `offset` on, in fresh chunks. */
+export async function* chunksOf(
+  file: FileHandle,
+  signal?: AbortSignal,
+  offset = 0,
+  length: number = Number.MAX_SAFE_INTEGER,
+): AsyncGenerator<Uint8Array> {
+  const end = Math.min(offset + length, Number.MAX_SAFE_INTEGER);
+  for (let position = offset; position < end;) {
     signal?.throwIfAborted();
-    const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-    const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, position);
+    const wanted = Math.min(CHUNK_BYTES, end - position);
+    const buffer = Buffer.allocUnsafeSlow(wanted);
+    const { bytesRead } = await file.read(buffer, 0, wanted, position);
     if (bytesRead === 0) return;
     position += bytesRead;
     yield buffer.subarray(0, bytesRead);

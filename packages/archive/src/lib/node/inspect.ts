@@ -33,7 +33,7 @@ export function unpackPackage(options: UnpackOptions): Promise<InspectedPackage>
   return intoFreshDirectory(options.destination, async (directory) => {
     const writer = new TreeWriter(directory);
     try {
-      return await readPackageFile(options.source, options, writer);
+      return { result: await readPackageFile(options.source, options, writer), directory };
     } finally {
       writer.close();
     }

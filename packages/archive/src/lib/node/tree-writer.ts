@@ -20,6 +20,11 @@ export class TreeWriter implements MemberWriter {
     this.#root = root;
   }
 
+  /** Makes the root itself. */
+  root(): void {
+    onDiskSync("make the directory", this.#root, () => mkdirSync(this.#root));
+  }
+
   begin(member: MemberHeader): void {
     const slash = member.path.lastIndexOf("/");
     if (slash > 0) this.directory(member.path.slice(0, slash));
