@@ -1,6 +1,12 @@
 export { bruteForce, type BruteForceAnswer } from "./lib/testing/brute-force.ts";
 export { solveConformanceFile, type CaseAnswer, type ConformanceResult } from "./lib/testing/conformance.ts";
 export {
+  recordProvider,
+  replayProvider,
+  type ProviderRecording,
+  type RecordedProvider,
+} from "./lib/testing/recording.ts";
+export {
   dependencyList,
   memoryProvider,
   universe,

@@ -7,7 +7,18 @@ import {
   tryParseVersion,
   type Version,
 } from "@lading/core-manifest";
-import { ABSENT, complement, emptyBits, hasBit, intersects, isEmpty, intersection, setBit, singleBit, type Bits } from "./bits.ts";
+import {
+  ABSENT,
+  complement,
+  emptyBits,
+  hasBit,
+  intersects,
+  isEmpty,
+  intersection,
+  setBit,
+  singleBit,
+  type Bits,
+} from "./bits.ts";
 import { ResolverError } from "./resolver-error.ts";
 import { Solver, type RuleSource } from "./solver.ts";
 import type {
@@ -62,10 +73,20 @@ export interface PackageInfo {
 /** What a node of the search stands for. */
 export type NodeInfo =
   | { readonly type: "root"; readonly root: RootPackage; readonly index: number }
-  | { readonly type: "package"; readonly info: PackageInfo; readonly slot: string; readonly versions: readonly number[] }
+  | {
+      readonly type: "package";
+      readonly info: PackageInfo;
+      readonly slot: string;
+      readonly versions: readonly number[];
+    }
   | { readonly type: "feature"; readonly base: number; readonly feature: string }
   /** Which slot a requirement that spans several is met in; version i is `slots[i]`. */
-  | { readonly type: "choice"; readonly dependency: Dependency; readonly info: PackageInfo; readonly slots: readonly string[] }
+  | {
+      readonly type: "choice";
+      readonly dependency: Dependency;
+      readonly info: PackageInfo;
+      readonly slots: readonly string[];
+    }
   /** Whether an `ifPossible` dependency is taken: one version, "yes". */
   | { readonly type: "soft"; readonly owner: number; readonly dependency: Dependency };
 
@@ -147,7 +168,12 @@ export class Universe implements RuleSource {
   pinCause(feature: number): number {
     const info = this.infos[feature]!;
     if (info.type !== "feature") throw new Error(`Node ${feature} is no feature`);
-    return this.#cause({ type: "feature", node: feature, feature: info.feature, text: "has the version of its package" });
+    return this.#cause({
+      type: "feature",
+      node: feature,
+      feature: info.feature,
+      text: "has the version of its package",
+    });
   }
 
   candidateOf(node: number, bit: number): Candidate | undefined {
@@ -206,7 +232,9 @@ export class Universe implements RuleSource {
   counts(dependency: Dependency, ofRoot: boolean): boolean {
     if (dependency.kind === "dev" && !ofRoot) return false;
     const { targets } = this.input;
-    return targets === undefined || dependency.targets === undefined || dependency.targets.some((t) => targets.includes(t));
+    return (
+      targets === undefined || dependency.targets === undefined || dependency.targets.some((t) => targets.includes(t))
+    );
   }
 
   /** Only checked where the package is present anyway. */
@@ -275,7 +303,9 @@ export class Universe implements RuleSource {
   ensurePackage(key: PackageKey): number | undefined {
     const info = this.#package(key);
     const slot = info?.slots.keys().next();
-    return info === undefined || slot === undefined || slot.done === true ? undefined : this.#slotNode(info, slot.value);
+    return info === undefined || slot === undefined || slot.done === true
+      ? undefined
+      : this.#slotNode(info, slot.value);
   }
 
   // --- nodes ---------------------------------------------------------------------------------------------------
@@ -468,7 +498,10 @@ export class Universe implements RuleSource {
   }
 
   /** Feature table and dependencies of a value of a package or root. */
-  table(node: number, bit: number): {
+  table(
+    node: number,
+    bit: number,
+  ): {
     features: Readonly<Record<string, readonly string[]>>;
     dependencies: readonly Dependency[];
     ofRoot: boolean;
@@ -559,7 +592,9 @@ export class Universe implements RuleSource {
     }
     const name = feature.startsWith("dep:") ? feature.slice(4) : feature;
     if (!feature.startsWith("dep:")) {
-      return dependencies.some((one) => this.isGated(one) && nameOf(one) === name) ? [this.#ownFeature(base, `dep:${name}`)] : [];
+      return dependencies.some((one) => this.isGated(one) && nameOf(one) === name)
+        ? [this.#ownFeature(base, `dep:${name}`)]
+        : [];
     }
     return dependencies
       .filter((one) => this.isGated(one) && nameOf(one) === name && this.counts(one, ofRoot))
@@ -578,7 +613,8 @@ export class Universe implements RuleSource {
     const slash = entry.startsWith("dep:") ? -1 : entry.indexOf("/");
     if (slash !== -1) return this.#foreignFeature(node, base, feature, entry, slash, dependencies, ofRoot);
     const own = entry.startsWith("dep:") || Object.hasOwn(features, entry) ? entry : `dep:${entry}`;
-    const known = Object.hasOwn(features, own) || dependencies.some((one) => this.isGated(one) && `dep:${nameOf(one)}` === own);
+    const known =
+      Object.hasOwn(features, own) || dependencies.some((one) => this.isGated(one) && `dep:${nameOf(one)}` === own);
     if (known) return this.#ownFeature(base, own);
     // A feature may list a dependency that is always there: nothing to switch on.
     if (dependencies.some((one) => `dep:${nameOf(one)}` === own)) return { signature: `n\0${entry}`, make: () => [] };
@@ -670,7 +706,9 @@ export class Universe implements RuleSource {
     if (info === undefined) return undefined;
     const requirement = this.effective(dependency);
     const set = this.#requirementSet(info, requirement);
-    const slots = [...info.slots].filter(([, indexes]) => indexes.some((i) => hasBit(set, i + 1))).map(([slot]) => slot);
+    const slots = [...info.slots]
+      .filter(([, indexes]) => indexes.some((i) => hasBit(set, i + 1)))
+      .map(([slot]) => slot);
     return { info, requirement, set, slots, owner };
   }
 
@@ -681,7 +719,8 @@ export class Universe implements RuleSource {
     let set = known.get(requirement.canonical);
     if (set === undefined) {
       set = emptyBits(info.candidates.length + 1);
-      for (const [i, { version }] of info.candidates.entries()) if (this.accepts(requirement, version)) setBit(set, i + 1);
+      for (const [i, { version }] of info.candidates.entries())
+        if (this.accepts(requirement, version)) setBit(set, i + 1);
       known.set(requirement.canonical, set);
     }
     return set;
@@ -689,7 +728,8 @@ export class Universe implements RuleSource {
 
   #depend(conditions: readonly Term[], dependency: Dependency, owner: number): readonly number[] | undefined {
     const unreadable = this.#unreadable(dependency);
-    if (unreadable !== undefined) return this.#facts(conditions, { type: "excluded", node: owner, reason: "policy", text: unreadable });
+    if (unreadable !== undefined)
+      return this.#facts(conditions, { type: "excluded", node: owner, reason: "policy", text: unreadable });
     if (this.isConditional(dependency)) return this.#dependIfPresent(conditions, dependency, owner);
     const target = this.#target(dependency, owner);
     if (target === undefined) return undefined;
@@ -726,7 +766,13 @@ export class Universe implements RuleSource {
     return [];
   }
 
-  #presenceFact(conditions: readonly Term[], dependency: Dependency, owner: number, info: PackageInfo, node: number): number {
+  #presenceFact(
+    conditions: readonly Term[],
+    dependency: Dependency,
+    owner: number,
+    info: PackageInfo,
+    node: number,
+  ): number {
     const requirement = this.effective(dependency);
     const good = this.#inSlot(this.#requirementSet(info, requirement), node);
     // Where several versions may live side by side, one in a slot that is not meant is not this dependent's.

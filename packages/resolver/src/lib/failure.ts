@@ -75,7 +75,8 @@ function citedByRoots(steps: readonly ProofStep[], universe: Universe): Set<Depe
   const given = universe.input.roots.flatMap((root) => root.dependencies);
   for (const { cause } of steps) {
     if (cause?.type !== "dependency" || universe.infos[cause.owner]!.type !== "root") continue;
-    for (const one of given) if (one.key === cause.dependency.key && nameOf(one) === nameOf(cause.dependency)) cited.add(one);
+    for (const one of given)
+      if (one.key === cause.dependency.key && nameOf(one) === nameOf(cause.dependency)) cited.add(one);
   }
   return cited;
 }
@@ -113,8 +114,13 @@ function requirementsOf(
   for (const { cause, terms } of steps) {
     if (cause?.type !== "dependency") continue;
     const bits = terms.get(cause.owner);
-    const dependent = bits === undefined || hasBit(bits, ABSENT) ? words.name(cause.owner) : words.set(cause.owner, bits, "");
-    const one = { dependent, package: universe.displayName(cause.dependency.key), requirement: cause.requirement.canonical };
+    const dependent =
+      bits === undefined || hasBit(bits, ABSENT) ? words.name(cause.owner) : words.set(cause.owner, bits, "");
+    const one = {
+      dependent,
+      package: universe.displayName(cause.dependency.key),
+      requirement: cause.requirement.canonical,
+    };
     found.set(JSON.stringify(one), one);
   }
   return [...found.values()];

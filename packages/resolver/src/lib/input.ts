@@ -23,7 +23,8 @@ export function checkInput(input: ResolveInput): void {
   }
   for (const [axis, versions] of Object.entries(input.hosts ?? {})) {
     const wrong = versions.find((version) => tryParseVersion(hostVersion(version)) === undefined);
-    if (wrong !== undefined) throw invalid(`host "${axis}" has version "${wrong}", expected numbers such as "2024" or "3.11"`);
+    if (wrong !== undefined)
+      throw invalid(`host "${axis}" has version "${wrong}", expected numbers such as "2024" or "3.11"`);
   }
 }
 
@@ -43,7 +44,9 @@ function checkRoot(root: RootPackage): void {
     for (const entry of entries) {
       const name = entry.replace(/^dep:/, "").replace(/\??\/.*$/s, "");
       if (features.has(entry) || names.has(name)) continue;
-      throw invalid(`feature "${feature}" of "${root.name}" lists "${entry}", which is neither a feature nor a dependency`);
+      throw invalid(
+        `feature "${feature}" of "${root.name}" lists "${entry}", which is neither a feature nor a dependency`,
+      );
     }
   }
 }

@@ -109,7 +109,8 @@ function edgeOf(
   }
   const target = universe.locate(dependency, node, chosen);
   if (target === undefined) {
-    if (!universe.isConditional(dependency)) throw new Error(`"${dependency.key}" is needed by ${about.dependent}, and missing`);
+    if (!universe.isConditional(dependency))
+      throw new Error(`"${dependency.key}" is needed by ${about.dependent}, and missing`);
     if (dependency.optional === true) return undefined;
     const message = `${about.dependent} expects "${name}" ${requirement} beside it, and nothing brings it`;
     notes.push({ type: "peer-missing", ...about, message });

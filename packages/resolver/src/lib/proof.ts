@@ -50,7 +50,10 @@ export function checkContradiction(steps: readonly ProofStep[]): void {
 }
 
 function unsound(detail: string): ResolverError {
-  return new ResolverError({ code: "RESOLVE_INTERNAL", message: `Cannot trust the proof that there is no solution: ${detail}` });
+  return new ResolverError({
+    code: "RESOLVE_INTERNAL",
+    message: `Cannot trust the proof that there is no solution: ${detail}`,
+  });
 }
 
 /** Everything that a statement rests on, each after what it rests on itself. */
@@ -93,7 +96,9 @@ function resolveTerms(
 }
 
 function sameTerms(left: ReadonlyMap<number, Bits>, right: ReadonlyMap<number, Bits>): boolean {
-  return left.size === right.size && [...left].every(([node, set]) => right.has(node) && equalBits(set, right.get(node)!));
+  return (
+    left.size === right.size && [...left].every(([node, set]) => right.has(node) && equalBits(set, right.get(node)!))
+  );
 }
 
 // --- facts against the input -------------------------------------------------------------------------------------
@@ -133,7 +138,8 @@ function exclusionFault(
       const key = keyOf(universe.infos[owner]!);
       const reasons = given === undefined || key === undefined ? [] : universe.exclusionsOf(key, given);
       if (reasons.some((one) => one.reason === cause.reason && one.text === cause.text)) continue;
-      if (!universe.table(owner, bit).dependencies.some((one) => isUnreadable(universe, one))) return `nothing excludes ${bit}`;
+      if (!universe.table(owner, bit).dependencies.some((one) => isUnreadable(universe, one)))
+        return `nothing excludes ${bit}`;
     }
   }
   return undefined;
@@ -153,11 +159,13 @@ function hostFault(
   cause: Extract<FactCause, { type: "host" }>,
   terms: ReadonlyMap<number, Bits>,
 ): string | undefined {
-  if (!universe.input.hosts?.[cause.axis]?.includes(cause.version)) return `host ${cause.axis} ${cause.version} is not given`;
+  if (!universe.input.hosts?.[cause.axis]?.includes(cause.version))
+    return `host ${cause.axis} ${cause.version} is not given`;
   for (const bit of members(terms.get(cause.node)!)) {
     const asked = bit === ABSENT ? undefined : universe.candidateOf(cause.node, bit)?.hosts?.[cause.axis];
     if (asked === undefined) return `version ${bit} asks nothing of host ${cause.axis}`;
-    if (acceptsHost(universe.requirement(asked), cause.version)) return `version ${bit} accepts ${cause.axis} ${cause.version}`;
+    if (acceptsHost(universe.requirement(asked), cause.version))
+      return `version ${bit} accepts ${cause.axis} ${cause.version}`;
   }
   return undefined;
 }
@@ -172,7 +180,9 @@ function featureFault(
   const mine = terms.get(cause.node);
   const below = terms.get(info.base);
   if (mine !== undefined && below !== undefined) {
-    return hasBit(mine, ABSENT) || intersects(mine, below) ? "a feature and its package may have these versions" : undefined;
+    return hasBit(mine, ABSENT) || intersects(mine, below)
+      ? "a feature and its package may have these versions"
+      : undefined;
   }
   for (const [node, set] of terms) {
     if (node !== cause.node && ownerOf(universe, node) !== info.base) return "it mixes packages";

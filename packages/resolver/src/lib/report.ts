@@ -126,7 +126,13 @@ class Teller {
     }
     const { left: inner, right: innerFact } = derived;
     const once = (this.#uses.get(derived) ?? 0) < 2;
-    if (once && inner?.left !== undefined && innerFact !== undefined && innerFact.left === undefined && !this.#numbers.has(inner)) {
+    if (
+      once &&
+      inner?.left !== undefined &&
+      innerFact !== undefined &&
+      innerFact.left === undefined &&
+      !this.#numbers.has(inner)
+    ) {
       this.#visit(inner, false);
       this.#line(told, `And because ${this.#fact(innerFact)} and ${this.#fact(fact)}`, mustNumber);
       return;

@@ -108,7 +108,10 @@ export async function resolve(
     for (const key of step.packages) asked.add(key);
     onEvent?.({ type: "resolving", packages: asked.size, requests: requests + 1 });
     try {
-      await provider.load(step.packages, { speculative: step.speculative, ...(signal === undefined ? {} : { signal }) });
+      await provider.load(step.packages, {
+        speculative: step.speculative,
+        ...(signal === undefined ? {} : { signal }),
+      });
     } catch (error) {
       if (!step.forSuggestions || signal?.aborted === true) throw error;
     }

@@ -1,5 +1,5 @@
 import { solveCanonically, type Chosen } from "./canonical.ts";
-import { nameOf, Universe } from "./compile.ts";
+import { acceptsHost, nameOf, Universe, type FactCause } from "./compile.ts";
 import type { Failure } from "./failure.ts";
 import type { Need } from "./resolve.ts";
 import type { Dependency, Exclusion, ResolveInput, Suggestion, VersionRequirement } from "./types.ts";
@@ -53,16 +53,46 @@ function trialsFor(failure: Failure): Trial[] {
   const { universe, steps, original } = failure;
   const trials = new Map<string, Trial>();
   for (const { cause } of steps) {
-    const trial =
-      cause?.type === "dependency"
-        ? dependencyTrial(universe, original, cause.owner, cause.dependency, cause.overridden)
-        : cause?.type === "excluded"
-          ? exclusionTrial(universe, original, cause.node, cause.reason, cause.text)
-          : undefined;
-    if (trial !== undefined) trials.set(`${trial.type}\0${trial.key}\0${trial.message("")}`, trial);
+    for (const trial of cause === undefined ? [] : trialsForFact(universe, original, cause)) {
+      trials.set(`${trial.type}\0${trial.key}\0${trial.message("")}`, trial);
+    }
   }
   const early = prereleaseTrial(original, trials.size > 0 ? [...trials.values()][0]!.key : undefined);
   return [...(early === undefined ? [] : [early]), ...trials.values()];
+}
+
+function trialsForFact(universe: Universe, original: ResolveInput, cause: FactCause): Trial[] {
+  switch (cause.type) {
+    case "dependency":
+      return [dependencyTrial(universe, original, cause.owner, cause.dependency, cause.overridden) ?? []].flat();
+    case "excluded":
+      return [exclusionTrial(universe, original, cause.node, cause.reason, cause.text) ?? []].flat();
+    case "host":
+      return hostTrials(universe, original, cause);
+    default:
+      return [];
+  }
+}
+
+/** The versions that a host requirement itself names are the likeliest to meet it. */
+function hostTrials(universe: Universe, original: ResolveInput, cause: Extract<FactCause, { type: "host" }>): Trial[] {
+  const info = universe.infos[cause.node]!;
+  if (info.type !== "package") return [];
+  const { key } = info.info;
+  const named = cause.requirement.canonical.match(/\d+\.\d+\.\d+/g) ?? [];
+  return named
+    .filter((host) => acceptsHost(cause.requirement, host))
+    .map((host) => {
+      const versions = (original.hosts?.[cause.axis] ?? []).map((one) => (one === cause.version ? host : one));
+      const message = (version: string): string =>
+        `resolve for ${cause.axis} ${host} instead of ${cause.version}: there is a solution with ${universe.displayName(key)} ${version}`;
+      return {
+        input: { ...original, hosts: { ...original.hosts, [cause.axis]: versions } },
+        type: "change-host",
+        key,
+        message,
+      };
+    });
 }
 
 function dependencyTrial(
@@ -82,7 +112,9 @@ function dependencyTrial(
   if (info.type !== "root") return undefined;
   const asked = universe.effective(dependency).canonical;
   const loosen = (one: Dependency): Dependency =>
-    one.key === key && nameOf(one) === nameOf(dependency) ? { ...one, requirement: looseRequirement(universe, key) } : one;
+    one.key === key && nameOf(one) === nameOf(dependency)
+      ? { ...one, requirement: looseRequirement(universe, key) }
+      : one;
   const roots = original.roots.map((root) =>
     root.name === info.root.name ? { ...root, dependencies: root.dependencies.map(loosen) } : root,
   );

@@ -292,7 +292,13 @@ export type ProofCause =
     }
   | { readonly type: "root"; readonly root: string }
   | { readonly type: "excluded"; readonly package: string; readonly reason: ExclusionReason; readonly text: string }
-  | { readonly type: "host"; readonly from: string; readonly axis: string; readonly version: string; readonly requirement: string }
+  | {
+      readonly type: "host";
+      readonly from: string;
+      readonly axis: string;
+      readonly version: string;
+      readonly requirement: string;
+    }
   | { readonly type: "feature"; readonly package: string; readonly feature: string; readonly text: string }
   | { readonly type: "derived"; readonly left: number; readonly right: number; readonly pivot: number };
 
@@ -315,7 +321,7 @@ export interface Derivation {
 
 /** One change to the input with which a solution was really found. */
 export interface Suggestion {
-  readonly type: "loosen-root" | "drop-override" | "allow-prerelease" | "allow-excluded" | "unlock" | "change-host";
+  readonly type: "loosen-root" | "drop-override" | "allow-prerelease" | "allow-excluded" | "change-host";
   /** The advice as a sentence without final period. */
   readonly message: string;
   readonly key?: PackageKey;
@@ -330,7 +336,11 @@ export interface UnsolvableResolution {
   /** The conflict in words, several lines. */
   readonly explanation: string;
   /** Every requirement that the proof cites: who asks for what. */
-  readonly requirements: readonly { readonly dependent: string; readonly package: string; readonly requirement: string }[];
+  readonly requirements: readonly {
+    readonly dependent: string;
+    readonly package: string;
+    readonly requirement: string;
+  }[];
   readonly suggestions: readonly Suggestion[];
   readonly statistics: ResolutionStatistics;
 }

@@ -66,18 +66,23 @@ function ownersOf(universe: Universe, answer: Answer): Owner[] {
     const wanted = new Set([...(root.enable ?? []), ...resolved.features]);
     const table = root.features ?? {};
     if (root.defaultFeatures !== false && Object.hasOwn(table, "default")) wanted.add("default");
-    return { id: root.name, features: wanted, table, dependencies: root.dependencies, edges: resolved.dependencies, ofRoot: true };
+    return {
+      id: root.name,
+      features: wanted,
+      table,
+      dependencies: root.dependencies,
+      edges: resolved.dependencies,
+      ofRoot: true,
+    };
   });
-  const packages = answer.packages.map(
-    (one): Owner => ({
-      id: one.id,
-      features: new Set(one.features),
-      table: one.candidate.features ?? {},
-      dependencies: one.candidate.dependencies,
-      edges: one.dependencies,
-      ofRoot: false,
-    }),
-  );
+  const packages = answer.packages.map((one): Owner => ({
+    id: one.id,
+    features: new Set(one.features),
+    table: one.candidate.features ?? {},
+    dependencies: one.candidate.dependencies,
+    edges: one.dependencies,
+    ofRoot: false,
+  }));
   return [...roots, ...packages];
 }
 
@@ -88,13 +93,16 @@ function ownerFault(
   features: ReadonlyMap<string, ReadonlySet<string>>,
 ): string | undefined {
   const wanted = switchedOn(owner);
-  for (const feature of wanted.own) if (!owner.features.has(feature)) return `${owner.id} lacks its feature "${feature}"`;
+  for (const feature of wanted.own)
+    if (!owner.features.has(feature)) return `${owner.id} lacks its feature "${feature}"`;
   for (const dependency of owner.dependencies) {
     if (!universe.counts(dependency, owner.ofRoot)) continue;
     const name = nameOf(dependency);
     if (universe.isGated(dependency) && !wanted.dependencies.has(name)) continue;
     const requirement = universe.effective(dependency);
-    const edges = owner.edges.filter((edge) => edge.key === dependency.key && edge.requirement === requirement.canonical);
+    const edges = owner.edges.filter(
+      (edge) => edge.key === dependency.key && edge.requirement === requirement.canonical,
+    );
     if (edges.length === 0) {
       const present = [...byId.values()].filter((one) => one.key === dependency.key);
       const bad = universe.isConditional(dependency)
@@ -108,7 +116,8 @@ function ownerFault(
     }
     for (const edge of edges) {
       const target = byId.get(edge.id);
-      if (target === undefined || target.key !== dependency.key) return `${owner.id} leads to ${edge.id}, which is not there`;
+      if (target === undefined || target.key !== dependency.key)
+        return `${owner.id} leads to ${edge.id}, which is not there`;
       if (!universe.accepts(requirement, target.version)) return `${edge.id} does not meet ${requirement.canonical}`;
       const missing = featuresFor(dependency, wanted.foreign.get(name), target.candidate).find(
         (feature) => !features.get(edge.id)!.has(feature),
@@ -132,7 +141,8 @@ function switchedOn(owner: Owner): { own: Set<string>; dependencies: Set<string>
   const foreign = new Map<string, Set<string>>();
   const names = new Set(owner.dependencies.map(nameOf));
   const weak: [string, string][] = [];
-  const want = (name: string, feature: string): void => void foreign.set(name, (foreign.get(name) ?? new Set()).add(feature));
+  const want = (name: string, feature: string): void =>
+    void foreign.set(name, (foreign.get(name) ?? new Set()).add(feature));
   const queue = [...owner.features];
   for (let entry = queue.shift(); entry !== undefined; entry = queue.shift()) {
     const [, weakName, weakFeature] = /^([^?]+)\?\/(.+)$/.exec(entry) ?? [];

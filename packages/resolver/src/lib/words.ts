@@ -131,7 +131,10 @@ export class Words {
     const info = this.#universe.infos[cause.node]!;
     if (info.type !== "feature") return cause.text;
     const bits = terms.get(cause.node) ?? terms.get(info.base);
-    const owner = bits === undefined || hasBit(bits, ABSENT) ? this.name(info.base) : this.set(info.base, bits, "every version of ");
+    const owner =
+      bits === undefined || hasBit(bits, ABSENT)
+        ? this.name(info.base)
+        : this.set(info.base, bits, "every version of ");
     return `${owner} ${cause.text}`;
   }
 
@@ -143,7 +146,8 @@ export class Words {
     const verb = dependency.kind === "peer" ? "expects" : "depends on";
     const sentence = `${this.#owner(cause, terms)} ${verb} ${asked}${overridden ? " (by an override)" : ""}`;
     if (info === undefined || cause.feature !== undefined) return sentence;
-    if (info.candidates.length === 0) return `${sentence}, which does not exist${info.missing === undefined ? "" : ` (${info.missing})`}`;
+    if (info.candidates.length === 0)
+      return `${sentence}, which does not exist${info.missing === undefined ? "" : ` (${info.missing})`}`;
     if (info.candidates.some((one) => this.#universe.accepts(requirement, one.version))) return sentence;
     return `${sentence}, which no version matches (${this.#onOffer(dependency.key, requirement)})`;
   }
@@ -154,7 +158,9 @@ export class Words {
     if (early !== undefined) return `only the pre-release ${early.version} would`;
     const first = candidates[0]!.version;
     const last = candidates.at(-1)!.version;
-    return candidates.length === 1 ? `there is only ${last}` : `there are ${candidates.length}, from ${first} to ${last}`;
+    return candidates.length === 1
+      ? `there is only ${last}`
+      : `there are ${candidates.length}, from ${first} to ${last}`;
   }
 
   #owner(cause: Extract<FactCause, { type: "dependency" }>, terms: ReadonlyMap<number, Bits>): string {

@@ -25,13 +25,19 @@ class Oracle {
 
   canonical(): Map<PackageKey, string> {
     const picks = new Map<PackageKey, string>();
-    const queue = this.#rootDependencies().filter(isRequired).map((one) => one.key);
+    const queue = this.#rootDependencies()
+      .filter(isRequired)
+      .map((one) => one.key);
     for (const key of queue) {
       if (picks.has(key)) continue;
       const best = this.#candidates(key).find(({ version }) => this.isSolvable(new Map([...picks, [key, version]])));
       if (best === undefined) throw new Error(`The oracle lost its solution at "${key}"`);
       picks.set(key, best.version);
-      queue.push(...dependenciesOf(best).filter(isRequired).map((one) => one.key));
+      queue.push(
+        ...dependenciesOf(best)
+          .filter(isRequired)
+          .map((one) => one.key),
+      );
     }
     return picks;
   }

@@ -72,7 +72,8 @@ export function solveConformanceFile(data: unknown): ConformanceResult {
   const answers: Record<string, CaseAnswer> = {};
   for (const one of file.cases ?? []) {
     const universe = file.universes[one.universe];
-    if (universe === undefined) throw malformed(`case "${one.name}" names universe "${one.universe}", which is not there`);
+    if (universe === undefined)
+      throw malformed(`case "${one.name}" names universe "${one.universe}", which is not there`);
     const world = worlds.get(one.universe) ?? new World(universe);
     worlds.set(one.universe, world);
     answers[one.name] = answer(solveCase(one, world));
@@ -198,7 +199,9 @@ class World implements DependencyProvider {
   }
 
   #dependencies(table: Readonly<Record<string, number>>): Dependency[] {
-    return Object.entries(table).map(([key, place]) => this.need(key, this.#universe[key]?.ranges[place] ?? ["missing"]));
+    return Object.entries(table).map(([key, place]) =>
+      this.need(key, this.#universe[key]?.ranges[place] ?? ["missing"]),
+    );
   }
 }
 

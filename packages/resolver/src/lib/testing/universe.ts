@@ -19,8 +19,12 @@ export interface FakeProvider extends DependencyProvider {
 
 /** Packages in memory, for tests. */
 export interface UniverseBuilder {
-  /** Adds a version; dependency requirements are canonical text. */
-  package(key: PackageKey, version: string, candidate?: FakeCandidate | Readonly<Record<PackageKey, string>>): UniverseBuilder;
+  /** With one more version; dependency requirements are canonical text. */
+  package(
+    key: PackageKey,
+    version: string,
+    candidate?: FakeCandidate | Readonly<Record<PackageKey, string>>,
+  ): UniverseBuilder;
   /** All packages, as `get` answers them. */
   metadata(): ReadonlyMap<PackageKey, PackageMetadata>;
   /** A provider that knows everything from the beginning. */
@@ -29,24 +33,24 @@ export interface UniverseBuilder {
   lazyProvider(options?: FakeProviderOptions): FakeProvider;
 }
 
-/** Starts an empty universe. */
+/** Starts an empty universe. Builders are values: `package` gives a new one and leaves the old as it was. */
 export function universe(): UniverseBuilder {
-  const packages = new Map<PackageKey, Candidate[]>();
+  return builderOf(new Map());
+}
+
+function builderOf(packages: ReadonlyMap<PackageKey, readonly Candidate[]>): UniverseBuilder {
   const metadata = (): Map<PackageKey, PackageMetadata> =>
-    new Map([...packages].map(([key, candidates]) => [key, { candidates: [...candidates] }]));
-  const builder: UniverseBuilder = {
+    new Map([...packages].map(([key, candidates]) => [key, { candidates }]));
+  return {
     package(key, version, given = {}) {
-      const fake = isFakeCandidate(given) ? given : { dependencies: given };
-      const { dependencies = {}, ...rest } = fake;
+      const { dependencies = {}, ...rest }: FakeCandidate = isFakeCandidate(given) ? given : { dependencies: given };
       const candidate: Candidate = { version, ...rest, dependencies: dependencyList(dependencies) };
-      packages.set(key, [...(packages.get(key) ?? []), candidate]);
-      return builder;
+      return builderOf(new Map([...packages, [key, [...(packages.get(key) ?? []), candidate]]]));
     },
     metadata,
     provider: () => memoryProvider(metadata(), true),
     lazyProvider: (options) => memoryProvider(metadata(), false, options),
   };
-  return builder;
 }
 
 const CANDIDATE_KEYS = new Set(["dependencies", "features", "hosts", "excluded", "display", "data"]);
@@ -58,7 +62,10 @@ function isFakeCandidate(given: object): given is FakeCandidate {
 /** Dependencies from a short table `{ bar: "^1.0.0" }`; a list is taken as it is. */
 export function dependencyList(given: Readonly<Record<PackageKey, string>> | readonly Dependency[]): Dependency[] {
   if (Array.isArray(given)) return [...(given as readonly Dependency[])];
-  return Object.entries(given as Readonly<Record<PackageKey, string>>).map(([key, requirement]) => ({ key, requirement }));
+  return Object.entries(given as Readonly<Record<PackageKey, string>>).map(([key, requirement]) => ({
+    key,
+    requirement,
+  }));
 }
 
 const UNKNOWN: PackageMetadata = { candidates: [], missing: "not in the fake registry" };

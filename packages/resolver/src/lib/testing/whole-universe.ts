@@ -52,5 +52,8 @@ function checkModel(universe: Universe, start: number): void {
 }
 
 function broken(detail: string): ResolverError {
-  return new ResolverError({ code: "RESOLVE_INTERNAL", message: `Cannot trust the solution that was found: ${detail}` });
+  return new ResolverError({
+    code: "RESOLVE_INTERNAL",
+    message: `Cannot trust the solution that was found: ${detail}`,
+  });
 }
