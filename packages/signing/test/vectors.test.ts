@@ -11,19 +11,33 @@ import {
 } from "@lading/signing";
 import { nodeVerifier } from "@lading/signing/node";
 
-type Case = Readonly<Record<string, string>> & { readonly expect: Readonly<Record<string, string>> };
+/** What the three files say of a case; each describes its own part. */
+interface Case {
+  readonly name: string;
+  readonly publicKey: string;
+  readonly message: string;
+  readonly signature: string;
+  readonly accepts: boolean;
+  readonly envelope: string;
+  readonly keys: readonly string[];
+  readonly threshold: number;
+  readonly verdict: string;
+  readonly file: string;
+  readonly passphrase?: string;
+  readonly expect: { readonly type?: string; readonly fingerprint?: string; readonly trusts?: readonly string[] };
+}
 
-function read<T = Case>(name: string): readonly (readonly [string, T])[] {
+function read(name: string): readonly (readonly [string, Case])[] {
   const { cases } = JSON.parse(readFileSync(new URL(`vectors/${name}`, import.meta.url), "utf8")) as {
-    cases: (T & { name: string })[];
+    cases: readonly Case[];
   };
   return cases.map((one) => [one.name, one]);
 }
 
 describe("test/vectors/ed25519.json", () => {
-  test.each(read<Case & { accepts: boolean }>("ed25519.json"))("%s", (_, one) => {
-    const [key, message, signature] = ["publicKey", "message", "signature"].map((name) =>
-      Uint8Array.from(Buffer.from(one[name]!, "hex")),
+  test.each(read("ed25519.json"))("%s", (_, one) => {
+    const [key, message, signature] = (["publicKey", "message", "signature"] as const).map((name) =>
+      Uint8Array.from(Buffer.from(one[name], "hex")),
     );
     expect(portableVerifier.verify(key!, message!, signature!)).toBe(one.accepts);
     expect(nodeVerifier.verify(key!, message!, signature!)).toBe(one.accepts);
@@ -31,25 +45,21 @@ describe("test/vectors/ed25519.json", () => {
 });
 
 describe("test/vectors/envelopes.json", () => {
-  test.each(read<Case & { keys: string[]; threshold: number }>("envelopes.json"))("%s", (_, one) => {
+  test.each(read("envelopes.json"))("%s", (_, one) => {
     const policy = createTrustPolicy(
       one.keys.map((pem) => parsePublicKey(pem)),
       { threshold: one.threshold },
     );
-    const verdict = verifyEnvelope(Uint8Array.from(Buffer.from(one["envelope"]!, "base64")), {
+    const verdict = verifyEnvelope(Uint8Array.from(Buffer.from(one.envelope, "base64")), {
       policy,
       expect: one.expect,
     });
-    expect(verdict.ok ? "ok" : verdict.code).toBe(one["verdict"]);
+    expect(verdict.ok ? "ok" : verdict.code).toBe(one.verdict);
   });
 });
 
 describe("test/vectors/keys.json: files of version 1 always open", () => {
-  const good = read<{
-    file: string;
-    passphrase?: string;
-    expect: { type?: string; fingerprint?: string; trusts?: string[] };
-  }>("keys.json");
+  const good = read("keys.json");
 
   test.each(good.filter(([, one]) => one.expect.type !== undefined))(
     "%s",

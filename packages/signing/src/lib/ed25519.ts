@@ -1,6 +1,6 @@
 import { Point, getPublicKey, hashes, sign } from "@noble/ed25519";
 import { sha512 } from "@noble/hashes/sha2.js";
-import { concatBytes, encodeHex } from "./bytes.ts";
+import { concatBytes, encodeHex, tryDecodeHex } from "./bytes.ts";
 
 /** Bytes of an Ed25519 public key. */
 export const PUBLIC_KEY_BYTES = 32;
@@ -9,37 +9,49 @@ export const SEED_BYTES = 32;
 /** Bytes of an Ed25519 signature. */
 export const SIGNATURE_BYTES = 64;
 
-const FIELD_PRIME = 2n ** 255n - 19n;
 const GROUP_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
 
 // Every 32-byte string that a lenient decoder reads as a point of order 1, 2, 4 or 8: eight canonical encodings and
-// six others (y = p, p + 1, and x = 0 with its sign bit set). Under such a key anyone can forge; such an R makes
-// a signature valid for a family of messages. docs/spec/signing.md §3.
-const LOW_ORDER: ReadonlySet<string> = new Set(
-  [
-    "0100000000000000000000000000000000000000000000000000000000000000",
-    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    "0000000000000000000000000000000000000000000000000000000000000000",
-    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
-    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-  ].flatMap((hex) => [hex, hex.slice(0, 62) + (Number.parseInt(hex.slice(62), 16) | 0x80).toString(16)]),
-);
+// six others (y = p, p + 1, and x = 0 with its sign bit set); each line stands for both signs. Under such a key anyone
+// can forge; such an R makes a signature valid for a family of messages. docs/spec/signing.md §3.
+const LOW_ORDER: readonly Uint8Array[] = [
+  "0100000000000000000000000000000000000000000000000000000000000000",
+  "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  "0000000000000000000000000000000000000000000000000000000000000000",
+  "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+  "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+  "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+].map((hex) => tryDecodeHex(hex)!);
+
+const PRIME_BYTES = tryDecodeHex("edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f")!;
+const ORDER_BYTES = tryDecodeHex("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010")!;
 
 function littleEndian(bytes: Uint8Array): bigint {
   return BigInt(`0x${encodeHex(Uint8Array.from(bytes).reverse())}`);
 }
 
-/** Whether y is below the field prime: bytes 1..30 all ones and a high top byte are the only way not to be. */
-function isCanonicalY(encoding: Uint8Array): boolean {
-  const y = Uint8Array.from(encoding);
-  y[31]! &= 0x7f;
-  return littleEndian(y) < FIELD_PRIME;
+/** Byte `i` of a point's encoding with the sign bit of x left out. */
+function byteOfY(encoding: Uint8Array, i: number): number {
+  return i === 31 ? encoding[i]! & 0x7f : encoding[i]!;
+}
+
+/** Whether the little-endian number is below the limit. The values are public, so the first difference may decide. */
+function isBelow(byteAt: (i: number) => number, limit: Uint8Array): boolean {
+  for (let i = 31; i >= 0; i--) {
+    const difference = byteAt(i) - limit[i]!;
+    if (difference !== 0) return difference < 0;
+  }
+  return false;
+}
+
+function hasY(encoding: Uint8Array, y: Uint8Array): boolean {
+  for (let i = 0; i < 32; i++) if (byteOfY(encoding, i) !== y[i]) return false;
+  return true;
 }
 
 function isAllowedPoint(encoding: Uint8Array): boolean {
-  return isCanonicalY(encoding) && !LOW_ORDER.has(encodeHex(encoding));
+  return isBelow((i) => byteOfY(encoding, i), PRIME_BYTES) && !LOW_ORDER.some((y) => hasY(encoding, y));
 }
 
 /**
@@ -60,7 +72,7 @@ export function passesStrictRule(publicKey: Uint8Array, signature: Uint8Array): 
     isAllowedPublicKey(publicKey) &&
     signature.length === SIGNATURE_BYTES &&
     isAllowedPoint(signature.subarray(0, 32)) &&
-    littleEndian(signature.subarray(32)) < GROUP_ORDER
+    isBelow((i) => signature[32 + i]!, ORDER_BYTES)
   );
 }
 

@@ -1,5 +1,4 @@
 import { createPublicKey, verify, type KeyObject } from "node:crypto";
-import { encodeHex } from "../bytes.ts";
 import { passesStrictRule } from "../ed25519.ts";
 import { spkiOf } from "../key-id.ts";
 import type { Verifier } from "../signer.ts";
@@ -9,7 +8,7 @@ const CACHED_KEYS = 256;
 const keys = new Map<string, KeyObject>();
 
 function importKey(publicKey: Uint8Array): KeyObject {
-  const hex = encodeHex(publicKey);
+  const hex = Buffer.from(publicKey).toString("hex");
   const known = keys.get(hex);
   if (known !== undefined) return known;
   const key = createPublicKey({ key: Buffer.from(spkiOf(publicKey)), format: "der", type: "spki" });
