@@ -158,6 +158,6 @@ export function renderIndexDocument(document: IndexDocument): string {
     sequence: document.sequence,
     channels: sortedKeys(document.channels),
     ...renderIndexVersions(document.versions, document.newer ?? []),
-    ...document.extra,
+    ...sortedKeys(document.extra ?? {}),
   });
 }

@@ -235,9 +235,15 @@ function fitsGroup({ extra = {} }: IndexVersion): boolean {
   return !Object.entries(extra).some(([key, value]) => value === null || GROUP_KEYS.has(key));
 }
 
-/** A copy with its keys in one order, so that equal documents give equal bytes. */
+/** A copy with all keys in one order, so that equal documents give equal bytes. */
 export function sortedKeys(value: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(value).toSorted(([left], [right]) => (left < right ? -1 : 1)));
+  const entries = Object.entries(value).toSorted(([left], [right]) => (left < right ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, item]) => [key, sortedDeep(item)]));
+}
+
+function sortedDeep(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortedDeep);
+  return typeof value === "object" && value !== null ? sortedKeys(value as JsonObject) : value;
 }
 
 /** The fields that a version shares with others, without those that say what their absence says. */
@@ -246,8 +252,8 @@ function sharedFields(version: IndexVersion, reference: (dependency: RecordedDep
   const { kind, status, reason, replacement, license, publisher, signers, extra } = version;
   const fields: Record<string, unknown> = { ...extra, kind, reason, replacement, license, publisher };
   if (version.dependencies.length > 0) fields["dependencies"] = version.dependencies.map(reference);
-  if (Object.keys(version.features).length > 0) fields["features"] = sortedKeys(version.features);
-  if (Object.keys(version.hosts).length > 0) fields["hosts"] = sortedKeys(version.hosts);
+  if (Object.keys(version.features).length > 0) fields["features"] = version.features;
+  if (Object.keys(version.hosts).length > 0) fields["hosts"] = version.hosts;
   if (status !== "active") fields["status"] = status;
   if (signers.length > 0) fields["signers"] = signers;
   if (targets.length !== 1 || targets[0] !== "any") fields["targets"] = targets;
@@ -301,6 +307,6 @@ function withoutDefaults(field: JsonObject, defaults: JsonObject): JsonObject {
 function renderEntries(versions: readonly IndexVersion[], newer: readonly unknown[]): JsonObject {
   const entries = versions
     .filter((version) => !fitsGroup(version))
-    .map(({ extra, ...known }) => ({ ...known, ...extra }));
+    .map(({ extra, ...known }) => sortedKeys({ ...known, ...extra }));
   return entries.length + newer.length === 0 ? {} : { versions: [...entries, ...newer] };
 }
