@@ -8,6 +8,7 @@ import {
   parseTrustFile,
   portableVerifier,
   verifyEnvelope,
+  type ExpectedSubject,
 } from "@lading/signing";
 import { nodeVerifier } from "@lading/signing/node";
 
@@ -24,7 +25,7 @@ interface Case {
   readonly verdict: string;
   readonly file: string;
   readonly passphrase?: string;
-  readonly expect: { readonly type?: string; readonly fingerprint?: string; readonly trusts?: readonly string[] };
+  readonly expect: ExpectedSubject & { readonly type?: string; readonly fingerprint?: string; readonly trusts?: readonly string[] };
 }
 
 function read(name: string): readonly (readonly [string, Case])[] {
