@@ -38,16 +38,18 @@ export async function installGeneration(options: InstallGenerationOptions): Prom
   checkPaths(packages);
   const build = new Build(options, packages);
   const { environment } = options;
-  const { generation, previous } = await withEnvironmentLock(environment, async () => {
-    refuseOccupied(environment);
-    sweepUnfinished(environment);
-    const earlier = currentGeneration(environment);
-    const number = await build.write(earlier);
-    retainTrees(environment, options.store, packages);
-    switchTo(environment, number);
-    moveToTrash(environment, superseded(environment, options.keep ?? DEFAULT_KEEP));
-    return { generation: readGeneration(environment, number), previous: earlier };
-  });
+  const { generation, previous } = await explained(options, () =>
+    withEnvironmentLock(environment, async () => {
+      refuseOccupied(environment);
+      sweepUnfinished(environment);
+      const earlier = currentGeneration(environment);
+      const number = await build.write(earlier);
+      retainTrees(environment, options.store, packages);
+      switchTo(environment, number);
+      moveToTrash(environment, superseded(environment, options.keep ?? DEFAULT_KEEP));
+      return { generation: readGeneration(environment, number), previous: earlier };
+    }),
+  );
   const cleanup = emptyTrash(environment, options.cleanup ?? "await");
   return {
     generation,
@@ -95,7 +97,7 @@ class Build {
       return number;
     } catch (error) {
       rmSync(temporary, { recursive: true, force: true });
-      throw this.#explain(error);
+      throw error;
     }
   }
 
@@ -172,13 +174,18 @@ class Build {
     const packages = this.#packages.map((item) => recordOf(item, earlier, created));
     return { number, created, reason: reason ?? "install", layout, link, hosts: hosts ?? {}, packages };
   }
+}
 
-  #explain(error: unknown): unknown {
-    if (isLadingError(error) || this.#options.signal?.aborted === true) return error;
-    if (!(error instanceof Error) || !("code" in error)) return error;
-    return new InstallerError({
+// The system's errors say which call failed; the user wants to know what became of the environment.
+async function explained<T>(options: InstallGenerationOptions, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isLadingError(error) || options.signal?.aborted === true) throw error;
+    if (!(error instanceof Error) || !("code" in error)) throw error;
+    throw new InstallerError({
       code: "INSTALL_WRITE_FAILED",
-      message: `Cannot write a new generation of "${this.#options.environment.link}": ${error.message}`,
+      message: `Cannot write a new generation of "${options.environment.link}": ${error.message}`,
       hint: "The earlier generation is still in place; check free space and permissions and run the command again",
       cause: error,
     });
