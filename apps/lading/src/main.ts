@@ -1,1 +1,9 @@
-export {};
+#!/usr/bin/env node
+import { createCli } from "@lading/cli";
+
+const cli = createCli(async () => (await import("@lading/core-manifest")).builtinProfile("lading"), {
+  bin: "lading",
+  title: "Lading: a package manager and registry for any ecosystem",
+  ownCommands: true,
+});
+await cli.main();

@@ -1,1 +1,4 @@
-export {};
+export { createCli, type Cli, type CliOptions, type ProfileInput } from "./lib/app.ts";
+export { CLI_ERRORS, type CliErrorCode } from "./lib/cli-errors.ts";
+export { CLI_VERSION } from "./lib/version.ts";
+export type { CliIo, CliStream } from "./lib/io.ts";

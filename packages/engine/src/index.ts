@@ -1,1 +1,105 @@
-export {};
+export { createContext, type ContextInput, type EngineContext } from "./lib/context.ts";
+export { ENGINE_ERRORS, EngineError, type EngineErrorCode, type EngineErrorInit } from "./lib/engine-error.ts";
+export { resolveDirectories, type Directories } from "./lib/directories.ts";
+export {
+  SETTINGS,
+  type Settings,
+  type SettingOrigin,
+  type SettingSpec,
+  type SettingType,
+  type SettingValue,
+} from "./lib/settings.ts";
+export { parsePackageSpec, parseVersionSpec, type PackageSpec } from "./lib/package-spec.ts";
+export {
+  chooseMember,
+  chooseMembers,
+  loadProject,
+  tryLoadProject,
+  type ManifestFile,
+  type Member,
+  type MemberChoice,
+  type Project,
+} from "./lib/project.ts";
+export { checkGitReference, checkGitUrl, type GitReference } from "./lib/git.ts";
+export type { LockChanges, LockOnDisk } from "./lib/lock-file.ts";
+export type { LockInput, LockMode, LockOutcome } from "./lib/lock-step.ts";
+export type { FeatureChoice } from "./lib/resolution.ts";
+export type { InstallInput, InstallOutcome } from "./lib/install-step.ts";
+export { installProject, type InstallProjectInput, type InstallSummary } from "./lib/install-project.ts";
+export { credentialsPath, readRegistries, registriesPath } from "./lib/registries.ts";
+export { trustFile } from "./lib/signatures.ts";
+export { init, type InitInput, type InitResult } from "./lib/operations/init.ts";
+export { add, type AddInput, type AddResult, type AddedDependency } from "./lib/operations/add.ts";
+export { remove, type RemoveInput, type RemoveResult } from "./lib/operations/remove.ts";
+export { install, type InstallCommandInput } from "./lib/operations/install.ts";
+export { lock } from "./lib/operations/lock.ts";
+export { update, type UpdateInput, type UpdateResult } from "./lib/operations/update.ts";
+export { upgrade, type EditedRange, type UpgradeInput, type UpgradeResult } from "./lib/operations/upgrade.ts";
+export {
+  WHY_MAX_PATHS,
+  duplicates,
+  outdated,
+  tree,
+  why,
+  type DuplicatePackage,
+  type OutdatedPackage,
+  type TreeInput,
+  type TreeNode,
+  type TreeResult,
+  type WhyResult,
+} from "./lib/operations/inspect-lock.ts";
+export {
+  deprecate,
+  fetch,
+  info,
+  owner,
+  search,
+  unyank,
+  yank,
+  type ChangedVersion,
+  type FetchInput,
+  type FetchedPackage,
+  type PackageInformation,
+  type SearchInput,
+} from "./lib/operations/registry-queries.ts";
+export { artefactName, pack, type PackInput, type PackedPackage } from "./lib/operations/pack.ts";
+export {
+  keygen,
+  sign,
+  verifyEnvironment,
+  verifyPackage,
+  type KeyInput,
+  type KeygenInput,
+  type KeygenResult,
+  type SignResult,
+  type VerifiedEnvironment,
+  type VerifiedFile,
+} from "./lib/operations/signing.ts";
+export { publish, type PublishCommandInput, type PublishedPackage } from "./lib/operations/publish.ts";
+export { login, logout, whoami, type LoginInput, type LoginResult } from "./lib/operations/accounts.ts";
+export {
+  registryAdd,
+  registryList,
+  registryRemove,
+  type ConfiguredRegistry,
+  type ListedRegistry,
+  type RegistryAddInput,
+} from "./lib/operations/registry-config.ts";
+export { configGet, configList, configSet, maskToken, type ShownSetting } from "./lib/operations/config.ts";
+export { check, type CheckResult } from "./lib/operations/check.ts";
+export {
+  clean,
+  history,
+  rollback,
+  type CleanInput,
+  type CleanResult,
+  type ListedGeneration,
+} from "./lib/operations/environment.ts";
+export {
+  migrate,
+  migrateNpmPackage,
+  type MigrateInput,
+  type MigratedManifest,
+  type MigratedNpmPackage,
+  type MigrationSource,
+} from "./lib/operations/migrate.ts";

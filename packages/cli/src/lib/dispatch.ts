@@ -1,0 +1,297 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import type { EcosystemProfile } from "@lading/core-manifest";
+import type { Brand } from "./app.ts";
+import { GLOBAL_FLAGS } from "./global-flags.ts";
+import type { CliIo } from "./io.ts";
+import { matchRoute, ROUTES, type Route } from "./router.ts";
+import { createStyle, wantsColor, type Style } from "./render/style.ts";
+import type { CommandSpec, FlagSpec, GlobalOptions, Invocation, Outcome } from "./spec.ts";
+
+/** One command line on its way. */
+export interface DispatchInput {
+  readonly argv: readonly string[];
+  readonly io: CliIo;
+  readonly brand: Brand;
+}
+
+/** What the steps know of how to print before the command line is parsed. */
+interface Printing {
+  readonly format: GlobalOptions["format"];
+  readonly verbose: boolean;
+  readonly outStyle: Style;
+  readonly errorStyle: Style;
+}
+
+/** Runs one command line: separate the global flags, choose the route, load it, answer help or parse and run it. */
+export async function dispatch(input: DispatchInput): Promise<number> {
+  const printing = printingOf(input.argv, input.io);
+  try {
+    const { leading, words } = await separateGlobals(input.argv);
+    if (leading.some(isVersion)) return await printVersion(input);
+    const routes = await input.brand.routes();
+    if (words.length === 0) return await printRootHelp(input, routes, printing, leading.some(isHelp));
+    const match = matchRoute(routes, words);
+    if (match.type === "group") return await printRootHelp(input, match.routes, printing, words.some(isHelp));
+    if (match.type === "unknown") throw await unknownCommand(match.input, match.suggestions, input);
+    const { command } = await ROUTES[match.route.command]!.load();
+    if (asksHelp(match.rest) || leading.some(isHelp)) {
+      return await printCommandHelp(input, match.route, command, printing);
+    }
+    return await runCommand(input, {
+      route: match.route,
+      command,
+      argv: [...match.rest, ...endOf(leading, match.rest)],
+    });
+  } catch (error) {
+    return await printError(error, input, printing);
+  }
+}
+
+const isHelp = (argument: string): boolean => argument === "--help" || argument === "-h";
+const isVersion = (argument: string): boolean => argument === "--version" || argument === "-V";
+
+function asksHelp(argv: readonly string[]): boolean {
+  const end = argv.indexOf("--");
+  return (end === -1 ? argv : argv.slice(0, end)).some(isHelp);
+}
+
+/** Global flags given before the command go behind its own arguments, unless `--` ends the flags there. */
+function endOf(leading: readonly string[], rest: readonly string[]): readonly string[] {
+  return rest.includes("--") ? [] : leading;
+}
+
+function printingOf(argv: readonly string[], io: CliIo): Printing {
+  const flag = (name: string): string | undefined => {
+    const index = argv.findIndex((argument) => argument === `--${name}` || argument.startsWith(`--${name}=`));
+    if (index === -1) return undefined;
+    const [, inline] = argv[index]!.split("=", 2);
+    return inline ?? argv[index + 1];
+  };
+  const format = argv.includes("--json") ? "json" : flag("format");
+  const known = (["json", "yaml", "ndjson"] as const).find((candidate) => candidate === format);
+  return {
+    format: known ?? "text",
+    verbose: argv.includes("--verbose") || argv.includes("-v"),
+    outStyle: createStyle(wantsColor(flag("color"), io.env, io.stdout)),
+    errorStyle: createStyle(wantsColor(flag("color"), io.env, io.stderr)),
+  };
+}
+
+async function separateGlobals(argv: readonly string[]): Promise<{ leading: string[]; words: string[] }> {
+  const leading: string[] = [];
+  let index = 0;
+  while (index < argv.length && argv[index]!.startsWith("-") && argv[index] !== "--") {
+    const argument = argv[index]!;
+    leading.push(argument);
+    index += 1;
+    if (isHelp(argument) || isVersion(argument)) continue;
+    const spec = globalFlag(argument);
+    if (spec === undefined) throw await unknownGlobal(argument);
+    if (spec.type !== "boolean" && !argument.includes("=") && index < argv.length) leading.push(argv[index++]!);
+  }
+  return { leading, words: argv.slice(index) };
+}
+
+function globalFlag(argument: string): FlagSpec | undefined {
+  const name = argument.split("=", 1)[0]!;
+  const entries: [string, FlagSpec][] = Object.entries(GLOBAL_FLAGS);
+  return entries.find(
+    ([flag, spec]) => name === `--${flag}` || (spec.alias !== undefined && name === `-${spec.alias}`),
+  )?.[1];
+}
+
+async function unknownGlobal(argument: string): Promise<Error> {
+  const { CliError } = await import("./cli-error.ts");
+  return new CliError({
+    code: "CLI_FLAG_UNKNOWN",
+    message: `Cannot use flag "${argument}" before a command: allowed there are the flags of every command`,
+    hint: "Write a command's own flags after its name",
+    flag: argument,
+  });
+}
+
+async function unknownCommand(input: string, suggestions: readonly string[], { brand }: DispatchInput): Promise<Error> {
+  const { CliError } = await import("./cli-error.ts");
+  const bin = await brand.bin();
+  return new CliError({
+    code: "CLI_COMMAND_UNKNOWN",
+    message: `Cannot run "${input}": ${bin} has no such command`,
+    hint:
+      suggestions.length === 0
+        ? `Run "${bin} --help" to see every command`
+        : `Did you mean ${suggestions.map((words) => `"${bin} ${words}"`).join(" or ")}?`,
+    command: input,
+  });
+}
+
+async function printVersion({ brand, io }: DispatchInput): Promise<number> {
+  io.stdout.write(`${await brand.bin()} ${brand.version}\n`);
+  return 0;
+}
+
+async function printRootHelp(
+  { brand, io }: DispatchInput,
+  routes: readonly Route[],
+  printing: Printing,
+  asked: boolean,
+): Promise<number> {
+  const { rootHelp } = await import("./help.ts");
+  const lines = rootHelp({ bin: await brand.bin(), title: await brand.title(), routes, style: printing.outStyle });
+  // Without a command, help is what went wrong rather than the result.
+  const stream = asked ? io.stdout : io.stderr;
+  stream.write(`${lines.join("\n")}\n`);
+  return asked ? 0 : 2;
+}
+
+async function printCommandHelp(
+  { brand, io }: DispatchInput,
+  route: Route,
+  command: CommandSpec,
+  printing: Printing,
+): Promise<number> {
+  const { commandHelp } = await import("./help.ts");
+  const hostFlags = brand.ownCommands
+    ? []
+    : (await brand.profile()).hosts.flatMap(({ flag }) => (flag === undefined ? [] : [flag]));
+  const lines = commandHelp({ bin: await brand.bin(), route, command, hostFlags, style: printing.outStyle });
+  io.stdout.write(`${lines.join("\n")}\n`);
+  return 0;
+}
+
+interface ChosenCommand {
+  readonly route: Route;
+  readonly command: CommandSpec;
+  readonly argv: readonly string[];
+}
+
+async function runCommand(input: DispatchInput, chosen: ChosenCommand): Promise<number> {
+  const { io, brand } = input;
+  const profile = await brand.profile();
+  const parsed = await parseLine(chosen, profile);
+  const options = globalOptions(parsed.flags, io);
+  const events = await openEvents(options, parsed.flags, profile, io);
+  let outcome: Outcome;
+  try {
+    outcome = await chosen.command.run(await invocationOf(input, { parsed, options, profile, onEvent: events.listen }));
+  } finally {
+    events.close();
+  }
+  const { renderOutcome } = await import("./render/output.ts");
+  const style = createStyle(wantsColor(parsed.flags["color"] as string | undefined, io.env, io.stdout));
+  io.stdout.write(await renderOutcome(outcome, options.format, style));
+  return outcome.exitCode ?? 0;
+}
+
+async function parseLine({ route, command, argv }: ChosenCommand, profile: EcosystemProfile) {
+  const { translateFlags } = await import("./spelling.ts");
+  const { parseArguments } = await import("./parse.ts");
+  const translated = translateFlags(argv, route, profile);
+  const given = (flag: string): boolean =>
+    translated.some((word) => word === `--${flag}` || word.startsWith(`--${flag}=`));
+  const defaults = Object.entries(route.defaults)
+    .filter(([flag]) => !given(flag))
+    .map(([flag, value]) => (value === "true" ? `--${flag}` : `--${flag}=${value}`));
+  return parseArguments(command, [...defaults, ...translated]);
+}
+
+function globalOptions(flags: Readonly<Record<string, unknown>>, io: CliIo): GlobalOptions {
+  const text = (name: string): string | undefined => flags[name] as string | undefined;
+  return {
+    directory: path.resolve(io.cwd, text("dir") ?? "."),
+    registry: text("registry"),
+    format: flags["json"] === true ? "json" : ((text("format") ?? "text") as GlobalOptions["format"]),
+    events: flags["events"] === true,
+    quiet: flags["quiet"] === true,
+    verbose: flags["verbose"] === true,
+    progress: flags["no-progress"] !== true,
+    offline: flags["offline"] === true,
+    locked: flags["locked"] === true,
+    frozen: flags["frozen"] === true,
+    dryRun: flags["dry-run"] === true,
+    yes: flags["yes"] === true,
+  };
+}
+
+async function openEvents(
+  options: GlobalOptions,
+  flags: Readonly<Record<string, unknown>>,
+  profile: EcosystemProfile,
+  io: CliIo,
+) {
+  const { createEventRenderer } = await import("./render/progress.ts");
+  const debug = [`${profile.environmentPrefix}_DEBUG`, ...profile.debugVariables];
+  return createEventRenderer({
+    stream: io.stderr,
+    style: createStyle(wantsColor(flags["color"] as string | undefined, io.env, io.stderr)),
+    mode: options.events ? "ndjson" : "text",
+    quiet: options.quiet,
+    verbose: options.verbose || debug.some((name) => (io.env[name] ?? "") !== ""),
+    progress: options.progress,
+    now: () => performance.now(),
+  });
+}
+
+async function invocationOf(
+  { brand, io }: DispatchInput,
+  made: {
+    readonly parsed: { readonly flags: Readonly<Record<string, unknown>>; readonly args: readonly string[] };
+    readonly options: GlobalOptions;
+    readonly profile: EcosystemProfile;
+    readonly onEvent: import("@lading/core-manifest").EventListener;
+  },
+): Promise<Invocation> {
+  const { parsed, options, profile, onEvent } = made;
+  const routes = await brand.routes();
+  const signal = io.signal ?? new AbortController().signal;
+  return {
+    bin: await brand.bin(),
+    profile,
+    flags: parsed.flags as Invocation["flags"],
+    args: parsed.args,
+    options,
+    io,
+    signal,
+    spelled: (command) => routes.find((route) => route.command === command && !route.hidden)?.words ?? command,
+    async context() {
+      const { createContext } = await import("@lading/engine");
+      const { offline, registry } = options;
+      return createContext({
+        profile,
+        cwd: options.directory,
+        env: io.env,
+        onEvent,
+        signal,
+        offline,
+        ...(registry === undefined ? {} : { registry }),
+      });
+    },
+  };
+}
+
+async function printError(thrown: unknown, { io, brand }: DispatchInput, printing: Printing): Promise<number> {
+  const { renderError, toLadingError } = await import("./render/error.ts");
+  const error = toLadingError(thrown);
+  if (printing.format === "text") {
+    const lines = renderError(error, {
+      style: printing.errorStyle,
+      verbose: printing.verbose && error.category === "internal",
+      readSource: (file) => readSource(path.resolve(io.cwd, file)),
+      help: `${await brand.bin().catch(() => "lading")} explain ${error.code}`,
+    });
+    io.stderr.write(`${lines.join("\n")}\n`);
+  } else {
+    const { renderErrorObject } = await import("./render/error-object.ts");
+    io.stderr.write(await renderErrorObject(error, printing.format));
+  }
+  return error.exitCode;
+}
+
+function readSource(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    // The excerpt is an aid: without the file the place alone is shown.
+    return undefined;
+  }
+}

@@ -1,0 +1,42 @@
+import { styleText } from "node:util";
+
+/** Marks up text for people; the identity where colours are off. */
+export interface Style {
+  readonly colored: boolean;
+  bold(text: string): string;
+  dim(text: string): string;
+  red(text: string): string;
+  green(text: string): string;
+  yellow(text: string): string;
+  cyan(text: string): string;
+}
+
+type Format = Parameters<typeof styleText>[0];
+
+/** A style that colours, or one that leaves every text as it is. */
+export function createStyle(colored: boolean): Style {
+  const mark = (format: Format) => (text: string) =>
+    colored ? styleText(format, text, { validateStream: false }) : text;
+  return {
+    colored,
+    bold: mark("bold"),
+    dim: mark("dim"),
+    red: mark("red"),
+    green: mark("green"),
+    yellow: mark("yellow"),
+    cyan: mark("cyan"),
+  };
+}
+
+/** Whether to colour: a flag beats NO_COLOR (https://no-color.org), which beats FORCE_COLOR, which beats the terminal. */
+export function wantsColor(
+  flag: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+  stream: { readonly isTTY?: boolean | undefined },
+): boolean {
+  if (flag === "always") return true;
+  if (flag === "never") return false;
+  if (env["NO_COLOR"] !== undefined && env["NO_COLOR"] !== "") return false;
+  if (env["FORCE_COLOR"] !== undefined && env["FORCE_COLOR"] !== "") return env["FORCE_COLOR"] !== "0";
+  return stream.isTTY === true && env["TERM"] !== "dumb";
+}

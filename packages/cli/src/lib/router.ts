@@ -1,0 +1,205 @@
+import type { CommandSpec } from "./spec.ts";
+
+/** What the router knows of a command without loading it. */
+export interface RouteEntry {
+  readonly summary: string;
+  readonly group: "project" | "inspect" | "package" | "registry" | "machine";
+  readonly hidden?: boolean;
+  readonly load: () => Promise<{ readonly command: CommandSpec }>;
+}
+
+/**
+ * Every command by its words. Nothing of a command is loaded before its line is chosen: `--help` and
+ * `--version` cost this table and no more.
+ */
+export const ROUTES: Readonly<Record<string, RouteEntry>> = {
+  init: { group: "project", summary: "Make a package here", load: () => import("./commands/init.ts") },
+  new: { group: "project", summary: "Make a package in a new directory", load: () => import("./commands/new.ts") },
+  add: { group: "project", summary: "Add dependencies", load: () => import("./commands/add.ts") },
+  remove: { group: "project", summary: "Remove dependencies", load: () => import("./commands/remove.ts") },
+  install: {
+    group: "project",
+    summary: "Install what the lock file names",
+    load: () => import("./commands/install.ts"),
+  },
+  update: {
+    group: "project",
+    summary: "Move locked versions within ranges",
+    load: () => import("./commands/update.ts"),
+  },
+  upgrade: { group: "project", summary: "Raise ranges to newer versions", load: () => import("./commands/upgrade.ts") },
+  lock: { group: "project", summary: "Write the lock file", load: () => import("./commands/lock.ts") },
+  migrate: {
+    group: "project",
+    summary: "Convert another tool's manifest",
+    load: () => import("./commands/migrate.ts"),
+  },
+  check: { group: "inspect", summary: "List every problem of this package", load: () => import("./commands/check.ts") },
+  tree: { group: "inspect", summary: "Show the dependency tree", load: () => import("./commands/tree.ts") },
+  why: { group: "inspect", summary: "Show why a package is installed", load: () => import("./commands/why.ts") },
+  outdated: {
+    group: "inspect",
+    summary: "List dependencies with newer versions",
+    load: () => import("./commands/outdated.ts"),
+  },
+  history: { group: "inspect", summary: "List installed generations", load: () => import("./commands/history.ts") },
+  rollback: {
+    group: "project",
+    summary: "Return to an earlier generation",
+    load: () => import("./commands/rollback.ts"),
+  },
+  pack: { group: "package", summary: "Build the package file", load: () => import("./commands/pack.ts") },
+  build: {
+    group: "package",
+    summary: "Build the package file (same as pack)",
+    hidden: true,
+    load: () => import("./commands/pack.ts"),
+  },
+  sign: { group: "package", summary: "Sign a package file", load: () => import("./commands/sign.ts") },
+  verify: {
+    group: "package",
+    summary: "Verify a package file, or what is installed",
+    load: () => import("./commands/verify.ts"),
+  },
+  keygen: { group: "package", summary: "Make a signing key", load: () => import("./commands/keygen.ts") },
+  publish: { group: "package", summary: "Publish a package", load: () => import("./commands/publish.ts") },
+  yank: { group: "registry", summary: "Withdraw a version from new locks", load: () => import("./commands/yank.ts") },
+  unyank: { group: "registry", summary: "Undo a yank", load: () => import("./commands/unyank.ts") },
+  deprecate: {
+    group: "registry",
+    summary: "Mark a version as superseded",
+    load: () => import("./commands/deprecate.ts"),
+  },
+  search: { group: "registry", summary: "Search a registry", load: () => import("./commands/search.ts") },
+  info: { group: "registry", summary: "Show a package of a registry", load: () => import("./commands/info.ts") },
+  fetch: {
+    group: "registry",
+    summary: "Download a package file and verify it",
+    load: () => import("./commands/fetch.ts"),
+  },
+  owner: { group: "registry", summary: "List, add or remove owners", load: () => import("./commands/owner.ts") },
+  login: { group: "registry", summary: "Store a token for a registry", load: () => import("./commands/login.ts") },
+  logout: { group: "registry", summary: "Forget a registry's token", load: () => import("./commands/logout.ts") },
+  whoami: { group: "registry", summary: "Show who you are to a registry", load: () => import("./commands/whoami.ts") },
+  "registry add": {
+    group: "machine",
+    summary: "Configure a registry",
+    load: () => import("./commands/registry-add.ts"),
+  },
+  "registry list": {
+    group: "machine",
+    summary: "List configured registries and whether they answer",
+    load: () => import("./commands/registry-list.ts"),
+  },
+  "registry remove": {
+    group: "machine",
+    summary: "Forget a registry and its credentials",
+    load: () => import("./commands/registry-remove.ts"),
+  },
+  "config get": { group: "machine", summary: "Show one setting", load: () => import("./commands/config-get.ts") },
+  "config set": { group: "machine", summary: "Change one setting", load: () => import("./commands/config-set.ts") },
+  "config list": { group: "machine", summary: "List all settings", load: () => import("./commands/config-list.ts") },
+  clean: {
+    group: "machine",
+    summary: "Delete caches and build outputs",
+    load: () => import("./commands/clean.ts"),
+  },
+  "profile check": {
+    group: "machine",
+    summary: "Check an ecosystem profile",
+    load: () => import("./commands/profile-check.ts"),
+  },
+  explain: { group: "machine", summary: "Explain an error code", load: () => import("./commands/explain.ts") },
+  completion: {
+    group: "machine",
+    summary: "Print a shell completion script",
+    load: () => import("./commands/completion.ts"),
+  },
+  complete: {
+    group: "machine",
+    summary: "Propose completions",
+    hidden: true,
+    load: () => import("./commands/complete.ts"),
+  },
+};
+
+/** One line that can be typed in this bin. */
+export interface Route {
+  /** Words after the bin's name. */
+  readonly words: string;
+  /** Key of {@link ROUTES}. */
+  readonly command: string;
+  readonly summary: string;
+  readonly hidden: boolean;
+  readonly group: RouteEntry["group"];
+  /** Flag spelled here -> flag of the command. */
+  readonly flags: Readonly<Record<string, string>>;
+  /** Flags that hold unless given. */
+  readonly defaults: Readonly<Record<string, string>>;
+}
+
+const PLAIN: Pick<Route, "flags" | "defaults"> = { flags: {}, defaults: {} };
+
+/** Lading's own commands under their own names. */
+export function ownRoutes(): Route[] {
+  return Object.entries(ROUTES).map(([words, entry]) => ({
+    words,
+    command: words,
+    summary: entry.summary,
+    group: entry.group,
+    hidden: entry.hidden ?? false,
+    ...PLAIN,
+  }));
+}
+
+/** What matching the first words of a command line gave. */
+export type RouteMatch =
+  | { readonly type: "route"; readonly route: Route; readonly rest: readonly string[] }
+  | { readonly type: "group"; readonly prefix: string; readonly routes: readonly Route[] }
+  | { readonly type: "unknown"; readonly input: string; readonly suggestions: readonly string[] };
+
+/** Chooses the route with the most words that `argv` starts with. */
+export function matchRoute(routes: readonly Route[], argv: readonly string[]): RouteMatch {
+  const end = argv.findIndex((argument) => argument.startsWith("-"));
+  const words = end === -1 ? argv : argv.slice(0, end);
+  for (let length = Math.min(words.length, 3); length > 0; length -= 1) {
+    const prefix = words.slice(0, length).join(" ");
+    const route = routes.find((candidate) => candidate.words === prefix);
+    if (route !== undefined) return { type: "route", route, rest: argv.slice(length) };
+  }
+  const input = words[0] ?? "";
+  const members = routes.filter((route) => route.words.startsWith(`${input} `));
+  if (members.length > 0 && words.length < 2) return { type: "group", prefix: input, routes: members };
+  const tried = members.length > 0 ? words.slice(0, 2).join(" ") : input;
+  return { type: "unknown", input: tried, suggestions: closest(tried, routes) };
+}
+
+function closest(input: string, routes: readonly Route[]): string[] {
+  const limit = Math.max(1, Math.floor(input.length / 3));
+  return routes
+    .filter((route) => !route.hidden)
+    .map((route) => ({ words: route.words, distance: editDistance(input, route.words) }))
+    .filter(({ distance }) => distance <= limit)
+    .toSorted((left, right) => left.distance - right.distance)
+    .slice(0, 3)
+    .map(({ words }) => words);
+}
+
+/** Number of insertions, deletions, substitutions and swaps of neighbours between two short words. */
+export function editDistance(left: string, right: string): number {
+  let before: number[] = [];
+  let previous = Array.from({ length: right.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= left.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= right.length; j += 1) {
+      const cost = left[i - 1] === right[j - 1] ? 0 : 1;
+      let best = Math.min(previous[j]! + 1, row[j - 1]! + 1, previous[j - 1]! + cost);
+      const swapped = i > 1 && j > 1 && left[i - 1] === right[j - 2] && left[i - 2] === right[j - 1];
+      if (swapped) best = Math.min(best, before[j - 2]! + 1);
+      row.push(best);
+    }
+    before = previous;
+    previous = row;
+  }
+  return previous[right.length]!;
+}

@@ -1,0 +1,117 @@
+import type { EngineContext } from "@lading/engine";
+import type { EcosystemProfile } from "@lading/core-manifest";
+import type { CliIo } from "./io.ts";
+import type { Style } from "./render/style.ts";
+
+/** What a flag takes. */
+export type FlagSpec =
+  | { readonly type: "boolean"; readonly summary: string; readonly alias?: string; readonly hidden?: boolean }
+  | {
+      readonly type: "text";
+      readonly summary: string;
+      readonly alias?: string;
+      readonly placeholder?: string;
+      readonly hidden?: boolean;
+    }
+  | { readonly type: "number"; readonly summary: string; readonly alias?: string; readonly placeholder?: string }
+  | { readonly type: "enum"; readonly summary: string; readonly alias?: string; readonly values: readonly string[] }
+  | {
+      /** May be repeated, and each value may hold several separated by commas. */
+      readonly type: "list";
+      readonly summary: string;
+      readonly alias?: string;
+      readonly placeholder?: string;
+    };
+
+/** Flags of a command by their name without dashes. */
+export type FlagSpecs = Readonly<Record<string, FlagSpec>>;
+
+/** Value of one parsed flag. */
+export type FlagValue<Spec extends FlagSpec> = Spec extends { type: "boolean" }
+  ? boolean
+  : Spec extends { type: "number" }
+    ? number | undefined
+    : Spec extends { type: "list" }
+      ? readonly string[]
+      : string | undefined;
+
+/** Values of parsed flags. */
+export type FlagValues<Flags extends FlagSpecs> = { readonly [Name in keyof Flags]: FlagValue<Flags[Name]> };
+
+/** What an argument is, for completion. */
+export type ArgumentKind = "package" | "file" | "command" | "code" | "shell" | "text";
+
+/** One positional argument. */
+export interface ArgumentSpec {
+  readonly name: string;
+  readonly summary: string;
+  readonly optional?: boolean;
+  /** Takes all that remain; only the last argument may. */
+  readonly many?: boolean;
+  readonly kind?: ArgumentKind;
+}
+
+/** Flags that every command takes, after parsing. */
+export interface GlobalOptions {
+  readonly directory: string;
+  readonly registry: string | undefined;
+  readonly format: "text" | "json" | "yaml" | "ndjson";
+  readonly events: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly progress: boolean;
+  readonly offline: boolean;
+  readonly locked: boolean;
+  readonly frozen: boolean;
+  readonly dryRun: boolean;
+  readonly yes: boolean;
+}
+
+/** What a command is given when it runs. */
+export interface Invocation<Flags extends FlagSpecs = FlagSpecs> {
+  readonly bin: string;
+  readonly profile: EcosystemProfile;
+  readonly flags: FlagValues<Flags>;
+  readonly args: readonly string[];
+  readonly options: GlobalOptions;
+  readonly io: CliIo;
+  readonly signal: AbortSignal;
+  /** The words that a user types for a command here: `spelled("keygen")` may be `generate-key`. */
+  spelled(command: string): string;
+  /** Makes the engine's context; loads the engine. */
+  context(): Promise<EngineContext>;
+}
+
+/** What a command answers. */
+export interface Outcome {
+  /** The result as plain JSON; what `--format json|yaml` prints. */
+  readonly data: unknown;
+  /** One line each under `--format ndjson`; absent: `data` is the one line. */
+  readonly rows?: readonly unknown[];
+  /** Lines for people, on standard output. */
+  readonly text: (style: Style) => readonly string[];
+  /** Exit code where it is not 0: a check that found something. */
+  readonly exitCode?: number;
+}
+
+/** One command: what it takes, what it does, and an example that runs. */
+export interface CommandSpec {
+  readonly summary: string;
+  /** More than the summary says, where that is needed. */
+  readonly description?: string;
+  /** Command lines without the bin's name. */
+  readonly examples: readonly string[];
+  readonly arguments?: readonly ArgumentSpec[];
+  readonly flags?: FlagSpecs;
+  run(invocation: Invocation): Promise<Outcome>;
+}
+
+/** Types a command's `run` by its flags. */
+export function defineCommand<const Flags extends FlagSpecs>(
+  spec: Omit<CommandSpec, "run" | "flags"> & {
+    readonly flags: Flags;
+    run(invocation: Invocation<Flags>): Promise<Outcome>;
+  },
+): CommandSpec {
+  return spec as unknown as CommandSpec;
+}

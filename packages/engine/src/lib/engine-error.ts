@@ -1,0 +1,266 @@
+import { LadingError, type Diagnostic, type ErrorCatalogue, type LadingErrorInit } from "@lading/core-manifest";
+
+/** Codes of the operations themselves; what lower packages throw keeps its own code. */
+export type EngineErrorCode =
+  | "PROJECT_NOT_FOUND"
+  | "PROJECT_EXISTS"
+  | "PROJECT_FILE_UNREADABLE"
+  | "WORKSPACE_MEMBER_UNKNOWN"
+  | "WORKSPACE_INVALID"
+  | "PATH_DEPENDENCY_INVALID"
+  | "PATH_DEPENDENCY_CYCLE"
+  | "GIT_SOURCE_REFUSED"
+  | "GIT_FAILED"
+  | "GIT_UNAVAILABLE"
+  | "SPEC_INVALID"
+  | "PACKAGE_NOT_FOUND"
+  | "VERSION_NOT_FOUND"
+  | "FEATURE_UNKNOWN"
+  | "BUILD_PROFILE_UNKNOWN"
+  | "HOST_INVALID"
+  | "HOST_UNSUPPORTED"
+  | "RESOLUTION_IMPOSSIBLE"
+  | "LOCK_MISSING"
+  | "LOCK_OUTDATED"
+  | "LOCK_PACKAGE_UNKNOWN"
+  | "PUBLISHER_CHANGED"
+  | "PUBLISHER_NOT_TRUSTED"
+  | "SIGNATURE_REQUIRED"
+  | "LICENSE_NOT_ALLOWED"
+  | "INSTALL_VERIFY_FAILED"
+  | "VERIFY_PRIVATE_KEY"
+  | "REGISTRY_NOT_CONFIGURED"
+  | "REGISTRY_NAME_TAKEN"
+  | "CONFIG_KEY_UNKNOWN"
+  | "CONFIG_VALUE_INVALID"
+  | "CONFIG_FILE_INVALID"
+  | "CONFIG_EDIT_FAILED"
+  | "ARTEFACT_NOT_FOUND"
+  | "ARTEFACT_AMBIGUOUS"
+  | "PUBLISH_FORBIDDEN"
+  | "CREDENTIAL_MISSING"
+  | "FETCH_TARGET_MISSING"
+  | "MIGRATE_SOURCE_INVALID"
+  | "MIGRATE_TARGET_EXISTS"
+  | "CHECK_FAILED";
+
+/** Explanations of {@link EngineErrorCode}. */
+export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
+  PROJECT_NOT_FOUND: {
+    category: "usage",
+    summary: "There is no manifest here or in any directory above.",
+    help: "Run `init` to make one, or name the project's directory with `-C DIR`.",
+  },
+  PROJECT_EXISTS: {
+    category: "refused",
+    summary: "The directory already has a manifest.",
+    help: "Choose another directory, or edit the manifest that is there.",
+  },
+  PROJECT_FILE_UNREADABLE: {
+    category: "io",
+    summary: "A file of the project cannot be read or written.",
+    help: "Check that the path exists and that you may read and write it.",
+  },
+  WORKSPACE_MEMBER_UNKNOWN: {
+    category: "usage",
+    summary: "The workspace has no member of that name.",
+    help: "The message lists the members; name one of them with `-p NAME`.",
+  },
+  WORKSPACE_INVALID: {
+    category: "manifest",
+    summary: "The workspace contradicts itself: two members of one name, or a pattern that leads outside.",
+    help: "Correct `[workspace] members` or the name that the message shows.",
+  },
+  PATH_DEPENDENCY_INVALID: {
+    category: "manifest",
+    summary: "A path dependency leads to no package, or to one of another name.",
+    help: "Correct the path, or make the package there with `init`.",
+  },
+  PATH_DEPENDENCY_CYCLE: {
+    category: "manifest",
+    summary: "Path dependencies lead in a circle, so that no order exists in which they could be built or published.",
+    help: "Move what they share into a package of its own, or make one of them a dev dependency.",
+  },
+  GIT_SOURCE_REFUSED: {
+    category: "refused",
+    summary: "A Git address or reference is of a form that is not accepted.",
+    help: "Use https:, ssh:, git@host:path or file: addresses, and plain names of branches, tags or commits.",
+  },
+  GIT_FAILED: {
+    category: "io",
+    summary: "git could not fetch the repository, branch, tag or commit.",
+    help: "Try the same with git itself: `git ls-remote URL` shows what there is.",
+  },
+  GIT_UNAVAILABLE: {
+    category: "io",
+    summary: "A dependency comes from Git, and the git program cannot be run.",
+    help: "Install git and make sure that it is on PATH.",
+  },
+  SPEC_INVALID: {
+    category: "usage",
+    summary: "A package on the command line is not of the form NAME, NAME@REQUIREMENT or NAME@VERSION.",
+    help: "Write it like `actor-utils`, `actor-utils@^1.2.0` or `company/tool@1.0.0`.",
+  },
+  PACKAGE_NOT_FOUND: {
+    category: "usage",
+    summary: "No registry that may answer has a package of that name.",
+    help: "Check the spelling with `search`, and log in if the package is private.",
+  },
+  VERSION_NOT_FOUND: {
+    category: "usage",
+    summary: "The package exists, and has no such version or none that may be chosen.",
+    help: "Run `info NAME` to see its versions and their states.",
+  },
+  FEATURE_UNKNOWN: {
+    category: "usage",
+    summary: "A feature was asked for that the manifest does not define.",
+    help: "The message lists the features there are.",
+  },
+  BUILD_PROFILE_UNKNOWN: {
+    category: "usage",
+    summary: "A build profile was asked for that the manifest does not define.",
+    help: "The message lists the profiles there are.",
+  },
+  HOST_INVALID: {
+    category: "usage",
+    summary: "A host version is not of the form AXIS=VERSION, or the ecosystem has no such axis or version.",
+    help: "The message lists the axes; write `--host axis=version`.",
+  },
+  HOST_UNSUPPORTED: {
+    category: "resolution",
+    summary: "The package itself does not support the host version that was given.",
+    help: "Choose a supported host version, or widen the requirement in the manifest.",
+  },
+  RESOLUTION_IMPOSSIBLE: {
+    category: "resolution",
+    summary: "No set of versions satisfies all requirements; the explanation shows which ones exclude each other.",
+    help: "Change one of the requirements that the explanation names; suggestions that are printed were tried.",
+  },
+  LOCK_MISSING: {
+    category: "manifest",
+    summary: "There is no lock file, and the command needs one.",
+    help: "Run `lock` or `install` once without `--locked` and `--frozen`.",
+  },
+  LOCK_OUTDATED: {
+    category: "manifest",
+    summary: "The lock file would change, and `--locked` forbids it.",
+    help: "Run `lock` and commit the lock file.",
+  },
+  LOCK_PACKAGE_UNKNOWN: {
+    category: "usage",
+    summary: "The lock file has no package of that name.",
+    help: "Run `tree` to see what is locked.",
+  },
+  PUBLISHER_CHANGED: {
+    category: "integrity",
+    summary: "A package is signed by another key than the one that the lock has pinned.",
+    help: "Ask the owner whether the key was changed on purpose; then accept it with `--accept-publisher NAME`.",
+  },
+  PUBLISHER_NOT_TRUSTED: {
+    category: "integrity",
+    summary: "A package was published by an account that the registry's `trusted_publishers` does not list.",
+    help: "Add the account to `trusted_publishers` if you trust it, or choose another version.",
+  },
+  SIGNATURE_REQUIRED: {
+    category: "integrity",
+    summary: "A package is not signed, and the configuration or the manifest requires signatures.",
+    help: "Ask the owner to sign it, or set `verify_signatures = false` for that registry if you accept the risk.",
+  },
+  LICENSE_NOT_ALLOWED: {
+    category: "refused",
+    summary: "A package has a licence that `[security] allowed_licenses` does not list.",
+    help: "Choose another package or add the licence to the list.",
+  },
+  INSTALL_VERIFY_FAILED: {
+    category: "integrity",
+    summary: "Installed files are not what was installed.",
+    help: "Run `install` to restore them.",
+  },
+  VERIFY_PRIVATE_KEY: {
+    category: "usage",
+    summary: "A private key was given where the public one is needed.",
+    help: "Give the public key; it lies beside the private one with the ending `.pub`.",
+  },
+  REGISTRY_NOT_CONFIGURED: {
+    category: "usage",
+    summary: "No registry is configured.",
+    help: "Run `registry add NAME URL`, or give a URL with `--registry`.",
+  },
+  REGISTRY_NAME_TAKEN: {
+    category: "usage",
+    summary: "There is a registry of that name with another address.",
+    help: "Choose another name, or remove the old one first.",
+  },
+  CONFIG_KEY_UNKNOWN: {
+    category: "usage",
+    summary: "There is no such setting.",
+    help: "Run `config list` to see every setting.",
+  },
+  CONFIG_VALUE_INVALID: {
+    category: "usage",
+    summary: "A setting has a value that is not allowed.",
+    help: "The message says what is allowed and where the value came from.",
+  },
+  CONFIG_FILE_INVALID: {
+    category: "usage",
+    summary: "A configuration file is not valid TOML.",
+    help: "Correct the line shown.",
+  },
+  CONFIG_EDIT_FAILED: {
+    category: "usage",
+    summary: "A configuration file is written in a way that cannot be edited safely.",
+    help: "Edit the file by hand.",
+  },
+  ARTEFACT_NOT_FOUND: {
+    category: "usage",
+    summary: "There is no package file where one was expected.",
+    help: "Run `pack` first, or name the file.",
+  },
+  ARTEFACT_AMBIGUOUS: {
+    category: "usage",
+    summary: "Several package files could be meant.",
+    help: "Name the one to use.",
+  },
+  PUBLISH_FORBIDDEN: {
+    category: "refused",
+    summary: "The manifest does not allow this package to be published, or not to this registry.",
+    help: "Change `publish` in the manifest if it should be.",
+  },
+  CREDENTIAL_MISSING: {
+    category: "auth",
+    summary: "No token is stored for the registry, and none was given.",
+    help: "Run `login`, or set the token variable that the message names.",
+  },
+  FETCH_TARGET_MISSING: {
+    category: "usage",
+    summary: "The version has no package file for the target that was asked for.",
+    help: "The message lists the targets there are.",
+  },
+  MIGRATE_SOURCE_INVALID: {
+    category: "manifest",
+    summary: "The other tool's manifest cannot be converted as it is.",
+    help: "Each finding says what is in the way; nothing was written.",
+  },
+  MIGRATE_TARGET_EXISTS: {
+    category: "refused",
+    summary: "A manifest is there already and would be overwritten.",
+    help: "Delete it first, or give another `--output`.",
+  },
+  CHECK_FAILED: {
+    category: "check",
+    summary: "The package has problems.",
+    help: "Each is listed with its place.",
+  },
+};
+
+/** What an {@link EngineError} is made from. */
+export interface EngineErrorInit extends LadingErrorInit<EngineErrorCode> {
+  readonly diagnostics?: readonly Diagnostic[];
+}
+
+/** An operation that cannot be done as asked. */
+export class EngineError extends LadingError<EngineErrorCode> {
+  constructor(init: EngineErrorInit) {
+    super(ENGINE_ERRORS, init);
+  }
+}

@@ -1,0 +1,87 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import path from "node:path";
+import { EngineError } from "./engine-error.ts";
+
+/** Whether a thrown value is a system error with this code. */
+export function hasErrno(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && codes.includes((error as NodeJS.ErrnoException).code ?? "");
+}
+
+/** The file's text, or `undefined` where there is no such file. */
+export async function readTextIfExists(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (hasErrno(error, "ENOENT", "ENOTDIR")) return undefined;
+    throw unreadable("read", file, error);
+  }
+}
+
+/** @throws {EngineError} `PROJECT_FILE_UNREADABLE` */
+export async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    throw unreadable("read", file, error);
+  }
+}
+
+/** Writes a whole file: a reader sees the old content or the new, also after a crash. */
+export async function writeFileAtomic(file: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
+  const temporary = `${file}.${randomBytes(6).toString("hex")}.tmp`;
+  try {
+    await mkdir(path.dirname(file), { recursive: true });
+    const handle = await open(temporary, "wx", mode);
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw unreadable("write", file, error);
+  }
+}
+
+/** Whether there is something at `file`. */
+export async function exists(file: string): Promise<boolean> {
+  try {
+    await stat(file);
+    return true;
+  } catch (error) {
+    if (hasErrno(error, "ENOENT", "ENOTDIR")) return false;
+    throw unreadable("read", file, error);
+  }
+}
+
+/** `~` and `~/x` as a path below the home directory; everything else unchanged. */
+export function expandHome(file: string, home: string): string {
+  if (file === "~") return home;
+  return file.startsWith("~/") ? path.join(home, file.slice(2)) : file;
+}
+
+/** A path as it is shown: relative to the working directory where it lies below it. */
+export function displayPath(file: string, cwd: string): string {
+  const relative = path.relative(cwd, file);
+  return relative === ""
+    ? "."
+    : relative.startsWith("..") && path.isAbsolute(file)
+      ? shorter(relative, file)
+      : relative;
+}
+
+function shorter(relative: string, absolute: string): string {
+  return relative.length < absolute.length ? relative : absolute;
+}
+
+function unreadable(action: "read" | "write", file: string, cause: unknown): EngineError {
+  return new EngineError({
+    code: "PROJECT_FILE_UNREADABLE",
+    message: `Cannot ${action} "${file}": ${cause instanceof Error ? cause.message : String(cause)}`,
+    file,
+    cause,
+  });
+}

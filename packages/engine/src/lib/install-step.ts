@@ -1,0 +1,355 @@
+import { mkdtemp, mkdir, rm } from "node:fs/promises";
+import path from "node:path";
+import {
+  satisfiesLicensePolicy,
+  type Digest,
+  type IndexArtifact,
+  type IndexVersion,
+  type Lockfile,
+} from "@lading/core-manifest";
+import type {
+  Environment,
+  InstallPackage,
+  InstallResult,
+  LinkStrategy,
+  PlannedPackage,
+  Store,
+} from "@lading/installer";
+import type { RegistryClient } from "@lading/registry-client";
+import { cacheDirectory, counted, step, storeLimit, type EngineContext } from "./context.ts";
+import { EngineError } from "./engine-error.ts";
+import { collectLocalPackages } from "./local-packages.ts";
+import { packGitSource } from "./local-artefact.ts";
+import { needsVerification, signatureRequirement, verifyStatement } from "./signatures.ts";
+import type { Project } from "./project.ts";
+
+/** What is to be installed, and how. */
+export interface InstallInput {
+  /** Kinds to leave out. */
+  readonly omit?: readonly ("dev" | "build" | "peer" | "optional")[] | undefined;
+  /** Targets in order of preference, before `any`. */
+  readonly targets?: readonly string[] | undefined;
+  /** Members whose dependencies are wanted; default: all. */
+  readonly members?: readonly string[] | undefined;
+  readonly link?: LinkStrategy | "auto" | undefined;
+  /** `full` re-hashes every file of the store that is used. Default: `quick`. */
+  readonly verify?: "quick" | "full" | undefined;
+  /** Recorded in the generation. */
+  readonly reason?: string | undefined;
+  readonly hosts?: Readonly<Record<string, string>> | undefined;
+}
+
+/** What an installation came to. */
+export interface InstallOutcome {
+  readonly result: InstallResult;
+  readonly packages: number;
+  readonly downloaded: number;
+  readonly downloadedBytes: number;
+  /** Packages whose statement was verified now. */
+  readonly verified: number;
+  readonly skipped: readonly { readonly name: string; readonly version: string; readonly reason: string }[];
+}
+
+/** Where a project's packages are installed. */
+export function environmentOf(context: EngineContext, project: Project): Environment {
+  return {
+    state: path.join(project.root, ".lading"),
+    link: path.join(project.root, context.profile.install.directory),
+  };
+}
+
+/** A package of the plan that the store does not have, or whose signature must be looked at. */
+interface Pending {
+  readonly planned: PlannedPackage;
+  readonly missing: boolean;
+}
+
+/**
+ * Installs what a lock names: plan, verify, fetch what the store lacks, build the new generation, switch to it. Until the
+ * switch the installed generation is untouched.
+ */
+export async function installLock(
+  context: EngineContext,
+  project: Project,
+  lock: Lockfile,
+  input: InstallInput,
+): Promise<InstallOutcome> {
+  const { planInstall, installGeneration } = await import("@lading/installer");
+  const store = await context.store();
+  const plan = planInstall(lock, {
+    project: project.root,
+    ...(input.targets === undefined ? {} : { targets: input.targets }),
+    ...(input.omit === undefined ? {} : { omit: input.omit }),
+    ...(input.members === undefined ? {} : { members: input.members }),
+  });
+  const fetched = await fetchMissing(context, {
+    project,
+    store,
+    planned: plan.packages,
+    verify: input.verify ?? "quick",
+  });
+  const result = await step(
+    context,
+    "install",
+    `Installing ${counted(plan.packages.length, "package")}`,
+    async () =>
+      installGeneration({
+        environment: environmentOf(context, project),
+        store,
+        layout: context.profile.install.layout,
+        packages: plan.packages.map((planned) => withSigners(planned, store)),
+        link: input.link ?? (await linkSetting(context)),
+        verify: input.verify ?? "quick",
+        ...(input.reason === undefined ? {} : { reason: input.reason }),
+        ...(input.hosts === undefined ? {} : { hosts: input.hosts }),
+        now: context.now(),
+        onEvent: context.onEvent,
+        signal: context.signal,
+      }),
+    (done) => installedMessage(done),
+  );
+  await collectGarbage(context, store);
+  return { result, packages: plan.packages.length, skipped: plan.skipped, ...fetched };
+}
+
+function installedMessage({ added, removed, changed, generation }: InstallResult): string {
+  if (added.length + removed.length + changed.length === 0) {
+    return `${counted(generation.packages.length, "package")} installed, nothing to change`;
+  }
+  return `Installed ${counted(generation.packages.length, "package")}: ${added.length} added, ${changed.length} changed, ${removed.length} removed`;
+}
+
+async function linkSetting(context: EngineContext): Promise<LinkStrategy | "auto"> {
+  const value = (await context.settings()).string("installer.link") ?? "auto";
+  if (value === "auto" || value === "hardlink" || value === "reflink" || value === "copy") return value;
+  throw new EngineError({
+    code: "CONFIG_VALUE_INVALID",
+    message: `Cannot use "${value}" for "installer.link": allowed are "auto", "hardlink", "reflink", "copy"`,
+  });
+}
+
+function withSigners(planned: PlannedPackage, store: Store): InstallPackage {
+  const { lock: _, size: __, ...own } = planned;
+  return { ...own, signers: planned.tree === undefined ? [] : (store.get(planned.tree)?.signers ?? []) };
+}
+
+async function collectGarbage(context: EngineContext, store: Store): Promise<void> {
+  const maxBytes = await storeLimit(context);
+  if (maxBytes !== undefined && store.size().bytes > maxBytes) await store.gc({ maxBytes });
+}
+
+interface FetchPlan {
+  readonly project: Project;
+  readonly store: Store;
+  readonly planned: readonly PlannedPackage[];
+  readonly verify: "quick" | "full";
+}
+
+type Fetched = Pick<InstallOutcome, "downloaded" | "downloadedBytes" | "verified">;
+
+async function fetchMissing(context: EngineContext, plan: FetchPlan): Promise<Fetched> {
+  const { store, planned } = plan;
+  const trees = planned.flatMap(({ tree }) => (tree === undefined ? [] : [tree]));
+  const missing = new Set(await store.missing(trees, { verify: plan.verify }));
+  const remote = await pendingRemote(context, plan, missing);
+  const git = planned.filter(({ source, tree }) => source.type === "git" && tree !== undefined && missing.has(tree));
+  await ingestGit(context, plan, git);
+  if (remote.length === 0) return { downloaded: 0, downloadedBytes: 0, verified: 0 };
+  const sources = await verifyAll(context, plan.project, remote);
+  const downloads = sources.filter(({ pending }) => pending.missing);
+  for (const { pending, signers } of sources) {
+    if (!pending.missing) store.setSigners(pending.planned.tree!, signers);
+  }
+  const downloadedBytes = downloads.length === 0 ? 0 : await download(context, store, downloads);
+  const verified = sources.filter(({ signers }) => signers.length > 0).length;
+  return { downloaded: downloads.length, downloadedBytes, verified };
+}
+
+async function pendingRemote(
+  context: EngineContext,
+  plan: FetchPlan,
+  missing: ReadonlySet<Digest>,
+): Promise<Pending[]> {
+  const requirement = await signatureRequirement(context, undefined, plan.project);
+  const result: Pending[] = [];
+  const seen = new Set<string>();
+  for (const planned of plan.planned) {
+    const { tree, source, lock } = planned;
+    if (source.type !== "registry" || tree === undefined || seen.has(tree)) continue;
+    const absent = missing.has(tree);
+    const signers = plan.store.get(tree)?.signers ?? [];
+    if (!absent && !needsVerification(lock, signers, requirement)) continue;
+    seen.add(tree);
+    result.push({ planned, missing: absent });
+  }
+  return result;
+}
+
+/** A package with where it comes from and who was found to have signed it. */
+interface VerifiedSource {
+  readonly pending: Pending;
+  readonly client: RegistryClient;
+  readonly artifact: IndexArtifact;
+  readonly signers: readonly string[];
+}
+
+async function verifyAll(
+  context: EngineContext,
+  project: Project,
+  pending: readonly Pending[],
+): Promise<VerifiedSource[]> {
+  return step(
+    context,
+    "verify",
+    `Verifying ${counted(pending.length, "package")}`,
+    () => mapLimited(pending, 16, (one) => verifySource(context, project, one)),
+    (sources) => {
+      const signed = sources.filter(({ signers }) => signers.length > 0).length;
+      return `Verified ${counted(signed, "signature")} of ${counted(sources.length, "package")}`;
+    },
+  );
+}
+
+async function verifySource(context: EngineContext, project: Project, pending: Pending): Promise<VerifiedSource> {
+  const { planned } = pending;
+  const registries = await context.registries();
+  // `--registry` names a mirror: what it serves is held to the lock's digests like everything else.
+  const client = context.registry === undefined ? registries.client(planned.source.url) : registries.default;
+  const { entry, artifact } = await findArtifact(context, client, planned);
+  checkLicense(project, entry, planned);
+  context.onEvent({ type: "verifying", message: `${planned.name} ${planned.version}`, package: planned.name });
+  const signers = await verifyStatement(context, {
+    client,
+    entry,
+    artifact,
+    name: planned.lock.name,
+    version: planned.version,
+    pinned: planned.lock.publisher,
+    requirement: await signatureRequirement(context, client, project),
+  });
+  return { pending, client, artifact, signers };
+}
+
+async function findArtifact(
+  context: EngineContext,
+  client: RegistryClient,
+  planned: PlannedPackage,
+): Promise<{ entry: IndexVersion; artifact: IndexArtifact }> {
+  const { name, version } = planned.lock;
+  const find = async (refresh: boolean) => {
+    const document = await client.packageDocument(name, { refresh, signal: context.signal });
+    const entry = document?.versions.find((candidate) => candidate.version === version);
+    const artifact = entry?.artifacts.find(({ tree }) => tree === planned.tree);
+    return entry === undefined || artifact === undefined ? undefined : { entry, artifact };
+  };
+  const found = (await find(false)) ?? (context.offline ? undefined : await find(true));
+  if (found === undefined) {
+    throw new EngineError({
+      code: "VERSION_NOT_FOUND",
+      message: `Cannot install "${name}" ${version}: registry "${client.registry.name}" does not have what the lock names`,
+      hint: "Run `lock` to resolve again, or ask the registry's owner where the version went",
+      package: name,
+      version,
+    });
+  }
+  return found;
+}
+
+function checkLicense(project: Project, entry: IndexVersion, planned: PlannedPackage): void {
+  const allowed = [project.rootFile, ...project.members].flatMap(
+    ({ manifest }) => manifest.security?.allowedLicenses ?? [],
+  );
+  if (allowed.length === 0) return;
+  if (entry.license !== undefined && satisfiesLicensePolicy(entry.license, allowed)) return;
+  throw new EngineError({
+    code: "LICENSE_NOT_ALLOWED",
+    message: `Cannot install "${planned.name}" ${planned.version}: its licence is ${entry.license === undefined ? "not stated" : `"${entry.license}"`}, allowed are ${allowed.map((one) => `"${one}"`).join(", ")}`,
+    package: planned.name,
+  });
+}
+
+async function download(context: EngineContext, store: Store, sources: readonly VerifiedSource[]): Promise<number> {
+  const cache = await cacheDirectory(context);
+  await mkdir(cache, { recursive: true });
+  const directory = await mkdtemp(path.join(cache, "download-"));
+  const bytes = sources.reduce((sum, { artifact }) => sum + artifact.size, 0);
+  try {
+    await step(
+      context,
+      "download",
+      `Downloading ${counted(sources.length, "package")}`,
+      async () => {
+        const clients = new Set(sources.map(({ client }) => client));
+        await Promise.all([...clients].map((client) => downloadFrom(context, store, directory, client, sources)));
+      },
+      () => `Downloaded ${counted(sources.length, "package")}`,
+    );
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+  return bytes;
+}
+
+async function downloadFrom(
+  context: EngineContext,
+  store: Store,
+  directory: string,
+  client: RegistryClient,
+  sources: readonly VerifiedSource[],
+): Promise<void> {
+  const own = new Map(
+    sources
+      .filter((source) => source.client === client)
+      .map((source) => [path.join(directory, fileNameOf(source.artifact)), source]),
+  );
+  const downloads = [...own].map(([destination, { artifact, pending }]) => ({
+    destination,
+    artifact: { blob: artifact.blob, size: artifact.size, package: pending.planned.name },
+  }));
+  await client.downloadMany(downloads, {
+    signal: context.signal,
+    onEvent: context.onEvent,
+    onFile: async ({ destination }) => {
+      const { artifact, signers, pending } = own.get(destination)!;
+      context.onEvent({ type: "extracting", file: path.basename(destination), package: pending.planned.name });
+      await store.ingest(
+        destination,
+        { blob: artifact.blob, size: artifact.size, tree: artifact.tree },
+        { signers, signal: context.signal },
+      );
+      await rm(destination, { force: true });
+    },
+  });
+}
+
+const fileNameOf = ({ blob }: IndexArtifact): string => `${blob.slice("sha256:".length)}.pkg`;
+
+async function ingestGit(context: EngineContext, plan: FetchPlan, packages: readonly PlannedPackage[]): Promise<void> {
+  if (packages.length === 0) return;
+  const { readLock } = await import("./lock-file.ts");
+  const lock = (await readLock(context, plan.project))?.lock;
+  const locals = await collectLocalPackages(context, { project: plan.project, lock, refresh: new Set() });
+  for (const planned of packages) {
+    const local = [...locals.values()].find(({ name }) => name === planned.lock.name);
+    if (local === undefined) continue;
+    const { file, inspected } = await packGitSource(context, local);
+    await plan.store.ingest(file, { blob: inspected.blob, tree: planned.tree }, { signal: context.signal });
+  }
+}
+
+async function mapLimited<Item, Result>(
+  items: readonly Item[],
+  limit: number,
+  run: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = Array.from({ length: items.length });
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < items.length) {
+      const index = next++;
+      results[index] = await run(items[index]!);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
+  return results;
+}

@@ -1,0 +1,198 @@
+import path from "node:path";
+import {
+  canonicalName,
+  parsePackageName,
+  type CanonicalName,
+  type LockSource,
+  type Lockfile,
+  type ManifestDependency,
+  type PackageManifest,
+} from "@lading/core-manifest";
+import type { EngineContext } from "./context.ts";
+import { EngineError } from "./engine-error.ts";
+import { displayPath } from "./files.ts";
+import { checkoutGit } from "./git.ts";
+import { manifestIn, type ManifestFile, type Member, type Project } from "./project.ts";
+
+/** A package whose content is on this disk: a path dependency, or a checked out commit. */
+export interface LocalPackage {
+  readonly name: string;
+  readonly canonical: CanonicalName;
+  readonly version: string;
+  /** Absolute. */
+  readonly directory: string;
+  readonly source: Exclude<LockSource, { type: "registry" }>;
+  readonly manifest: PackageManifest;
+}
+
+/** Local packages by their canonical name; one name is one package in a project. */
+export type LocalPackages = ReadonlyMap<CanonicalName, LocalPackage>;
+
+/** What {@link collectLocalPackages} needs. */
+export interface CollectInput {
+  readonly project: Project;
+  /** Commits of Git sources are taken from here, unless named in `refresh`. */
+  readonly lock: Lockfile | undefined;
+  /** Names whose Git source is looked up anew; `all` for every one. */
+  readonly refresh: ReadonlySet<string> | "all";
+}
+
+interface Visit {
+  readonly file: ManifestFile;
+  readonly directory: string;
+  /** Absent for a root: its dev dependencies count too. */
+  readonly via?: LocalPackage;
+}
+
+/**
+ * Walks path and Git dependencies from the members on.
+ * @throws {EngineError} `PATH_DEPENDENCY_INVALID`, `PATH_DEPENDENCY_CYCLE`, and those of Git
+ */
+export async function collectLocalPackages(context: EngineContext, input: CollectInput): Promise<LocalPackages> {
+  const found = new Map<CanonicalName, LocalPackage>();
+  const edges = new Map<string, Set<string>>();
+  const queue: Visit[] = input.project.members.map((member) => ({ file: member, directory: member.directory }));
+  for (const visit of queue) {
+    for (const dependency of localDependencies(visit)) {
+      const local = await locate(context, input, visit, dependency);
+      if (dependency.kind !== "dev") addEdge(edges, visit.directory, local.package.directory);
+      const known = found.get(local.package.canonical);
+      if (known !== undefined) {
+        refuseTwoPlaces(known, local.package, visit.file);
+        continue;
+      }
+      found.set(local.package.canonical, local.package);
+      queue.push({ file: local.file, directory: local.package.directory, via: local.package });
+    }
+  }
+  refuseCycle(context, edges);
+  return found;
+}
+
+function localDependencies({ file, via }: Visit): readonly ManifestDependency[] {
+  return file.manifest.dependencies.filter(({ source, kind, requirement }) => {
+    if (source.type === "registry" || (via !== undefined && kind === "dev")) return false;
+    // What a commit depends on by path lies in a cache directory that no lock can name.
+    return !(via?.source.type === "git" && source.type === "path" && requirement !== undefined);
+  });
+}
+
+async function locate(
+  context: EngineContext,
+  input: CollectInput,
+  visit: Visit,
+  dependency: ManifestDependency,
+): Promise<{ package: LocalPackage; file: ManifestFile }> {
+  const { source } = dependency;
+  if (source.type === "path") {
+    if (visit.via?.source.type === "git")
+      throw invalid(dependency, visit, "a Git source cannot have path dependencies without a version");
+    const directory = path.resolve(visit.directory, source.path);
+    const relative = path.relative(input.project.root, directory).split(path.sep).join("/");
+    // A member as it is in memory: an edit of its manifest counts before it is written.
+    const member = input.project.members.find((candidate) => candidate.directory === directory);
+    return describe(context, visit, dependency, {
+      directory,
+      member,
+      source: { type: "path", path: relative === "" ? "." : relative },
+    });
+  }
+  if (source.type !== "git") throw new Error("a registry dependency is not local");
+  const locked = lockedCommit(input, dependency, source.url);
+  const { commit, directory } = await checkoutGit(context, source, locked);
+  return describe(context, visit, dependency, { directory, source: { type: "git", url: source.url, commit } });
+}
+
+function lockedCommit(input: CollectInput, dependency: ManifestDependency, url: string): string | undefined {
+  const name = dependency.package ?? dependency.name;
+  if (input.refresh === "all" || input.refresh.has(name)) return undefined;
+  const entry = input.lock?.packages.find((candidate) => candidate.name === name && candidate.source?.type === "git");
+  return entry?.source?.type === "git" && entry.source.url === url ? entry.source.commit : undefined;
+}
+
+async function describe(
+  context: EngineContext,
+  visit: Visit,
+  dependency: ManifestDependency,
+  found: { readonly directory: string; readonly source: LocalPackage["source"]; readonly member?: Member | undefined },
+): Promise<{ package: LocalPackage; file: ManifestFile }> {
+  const { directory, source } = found;
+  const file = found.member ?? (await manifestIn(context, directory));
+  const info = file?.manifest.package;
+  const shown = source.type === "path" ? displayPath(directory, context.cwd) : source.url;
+  if (file === undefined || info === undefined) throw invalid(dependency, visit, `there is no package in "${shown}"`);
+  const wanted = parsePackageName(dependency.package ?? dependency.name);
+  const name = parsePackageName(info.name);
+  if (canonicalName(name) !== canonicalName(wanted)) {
+    throw invalid(dependency, visit, `the package in "${shown}" is called "${name}"`);
+  }
+  return {
+    file,
+    package: {
+      name,
+      canonical: canonicalName(name),
+      version: info.version,
+      directory,
+      source,
+      manifest: file.manifest,
+    },
+  };
+}
+
+function invalid(dependency: ManifestDependency, visit: Visit, problem: string): EngineError {
+  return new EngineError({
+    code: "PATH_DEPENDENCY_INVALID",
+    message: `Cannot use dependency "${dependency.name}" of "${visit.file.display}": ${problem}`,
+    location: dependency.location,
+  });
+}
+
+function refuseTwoPlaces(known: LocalPackage, other: LocalPackage, file: ManifestFile): void {
+  if (known.directory === other.directory) return;
+  throw new EngineError({
+    code: "PATH_DEPENDENCY_INVALID",
+    message: `Cannot use "${other.name}" from two places: "${file.display}" leads to "${other.directory}", another manifest to "${known.directory}"`,
+  });
+}
+
+function addEdge(edges: Map<string, Set<string>>, from: string, to: string): void {
+  const targets = edges.get(from) ?? new Set();
+  edges.set(from, targets.add(to));
+}
+
+function refuseCycle(context: EngineContext, edges: ReadonlyMap<string, ReadonlySet<string>>): void {
+  const cycle = findCycle(edges);
+  if (cycle === undefined) return;
+  const shown = cycle.map((directory) => displayPath(directory, context.cwd));
+  throw new EngineError({
+    code: "PATH_DEPENDENCY_CYCLE",
+    message: `Cannot order the path dependencies: ${shown.join(" -> ")}`,
+    cycle: shown,
+  });
+}
+
+/** A cycle as its nodes, the first repeated at the end; `undefined` where there is none. */
+export function findCycle(edges: ReadonlyMap<string, ReadonlySet<string>>): string[] | undefined {
+  const done = new Set<string>();
+  for (const start of [...edges.keys()].sort()) {
+    // An explicit stack: path dependencies may be deeper than the call stack is patient.
+    const stack: { node: string; rest: string[] }[] = [];
+    const enter = (node: string): void => {
+      stack.push({ node, rest: [...(edges.get(node) ?? [])].sort() });
+    };
+    if (!done.has(start)) enter(start);
+    while (stack.length > 0) {
+      const top = stack.at(-1)!;
+      const next = top.rest.shift();
+      if (next === undefined) {
+        done.add(top.node);
+        stack.pop();
+        continue;
+      }
+      const at = stack.findIndex(({ node }) => node === next);
+      if (at !== -1) return [...stack.slice(at).map(({ node }) => node), next];
+      if (!done.has(next)) enter(next);
+    }
+  }
+  return undefined;
+}

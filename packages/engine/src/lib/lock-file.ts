@@ -1,0 +1,214 @@
+import { createHash } from "node:crypto";
+import {
+  canonicalName,
+  compareLockPackages,
+  digestFromBytes,
+  encodeCanonicalJson,
+  lockReferences,
+  lockSourceString,
+  parseLockfile,
+  parsePackageName,
+  parseRequirement,
+  parseVersion,
+  renderLockfile,
+  type Digest,
+  type IndexArtifact,
+  type LockPackage,
+  type Lockfile,
+  type PackageManifest,
+} from "@lading/core-manifest";
+import type { ResolvedDependency, ResolvedPackage } from "@lading/resolver";
+import type { EngineContext } from "./context.ts";
+import { displayPath, readTextIfExists, writeFileAtomic } from "./files.ts";
+import type { Project } from "./project.ts";
+import { requestedFeatures, type CandidateData, type ResolutionRequest, type SolvedProject } from "./resolution.ts";
+
+/** A lock file as it is on disk. */
+export interface LockOnDisk {
+  readonly lock: Lockfile;
+  readonly text: string;
+}
+
+/** @throws {CoreError} `LOCKFILE_INVALID`, `LOCKFILE_VERSION_UNSUPPORTED` */
+export async function readLock(context: EngineContext, project: Project): Promise<LockOnDisk | undefined> {
+  const text = await readTextIfExists(project.lockFile);
+  return text === undefined
+    ? undefined
+    : { text, lock: parseLockfile(text, displayPath(project.lockFile, context.cwd)) };
+}
+
+/** Writes a lock, and says whether its bytes changed. */
+export async function writeLock(project: Project, lock: Lockfile, previous: LockOnDisk | undefined): Promise<boolean> {
+  const text = renderLockfile(lock, previous?.text);
+  if (text === previous?.text) return false;
+  await writeFileAtomic(project.lockFile, text);
+  return true;
+}
+
+/**
+ * Digest of everything that decides a resolution besides what registries offer: a lock that was made from the same
+ * inputs is fresh. The registry's address is not among them, so that a team and its mirror share one lock.
+ */
+export function resolutionInputs(request: ResolutionRequest): Digest {
+  const value = {
+    format: "lading-lock-inputs-v1",
+    coexistence: request.coexistence,
+    prereleases: request.prereleases,
+    hosts: request.hosts,
+    features: requestedFeatures(request),
+    allFeatures: request.allFeatures === true,
+    defaultFeatures: request.noDefaultFeatures !== true,
+    profile: request.profile ?? "",
+    members: request.project.members.map(({ name, relative, manifest }) => ({ name, relative, ...inputsOf(manifest) })),
+    locals: [...request.locals.values()]
+      .map(({ name, version, source, manifest }) => ({
+        name,
+        version,
+        source: lockSourceString(source),
+        ...inputsOf(manifest),
+      }))
+      .sort((left, right) => (left.name < right.name ? -1 : 1)),
+  };
+  return digestFromBytes(createHash("sha256").update(encodeCanonicalJson(value)).digest());
+}
+
+function inputsOf(manifest: PackageManifest): Record<string, unknown> {
+  return {
+    version: manifest.package?.version ?? "",
+    features: manifest.features,
+    hosts: manifest.hosts,
+    dependencies: manifest.dependencies.map(({ location: _, requirement, ...dependency }) => ({
+      ...dependency,
+      canonicalRequirement: dependency.canonicalRequirement ?? requirement ?? "",
+      package: dependency.package ?? "",
+      targets: dependency.targets ?? [],
+      source: Object.entries(dependency.source).map(([key, value]) => `${key}=${String(value)}`),
+    })),
+  };
+}
+
+/** Makes the lock of a solution. */
+export function lockOf(solved: SolvedProject, trees: ReadonlyMap<string, Digest>): Lockfile {
+  const { resolution, request } = solved;
+  const entries = new Map(resolution.packages.map((found) => [found.id, lockPackage(found, trees)]));
+  const { reference } = lockReferences([...entries.values()]);
+  const refer = (dependencies: readonly ResolvedDependency[]): string[] =>
+    [...new Set(dependencies.map(({ id }) => reference(entries.get(id)!)))].sort();
+  const packages = resolution.packages.map(({ id, dependencies }) => ({
+    ...entries.get(id)!,
+    dependencies: refer(dependencies),
+  }));
+  const environment = environmentOf(request);
+  return {
+    version: 1,
+    root: request.project.name,
+    inputs: resolutionInputs(request),
+    ...(Object.keys(environment).length === 0 ? {} : { environment }),
+    members: Object.fromEntries(resolution.roots.map(({ name, dependencies }) => [name, refer(dependencies)])),
+    packages: packages.sort(compareLockPackages),
+  };
+}
+
+function environmentOf(request: ResolutionRequest): Record<string, string[]> {
+  const features = requestedFeatures(request);
+  return {
+    ...Object.fromEntries(Object.entries(request.hosts).map(([axis, version]) => [axis, [version]])),
+    ...(features.length === 0 ? {} : { features }),
+    ...(request.profile === undefined ? {} : { profile: [request.profile] }),
+  };
+}
+
+function lockPackage(found: ResolvedPackage, trees: ReadonlyMap<string, Digest>): LockPackage {
+  const data = found.candidate.data as CandidateData;
+  const kinds = found.kinds.filter((kind) => kind !== "normal");
+  const common = {
+    version: found.version,
+    features: found.features,
+    dependencies: [],
+    ...(found.kinds.includes("normal") ? {} : { kinds }),
+  };
+  if (data.type === "local") {
+    const tree = trees.get(data.package.name);
+    return { name: data.package.name, ...common, source: data.package.source, ...(tree === undefined ? {} : { tree }) };
+  }
+  const { entry, name, registry } = data;
+  const preferred = preferredArtifact(entry.artifacts);
+  const publisher = entry.signers[0];
+  return {
+    name,
+    ...common,
+    source: { type: "registry", url: registry },
+    ...(preferred === undefined ? {} : { checksum: preferred.blob, tree: preferred.tree }),
+    ...(publisher === undefined ? {} : { publisher: asFingerprint(publisher) }),
+    ...(entry.artifacts.length < 2
+      ? {}
+      : { artifacts: entry.artifacts.map(({ target, blob, tree, size }) => ({ target, checksum: blob, tree, size })) }),
+  };
+}
+
+/** The index may name a signer by its bare key id. */
+export function asFingerprint(signer: string): string {
+  return signer.startsWith("ed25519:") ? signer : `ed25519:${signer}`;
+}
+
+function preferredArtifact(artifacts: readonly IndexArtifact[]): IndexArtifact | undefined {
+  return (
+    artifacts.find(({ target }) => target === "any") ??
+    artifacts.find(({ target }) => target === "source") ??
+    artifacts[0]
+  );
+}
+
+/**
+ * Whether a lock without recorded inputs (GAL's short form) still answers every requirement of the members.
+ */
+export function satisfiesMembers(lock: Lockfile, project: Project): boolean {
+  return project.members.every(({ manifest }) =>
+    manifest.dependencies.every((dependency) => {
+      if (dependency.optional) return true;
+      const wanted = canonicalName(parsePackageName(dependency.package ?? dependency.name));
+      const entries = lock.packages.filter(({ name }) => canonicalName(parsePackageName(name)) === wanted);
+      if (dependency.canonicalRequirement === undefined) return entries.length > 0;
+      const requirement = parseRequirement(dependency.canonicalRequirement, "canonical");
+      return entries.some(({ version }) => requirement.matches(parseVersion(version)));
+    }),
+  );
+}
+
+/** Direct references of every member; in a lock that does not list them, what nothing else depends on. */
+export function directReferences(lock: Lockfile): Readonly<Record<string, readonly string[]>> {
+  if (lock.members !== undefined) return lock.members;
+  const { find } = lockReferences(lock.packages);
+  const needed = new Set(lock.packages.flatMap(({ dependencies }) => dependencies.map(find)));
+  const tops = lock.packages.filter((entry) => !needed.has(entry));
+  return { [lock.root]: tops.map(({ name, version }) => `${name} ${version}`) };
+}
+
+/** What changed between two locks. */
+export interface LockChanges {
+  readonly added: readonly { readonly name: string; readonly version: string }[];
+  readonly removed: readonly { readonly name: string; readonly version: string }[];
+  readonly updated: readonly { readonly name: string; readonly from: string; readonly to: string }[];
+}
+
+/** Compares two locks by name; with several versions of a name, a version that left and one that came are an update. */
+export function compareLocks(before: Lockfile | undefined, after: Lockfile): LockChanges {
+  const names = [...new Set([...(before?.packages ?? []), ...after.packages].map(({ name }) => name))].sort();
+  const added: { name: string; version: string }[] = [];
+  const removed: { name: string; version: string }[] = [];
+  const updated: { name: string; from: string; to: string }[] = [];
+  for (const name of names) {
+    const had = versionsOf(before, name);
+    const has = versionsOf(after, name);
+    const gone = had.filter((version) => !has.includes(version));
+    const come = has.filter((version) => !had.includes(version));
+    while (gone.length > 0 && come.length > 0) updated.push({ name, from: gone.shift()!, to: come.shift()! });
+    added.push(...come.map((version) => ({ name, version })));
+    removed.push(...gone.map((version) => ({ name, version })));
+  }
+  return { added, removed, updated };
+}
+
+function versionsOf(lock: Lockfile | undefined, name: string): string[] {
+  return (lock?.packages ?? []).filter((entry) => entry.name === name).map(({ version }) => version);
+}

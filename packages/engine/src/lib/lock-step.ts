@@ -1,0 +1,253 @@
+import { canonicalName, parsePackageName, type Digest, type LockPackage, type Lockfile } from "@lading/core-manifest";
+import type { CoexistencePolicy, PrereleasePolicy } from "@lading/resolver";
+import { counted, step, type EngineContext } from "./context.ts";
+import { EngineError } from "./engine-error.ts";
+import { displayPath } from "./files.ts";
+import { hostVersions } from "./hosts.ts";
+import { collectLocalPackages, type LocalPackages } from "./local-packages.ts";
+import {
+  asFingerprint,
+  compareLocks,
+  lockOf,
+  readLock,
+  resolutionInputs,
+  satisfiesMembers,
+  writeLock,
+  type LockChanges,
+  type LockOnDisk,
+} from "./lock-file.ts";
+import type { Project } from "./project.ts";
+import {
+  checkFeatureChoice,
+  checkHosts,
+  lockedVersions,
+  resolveProject,
+  type CandidateData,
+  type FeatureChoice,
+  type ResolutionRequest,
+  type SolvedProject,
+} from "./resolution.ts";
+
+/** `update`: change the lock as needed; `locked`: fail where it would change; `frozen`: use it without comparing. */
+export type LockMode = "update" | "locked" | "frozen";
+
+/** How the lock is brought up to date. */
+export interface LockInput extends FeatureChoice {
+  /** Default: `update`. */
+  readonly mode?: LockMode | undefined;
+  /** Packages that may move within their ranges; `all`: every one. Default: none. */
+  readonly refresh?: readonly string[] | "all" | undefined;
+  /** `axis=version`. */
+  readonly hosts?: readonly string[] | undefined;
+  /** Packages whose change of publisher is accepted. */
+  readonly acceptPublishers?: readonly string[] | undefined;
+  /** Resolve, and write nothing. */
+  readonly dryRun?: boolean | undefined;
+}
+
+/** A lock that fits the manifests. */
+export interface LockOutcome {
+  readonly lock: Lockfile;
+  readonly changes: LockChanges;
+  /** Whether the lock's bytes changed, or would have with `dryRun`. */
+  readonly changed: boolean;
+  /** Whether the lock on disk was used as it is, without asking anybody. */
+  readonly fresh: boolean;
+  readonly hosts: Readonly<Record<string, string>>;
+  /** The lock that was on disk before. */
+  readonly previous: LockOnDisk | undefined;
+}
+
+const NO_CHANGES: LockChanges = { added: [], removed: [], updated: [] };
+
+/**
+ * Brings the lock up to date with the manifests: uses a fresh one as it is, without any network; else resolves, keeping
+ * what can be kept, and writes.
+ * @throws {EngineError} `LOCK_MISSING`, `LOCK_OUTDATED`, `RESOLUTION_IMPOSSIBLE`, `PUBLISHER_CHANGED`, `HOST_UNSUPPORTED`
+ */
+export async function ensureLock(context: EngineContext, project: Project, input: LockInput): Promise<LockOutcome> {
+  const previous = await readLock(context, project);
+  const hosts = await hostVersions(context, input.hosts ?? []);
+  checkHosts(project, hosts);
+  checkFeatureChoice(project, input);
+  if (input.mode === "frozen") {
+    return {
+      lock: present(context, project, previous).lock,
+      changes: NO_CHANGES,
+      changed: false,
+      fresh: true,
+      hosts,
+      previous,
+    };
+  }
+  if (input.mode === "locked") present(context, project, previous);
+  const request = await requestOf(context, { project, input, previous, hosts });
+  if (previous !== undefined && input.refresh === undefined && isFresh(previous.lock, request)) {
+    return { lock: previous.lock, changes: NO_CHANGES, changed: false, fresh: true, hosts, previous };
+  }
+  const solved = await solve(context, request);
+  const lock = await pinPublishers(
+    solved,
+    previous?.lock,
+    input.acceptPublishers ?? [],
+    await gitTrees(context, request.locals),
+  );
+  return finish(context, { project, previous, lock, input, hosts });
+}
+
+function present(context: EngineContext, project: Project, previous: LockOnDisk | undefined): LockOnDisk {
+  if (previous !== undefined) return previous;
+  throw new EngineError({
+    code: "LOCK_MISSING",
+    message: `Cannot find the lock file "${displayPath(project.lockFile, context.cwd)}"`,
+  });
+}
+
+async function requestOf(
+  context: EngineContext,
+  made: {
+    readonly project: Project;
+    readonly input: LockInput;
+    readonly previous: LockOnDisk | undefined;
+    readonly hosts: Readonly<Record<string, string>>;
+  },
+): Promise<ResolutionRequest> {
+  const { project, input, previous, hosts } = made;
+  const refresh = input.refresh === "all" ? "all" : new Set((input.refresh ?? []).map(fold));
+  const locals = await collectLocalPackages(context, { project, lock: previous?.lock, refresh });
+  return {
+    project,
+    locals,
+    hosts,
+    ...(await policies(context, project)),
+    features: input.features,
+    noDefaultFeatures: input.noDefaultFeatures,
+    allFeatures: input.allFeatures,
+    profile: input.profile,
+    locked: refresh === "all" ? [] : lockedVersions(previous?.lock, refresh),
+  };
+}
+
+const fold = (name: string): string => canonicalName(parsePackageName(name));
+
+async function policies(
+  context: EngineContext,
+  project: Project,
+): Promise<{ coexistence: CoexistencePolicy; prereleases: PrereleasePolicy }> {
+  const table = project.rootFile.manifest.extra["resolver"];
+  const own = typeof table === "object" && table !== null ? (table as Record<string, unknown>) : {};
+  const settings = await context.settings();
+  const coexistence =
+    own["coexistence"] ?? settings.string("resolver.coexistence") ?? context.profile.install.coexistence;
+  const prereleases = own["prereleases"] ?? settings.string("resolver.prereleases");
+  return {
+    coexistence: oneOf("resolver.coexistence", coexistence, ["single", "per-major"]),
+    prereleases: oneOf("resolver.prereleases", prereleases, ["named", "fallback", "allow", "never"]),
+  };
+}
+
+function oneOf<Value extends string>(key: string, value: unknown, allowed: readonly Value[]): Value {
+  const found = allowed.find((candidate) => candidate === value);
+  if (found !== undefined) return found;
+  throw new EngineError({
+    code: "CONFIG_VALUE_INVALID",
+    message: `Cannot use ${JSON.stringify(value)} for "${key}": allowed are ${allowed.map((one) => `"${one}"`).join(", ")}`,
+    key,
+  });
+}
+
+function isFresh(lock: Lockfile, request: ResolutionRequest): boolean {
+  return lock.inputs === undefined
+    ? satisfiesMembers(lock, request.project)
+    : lock.inputs === resolutionInputs(request);
+}
+
+async function solve(context: EngineContext, request: ResolutionRequest): Promise<SolvedProject> {
+  return step(
+    context,
+    "resolve",
+    "Resolving dependencies",
+    () => resolveProject(context, request),
+    ({ resolution }) => `Resolved ${counted(resolution.packages.length, "package")}`,
+  );
+}
+
+async function gitTrees(context: EngineContext, locals: LocalPackages): Promise<Map<string, Digest>> {
+  const trees = new Map<string, Digest>();
+  for (const local of locals.values()) {
+    if (local.source.type !== "git") continue;
+    const { packGitSource } = await import("./local-artefact.ts");
+    trees.set(local.name, (await packGitSource(context, local)).inspected.tree);
+  }
+  return trees;
+}
+
+/** Keeps every pinned publisher, and refuses a version that the pinned key has not signed. */
+async function pinPublishers(
+  solved: SolvedProject,
+  previous: Lockfile | undefined,
+  accepted: readonly string[],
+  trees: ReadonlyMap<string, Digest>,
+): Promise<Lockfile> {
+  const lock = lockOf(solved, trees);
+  const signers = new Map(
+    solved.resolution.packages.map(({ name, version, candidate }) => {
+      const data = candidate.data as CandidateData;
+      const own = data.type === "local" ? [] : data.entry.signers.map(asFingerprint);
+      return [`${data.type === "local" ? data.package.name : data.name} ${version}`, own] as const;
+    }),
+  );
+  const allowed = new Set(accepted.map(fold));
+  return {
+    ...lock,
+    packages: lock.packages.map((entry) =>
+      pinPublisher(entry, previous, signers.get(`${entry.name} ${entry.version}`) ?? [], allowed),
+    ),
+  };
+}
+
+function pinPublisher(
+  entry: LockPackage,
+  previous: Lockfile | undefined,
+  signers: readonly string[],
+  accepted: ReadonlySet<string>,
+): LockPackage {
+  const pinned = previous?.packages.find(
+    ({ name, publisher }) => name === entry.name && publisher !== undefined,
+  )?.publisher;
+  if (pinned === undefined || entry.source?.type !== "registry" || accepted.has(fold(entry.name))) return entry;
+  if (signers.includes(pinned)) return { ...entry, publisher: pinned };
+  throw new EngineError({
+    code: "PUBLISHER_CHANGED",
+    message: `Cannot use "${entry.name}" ${entry.version}: it is ${signers.length === 0 ? "not signed" : `signed by "${signers.join('", "')}"`}, the lock has pinned "${pinned}"`,
+    hint: `If the owner changed the key on purpose, run the command with --accept-publisher ${entry.name}`,
+    package: entry.name,
+    pinned,
+    signers,
+  });
+}
+
+async function finish(
+  context: EngineContext,
+  made: {
+    readonly project: Project;
+    readonly previous: LockOnDisk | undefined;
+    readonly lock: Lockfile;
+    readonly input: LockInput;
+    readonly hosts: Readonly<Record<string, string>>;
+  },
+): Promise<LockOutcome> {
+  const { project, previous, lock, input, hosts } = made;
+  const changes = compareLocks(previous?.lock, lock);
+  const { renderLockfile } = await import("@lading/core-manifest");
+  const changed = renderLockfile(lock, previous?.text) !== previous?.text;
+  if (changed && input.mode === "locked") {
+    throw new EngineError({
+      code: "LOCK_OUTDATED",
+      message: `Cannot use the lock file "${displayPath(project.lockFile, context.cwd)}": it would change, and --locked forbids it`,
+      changes,
+    });
+  }
+  if (changed && input.dryRun !== true) await writeLock(project, lock, previous);
+  return { lock, changes, changed, fresh: false, hosts, previous };
+}

@@ -1,0 +1,118 @@
+import path from "node:path";
+import type { EngineContext } from "../context.ts";
+import { EngineError } from "../engine-error.ts";
+import { readTextIfExists, writeFileAtomic } from "../files.ts";
+import { credentialsFile, readRegistries, registriesPath } from "../registries.ts";
+import { readSetting, settingKey, SETTINGS, TOKEN_KEY, type SettingValue } from "../settings.ts";
+import { editToml } from "../toml-edit.ts";
+import { tryLoadProject } from "../project.ts";
+import { setDefaultRegistry } from "./registry-config.ts";
+
+/** A token that is shown. */
+export function maskToken(token: string): string {
+  return token.length < 12 ? "****" : `${token.slice(0, 4)}****${token.slice(-2)}`;
+}
+
+/** A setting as it is shown. */
+export interface ShownSetting {
+  readonly key: string;
+  readonly value: string | number | boolean;
+  readonly origin: SettingValue["origin"] | "credentials" | "registries";
+  readonly source?: string;
+  readonly masked?: boolean;
+}
+
+/**
+ * One setting; `undefined` where nobody sets it. A token is masked unless `reveal`.
+ * @throws {EngineError} `CONFIG_KEY_UNKNOWN`
+ */
+export async function configGet(
+  input: { readonly key: string; readonly reveal?: boolean | undefined },
+  context: EngineContext,
+): Promise<ShownSetting | undefined> {
+  const key = settingKey(input.key, context.profile);
+  if (key === TOKEN_KEY) return shownToken(input.reveal === true, context);
+  await tryLoadProject(context);
+  if (key === "registry.default") {
+    const { defaultRegistry, registries } = await readRegistries(context);
+    return registries.length === 0
+      ? undefined
+      : { key, value: defaultRegistry, origin: "registries", source: registriesPath(context) };
+  }
+  return (await context.settings()).get(key);
+}
+
+async function shownToken(reveal: boolean, context: EngineContext): Promise<ShownSetting | undefined> {
+  const { defaultRegistry, registries } = await readRegistries(context);
+  const registry = registries.find(({ name }) => name === defaultRegistry);
+  if (registry === undefined) return undefined;
+  const variable = context.profile.tokenVariables.find((name) => (context.env[name] ?? "") !== "");
+  const stored = await (await credentialsFile(context)).get(registry.url);
+  const token =
+    variable === undefined ? (stored?.type === "token" ? stored.token : stored?.password) : context.env[variable];
+  if (token === undefined) return undefined;
+  return {
+    key: TOKEN_KEY,
+    value: reveal ? token : maskToken(token),
+    origin: variable === undefined ? "credentials" : "environment",
+    source: variable ?? registry.url,
+    masked: !reveal,
+  };
+}
+
+/** Every setting that has a value, and the token, masked. */
+export async function configList(
+  _input: Readonly<Record<never, never>>,
+  context: EngineContext,
+): Promise<readonly ShownSetting[]> {
+  await tryLoadProject(context);
+  const listed = (await context.settings()).list().filter(({ key }) => key !== "registry.default");
+  const special = [await configGet({ key: "registry.default" }, context), await shownToken(false, context)];
+  return [...listed, ...special.filter((setting) => setting !== undefined)].sort((left, right) =>
+    left.key < right.key ? -1 : 1,
+  );
+}
+
+/**
+ * Changes one setting in the user's file, touching no other line; a token goes to the credential store.
+ * @throws {EngineError} `CONFIG_KEY_UNKNOWN`, `CONFIG_VALUE_INVALID`, `CONFIG_EDIT_FAILED`
+ */
+export async function configSet(
+  input: { readonly key: string; readonly value: string },
+  context: EngineContext,
+): Promise<{ readonly key: string; readonly value: string | number | boolean; readonly file: string }> {
+  const key = settingKey(input.key, context.profile);
+  if (key === TOKEN_KEY) return setToken(input.value, context);
+  const value = readSetting(key, input.value, "", context.home);
+  if (key === "registry.default") {
+    await setDefaultRegistry(context, String(value));
+    return { key, value, file: registriesPath(context) };
+  }
+  if (key === "registry.url") {
+    const { canonicalRegistryUrl } = await import("@lading/registry-client");
+    canonicalRegistryUrl(input.value);
+  }
+  const file = path.join(context.directories.config, context.profile.config.file);
+  const written = SETTINGS[key]?.type === "path" ? absoluteUnlessHome(input.value, context) : value;
+  const text = editToml((await readTextIfExists(file)) ?? "", key.split("."), written, file);
+  await writeFileAtomic(file, text, 0o600);
+  return { key, value: written, file };
+}
+
+/** A path that is set in one directory must mean the same file in every other one. */
+function absoluteUnlessHome(value: string, context: EngineContext): string {
+  return value.startsWith("~") ? value : path.resolve(context.cwd, value);
+}
+
+async function setToken(token: string, context: EngineContext): Promise<{ key: string; value: string; file: string }> {
+  const { defaultRegistry, registries } = await readRegistries(context);
+  const registry = registries.find(({ name }) => name === defaultRegistry);
+  if (registry === undefined) {
+    throw new EngineError({
+      code: "REGISTRY_NOT_CONFIGURED",
+      message: "Cannot store a token: no registry is configured that it would be for",
+    });
+  }
+  await (await credentialsFile(context)).set(registry.url, { type: "token", token });
+  return { key: TOKEN_KEY, value: maskToken(token), file: registry.url };
+}

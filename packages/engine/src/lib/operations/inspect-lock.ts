@@ -1,0 +1,264 @@
+import {
+  canonicalName,
+  compareVersions,
+  lockReferences,
+  parsePackageName,
+  parseRequirement,
+  parseVersion,
+  type LockPackage,
+  type Lockfile,
+} from "@lading/core-manifest";
+import type { EngineContext } from "../context.ts";
+import { newestVersion } from "../edit.ts";
+import { EngineError } from "../engine-error.ts";
+import { displayPath } from "../files.ts";
+import { hostVersions } from "../hosts.ts";
+import { directReferences, readLock } from "../lock-file.ts";
+import { chooseMembers, loadProject, type MemberChoice, type Project } from "../project.ts";
+
+/** A package in a tree. */
+export interface TreeNode {
+  readonly name: string;
+  readonly version: string;
+  /** Where it comes from, unless from a registry. */
+  readonly source?: string;
+  /** Its dependencies are shown where it appears first. */
+  readonly repeated: boolean;
+  readonly dependencies: readonly TreeNode[];
+}
+
+/** What {@link tree} is told. */
+export interface TreeInput extends MemberChoice {
+  /** Levels below the root; default: all. */
+  readonly depth?: number | undefined;
+}
+
+/** The dependency trees of the members. */
+export interface TreeResult {
+  readonly roots: readonly TreeNode[];
+  readonly packages: number;
+}
+
+async function needLock(context: EngineContext, project: Project): Promise<Lockfile> {
+  const found = await readLock(context, project);
+  if (found !== undefined) return found.lock;
+  throw new EngineError({
+    code: "LOCK_MISSING",
+    message: `Cannot find the lock file "${displayPath(project.lockFile, context.cwd)}"`,
+  });
+}
+
+/**
+ * The dependency tree, from the lock alone.
+ * @throws {EngineError} `LOCK_MISSING`
+ */
+export async function tree(input: TreeInput, context: EngineContext): Promise<TreeResult> {
+  const project = await loadProject(context);
+  const lock = await needLock(context, project);
+  const { find } = lockReferences(lock.packages);
+  const direct = directReferences(lock);
+  const seen = new Set<LockPackage>();
+  const roots = chosenRoots(project, input, lock).map(({ name, version }) => ({
+    name,
+    version,
+    repeated: false,
+    dependencies: (direct[name] ?? []).flatMap((text) => {
+      const entry = find(text);
+      return entry === undefined || input.depth === 0 ? [] : [nodeOf(entry, find, seen, (input.depth ?? Infinity) - 1)];
+    }),
+  }));
+  return { roots, packages: lock.packages.length };
+}
+
+function chosenRoots(project: Project, choice: MemberChoice, lock: Lockfile): { name: string; version: string }[] {
+  const members =
+    choice.package === undefined && choice.workspace !== true && project.current === undefined
+      ? project.members
+      : chooseMembers(project, choice);
+  if (members.length === 0) return [{ name: lock.root, version: "" }];
+  return members.map(({ name, manifest }) => ({ name, version: manifest.package!.version }));
+}
+
+function nodeOf(
+  entry: LockPackage,
+  find: (text: string) => LockPackage | undefined,
+  seen: Set<LockPackage>,
+  depth: number,
+): TreeNode {
+  const repeated = seen.has(entry) && entry.dependencies.length > 0;
+  seen.add(entry);
+  const below = repeated || depth <= 0 ? [] : entry.dependencies.map(find).filter((found) => found !== undefined);
+  return {
+    name: entry.name,
+    version: entry.version,
+    ...(entry.source === undefined || entry.source.type === "registry" ? {} : { source: describeSource(entry) }),
+    repeated,
+    dependencies: below.map((dependency) => nodeOf(dependency, find, seen, depth - 1)),
+  };
+}
+
+function describeSource({ source }: LockPackage): string {
+  if (source?.type === "path") return `path ${source.path}`;
+  return source?.type === "git" ? `git ${source.url}#${source.commit.slice(0, 12)}` : "";
+}
+
+/** A name that is there in several versions. */
+export interface DuplicatePackage {
+  readonly name: string;
+  readonly versions: readonly { readonly version: string; readonly requiredBy: readonly string[] }[];
+}
+
+/** Packages that are in the lock in more than one version, with who needs which. */
+export async function duplicates(context: EngineContext): Promise<readonly DuplicatePackage[]> {
+  const project = await loadProject(context);
+  const lock = await needLock(context, project);
+  const requirers = requirersOf(lock);
+  const names = [...new Set(lock.packages.map(({ name }) => name))].sort();
+  return names.flatMap((name) => {
+    const entries = lock.packages.filter((entry) => entry.name === name);
+    if (entries.length < 2) return [];
+    const versions = entries.map((entry) => ({
+      version: entry.version,
+      requiredBy: (requirers.get(entry) ?? []).map(label).sort(),
+    }));
+    return [{ name, versions }];
+  });
+}
+
+type Requirer = LockPackage | string;
+
+const label = (requirer: Requirer): string =>
+  typeof requirer === "string" ? requirer : `${requirer.name} ${requirer.version}`;
+
+/** Who depends on each package; members by name. */
+function requirersOf(lock: Lockfile): Map<LockPackage, Requirer[]> {
+  const { find } = lockReferences(lock.packages);
+  const result = new Map<LockPackage, Requirer[]>();
+  const note = (text: string, requirer: Requirer): void => {
+    const entry = find(text);
+    if (entry !== undefined) result.set(entry, [...(result.get(entry) ?? []), requirer]);
+  };
+  for (const [member, references] of Object.entries(directReferences(lock)))
+    references.forEach((text) => note(text, member));
+  for (const entry of lock.packages) entry.dependencies.forEach((text) => note(text, entry));
+  return result;
+}
+
+/** Ways from a member to a package. */
+export interface WhyResult {
+  readonly name: string;
+  readonly packages: readonly {
+    readonly version: string;
+    /** Each from the member to the package; the shortest first, at most {@link WHY_MAX_PATHS}. */
+    readonly paths: readonly (readonly string[])[];
+    readonly more: boolean;
+  }[];
+}
+
+/** Most ways that are listed for one version. */
+export const WHY_MAX_PATHS = 20;
+
+/**
+ * Why a package is in the lock: the chains of dependencies that lead to it.
+ * @throws {EngineError} `LOCK_PACKAGE_UNKNOWN`, `LOCK_MISSING`
+ */
+export async function why(input: { readonly name: string }, context: EngineContext): Promise<WhyResult> {
+  const project = await loadProject(context);
+  const lock = await needLock(context, project);
+  const wanted = canonicalName(parsePackageName(input.name));
+  const entries = lock.packages.filter(({ name }) => canonicalName(parsePackageName(name)) === wanted);
+  if (entries.length === 0) {
+    throw new EngineError({
+      code: "LOCK_PACKAGE_UNKNOWN",
+      message: `Cannot explain "${input.name}": the lock file has no package of that name`,
+    });
+  }
+  const requirers = requirersOf(lock);
+  const packages = entries.map((entry) => ({ version: entry.version, ...pathsTo(entry, requirers) }));
+  return { name: entries[0]!.name, packages };
+}
+
+function pathsTo(
+  target: LockPackage,
+  requirers: ReadonlyMap<LockPackage, Requirer[]>,
+): { paths: string[][]; more: boolean } {
+  const paths: string[][] = [];
+  // Breadth first, so that the shortest come first; the bound keeps a wide graph from being walked whole.
+  const queue: Requirer[][] = [[target]];
+  let visited = 0;
+  while (queue.length > 0 && paths.length <= WHY_MAX_PATHS && visited < 20_000) {
+    visited += 1;
+    const path = queue.shift()!;
+    const head = path[0]!;
+    if (typeof head === "string") {
+      paths.push(path.map(label));
+      continue;
+    }
+    for (const requirer of requirers.get(head) ?? []) {
+      if (!path.includes(requirer)) queue.push([requirer, ...path]);
+    }
+  }
+  return { paths: paths.slice(0, WHY_MAX_PATHS), more: paths.length > WHY_MAX_PATHS || queue.length > 0 };
+}
+
+/** A dependency with what there is of it. */
+export interface OutdatedPackage {
+  readonly member: string;
+  readonly name: string;
+  readonly current: string | undefined;
+  /** Newest version in the manifest's range. */
+  readonly wanted: string | undefined;
+  /** Newest version of all. */
+  readonly latest: string;
+  readonly requirement: string;
+}
+
+/** Direct dependencies for which there is something newer than what is locked. */
+export async function outdated(
+  input: MemberChoice & { readonly hosts?: readonly string[] },
+  context: EngineContext,
+): Promise<readonly OutdatedPackage[]> {
+  const project = await loadProject(context);
+  const lock = (await readLock(context, project))?.lock;
+  const hosts = await hostVersions(context, input.hosts ?? []);
+  const registries = await context.registries();
+  const rows: OutdatedPackage[] = [];
+  for (const member of chooseMembers(project, input)) {
+    for (const dependency of member.manifest.dependencies) {
+      const { source, canonicalRequirement } = dependency;
+      if (source.type !== "registry" || canonicalRequirement === undefined) continue;
+      const name = dependency.package ?? dependency.name;
+      const found = await registries.find(name, { signal: context.signal, registry: source.registry });
+      const requirement = parseRequirement(canonicalRequirement, "canonical");
+      const latest = found && newestVersion(found.document, hosts)?.version;
+      if (found === undefined || latest === undefined) continue;
+      const wanted = newestVersion(found.document, hosts, (version) => requirement.matches(version))?.version;
+      const current =
+        lock && lockedIn(lock, member.name, name, (version) => requirement.matches(parseVersion(version)));
+      if (current === latest) continue;
+      if (current !== undefined && compareVersions(parseVersion(current), parseVersion(latest)) > 0) continue;
+      rows.push({
+        member: member.name,
+        name: dependency.name,
+        current,
+        wanted,
+        latest,
+        requirement: dependency.requirement ?? canonicalRequirement,
+      });
+    }
+  }
+  return rows;
+}
+
+function lockedIn(
+  lock: Lockfile,
+  member: string,
+  name: string,
+  accepts: (version: string) => boolean,
+): string | undefined {
+  const { find } = lockReferences(lock.packages);
+  const wanted = canonicalName(parsePackageName(name));
+  const direct = (directReferences(lock)[member] ?? []).map(find).filter((entry) => entry !== undefined);
+  return direct.find((entry) => canonicalName(parsePackageName(entry.name)) === wanted && accepts(entry.version))
+    ?.version;
+}

@@ -1,0 +1,186 @@
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import type { Digest, PackageCodec, PackageFormat, PackageKind, PackageManifest } from "@lading/core-manifest";
+import type { EngineContext } from "../context.ts";
+import { EngineError } from "../engine-error.ts";
+import { displayPath } from "../files.ts";
+import { recordOf } from "../local-artefact.ts";
+import { chooseMembers, loadProject, type Member, type MemberChoice, type Project } from "../project.ts";
+
+/** What is packed, and how. */
+export interface PackInput extends MemberChoice {
+  /** Path of the manifest. Default: found at or above the working directory. */
+  readonly manifest?: string | undefined;
+  /** Directory of the package, in place of the working directory. */
+  readonly source?: string | undefined;
+  /** Directory for the file. Default: the profile's, below the package; below the working directory with `source`. */
+  readonly output?: string | undefined;
+  /** Default: the profile's. */
+  readonly kind?: PackageKind | undefined;
+  readonly compress?: PackageCodec | undefined;
+  /** Smallest file, at more time. */
+  readonly release?: boolean | undefined;
+  /** `any` (default), or a target triple. */
+  readonly target?: string | undefined;
+  /** Say what would be packed, and write nothing. */
+  readonly dryRun?: boolean | undefined;
+}
+
+/** A package file that was made, or with `dryRun` would be. */
+export interface PackedPackage {
+  readonly name: string;
+  readonly version: string;
+  readonly kind: PackageKind;
+  readonly target: string;
+  readonly file: string;
+  /** Absolute. */
+  readonly path: string;
+  readonly files: number;
+  /** Absent with `dryRun`. */
+  readonly size?: number;
+  readonly plainSize?: number;
+  readonly checksum?: Digest;
+  readonly tree?: Digest;
+  /** Paths, in order. */
+  readonly contents: readonly string[];
+}
+
+/**
+ * Builds package files, one for each chosen member: `<name>-<version><extension>` in the output directory.
+ * @throws {ManifestError} `MANIFEST_NOT_PUBLISHABLE`; {ArchiveError} what is wrong with the files
+ */
+export async function pack(input: PackInput, context: EngineContext): Promise<readonly PackedPackage[]> {
+  const inside = input.source === undefined ? context : { ...context, cwd: path.resolve(context.cwd, input.source) };
+  const project = await loadProject(inside, input.manifest);
+  const members =
+    input.manifest === undefined
+      ? chooseMembers(project, input)
+      : project.members.filter(({ path: file }) => file === path.resolve(inside.cwd, input.manifest!));
+  const packed: PackedPackage[] = [];
+  for (const member of members) packed.push(await packMember({ project, member, input }, context));
+  return packed;
+}
+
+/** One member to pack. */
+export interface PackRequest {
+  readonly project: Project;
+  readonly member: Member;
+  readonly input: PackInput;
+}
+
+/** Packs one member. */
+export async function packMember(
+  { project, member, input }: PackRequest,
+  context: EngineContext,
+): Promise<PackedPackage> {
+  const { collectFiles, packDirectory } = await import("@lading/archive/node");
+  const { name, version, include, exclude } = member.manifest.package!;
+  const kind = input.kind ?? context.profile.package.defaultKind;
+  const target = input.target ?? (kind === "source" ? "source" : "any");
+  const format = formatOf(context.profile.package[kind], input.compress);
+  const directory = outputDirectory(member, input, context);
+  const file = path.join(directory, artefactName({ name, version, target, extension: format.extension }));
+  const record = recordOf(member.manifest, {
+    manifestFile: path.basename(member.path),
+    kind,
+    target,
+    versionOf: (wanted) => versionInProject(project, wanted),
+  });
+  const files = await collectFiles(member.directory, {
+    include,
+    exclude: [...exclude, ...outputPatterns(member, directory)],
+    ignore: [...context.profile.ignore, ...nestedMembers(project, member)],
+    manifestFile: record.manifestFile,
+    onEvent: context.onEvent,
+    signal: context.signal,
+  });
+  const common = {
+    name,
+    version,
+    kind,
+    target,
+    file: displayPath(file, context.cwd),
+    path: file,
+    files: files.length,
+    contents: files.map((one) => one.path),
+  };
+  if (input.dryRun === true) return common;
+  await mkdir(directory, { recursive: true });
+  const { blob, size, tree, plainSize } = await packDirectory({
+    directory: member.directory,
+    files,
+    record,
+    output: file,
+    codec: format.codec,
+    release: input.release,
+    onEvent: context.onEvent,
+    signal: context.signal,
+  });
+  return { ...common, size, plainSize, checksum: blob, tree };
+}
+
+function outputDirectory(member: Member, input: PackInput, context: EngineContext): string {
+  if (input.output !== undefined) return path.resolve(context.cwd, input.output);
+  return path.join(
+    input.source === undefined ? member.directory : context.cwd,
+    context.profile.package.outputDirectory,
+  );
+}
+
+function outputPatterns(member: Member, directory: string): string[] {
+  const relative = path.relative(member.directory, directory).split(path.sep).join("/");
+  return relative === "" || relative.startsWith("..") ? [] : [`/${relative}/`];
+}
+
+/** Packages inside this one's directory are packages of their own. */
+function nestedMembers(project: Project, member: Member): string[] {
+  return project.members.flatMap(({ directory }) => {
+    const relative = path.relative(member.directory, directory).split(path.sep).join("/");
+    return relative === "" || relative.startsWith("..") ? [] : [`/${relative}/`];
+  });
+}
+
+function versionInProject(project: Project, name: string): string | undefined {
+  return project.members.find((member) => member.name === name)?.manifest.package?.version;
+}
+
+/** File name of an artefact; a namespace's slash becomes a dash, `any` and `source` are not named. */
+export function artefactName(facts: {
+  readonly name: string;
+  readonly version: string;
+  readonly target: string;
+  readonly extension: string;
+}): string {
+  const target = facts.target === "any" || facts.target === "source" ? "" : `-${facts.target}`;
+  return `${facts.name.replaceAll("/", "-")}-${facts.version}${target}${facts.extension}`;
+}
+
+const TAR_EXTENSIONS: Readonly<Record<PackageCodec, string>> = {
+  gzip: ".tar.gz",
+  zstd: ".tar.zst",
+  lz4: ".tar.lz4",
+  none: ".tar",
+};
+
+/** The profile's format with another codec; an extension that names its codec changes with it. */
+export function formatOf(format: PackageFormat, codec: PackageCodec | undefined): PackageFormat {
+  if (codec === undefined || codec === format.codec) return format;
+  return { codec, extension: format.extension.startsWith(".tar") ? TAR_EXTENSIONS[codec] : format.extension };
+}
+
+/**
+ * The manifest of a member that may be published.
+ * @throws {EngineError} `PUBLISH_FORBIDDEN`
+ */
+export function checkPublishable(manifest: PackageManifest, registry: string): void {
+  const { publish, name } = manifest.package!;
+  if (publish === undefined || publish === true) return;
+  if (publish !== false && publish.includes(registry)) return;
+  throw new EngineError({
+    code: "PUBLISH_FORBIDDEN",
+    message:
+      publish === false
+        ? `Cannot publish "${name}": its manifest says publish = false`
+        : `Cannot publish "${name}" to registry "${registry}": its manifest allows ${publish.map((one) => `"${one}"`).join(", ")}`,
+  });
+}

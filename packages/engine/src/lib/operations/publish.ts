@@ -1,0 +1,301 @@
+import { readdir, stat } from "node:fs/promises";
+import path from "node:path";
+import type { Digest, PackageKind } from "@lading/core-manifest";
+import type { InspectedPackage } from "@lading/archive/node";
+import type { RegistryClient } from "@lading/registry-client";
+import { step, type EngineContext } from "../context.ts";
+import { EngineError } from "../engine-error.ts";
+import { displayPath, exists, hasErrno } from "../files.ts";
+import { chooseMembers, tryLoadProject, type Member, type MemberChoice, type Project } from "../project.ts";
+import { checkPublishable, packMember, type PackInput } from "./pack.ts";
+import { readSigningKey, statementOf, type KeyInput } from "./signing.ts";
+
+/** What is published, and how. */
+export interface PublishCommandInput
+  extends MemberChoice, KeyInput, Pick<PackInput, "manifest" | "output" | "kind" | "compress" | "release" | "target"> {
+  /** A package file; default: the newest one of this package, or one that is packed now. */
+  readonly file?: string | undefined;
+  /** Sign even though `signing.auto` is not set. Implied by `key`. */
+  readonly sign?: boolean | undefined;
+  /** Used for this call, and not stored. */
+  readonly token?: string | undefined;
+  /** Return only when the version is in the index. Default: true. */
+  readonly wait?: boolean | undefined;
+  /** Check everything, and send nothing. */
+  readonly dryRun?: boolean | undefined;
+}
+
+/** One package that was published, or with `dryRun` could be. */
+export interface PublishedPackage {
+  readonly outcome: "created" | "exists" | "dry-run";
+  readonly name: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly target: string;
+  readonly registry: string;
+  readonly file: string;
+  readonly size: number;
+  readonly checksum: Digest;
+  readonly tree: Digest;
+  readonly signers: readonly string[];
+  readonly visible: boolean;
+}
+
+/** A package file on its way to the registry. */
+interface Artefact {
+  readonly path: string;
+  readonly inspected: InspectedPackage;
+}
+
+/**
+ * Publishes packages: find or pack the file, check it, sign it, upload it, wait until it is visible. The same content
+ * again answers `exists`; other content of a published version is refused by the registry.
+ * @throws {EngineError} `ARTEFACT_AMBIGUOUS`, `PUBLISH_FORBIDDEN`; {RegistryClientError} `PUBLISH_VERSION_EXISTS` and others
+ */
+export async function publish(
+  input: PublishCommandInput,
+  context: EngineContext,
+): Promise<readonly PublishedPackage[]> {
+  const client = (await context.registries()).default;
+  if (input.token !== undefined) client.authenticate({ type: "token", token: input.token });
+  const paths = await artefactPaths(input, context, client.registry.name);
+  const published: PublishedPackage[] = [];
+  for (const file of paths) published.push(await publishFile(file, input, client, context));
+  return published;
+}
+
+async function artefactPaths(input: PublishCommandInput, context: EngineContext, registry: string): Promise<string[]> {
+  if (input.file !== undefined) return [path.resolve(context.cwd, input.file)];
+  const inside =
+    input.manifest === undefined
+      ? context
+      : { ...context, cwd: path.dirname(path.resolve(context.cwd, input.manifest)) };
+  const project = await tryLoadProject(inside);
+  if (project === undefined)
+    return [await newestOf(context, path.join(context.cwd, input.output ?? context.profile.package.outputDirectory))];
+  const paths: string[] = [];
+  for (const member of chooseMembers(project, input)) {
+    if (input.workspace === true && member.manifest.package!.publish === false) continue;
+    checkPublishable(member.manifest, registry);
+    paths.push((await newestOfMember(member, input, context)) ?? (await packNow(project, member, input, context)));
+  }
+  return inPublishOrder(project, paths);
+}
+
+/** Members come out sorted by name; a member that others need by path must be visible before them. */
+function inPublishOrder(project: Project, paths: readonly string[]): string[] {
+  if (paths.length < 2) return [...paths];
+  const rank = new Map<string, number>();
+  const visit = (name: string): number => {
+    const known = rank.get(name);
+    if (known !== undefined) return known;
+    rank.set(name, 0);
+    const member = project.members.find((candidate) => candidate.name === name);
+    const below = (member?.manifest.dependencies ?? []).filter(
+      ({ source, kind }) => source.type === "path" && kind !== "dev",
+    );
+    const own = 1 + Math.max(0, ...below.map((dependency) => visit(dependency.package ?? dependency.name)));
+    rank.set(name, own);
+    return own;
+  };
+  const rankOf = (file: string): number => {
+    const member = project.members.find(({ name, manifest }) =>
+      path.basename(file).startsWith(`${name.replaceAll("/", "-")}-${manifest.package!.version}`),
+    );
+    return member === undefined ? 0 : visit(member.name);
+  };
+  return paths.toSorted((left, right) => rankOf(left) - rankOf(right));
+}
+
+async function packNow(
+  project: Project,
+  member: Member,
+  input: PublishCommandInput,
+  context: EngineContext,
+): Promise<string> {
+  const { manifest: _, ...rest } = input;
+  return (await packMember({ project, member, input: { ...rest, dryRun: false } }, context)).path;
+}
+
+async function newestOfMember(
+  member: Member,
+  input: PublishCommandInput,
+  context: EngineContext,
+): Promise<string | undefined> {
+  const directory =
+    input.output === undefined
+      ? path.join(member.directory, context.profile.package.outputDirectory)
+      : path.resolve(context.cwd, input.output);
+  const { name, version } = member.manifest.package!;
+  const prefix = `${name.replaceAll("/", "-")}-${version}`;
+  const own = (await packageFiles(context, directory)).filter(({ file }) =>
+    isArtefactOf(path.basename(file), prefix, context, input.kind),
+  );
+  if (own.length > 1) throw ambiguous(own.map(({ file }) => displayPath(file, context.cwd)));
+  return own[0]?.file;
+}
+
+/** `tool-1.0.0` must not take `tool-1.0.0-rc.1.lpk` for its own: what follows is an extension or a target. */
+function isArtefactOf(
+  file: string,
+  prefix: string,
+  { profile }: EngineContext,
+  kind: PackageKind | undefined,
+): boolean {
+  if (!file.startsWith(prefix)) return false;
+  const kinds = kind === undefined ? (["binary", "source"] as const) : [kind];
+  return kinds.some((one) => file === `${prefix}${profile.package[one].extension}`);
+}
+
+async function newestOf(context: EngineContext, directory: string): Promise<string> {
+  const files = await packageFiles(context, directory);
+  const newest = files[0];
+  if (newest === undefined) {
+    throw new EngineError({
+      code: "ARTEFACT_NOT_FOUND",
+      message: `Cannot find a package file in "${displayPath(directory, context.cwd)}", nor a manifest to pack one from`,
+    });
+  }
+  const names = new Set(files.map(({ file }) => path.basename(file).replace(/-\d+\.\d+\.\d+.*$/, "")));
+  if (names.size > 1) throw ambiguous(files.map(({ file }) => displayPath(file, context.cwd)));
+  return newest.file;
+}
+
+function ambiguous(files: readonly string[]): EngineError {
+  return new EngineError({
+    code: "ARTEFACT_AMBIGUOUS",
+    message: `Cannot choose between ${files.map((file) => `"${file}"`).join(" and ")}`,
+    files,
+  });
+}
+
+async function packageFiles(context: EngineContext, directory: string): Promise<{ file: string; mtimeMs: number }[]> {
+  const extensions = [context.profile.package.binary.extension, context.profile.package.source.extension];
+  let names: string[];
+  try {
+    names = await readdir(directory);
+  } catch (error) {
+    if (hasErrno(error, "ENOENT", "ENOTDIR")) return [];
+    throw error;
+  }
+  const files = names
+    .filter((name) => extensions.some((extension) => name.endsWith(extension)))
+    .map((name) => path.join(directory, name));
+  const dated = await Promise.all(files.map(async (file) => ({ file, mtimeMs: (await stat(file)).mtimeMs })));
+  return dated.sort((left, right) => right.mtimeMs - left.mtimeMs);
+}
+
+async function publishFile(
+  file: string,
+  input: PublishCommandInput,
+  client: RegistryClient,
+  context: EngineContext,
+): Promise<PublishedPackage> {
+  const artefact = await inspect(file, context);
+  const { record, blob, size, tree } = artefact.inspected;
+  const { name, version } = record.manifest;
+  context.onEvent({ type: "info", message: `Publishing ${displayPath(file, context.cwd)} to ${client.registry.url}` });
+  const signed = await signatureFor(artefact, input, client, context);
+  const facts = {
+    name,
+    version,
+    kind: record.kind,
+    target: record.target,
+    registry: client.registry.url,
+    file: displayPath(file, context.cwd),
+    size,
+    checksum: blob,
+    tree,
+  };
+  if (input.dryRun === true) return { outcome: "dry-run", ...facts, signers: signed?.signers ?? [], visible: false };
+  const result = await step(
+    context,
+    "upload",
+    `Uploading ${name} ${version}`,
+    () =>
+      client.publish({
+        artifact: file,
+        blob,
+        size,
+        tree,
+        ...(signed === undefined ? {} : { statement: signed.envelope }),
+        wait: input.wait ?? true,
+        signal: context.signal,
+        onEvent: context.onEvent,
+      }),
+    ({ outcome }) =>
+      outcome === "created"
+        ? `Published ${name} ${version}`
+        : `${name} ${version} is published already, with the same content`,
+  );
+  return { outcome: result.outcome, ...facts, signers: result.signers, visible: result.visible };
+}
+
+async function inspect(file: string, context: EngineContext): Promise<Artefact> {
+  const { inspectPackage } = await import("@lading/archive/node");
+  if (!(await exists(file))) {
+    throw new EngineError({
+      code: "ARTEFACT_NOT_FOUND",
+      message: `Cannot publish "${displayPath(file, context.cwd)}": there is no such file`,
+    });
+  }
+  return { path: file, inspected: await inspectPackage(file, { signal: context.signal }) };
+}
+
+interface Signed {
+  readonly envelope: Uint8Array;
+  readonly signers: readonly string[];
+}
+
+/** The side file that is there, or a signature that is made now, or none. */
+async function signatureFor(
+  artefact: Artefact,
+  input: PublishCommandInput,
+  client: RegistryClient,
+  context: EngineContext,
+): Promise<Signed | undefined> {
+  const settings = await context.settings();
+  const wanted = input.key !== undefined || input.sign === true || settings.boolean("signing.auto") === true;
+  if (!wanted) return existingSignature(artefact, context);
+  const { encodeEnvelope, fingerprint, softwareSigner } = await import("@lading/signing");
+  const key = await readSigningKey(input, context);
+  const envelope = await encodeEnvelope(await statementOf(artefact.inspected), [softwareSigner(key.seed)]);
+  if (input.dryRun !== true) await registerKey(client, key, context);
+  return { envelope, signers: [fingerprint(key.publicKey)] };
+}
+
+/** A signature of other bytes must not travel with this file. */
+async function existingSignature(
+  { path: file, inspected }: Artefact,
+  context: EngineContext,
+): Promise<Signed | undefined> {
+  const { decodeEnvelope, statementFacts, SigningError } = await import("@lading/signing");
+  const { readSideFile, sideFilePath } = await import("@lading/signing/node");
+  const envelope = await readSideFile(sideFilePath(file));
+  if (envelope === undefined) return undefined;
+  const decoded = decodeEnvelope(envelope);
+  const { blob } = statementFacts(decoded.statement);
+  if (blob !== inspected.blob) {
+    throw new SigningError({
+      code: "SIGNATURE_SUBJECT_MISMATCH",
+      message: `Cannot publish "${displayPath(file, context.cwd)}": the signature beside it is of other bytes`,
+      hint: "Sign the file again",
+    });
+  }
+  return { envelope, signers: decoded.envelope.signatures.map(({ keyid }) => `ed25519:${keyid}`) };
+}
+
+/** The registry verifies by the keys of the account, so the key must be among them. */
+async function registerKey(
+  client: RegistryClient,
+  key: { readonly publicKey: Uint8Array },
+  context: EngineContext,
+): Promise<void> {
+  const { fingerprint, formatPublicKey } = await import("@lading/signing");
+  if (client.registry.url.startsWith("file:")) return;
+  const print = fingerprint(key.publicKey);
+  const known = await client.keys({ signal: context.signal });
+  if (known.some((entry) => Object.values(entry).includes(print))) return;
+  await client.addKey(await formatPublicKey(key, "pem"), { signal: context.signal });
+  context.onEvent({ type: "info", message: `Registered key ${print} with ${client.registry.url}` });
+}

@@ -1,0 +1,302 @@
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import {
+  parseVersion,
+  compareVersions,
+  tryParseVersion,
+  parseRequirement,
+  type Digest,
+  type IndexArtifact,
+} from "@lading/core-manifest";
+import type { ApiObject, Page, SearchItem } from "@lading/registry-client";
+import type { EngineContext } from "../context.ts";
+import { findDocument, newestVersion } from "../edit.ts";
+import { EngineError } from "../engine-error.ts";
+import { displayPath } from "../files.ts";
+import { hostVersions } from "../hosts.ts";
+import { parsePackageSpec, parseVersionSpec } from "../package-spec.ts";
+import { signatureRequirement, verifyStatement } from "../signatures.ts";
+import { artefactName } from "./pack.ts";
+
+/** What is searched for; an empty query lists all packages. */
+export interface SearchInput {
+  readonly query: string;
+  /** From 1. */
+  readonly page?: number | undefined;
+  readonly perPage?: number | undefined;
+  readonly category?: string | undefined;
+  readonly keyword?: string | undefined;
+  readonly sort?: string | undefined;
+}
+
+/** Searches the default registry. */
+export async function search(input: SearchInput, context: EngineContext): Promise<Page<SearchItem>> {
+  const client = (await context.registries()).default;
+  const { query, ...options } = input;
+  if (query.trim() !== "") return client.search(query, { ...options, signal: context.signal });
+  const page = await client.list({ ...options, signal: context.signal });
+  return { ...page, items: page.items.map(listedItem) };
+}
+
+function listedItem(item: ApiObject & { readonly name: string }): SearchItem {
+  const { latest, description, keywords } = item;
+  return {
+    name: item.name,
+    version: typeof latest === "string" ? latest : "",
+    ...(typeof description === "string" ? { description } : {}),
+    keywords: Array.isArray(keywords) ? keywords.map(String) : [],
+    raw: item,
+  };
+}
+
+/** What a registry has of a package. */
+export interface PackageInformation {
+  readonly name: string;
+  /** The version that is described. */
+  readonly version: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly replacement?: string;
+  readonly license?: string;
+  readonly published: string;
+  readonly signers: readonly string[];
+  readonly publisher?: string;
+  readonly dependencies: readonly { readonly name: string; readonly requirement: string; readonly kind: string }[];
+  readonly features: Readonly<Record<string, readonly string[]>>;
+  readonly hosts: Readonly<Record<string, string>>;
+  readonly artifacts: readonly IndexArtifact[];
+  /** Newest first. */
+  readonly versions: readonly { readonly version: string; readonly status: string; readonly published: string }[];
+  readonly registry: string;
+  /** What the registry's API says beyond the index: description, authors, links, downloads. Absent for static registries. */
+  readonly details?: ApiObject;
+}
+
+/**
+ * Describes a package: the version asked for, or the newest that may be chosen.
+ * @throws {EngineError} `PACKAGE_NOT_FOUND`, `VERSION_NOT_FOUND`
+ */
+export async function info(input: { readonly spec: string }, context: EngineContext): Promise<PackageInformation> {
+  const { name, text } = parsePackageSpec(input.spec);
+  const document = await findDocument(context, name);
+  const hosts = await hostVersions(context, []);
+  const entry =
+    text === undefined
+      ? (newestVersion(document, hosts) ?? document.versions.at(-1))
+      : document.versions.find(({ version }) => version === text);
+  if (entry === undefined) throw versionMissing(name, text, document.versions);
+  const client = (await context.registries()).default;
+  const details =
+    client.registry.url.startsWith("file:") || context.offline
+      ? undefined
+      : await client.info(document.name, entry.version, { signal: context.signal });
+  return {
+    name: document.name,
+    version: entry.version,
+    status: entry.status,
+    ...(entry.reason === undefined ? {} : { reason: entry.reason }),
+    ...(entry.replacement === undefined ? {} : { replacement: entry.replacement }),
+    ...(entry.license === undefined ? {} : { license: entry.license }),
+    published: entry.published,
+    signers: entry.signers,
+    ...(entry.publisher === undefined ? {} : { publisher: entry.publisher }),
+    dependencies: entry.dependencies.map((dependency) => ({
+      name: dependency.name,
+      requirement: dependency.requirement,
+      kind: dependency.kind,
+    })),
+    features: entry.features,
+    hosts: entry.hosts,
+    artifacts: entry.artifacts,
+    versions: document.versions
+      .map(({ version, status, published }) => ({ version, status, published }))
+      .sort((left, right) => compareVersions(parseVersion(right.version), parseVersion(left.version))),
+    registry: client.registry.url,
+    ...(details === undefined ? {} : { details }),
+  };
+}
+
+function versionMissing(
+  name: string,
+  wanted: string | undefined,
+  versions: readonly { readonly version: string }[],
+): EngineError {
+  const known = versions
+    .slice(-5)
+    .map(({ version }) => version)
+    .join(", ");
+  return new EngineError({
+    code: "VERSION_NOT_FOUND",
+    message: `Cannot find "${name}"${wanted === undefined ? "" : ` ${wanted}`}: it has ${versions.length} versions${known === "" ? "" : `, the newest are ${known}`}`,
+    package: name,
+  });
+}
+
+/** What is to be downloaded. */
+export interface FetchInput {
+  /** `name`, `name@version` or `name@requirement`. */
+  readonly spec: string;
+  /** Directory for the file. Default: the working directory. */
+  readonly output?: string | undefined;
+  readonly target?: string | undefined;
+}
+
+/** A package file that was downloaded and verified. */
+export interface FetchedPackage {
+  readonly name: string;
+  readonly version: string;
+  readonly target: string;
+  readonly file: string;
+  readonly size: number;
+  readonly checksum: Digest;
+  readonly tree: Digest;
+  readonly signers: readonly string[];
+}
+
+/**
+ * Downloads a package file into a directory: signature first, then length and digest, then the strict reader over all of it.
+ * A signed file gets its `.sig` beside it.
+ */
+export async function fetch(input: FetchInput, context: EngineContext): Promise<FetchedPackage> {
+  const { inspectPackage } = await import("@lading/archive/node");
+  const { name, text } = parsePackageSpec(input.spec);
+  const document = await findDocument(context, name);
+  const hosts = await hostVersions(context, []);
+  const entry = text === undefined ? newestVersion(document, hosts) : chooseVersion(text);
+  function chooseVersion(wanted: string) {
+    if (tryParseVersion(wanted) !== undefined) return document.versions.find(({ version }) => version === wanted);
+    const requirement = parseRequirement(wanted, context.profile.manifest.requirements);
+    return newestVersion(document, hosts, (version) => requirement.matches(version));
+  }
+  if (entry === undefined) throw versionMissing(name, text, document.versions);
+  const artifact = chooseArtifact(name, entry.version, entry.artifacts, input.target);
+  const client = (await context.registries()).default;
+  const signers = await verifyStatement(context, {
+    client,
+    entry,
+    artifact,
+    name: document.name,
+    version: entry.version,
+    pinned: undefined,
+    requirement: await signatureRequirement(context, client, undefined),
+  });
+  const directory = path.resolve(context.cwd, input.output ?? ".");
+  await mkdir(directory, { recursive: true });
+  const extension = context.profile.package[entry.kind].extension;
+  const file = path.join(
+    directory,
+    artefactName({ name: document.name, version: entry.version, target: artifact.target, extension }),
+  );
+  await client.download({ blob: artifact.blob, size: artifact.size, package: document.name }, file, {
+    signal: context.signal,
+    onEvent: context.onEvent,
+  });
+  const { tree } = await inspectPackage(file, {
+    expect: { blob: artifact.blob, size: artifact.size, tree: artifact.tree },
+    signal: context.signal,
+  });
+  if (artifact.statement !== undefined) await keepStatement(file, artifact.statement, context);
+  return {
+    name: document.name,
+    version: entry.version,
+    target: artifact.target,
+    file: displayPath(file, context.cwd),
+    size: artifact.size,
+    checksum: artifact.blob,
+    tree,
+    signers,
+  };
+}
+
+async function keepStatement(file: string, statement: Digest, context: EngineContext): Promise<void> {
+  const { sideFilePath } = await import("@lading/signing/node");
+  const { writeFileAtomic } = await import("../files.ts");
+  await writeFileAtomic(
+    sideFilePath(file),
+    await (await context.registries()).default.statement(statement, { signal: context.signal }),
+  );
+}
+
+function chooseArtifact(
+  name: string,
+  version: string,
+  artifacts: readonly IndexArtifact[],
+  target: string | undefined,
+): IndexArtifact {
+  const wanted = target === undefined ? ["any", "source"] : [target];
+  const found = wanted
+    .map((one) => artifacts.find((artifact) => artifact.target === one))
+    .find((artifact) => artifact !== undefined);
+  const chosen = found ?? (target === undefined && artifacts.length === 1 ? artifacts[0] : undefined);
+  if (chosen !== undefined) return chosen;
+  throw new EngineError({
+    code: "FETCH_TARGET_MISSING",
+    message: `Cannot fetch "${name}" ${version} for ${target === undefined ? "any target" : `"${target}"`}: it has ${artifacts.map((one) => `"${one.target}"`).join(", ") || "no files"}`,
+  });
+}
+
+/** A version whose state changed. */
+export interface ChangedVersion {
+  readonly name: string;
+  readonly version: string;
+  readonly status: "yanked" | "active" | "deprecated";
+  readonly reason?: string;
+  readonly replacement?: string;
+}
+
+/** Withdraws a version: new locks do not choose it, locks that have it go on installing it. */
+export async function yank(
+  input: { readonly spec: string; readonly reason: string },
+  context: EngineContext,
+): Promise<ChangedVersion> {
+  const { name, version } = parseVersionSpec(input.spec);
+  await (await context.registries()).default.yank(name, version, input.reason, { signal: context.signal });
+  return { name, version, status: "yanked", reason: input.reason };
+}
+
+/** Undoes {@link yank}. */
+export async function unyank(input: { readonly spec: string }, context: EngineContext): Promise<ChangedVersion> {
+  const { name, version } = parseVersionSpec(input.spec);
+  await (await context.registries()).default.unyank(name, version, { signal: context.signal });
+  return { name, version, status: "active" };
+}
+
+/** Marks a version as superseded, or with `undo` as good again. */
+export async function deprecate(
+  input: {
+    readonly spec: string;
+    readonly reason: string;
+    readonly replacement?: string | undefined;
+    readonly undo?: boolean | undefined;
+  },
+  context: EngineContext,
+): Promise<ChangedVersion> {
+  const { name, version } = parseVersionSpec(input.spec);
+  const client = (await context.registries()).default;
+  if (input.undo === true) {
+    await client.undeprecate(name, version, { signal: context.signal });
+    return { name, version, status: "active" };
+  }
+  const { reason, replacement } = input;
+  const details = { reason, ...(replacement === undefined ? {} : { replacement }) };
+  await client.deprecate(name, version, details, { signal: context.signal });
+  return { name, version, status: "deprecated", ...details };
+}
+
+/** Lists the owners of a package, after adding or removing one. */
+export async function owner(
+  input: { readonly action: "list" | "add" | "remove"; readonly name: string; readonly user?: string | undefined },
+  context: EngineContext,
+): Promise<readonly ApiObject[]> {
+  const client = (await context.registries()).default;
+  const { name } = parsePackageSpec(input.name);
+  if (input.action !== "list" && input.user === undefined) {
+    throw new EngineError({
+      code: "SPEC_INVALID",
+      message: `Cannot ${input.action} an owner of "${name}": name the user`,
+    });
+  }
+  if (input.action === "add") await client.addOwner(name, input.user!, { signal: context.signal });
+  if (input.action === "remove") await client.removeOwner(name, input.user!, { signal: context.signal });
+  return client.owners(name, { signal: context.signal });
+}

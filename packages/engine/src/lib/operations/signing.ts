@@ -1,0 +1,255 @@
+import { createHash } from "node:crypto";
+import path from "node:path";
+import { digestFromBytes, type Digest } from "@lading/core-manifest";
+import type { InspectedPackage } from "@lading/archive/node";
+import type { PrivateKey, Statement } from "@lading/signing";
+import type { EngineContext } from "../context.ts";
+import { EngineError } from "../engine-error.ts";
+import { displayPath, exists } from "../files.ts";
+import { environmentOf } from "../install-step.ts";
+import { loadProject } from "../project.ts";
+import { trustFile } from "../signatures.ts";
+
+/** Which key, and how it is opened. */
+export interface KeyInput {
+  /** Path of a private key file, or a name in the user's key directory. Default: setting `signing.key`. */
+  readonly key?: string | undefined;
+  /** Default: `<PREFIX>_KEY_PASSPHRASE`. */
+  readonly passphrase?: string | undefined;
+}
+
+/** A file that was signed. */
+export interface SignResult {
+  readonly file: string;
+  readonly signature: string;
+  readonly name: string;
+  readonly version: string;
+  readonly checksum: Digest;
+  readonly tree: Digest;
+  readonly signer: string;
+}
+
+/**
+ * Signs a package file: writes `<file>.sig`, and leaves the file as it is. A statement that others have signed gets
+ * another signature.
+ */
+export async function sign(input: KeyInput & { readonly file: string }, context: EngineContext): Promise<SignResult> {
+  const { inspectPackage } = await import("@lading/archive/node");
+  const { fingerprint, softwareSigner } = await import("@lading/signing");
+  const { signFile } = await import("@lading/signing/node");
+  const file = path.resolve(context.cwd, input.file);
+  await needFile(file, input.file);
+  const key = await readSigningKey(input, context);
+  const inspected = await inspectPackage(file, { signal: context.signal });
+  const signed = await signFile({
+    file,
+    statement: await statementOf(inspected),
+    signers: [softwareSigner(key.seed)],
+    overwrite: true,
+    signal: context.signal,
+  });
+  const { name, version } = inspected.record.manifest;
+  return {
+    file: displayPath(file, context.cwd),
+    signature: displayPath(signed.path, context.cwd),
+    name,
+    version,
+    checksum: inspected.blob,
+    tree: inspected.tree,
+    signer: fingerprint(key.publicKey),
+  };
+}
+
+/** What a publisher states of a package file. */
+export async function statementOf(inspected: InspectedPackage): Promise<Statement> {
+  const { encodeRecord } = await import("@lading/archive");
+  const { createStatement } = await import("@lading/signing");
+  const { record, blob, tree } = inspected;
+  return createStatement({
+    name: record.manifest.name,
+    version: record.manifest.version,
+    kind: record.kind,
+    target: record.target,
+    blob,
+    tree,
+    manifestDigest: digestFromBytes(createHash("sha256").update(encodeRecord(record)).digest()),
+  });
+}
+
+/**
+ * Reads the private key that is to sign.
+ * @throws {EngineError} `ARTEFACT_NOT_FOUND` where none is named; {SigningError} what is wrong with the file
+ */
+export async function readSigningKey(input: KeyInput, context: EngineContext): Promise<PrivateKey> {
+  const { readPrivateKeyFile } = await import("@lading/signing/node");
+  const file = await keyPath(input.key, context);
+  const passphrase = input.passphrase ?? context.env[`${context.profile.environmentPrefix}_KEY_PASSPHRASE`];
+  return readPrivateKeyFile(file, {
+    ...(passphrase === undefined || passphrase === "" ? {} : { passphrase }),
+    onEvent: context.onEvent,
+  });
+}
+
+async function keyPath(given: string | undefined, context: EngineContext): Promise<string> {
+  const key = given ?? (await context.settings()).string("signing.key");
+  if (key === undefined) {
+    throw new EngineError({
+      code: "ARTEFACT_NOT_FOUND",
+      message: "Cannot sign: no key is named",
+      hint: "Give one with --key FILE, or run: config set signing.key FILE",
+    });
+  }
+  const file = path.resolve(context.cwd, key);
+  if ((await exists(file)) || key.includes("/")) return file;
+  // A bare name may be one of the keys in the user's directory.
+  for (const candidate of [key, `${key}.json`, `${key}.pem`]) {
+    const own = path.join(context.directories.keys, candidate);
+    if (await exists(own)) return own;
+  }
+  return file;
+}
+
+async function needFile(file: string, shown: string): Promise<void> {
+  if (await exists(file)) return;
+  throw new EngineError({ code: "ARTEFACT_NOT_FOUND", message: `Cannot find "${shown}": there is no such file` });
+}
+
+/** What is to be made. */
+export interface KeygenInput {
+  /** Path of the private key file. Default: `<key directory>/default.pem`. */
+  readonly output?: string | undefined;
+  /** Default: `json` for a path that ends so, else `pem`. */
+  readonly format?: "pem" | "json" | undefined;
+  readonly passphrase?: string | undefined;
+  /** Also trust the key when packages are verified. Default: true. */
+  readonly trust?: boolean | undefined;
+}
+
+/** A key pair that was made. */
+export interface KeygenResult {
+  readonly private: string;
+  readonly public: string;
+  readonly fingerprint: string;
+  readonly trusted: boolean;
+}
+
+/** Makes an Ed25519 key pair: private file of mode 0600 and `.pub` beside it; never overwrites. */
+export async function keygen(input: KeygenInput, context: EngineContext): Promise<KeygenResult> {
+  const { generateKeyPair, openTrustStore, writeKeyFiles } = await import("@lading/signing/node");
+  const file =
+    input.output === undefined
+      ? path.join(context.directories.keys, "default.pem")
+      : path.resolve(context.cwd, input.output);
+  const key = generateKeyPair();
+  const format = input.format ?? (file.endsWith(".json") ? "json" : "pem");
+  const written = await writeKeyFiles({
+    path: file,
+    format,
+    key,
+    ...(input.passphrase === undefined ? {} : { passphrase: input.passphrase }),
+  });
+  const trusted = input.trust !== false;
+  if (trusted) await openTrustStore(trustFile(context)).add({ publicKey: key.publicKey, label: path.basename(file) });
+  return {
+    private: displayPath(written.privatePath, context.cwd),
+    public: displayPath(written.publicPath, context.cwd),
+    fingerprint: written.fingerprint,
+    trusted,
+  };
+}
+
+/** A package file that holds and whose signature does. */
+export interface VerifiedFile {
+  readonly file: string;
+  readonly name: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly target: string;
+  readonly checksum: Digest;
+  readonly tree: Digest;
+  readonly files: number;
+  readonly signers: readonly string[];
+}
+
+/**
+ * Verifies a package file: the strict reader over every byte, then its side file against the given public key or the keys
+ * that this user trusts.
+ * @throws {ArchiveError} for content, {SigningError} for the signature: two different failures
+ */
+export async function verifyPackage(
+  input: { readonly file: string; readonly key?: string | undefined; readonly signature?: string | undefined },
+  context: EngineContext,
+): Promise<VerifiedFile> {
+  const { inspectPackage } = await import("@lading/archive/node");
+  const { createTrustPolicy, verdictError } = await import("@lading/signing");
+  const { openTrustStore, readPublicKeyFile, verifyFile } = await import("@lading/signing/node");
+  const file = path.resolve(context.cwd, input.file);
+  await needFile(file, input.file);
+  const given = input.key === undefined ? undefined : await readPublicKeyFile(path.resolve(context.cwd, input.key));
+  const inspected = await inspectPackage(file, { signal: context.signal });
+  const { record, blob, tree } = inspected;
+  const { name, version } = record.manifest;
+  const policy =
+    given === undefined
+      ? await openTrustStore(trustFile(context)).policyFor(name)
+      : createTrustPolicy([{ publicKey: given.publicKey }]);
+  const verdict = await verifyFile({
+    file,
+    policy,
+    expect: { name, version, kind: record.kind, target: record.target, blob, tree },
+    publishedMs: context.now(),
+    signal: context.signal,
+    ...(input.signature === undefined ? {} : { signature: path.resolve(context.cwd, input.signature) }),
+  });
+  if (!verdict.ok) throw verdictError(verdict, displayPath(file, context.cwd));
+  return {
+    file: displayPath(file, context.cwd),
+    name,
+    version,
+    kind: record.kind,
+    target: record.target,
+    checksum: blob,
+    tree,
+    files: inspected.files.length,
+    signers: verdict.signers,
+  };
+}
+
+/** What verifying an environment found; nothing is wrong with it. */
+export interface VerifiedEnvironment {
+  readonly generation: number;
+  readonly packages: number;
+  readonly files: number;
+  readonly strangers: readonly string[];
+}
+
+/**
+ * Verifies what is installed: sizes and times of every file, or every byte with `full`.
+ * @throws {EngineError} `INSTALL_VERIFY_FAILED`, naming every changed, missing and additional file
+ */
+export async function verifyEnvironment(
+  input: { readonly full?: boolean },
+  context: EngineContext,
+): Promise<VerifiedEnvironment> {
+  const { verifyInstalled } = await import("@lading/installer");
+  const project = await loadProject(context);
+  const report = await verifyInstalled({
+    environment: environmentOf(context, project),
+    store: await context.store(),
+    full: input.full ?? true,
+  });
+  if (report.ok) {
+    const { generation, packages, files, strangers } = report;
+    return { generation, packages, files, strangers };
+  }
+  const lines = report.damaged.flatMap(({ path: place, problems }) =>
+    problems.map(({ kind, path: file }) => `${kind}: ${place}/${file}`),
+  );
+  throw new EngineError({
+    code: "INSTALL_VERIFY_FAILED",
+    message: `Cannot vouch for what is installed: ${report.damaged.length} of ${report.packages} packages are damaged`,
+    explanation: lines.slice(0, 50).join("\n"),
+    damaged: report.damaged,
+    strangers: report.strangers,
+  });
+}

@@ -1,0 +1,160 @@
+import path from "node:path";
+import type {
+  CredentialStore,
+  EnvironmentBinding,
+  RegistriesFile,
+  RegistryClient,
+  RegistryConfig,
+  RegistrySet,
+} from "@lading/registry-client";
+import { cacheDirectory, type EngineContext } from "./context.ts";
+import { EngineError } from "./engine-error.ts";
+import { readTextIfExists } from "./files.ts";
+
+/** Path of this user's `registries.toml`. */
+export function registriesPath(context: EngineContext): string {
+  return path.join(context.directories.config, context.profile.config.registriesFile);
+}
+
+/** Path of this user's credentials. */
+export function credentialsPath(context: EngineContext): string {
+  return path.join(context.directories.config, "credentials.toml");
+}
+
+/**
+ * The configured registries: those of `registries.toml`; without any, the one of setting `registry.url`; without that
+ * the profile's own.
+ * @throws {RegistryClientError} `REGISTRY_CONFIG_INVALID`
+ */
+export async function readRegistries(context: EngineContext): Promise<RegistriesFile> {
+  const { parseRegistries } = await import("@lading/registry-client");
+  const file = registriesPath(context);
+  const text = await readTextIfExists(file);
+  const stored = text === undefined ? undefined : parseRegistries(text, file);
+  const settings = await context.settings();
+  if (stored !== undefined && stored.registries.length > 0) {
+    const wanted = settings.get("registry.default");
+    if (wanted === undefined || wanted.origin === "default") return stored;
+    return { ...stored, defaultRegistry: String(wanted.value) };
+  }
+  const url = settings.string("registry.url") ?? context.profile.registry.defaultUrl;
+  if (url === undefined) return { defaultRegistry: "default", fallback: [], registries: [] };
+  return { defaultRegistry: "default", fallback: [], registries: [await plainRegistry(context, "default", url)] };
+}
+
+/** A registry of which only the address is known. Whether it demands signatures, it says itself. */
+export async function plainRegistry(context: EngineContext, name: string, url: string): Promise<RegistryConfig> {
+  const { registryConfig } = await import("@lading/registry-client");
+  const settings = await context.settings();
+  return registryConfig({
+    name,
+    url,
+    verifySignatures: settings.boolean("security.verify_signatures") ?? false,
+    timeoutMs: (settings.number("registry.timeout") ?? 30) * 1000,
+  });
+}
+
+/**
+ * Opens every configured registry; `--registry` stands in for the default one.
+ * @throws {EngineError} `REGISTRY_NOT_CONFIGURED`
+ */
+export async function openRegistries(context: EngineContext): Promise<RegistrySet> {
+  const { createRegistrySet } = await import("@lading/registry-client");
+  const file = await withOverride(context, await readRegistries(context));
+  if (file.registries.length === 0) {
+    throw new EngineError({ code: "REGISTRY_NOT_CONFIGURED", message: "Cannot reach a registry: none is configured" });
+  }
+  const opened = await openClients(context, file.registries, file.defaultRegistry);
+  const set = createRegistrySet({
+    clients: opened.clients,
+    default: file.defaultRegistry,
+    // A registry that was named by hand is asked alone.
+    fallback: context.registry === undefined ? file.fallback : [],
+  });
+  return {
+    ...set,
+    client: (nameOrUrl) => set.client(nameOrUrl),
+    find: (name, options) => set.find(name, options),
+    async close() {
+      await set.close();
+      await opened.close();
+    },
+  };
+}
+
+async function withOverride(context: EngineContext, file: RegistriesFile): Promise<RegistriesFile> {
+  const { canonicalRegistryUrl } = await import("@lading/registry-client");
+  const wanted = context.registry;
+  if (wanted === undefined) return file;
+  if (!wanted.includes("://")) {
+    if (file.registries.some(({ name }) => name === wanted)) return { ...file, defaultRegistry: wanted };
+    const known = file.registries.map(({ name }) => `"${name}"`).join(", ") || "none";
+    throw new EngineError({
+      code: "REGISTRY_NOT_CONFIGURED",
+      message: `Cannot use registry "${wanted}": configured are ${known}`,
+      hint: `Run "registry add ${wanted} URL", or give the URL itself`,
+    });
+  }
+  const url = canonicalRegistryUrl(wanted);
+  const configured = file.registries.find((registry) => registry.url === url);
+  if (configured !== undefined) return { ...file, defaultRegistry: configured.name };
+  const own = await plainRegistry(context, "command-line", url);
+  return { ...file, defaultRegistry: own.name, registries: [...file.registries, own] };
+}
+
+async function openClients(
+  context: EngineContext,
+  registries: readonly RegistryConfig[],
+  defaultRegistry: string,
+): Promise<{ clients: RegistryClient[]; close(): Promise<void> }> {
+  const { createRegistryClient } = await import("@lading/registry-client");
+  const { createDiskCache, createNodeFetch, directoryTransport } = await import("@lading/registry-client/node");
+  const cache = createDiskCache(await cacheDirectory(context));
+  const credentials = await openCredentials(context, registries, defaultRegistry);
+  const fetches: { close(): Promise<void> }[] = [];
+  const clients = registries.map((registry) => {
+    const common = {
+      registry,
+      cache,
+      credentials,
+      offline: context.offline,
+      onEvent: context.onEvent,
+      userAgent: `lading/${context.profile.id}`,
+    };
+    if (registry.url.startsWith("file:"))
+      return createRegistryClient({ ...common, transport: directoryTransport(registry) });
+    if (context.fetch !== undefined) return createRegistryClient({ ...common, fetch: context.fetch });
+    const node = createNodeFetch({ env: context.env, proxy: registry.proxy, caFile: registry.caFile });
+    fetches.push(node);
+    return createRegistryClient({ ...common, fetch: node.fetch });
+  });
+  return {
+    clients,
+    async close() {
+      await Promise.all(fetches.map((fetch) => fetch.close()));
+    },
+  };
+}
+
+/** The profile's token variables belong to the default registry, `<PREFIX>_TOKEN_<NAME>` to the one of that name. */
+async function openCredentials(
+  context: EngineContext,
+  registries: readonly RegistryConfig[],
+  defaultRegistry: string,
+): Promise<CredentialStore> {
+  const { createEnvironmentCredentials, layerCredentials } = await import("@lading/registry-client");
+  const bindings: EnvironmentBinding[] = registries.map(({ name, url }) => ({
+    url,
+    variables: [
+      `${context.profile.environmentPrefix}_TOKEN_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`,
+      ...(name === defaultRegistry ? context.profile.tokenVariables : []),
+    ],
+  }));
+  return layerCredentials(createEnvironmentCredentials(context.env, bindings), await credentialsFile(context));
+}
+
+/** The file of stored credentials. */
+export async function credentialsFile(context: EngineContext): Promise<CredentialStore> {
+  const { createCredentialsFile } = await import("@lading/registry-client/node");
+  return createCredentialsFile(credentialsPath(context));
+}

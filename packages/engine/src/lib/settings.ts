@@ -1,0 +1,255 @@
+import path from "node:path";
+import { parse, TomlError } from "smol-toml";
+import type { EcosystemProfile } from "@lading/core-manifest";
+import { EngineError } from "./engine-error.ts";
+import { expandHome, readTextIfExists } from "./files.ts";
+
+/** What a setting holds. */
+export type SettingType = "string" | "boolean" | "number" | "path" | "size";
+
+/** One setting that may be configured. */
+export interface SettingSpec {
+  readonly type: SettingType;
+  readonly summary: string;
+  /** Value where nobody sets it; for `config list` and documentation. */
+  readonly default?: string | number | boolean;
+}
+
+/**
+ * Every setting by its key (`docs/spec/cli.md` §configuration). A key's dots are tables of the file; the environment
+ * variable is the prefix, `_` and the key in upper case with `_` for `.` and `-`.
+ */
+export const SETTINGS: Readonly<Record<string, SettingSpec>> = {
+  "registry.default": { type: "string", summary: "Name of the registry that answers where none is named" },
+  "registry.url": { type: "string", summary: "Address of the default registry, where no registries file names one" },
+  "registry.timeout": { type: "number", summary: "Seconds of silence after which a registry has failed", default: 30 },
+  "security.verify_signatures": { type: "boolean", summary: "Refuse packages that are not signed", default: false },
+  "security.scan_vulnerabilities": { type: "boolean", summary: "Look for known vulnerabilities at install" },
+  "signing.key": { type: "path", summary: "Private key file that publish signs with" },
+  "signing.auto": { type: "boolean", summary: "Sign every publication with signing.key", default: false },
+  "installer.cache_dir": { type: "path", summary: "Directory of index documents and downloads" },
+  "installer.max_cache_size": { type: "size", summary: "Largest size of the content store, such as 1GB" },
+  "installer.link": {
+    type: "string",
+    summary: "How files come from the store: auto, hardlink, reflink, copy",
+    default: "auto",
+  },
+  "environments.base_dir": { type: "path", summary: "Directory of named environments" },
+  "environments.python_version": { type: "string", summary: "Python version of new environments" },
+  "resolver.coexistence": {
+    type: "string",
+    summary: "One version of each package (single) or one for each major (per-major)",
+  },
+  "resolver.prereleases": {
+    type: "string",
+    summary: "When pre-releases are chosen: named, fallback, allow, never",
+    default: "named",
+  },
+};
+
+/** Other spellings of keys, in every ecosystem. */
+const KEY_ALIASES: Readonly<Record<string, string>> = {
+  "default-registry": "registry.default",
+  default_registry: "registry.default",
+  "auth.token": "registry.token",
+};
+
+/** The key whose value is a credential and lives in the credential store, not in a file of settings. */
+export const TOKEN_KEY = "registry.token";
+
+/** Where a value came from, outermost first. */
+export type SettingOrigin = "environment" | "project" | "user" | "default";
+
+/** A setting with its value. */
+export interface SettingValue {
+  readonly key: string;
+  readonly value: string | number | boolean;
+  readonly origin: SettingOrigin;
+  /** File or variable. */
+  readonly source?: string;
+}
+
+/** All settings in force. */
+export interface Settings {
+  get(key: string): SettingValue | undefined;
+  string(key: string): string | undefined;
+  boolean(key: string): boolean | undefined;
+  number(key: string): number | undefined;
+  /** Every key that has a value, sorted. */
+  list(): readonly SettingValue[];
+  /** Tables of the user's file that are not settings, such as `[registry]` keys of an ecosystem's own. */
+  readonly userFile: string;
+}
+
+/** One layer that settings come from. */
+interface Layer {
+  readonly origin: SettingOrigin;
+  readonly values: ReadonlyMap<string, { readonly value: unknown; readonly source: string }>;
+}
+
+/**
+ * Lading's own name of a key, however the ecosystem spells it.
+ * @throws {EngineError} `CONFIG_KEY_UNKNOWN`
+ */
+export function settingKey(key: string, profile: EcosystemProfile): string {
+  const own = profile.config.keyAliases[key] ?? KEY_ALIASES[key] ?? key;
+  const resolved = KEY_ALIASES[own] ?? own;
+  if (resolved in SETTINGS || resolved === TOKEN_KEY || isHostKey(resolved, profile)) return resolved;
+  throw new EngineError({
+    code: "CONFIG_KEY_UNKNOWN",
+    message: `Cannot find setting "${key}": known are ${Object.keys(SETTINGS).join(", ")}, ${TOKEN_KEY}`,
+    key,
+  });
+}
+
+function isHostKey(key: string, profile: EcosystemProfile): boolean {
+  return profile.hosts.some(({ axis }) => key === `hosts.${axis}`);
+}
+
+/** What {@link loadSettings} reads. */
+export interface SettingsInput {
+  readonly profile: EcosystemProfile;
+  readonly configDirectory: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly home: string;
+  /** The `[config]` table of the project's manifest. */
+  readonly project?: { readonly table: Readonly<Record<string, unknown>>; readonly file: string } | undefined;
+}
+
+/**
+ * Reads all layers: environment, project, user's file, defaults; the first that has a key wins.
+ * @throws {EngineError} `CONFIG_FILE_INVALID`, `CONFIG_VALUE_INVALID`
+ */
+export async function loadSettings(input: SettingsInput): Promise<Settings> {
+  const userFile = path.join(input.configDirectory, input.profile.config.file);
+  const layers = [
+    environmentLayer(input),
+    ...(input.project === undefined
+      ? []
+      : [tableLayer("project", input.project.table, input.project.file, input.profile)]),
+    tableLayer("user", await readToml(userFile), userFile, input.profile),
+    defaultLayer(),
+  ];
+  return createSettings(layers, input, userFile);
+}
+
+/** @throws {EngineError} `CONFIG_FILE_INVALID` */
+export async function readToml(file: string): Promise<Record<string, unknown>> {
+  const text = await readTextIfExists(file);
+  if (text === undefined) return {};
+  return parseToml(text, file);
+}
+
+/** @throws {EngineError} `CONFIG_FILE_INVALID` */
+export function parseToml(text: string, file: string): Record<string, unknown> {
+  try {
+    return parse(text) as Record<string, unknown>;
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    throw new EngineError({
+      code: "CONFIG_FILE_INVALID",
+      message: `Cannot read "${file}": ${error.message.split("\n", 1)[0]!}`,
+      location: { file, line: error.line, column: error.column },
+    });
+  }
+}
+
+function environmentLayer({ profile, env }: SettingsInput): Layer {
+  const values = new Map<string, { value: unknown; source: string }>();
+  const keys = [...Object.keys(SETTINGS), ...profile.hosts.map(({ axis }) => `hosts.${axis}`)];
+  for (const key of keys) {
+    const variable = `${profile.environmentPrefix}_${key.toUpperCase().replaceAll(/[.-]/g, "_")}`;
+    const value = env[variable];
+    if (value !== undefined && value !== "") values.set(key, { value, source: variable });
+  }
+  return { origin: "environment", values };
+}
+
+function tableLayer(
+  origin: "project" | "user",
+  table: Readonly<Record<string, unknown>>,
+  file: string,
+  profile: EcosystemProfile,
+): Layer {
+  const values = new Map<string, { value: unknown; source: string }>();
+  for (const [key, value] of flatten(table)) {
+    const own = profile.config.keyAliases[key] ?? KEY_ALIASES[key] ?? key;
+    const resolved = KEY_ALIASES[own] ?? own;
+    if (resolved in SETTINGS || isHostKey(resolved, profile)) values.set(resolved, { value, source: file });
+  }
+  return { origin, values };
+}
+
+function defaultLayer(): Layer {
+  const values = new Map<string, { value: unknown; source: string }>();
+  for (const [key, spec] of Object.entries(SETTINGS)) {
+    if (spec.default !== undefined) values.set(key, { value: spec.default, source: "" });
+  }
+  return { origin: "default", values };
+}
+
+function* flatten(table: Readonly<Record<string, unknown>>, prefix = ""): Generator<[string, unknown]> {
+  for (const [key, value] of Object.entries(table)) {
+    const isTable = typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+    if (isTable) yield* flatten(value as Record<string, unknown>, `${prefix}${key}.`);
+    else yield [`${prefix}${key}`, value];
+  }
+}
+
+function createSettings(layers: readonly Layer[], input: SettingsInput, userFile: string): Settings {
+  const get = (key: string): SettingValue | undefined => {
+    for (const { origin, values } of layers) {
+      const found = values.get(key);
+      if (found === undefined) continue;
+      const value = readSetting(key, found.value, found.source, input.home);
+      return { key, value, origin, ...(found.source === "" ? {} : { source: found.source }) };
+    }
+    return undefined;
+  };
+  const typed = <Type extends string | number | boolean>(key: string): Type | undefined =>
+    get(key)?.value as Type | undefined;
+  return {
+    get,
+    string: (key) => typed<string>(key),
+    boolean: (key) => typed<boolean>(key),
+    number: (key) => typed<number>(key),
+    list() {
+      const keys = new Set(layers.flatMap(({ values }) => [...values.keys()]));
+      return [...keys].sort().map((key) => get(key)!);
+    },
+    userFile,
+  };
+}
+
+/**
+ * Checks one value against its setting.
+ * @throws {EngineError} `CONFIG_VALUE_INVALID`
+ */
+export function readSetting(key: string, value: unknown, source: string, home: string): string | number | boolean {
+  const type = SETTINGS[key]?.type ?? "string";
+  const invalid = (allowed: string): EngineError =>
+    new EngineError({
+      code: "CONFIG_VALUE_INVALID",
+      message: `Cannot use ${JSON.stringify(value)} for setting "${key}"${source === "" ? "" : ` from ${source}`}: allowed is ${allowed}`,
+      key,
+    });
+  switch (type) {
+    case "boolean":
+      if (value === true || value === "true" || value === "1") return true;
+      if (value === false || value === "false" || value === "0") return false;
+      throw invalid("true or false");
+    case "number": {
+      const number = typeof value === "string" ? Number(value) : value;
+      if (typeof number !== "number" || !Number.isFinite(number) || number <= 0) throw invalid("a number above 0");
+      return number;
+    }
+    case "path":
+      if (typeof value !== "string" || value === "") throw invalid("a path");
+      return expandHome(value, home);
+    case "string":
+    case "size":
+      if (typeof value === "number") return String(value);
+      if (typeof value !== "string") throw invalid("a string");
+      return value;
+  }
+}
