@@ -126,3 +126,7 @@ export {
   type RemoveDependencyOptions,
   type SetValueOptions,
 } from "./lib/edit.ts";
+export { importCargoManifest } from "./lib/import-cargo.ts";
+export { importNpmManifest } from "./lib/import-npm.ts";
+export type { ImportOptions, ImportedManifest } from "./lib/import-common.ts";
+export { publishedManifest, type PublishOptions } from "./lib/manifest-publish.ts";

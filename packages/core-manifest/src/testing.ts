@@ -9,3 +9,4 @@ export {
   recordEvents,
   type RecordedEvents,
 } from "./lib/testing-builders.ts";
+export { errorCodeOf } from "./lib/testing-outcome.ts";

@@ -17,15 +17,15 @@ import {
   type RequirementSyntax,
 } from "../src/index.ts";
 
-function vectors<T>(name: string): T {
-  return JSON.parse(readFileSync(new URL(`vectors/${name}.json`, import.meta.url), "utf8")) as T;
+function vectors(name: string): unknown {
+  return JSON.parse(readFileSync(new URL(`vectors/${name}.json`, import.meta.url), "utf8"));
 }
 
 describe("vectors of names", () => {
-  const { valid, invalid } = vectors<{
+  const { valid, invalid } = vectors("names") as {
     valid: { name: string; canonical: string; path: string }[];
     invalid: string[];
-  }>("names");
+  };
 
   it.each(valid)("parsePackageName() reads $name", ({ name, canonical, path }) => {
     const parsed = parsePackageName(name);
@@ -41,12 +41,12 @@ describe("vectors of names", () => {
 });
 
 describe("vectors of versions", () => {
-  const { ascending, equal, slots, invalid } = vectors<{
+  const { ascending, equal, slots, invalid } = vectors("versions") as {
     ascending: string[];
     equal: [string, string][];
     slots: [string, string][];
     invalid: string[];
-  }>("versions");
+  };
 
   it("compareVersions() orders every pair by precedence", () => {
     const versions = ascending.map(parseVersion);
@@ -73,7 +73,7 @@ describe("vectors of versions", () => {
 });
 
 describe("vectors of requirements", () => {
-  const { valid, invalid } = vectors<{
+  const { valid, invalid } = vectors("requirements") as {
     valid: {
       syntax: RequirementSyntax;
       text: string;
@@ -83,7 +83,7 @@ describe("vectors of requirements", () => {
       prerelease?: string[];
     }[];
     invalid: { syntax: RequirementSyntax; text: string }[];
-  }>("requirements");
+  };
 
   it.each(valid)("parseRequirement() reads $syntax $text", ({ syntax, text, canonical, ...expected }) => {
     const requirement = parseRequirement(text, syntax);
@@ -103,11 +103,11 @@ describe("vectors of requirements", () => {
 });
 
 describe("vectors of canonical JSON", () => {
-  const { valid, invalid, unwritable } = vectors<{
+  const { valid, invalid, unwritable } = vectors("canonical-json") as {
     valid: { json: string; canonical: string }[];
     invalid: string[];
     unwritable: string[];
-  }>("canonical-json");
+  };
 
   it.each(valid)("encodeCanonicalJson() writes $canonical", ({ json, canonical }) => {
     expect(encodeCanonicalJson(JSON.parse(json))).toBe(canonical);
@@ -126,8 +126,12 @@ describe("vectors of canonical JSON", () => {
 });
 
 describe("vectors of index rows", () => {
-  const rows =
-    vectors<{ row: string; version: string; published: string; artifacts: Record<string, unknown>[] }[]>("index-rows");
+  const rows = vectors("index-rows") as {
+    row: string;
+    version: string;
+    published: string;
+    artifacts: Record<string, unknown>[];
+  }[];
 
   it.each(rows)("parseIndexDocument() reads the row of $version", ({ row, version, published, artifacts }) => {
     const targets = artifacts.map((_, index) => `target-${index}`);

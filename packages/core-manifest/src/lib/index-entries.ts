@@ -1,7 +1,6 @@
 import { tryParseDigest, type Digest } from "./digest.ts";
-import type { IndexArtifact, IndexVersion } from "./index-document.ts";
+import type { IndexArtifact, IndexVersion } from "./index-model.ts";
 import { isPublished, readRow, renderRow } from "./index-row.ts";
-import type { RecordedDependency } from "./package-record.ts";
 import {
   TARGET_RULE,
   VERSION_LIST_MAX,
@@ -9,6 +8,7 @@ import {
   readFeatures,
   readHosts,
   readRecordedDependency,
+  type RecordedDependency,
 } from "./recorded-dependency.ts";
 import { Shape, join, unknownKeys, type JsonObject } from "./shape.ts";
 import { compareVersions, tryParseVersion, type Version } from "./version.ts";

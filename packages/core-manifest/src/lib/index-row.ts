@@ -1,5 +1,5 @@
 import { digestHex, type Digest } from "./digest.ts";
-import type { IndexArtifact } from "./index-document.ts";
+import type { IndexArtifact } from "./index-model.ts";
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 

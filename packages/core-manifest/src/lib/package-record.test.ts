@@ -4,6 +4,7 @@ import { decodeCanonicalJson, encodeCanonicalJson } from "./canonical-json.ts";
 import type { LadingError } from "./error.ts";
 import { parsePackageRecord, type PackageRecord } from "./package-record.ts";
 import { aPackageRecord } from "./testing-builders.ts";
+import { errorCodeOf } from "./testing-outcome.ts";
 
 const FULL: PackageRecord = aPackageRecord({
   kind: "binary",
@@ -96,11 +97,8 @@ describe("parsePackageRecord()", () => {
       .map(([key, value]) => (key in FULL ? { ...FULL, [key]: value } : withManifest({ [key]: value })));
     fc.assert(
       fc.property(fc.oneof(mutated, fc.jsonValue()), (value) => {
-        try {
-          parsePackageRecord(value);
-        } catch (error) {
-          expect((error as LadingError).code).toBe("PACKAGE_RECORD_INVALID");
-        }
+        const code = errorCodeOf(() => parsePackageRecord(value));
+        expect(code ?? "PACKAGE_RECORD_INVALID").toBe("PACKAGE_RECORD_INVALID");
       }),
     );
   });

@@ -1,5 +1,4 @@
 import { CoreError } from "./core-error.ts";
-import type { DependencyKind } from "./manifest.ts";
 import {
   TARGET_RULE,
   VERSION_LIST_MAX,
@@ -8,30 +7,13 @@ import {
   readHosts,
   readName,
   readRecordedDependency,
+  type PackageKind,
+  type RecordedDependency,
 } from "./recorded-dependency.ts";
 import { Shape, safetyProblem, type JsonObject } from "./shape.ts";
 import { tryParseVersion } from "./version.ts";
 
-/** Binary (`.lpk`, `.vitpkg`) or source (`.lmod`, `.vitmod`) package. */
-export type PackageKind = "binary" | "source";
-
-/** A dependency as a published package records it: registry sources only, requirement canonical. */
-export interface RecordedDependency {
-  readonly name: string;
-  /** The package's real name where `name` is an alias. */
-  readonly package?: string;
-  readonly kind: DependencyKind;
-  /** Canonical requirement syntax. */
-  readonly requirement: string;
-  readonly features?: readonly string[];
-  /** Absent means true. */
-  readonly defaultFeatures?: boolean;
-  /** Absent means false. */
-  readonly optional?: boolean;
-  readonly targets?: readonly string[];
-  /** Canonical URL of the registry that answers for it, where it is not the one the package is in. */
-  readonly registry?: string;
-}
+export type { PackageKind, RecordedDependency } from "./recorded-dependency.ts";
 
 /** What a published version says of itself: the normalised manifest, free of dialects. */
 export interface PublishedManifest {

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BUILTIN_PROFILE_DATA } from "./builtin-profiles-data.ts";
 import { builtinProfile, profiles, type BuiltinProfileId } from "./builtin-profiles.ts";
-import type { LadingError } from "./error.ts";
+import { isLadingError } from "./error.ts";
 import type { Diagnostic } from "./manifest.ts";
 import { PROFILE_COMMANDS, parseProfile } from "./profile-read.ts";
 
@@ -17,8 +17,8 @@ function diagnosticsOf(text: string): readonly Diagnostic[] {
   try {
     parseProfile(text, "my.toml");
   } catch (error) {
-    expect(error).toMatchObject({ code: "PROFILE_INVALID", category: "usage" });
-    return (error as LadingError).details["diagnostics"] as readonly Diagnostic[];
+    if (!isLadingError(error) || error.code !== "PROFILE_INVALID") throw error;
+    return error.details["diagnostics"] as readonly Diagnostic[];
   }
   return [];
 }

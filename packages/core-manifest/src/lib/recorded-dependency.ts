@@ -1,7 +1,28 @@
-import type { RecordedDependency } from "./package-record.ts";
+import type { DependencyKind } from "./manifest.ts";
 import { tryParsePackageName } from "./name.ts";
 import { tryParseRequirement } from "./requirement.ts";
 import { join, type Shape, type TextRule } from "./shape.ts";
+
+/** Binary (`.lpk`, `.vitpkg`) or source (`.lmod`, `.vitmod`) package. */
+export type PackageKind = "binary" | "source";
+
+/** A dependency as a published package records it: registry sources only, requirement canonical. */
+export interface RecordedDependency {
+  readonly name: string;
+  /** The package's real name where `name` is an alias. */
+  readonly package?: string;
+  readonly kind: DependencyKind;
+  /** Canonical requirement syntax. */
+  readonly requirement: string;
+  readonly features?: readonly string[];
+  /** Absent means true. */
+  readonly defaultFeatures?: boolean;
+  /** Absent means false. */
+  readonly optional?: boolean;
+  readonly targets?: readonly string[];
+  /** Canonical URL of the registry that answers for it, where it is not the one the package is in. */
+  readonly registry?: string;
+}
 
 /** Most entries of any list or table that belongs to one version. */
 export const VERSION_LIST_MAX = 10_000;

@@ -9,6 +9,7 @@ import {
   type RequirementSyntax,
 } from "./requirement.ts";
 import { compareVersions, parseVersion, type Version } from "./version.ts";
+import { errorCodeOf } from "./testing-outcome.ts";
 
 const SYNTAXES: readonly RequirementSyntax[] = ["caret", "exact", "pep440", "npm", "canonical"];
 
@@ -49,7 +50,7 @@ const anyRequirement = fc.oneof(
   fc.record({ syntax: fc.constant<RequirementSyntax>("pep440"), text: pepRange }),
 );
 // Letters that occur in requirements: random text that gets past the first check more often.
-const nearlyRequirement = fc.string({ unit: fc.constantFrom(..."0123.*xX^~<>=!,| -+rcv"), maxLength: 24 });
+const nearlyRequirement = fc.string({ unit: fc.constantFrom(...Array.from("0123.*xX^~<>=!,| -+rcv")), maxLength: 24 });
 
 describe("parseRequirement()", () => {
   it("gives a canonical text that reads back to the same set and to itself", () => {
@@ -112,8 +113,9 @@ describe("parseRequirement()", () => {
     fc.assert(
       fc.property(anyRequirement, version, ({ syntax, text }, candidate) => {
         const requirement = parseRequirement(text, syntax);
-        if (requirement.matches(candidate)) expect(requirement.matchesWithPrereleases(candidate)).toBe(true);
-        if (candidate.includes("-") && !requirement.namesPrerelease) expect(requirement.matches(candidate)).toBe(false);
+        const [strict, loose] = [requirement.matches(candidate), requirement.matchesWithPrereleases(candidate)];
+        const refused = candidate.includes("-") && !requirement.namesPrerelease;
+        expect(strict && (!loose || refused)).toBe(false);
       }),
     );
   });
@@ -127,11 +129,10 @@ describe("parseRequirement()", () => {
     fc.assert(
       fc.property(text, fc.constantFrom(...SYNTAXES), (input, syntax) => {
         const requirement = tryParseRequirement(input, syntax);
-        if (requirement === undefined) {
-          expect(() => parseRequirement(input, syntax)).toThrow(
-            expect.objectContaining({ code: "REQUIREMENT_INVALID" }),
-          );
-        } else expect(parseRequirement(requirement.canonical, "canonical").canonical).toBe(requirement.canonical);
+        const canonical = requirement?.canonical;
+        const again = canonical === undefined ? undefined : parseRequirement(canonical, "canonical").canonical;
+        const code = errorCodeOf(() => parseRequirement(input, syntax));
+        expect([again, code]).toEqual([canonical, canonical === undefined ? "REQUIREMENT_INVALID" : undefined]);
       }),
       { numRuns: 400 },
     );
@@ -150,7 +151,7 @@ describe("parseRequirement()", () => {
     ["npm", `1.0.0${" ".repeat(240)}x`],
     ["npm", `^1.0.0-${"-".repeat(240)}`],
     ["pep440", `==1.0${"_".repeat(240)}`],
-    ["pep440", `${">=1,".repeat(63)}`],
+    ["pep440", ">=1,".repeat(63)],
     ["caret", "||".repeat(127)],
     ["caret", "* ".repeat(127)],
   ] as const)("reads hostile %s text in linear time", (syntax, text) => {

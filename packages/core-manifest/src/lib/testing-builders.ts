@@ -2,7 +2,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { utf8ToBytes } from "@noble/hashes/utils.js";
 import { digestFromBytes, type Digest } from "./digest.ts";
 import type { EventListener, LadingEvent } from "./event.ts";
-import type { IndexArtifact, IndexDocument, IndexVersion } from "./index-document.ts";
+import type { IndexArtifact, IndexDocument, IndexVersion } from "./index-model.ts";
 import type { LockPackage, Lockfile } from "./lockfile.ts";
 import type { PackageRecord } from "./package-record.ts";
 
