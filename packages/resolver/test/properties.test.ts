@@ -6,7 +6,7 @@ import { bruteForce, memoryProvider, universe, type UniverseBuilder } from "../s
 const KEYS = ["a", "b", "c", "d", "e"];
 const VERSIONS = ["1.0.0", "1.1.0", "2.0.0", "2.1.0-rc.1", "3.0.0"];
 const REQUIREMENTS = ["*", ">=1.0.0 <2.0.0", ">=2.0.0", "<3.0.0", "=1.0.0", "=3.0.0", ">=2.1.0-rc.0", ">=9.0.0"];
-const RUNS = { numRuns: 300 };
+const RUNS = { numRuns: 120 };
 
 const dependency = (peers: boolean): fc.Arbitrary<Dependency> =>
   fc.record({
@@ -34,6 +34,16 @@ const world: fc.Arbitrary<UniverseBuilder> = fc
     }),
     { maxLength: 16 },
   )
+  // Mostly every package exists at all; where one does not, that is a case of its own.
+  .map((list) => [
+    ...KEYS.slice(list.length % 4 === 0 ? 1 : 0).map((key) => ({
+      key,
+      version: "1.1.0",
+      dependencies: [],
+      yanked: false,
+    })),
+    ...list,
+  ])
   .map((list) => {
     const unique = new Map(list.map((one) => [`${one.key} ${one.version}`, one]));
     return [...unique.values()].reduce(
@@ -81,10 +91,10 @@ describe("resolve() against exhaustive search", () => {
         solvable += oracle === undefined ? 0 : 1;
         expect(versions(solve(given, builder))).toEqual(oracle === undefined ? "none" : Object.fromEntries(oracle));
       }),
-      { numRuns: 1000 },
+      { numRuns: 400 },
     );
-    expect(solvable).toBeGreaterThan(200);
-    expect(solvable).toBeLessThan(900);
+    expect(solvable).toBeGreaterThan(80);
+    expect(solvable).toBeLessThan(360);
   });
 
   test("per-major has a solution exactly where exhaustive search has one", () => {
@@ -99,6 +109,9 @@ describe("resolve() against exhaustive search", () => {
   });
 });
 
+/** What may tell in which steps metadata came: the cost, and which of several proofs was found. */
+const OF_THE_WAY = { statistics: null, proof: null, explanation: null, requirements: null };
+
 describe("resolve()", () => {
   test("gives one answer whatever the order of versions and the latency of metadata", async () => {
     await fc.assert(
@@ -111,8 +124,10 @@ describe("resolve()", () => {
         const latency = async (): Promise<void> => {
           for (let i = delays[next++ % delays.length]!; i > 0; i--) await Promise.resolve();
         };
-        const lazy = await resolve(given, memoryProvider(shuffled, false, { latency }));
-        expect({ ...lazy, statistics: undefined }).toEqual({ ...eager, statistics: undefined });
+        const slow = await resolve(given, memoryProvider(shuffled, false, { latency }));
+        const quick = await resolve(given, builder.lazyProvider());
+        expect(slow).toEqual(quick);
+        expect({ ...slow, ...OF_THE_WAY }).toEqual({ ...eager, ...OF_THE_WAY });
       }),
       RUNS,
     );
@@ -137,7 +152,8 @@ describe("resolve()", () => {
           ...given,
           roots: [{ ...root!, dependencies: root!.dependencies.filter((_, i) => i !== which) }],
         };
-        if (solve(given, builder).status === "solved") expect(solve(fewer, builder).status).toBe("solved");
+        fc.pre(solve(given, builder).status === "solved");
+        expect(solve(fewer, builder).status).toBe("solved");
       }),
       RUNS,
     );
@@ -164,6 +180,31 @@ describe("resolve()", () => {
         expect(answer.explanation).not.toMatch(/undefined|\[object|impossible/);
         expect(answer.proof.statements.at(-1)!.terms).toEqual([]);
       }),
+      RUNS,
+    );
+  });
+});
+
+describe("every combination of policies", () => {
+  test("passes the validator and the proof checker, which throw RESOLVE_INTERNAL", () => {
+    fc.assert(
+      fc.property(
+        world,
+        input,
+        fc.record({
+          coexistence: fc.constantFrom("single" as const, "per-major" as const),
+          prefer: fc.constantFrom("newest" as const, "oldest" as const, "lowest-direct" as const),
+          prereleases: fc.constantFrom("named" as const, "fallback" as const, "allow" as const, "never" as const),
+          peers: fc.constantFrom("provide" as const, "check" as const),
+        }),
+        (builder, given, policies) => {
+          const soft = mapDependencies(builder, (one) => [
+            one.requirement === ">=2.0.0" ? { ...one, ifPossible: true } : one,
+          ]);
+          const answer = solve({ ...given, ...policies }, soft);
+          expect(["solved", "unsolvable"]).toContain(answer.status);
+        },
+      ),
       RUNS,
     );
   });
@@ -220,10 +261,13 @@ describe("features against exhaustive search", () => {
         solvable += expected ? 1 : 0;
         const given: ResolveInput = { roots: [{ name: "myapp", dependencies }], suggest: false };
         expect(solve(given, builder).status === "solved").toBe(expected);
+        // Side by side there are more solutions, never fewer.
+        const perMajor = solve({ ...given, coexistence: "per-major" }, builder).status;
+        expect(perMajor === "solved" || !expected).toBe(true);
       }),
-      { numRuns: 1000 },
+      { numRuns: 400 },
     );
-    expect(solvable).toBeGreaterThan(100);
+    expect(solvable).toBeGreaterThan(40);
   });
 });
 
@@ -331,7 +375,7 @@ function closes(
             continue;
           }
           const target = own.find((one) => one.key === name);
-          if (target === undefined || (entry.startsWith("dep:") && target.optional !== true && false)) {
+          if (target === undefined) {
             possible = false;
             continue;
           }

@@ -202,7 +202,7 @@ export class Universe implements RuleSource {
     if (typeof given !== "string") return given;
     const known = this.#requirements.get(given);
     if (known !== undefined) return known;
-    const parsed: VersionRequirement = parseRequirement(given, "canonical") as VersionRequirement;
+    const parsed: VersionRequirement = parseRequirement(given, "canonical");
     this.#requirements.set(given, parsed);
     return parsed;
   }

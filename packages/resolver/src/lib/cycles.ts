@@ -11,7 +11,7 @@ interface Vertex {
 export function findCycles(vertices: readonly Vertex[]): string[][] {
   const edges = new Map(vertices.map(({ id, dependencies }) => [id, dependencies.map((one) => one.id)]));
   const cycles = components(edges).flatMap((part) => {
-    const start = [...part].sort()[0]!;
+    const start = part.reduce((least, id) => (id < least ? id : least));
     const cycle = shortestCycle(edges, new Set(part), start);
     return cycle === undefined ? [] : [cycle];
   });
@@ -34,7 +34,7 @@ function components(edges: ReadonlyMap<string, readonly string[]>): string[][] {
   };
   const leave = (id: string): void => {
     if (low.get(id) !== index.get(id)) return;
-    const part = open.splice(open.indexOf(id));
+    const part = open.splice(open.lastIndexOf(id));
     for (const member of part) isOpen.delete(member);
     found.push(part);
   };
@@ -63,7 +63,7 @@ function shortestCycle(
 ): string[] | undefined {
   const from = new Map<string, string>();
   const queue = [start];
-  for (let id = queue.shift(); id !== undefined; id = queue.shift()) {
+  for (const id of queue) {
     for (const target of edges.get(id) ?? []) {
       if (target === start) return trace(from, start, id);
       if (!part.has(target) || from.has(target)) continue;

@@ -141,7 +141,7 @@ function markReach(roots: readonly ResolvedRoot[], packages: readonly ResolvedPa
     queue.push({ id: edge.id, kind });
   };
   for (const root of roots) for (const edge of root.dependencies) visit(edge, "normal");
-  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+  for (const next of queue) {
     for (const edge of byId.get(next.id)!.dependencies) visit(edge, next.kind);
   }
   const direct = new Set(roots.flatMap((root) => root.dependencies.map((edge) => edge.id)));

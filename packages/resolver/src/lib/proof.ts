@@ -200,25 +200,31 @@ function dependencyFault(
   if (info === undefined) return `package "${cause.dependency.key}" was never read`;
   let targets = 0;
   for (const [node, set] of terms) {
-    const about = universe.infos[node]!;
+    const { type } = universe.infos[node]!;
     const owner = ownerOf(universe, node);
-    const isOwner = owner === cause.owner && about.type !== "choice";
-    const isTarget = keyOf(universe.infos[owner]!) === info.key && (!isOwner || terms.size === 1);
-    if (isOwner && !members(set).every((bit) => hasDependency(universe, owner, bit, cause.dependency))) {
+    const absent = hasBit(set, ABSENT);
+    // A condition says which versions have the dependency; only what is demanded can be absent.
+    const isCondition = owner === cause.owner && type !== "choice" && !absent;
+    if (isCondition && !members(set).every((bit) => hasDependency(universe, owner, bit, cause.dependency))) {
       return `not every version has the dependency on "${info.key}"`;
     }
-    if (!isTarget || (about.type === "choice" && !hasBit(set, ABSENT))) continue;
-    targets++;
-    for (const bit of members(set)) {
-      const version = about.type === "choice" ? undefined : universe.candidateOf(owner, bit)?.version;
-      if (bit !== ABSENT && version === undefined) return "a choice of slot is ruled out by no dependency";
-      if (bit !== ABSENT && universe.accepts(cause.requirement, version!)) {
-        return `"${info.key}" ${version} meets ${cause.requirement.canonical}`;
-      }
-    }
+    if (keyOf(universe.infos[owner]!) !== info.key || (type === "choice" && !absent)) continue;
+    const met = type === "choice" ? undefined : metVersion(universe, cause, owner, set);
+    if (met === undefined) targets++;
+    else if (!isCondition) return `"${info.key}" ${met} meets ${cause.requirement.canonical}`;
   }
   const none = targets === 0 && info.candidates.some((one) => universe.accepts(cause.requirement, one.version));
   return none ? `versions of "${info.key}" meet ${cause.requirement.canonical}` : undefined;
+}
+
+function metVersion(
+  universe: Universe,
+  cause: Extract<FactCause, { type: "dependency" }>,
+  owner: number,
+  set: Bits,
+): string | undefined {
+  const versions = members(set).map((bit) => universe.candidateOf(owner, bit)?.version);
+  return versions.find((version) => version !== undefined && universe.accepts(cause.requirement, version));
 }
 
 function hasDependency(universe: Universe, owner: number, bit: number, wanted: Dependency): boolean {

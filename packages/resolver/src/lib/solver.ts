@@ -332,7 +332,7 @@ export class Solver {
     const statement = this.statements[id]!;
     const pair = this.#watchPair.get(id)!;
     const mine = statement.nodes[pair[0]] === node ? 0 : 1;
-    const place = pair[mine]!;
+    const place = pair[mine];
     if (statement.nodes[place] !== node || !this.#holds(statement, place)) return "kept";
     for (let i = 0; i < statement.nodes.length; i++) {
       if (i === pair[0] || i === pair[1] || this.#holds(statement, i)) continue;

@@ -1,5 +1,5 @@
 import { compareVersions, parseRequirement, type Version } from "@lading/core-manifest";
-import type { Candidate, Dependency, PackageKey, PackageMetadata, ResolveInput } from "../types.ts";
+import type { Candidate, Dependency, PackageKey, PackageMetadata, ResolveInput, VersionRequirement } from "../types.ts";
 
 /** What exhaustive search found: the canonical answer, or nothing. */
 export type BruteForceAnswer = ReadonlyMap<PackageKey, string> | undefined;
@@ -68,8 +68,8 @@ class Oracle {
   #accepts(dependency: Dependency, version: string): boolean {
     const override = this.#input.overrides?.find((one) => one.key === dependency.key);
     const text = (override ?? dependency).requirement;
-    const requirement = typeof text === "string" ? parseRequirement(text, "canonical") : text;
-    return requirement.matches(version as Version);
+    const requirement: VersionRequirement = typeof text === "string" ? parseRequirement(text, "canonical") : text;
+    return requirement.matches(version);
   }
 
   /** Those that may be chosen, best first. */

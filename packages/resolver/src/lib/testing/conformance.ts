@@ -89,7 +89,7 @@ function readCaseFile(data: unknown): CaseFile {
   if (typeof data !== "object" || data === null) throw malformed("expected an object");
   const file = data as Partial<CaseFile>;
   if (file.format !== undefined && file.format !== "resolver-cases/1") {
-    throw malformed(`format is "${String(file.format)}", expected "resolver-cases/1"`);
+    throw malformed(`format is "${file.format}", expected "resolver-cases/1"`);
   }
   if (typeof file.universes !== "object" || file.universes === null) throw malformed('"universes" is missing');
   if (file.cases !== undefined && !Array.isArray(file.cases)) throw malformed('"cases" is not a list');
