@@ -22,14 +22,16 @@ type Strings = Readonly<Record<string, string>>;
 
 function readWycheproof(value: unknown): SignatureCase[] | undefined {
   if (!isObject(value) || !Array.isArray(value["testGroups"])) return undefined;
-  return value["testGroups"].flatMap((group: { publicKey: Strings; tests: (Strings & { tcId: number })[] }) =>
-    group.tests.map((test) => ({
-      id: `tcId ${test.tcId}`,
-      publicKey: fromHex(group.publicKey["pk"]!),
-      message: fromHex(test["msg"]!),
-      signature: fromHex(test["sig"]!),
-      ...(test["result"] === "acceptable" ? {} : { accepts: test["result"] === "valid" }),
-    })),
+  return value["testGroups"].flatMap(
+    (group: { publicKey?: Strings; key?: Strings; tests: (Strings & { tcId: number })[] }) =>
+      group.tests.map((test) => ({
+        id: `tcId ${test.tcId}`,
+        // Releases before 2023 call it `key`.
+        publicKey: fromHex((group.publicKey ?? group.key)!["pk"]!),
+        message: fromHex(test["msg"]!),
+        signature: fromHex(test["sig"]!),
+        ...(test["result"] === "acceptable" ? {} : { accepts: test["result"] === "valid" }),
+      })),
   );
 }
 

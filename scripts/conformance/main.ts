@@ -42,13 +42,24 @@ function printAlone(results: readonly SuiteResult[], data: unknown): number {
   return exitCode(results);
 }
 
+/** Runs every file; one of an unknown form does not keep the others from being run, but shows in the exit code. */
 async function runFiles(files: readonly string[], run: (file: string) => Promise<SuiteResult>): Promise<number> {
   const results: SuiteResult[] = [];
-  for (const file of files) results.push(await run(file));
-  return printAlone(
+  let unknown = false;
+  for (const file of files) {
+    try {
+      results.push(await run(file));
+    } catch (error) {
+      if (!(error instanceof UnknownFormError)) throw error;
+      console.error(error.message);
+      unknown = true;
+    }
+  }
+  const code = printAlone(
     results,
     results.map(({ data }) => data),
   );
+  return code === 0 && unknown ? 2 : code;
 }
 
 async function runArchivesCommand([folder]: readonly string[]): Promise<number> {

@@ -25,7 +25,11 @@ interface Case {
   readonly verdict: string;
   readonly file: string;
   readonly passphrase?: string;
-  readonly expect: ExpectedSubject & { readonly type?: string; readonly fingerprint?: string; readonly trusts?: readonly string[] };
+  readonly expect: ExpectedSubject & {
+    readonly type?: string;
+    readonly fingerprint?: string;
+    readonly trusts?: readonly string[];
+  };
 }
 
 function read(name: string): readonly (readonly [string, Case])[] {

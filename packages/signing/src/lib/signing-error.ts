@@ -65,9 +65,8 @@ export const SIGNING_ERRORS: ErrorCatalogue<SigningErrorCode> = {
   },
   SIGNATURE_POLICY_INVALID: {
     category: "usage",
-    summary:
-      "A trust policy cannot be meant: its threshold is no positive number, or it names a key by another key's fingerprint.",
-    help: "Use a threshold from 1 up, and build policies with `createTrustPolicy`.",
+    summary: "A trust policy or a signature policy cannot be meant: its threshold is no whole number from 1.",
+    help: "Use a threshold of 1 or more.",
   },
   SIGNATURE_FILE_EXISTS: {
     category: "refused",

@@ -74,7 +74,7 @@ function invalid(problem: string): SigningError {
   return new SigningError({ code: "STATEMENT_INVALID", message: `Cannot use the statement: ${problem}` });
 }
 
-/** @internal */
+/** The error of a type or version that this release does not know. */
 export function unsupported(what: string, found: string, allowed: string): SigningError {
   return new SigningError({
     code: "STATEMENT_UNSUPPORTED",
