@@ -249,6 +249,13 @@ describe("hosts", () => {
     expect(await ids(wide, { addin: "*" }, { hosts: { revit: ["2023", "2025"] } })).toEqual(["addin 0.5.0"]);
   });
 
+  test("a version whose host requirement cannot be read is passed over", async () => {
+    const odd = world.package("addin", "9.0.0", { hosts: { revit: "newest" } });
+    expect(await ids(odd, { addin: "*" }, { hosts: { revit: ["2025"] } })).toEqual(["addin 5.0.0"]);
+    const { explanation } = await unsolvable(odd, { addin: "=9.0.0" }, { hosts: { revit: ["2025"] } });
+    expect(explanation).toContain("its requirement on host revit cannot be read");
+  });
+
   test("an axis that is not declared constrains nothing", async () => {
     expect(await ids(world, { addin: "*" }, { hosts: { python: ["3.11"] } })).toEqual(["addin 5.0.0"]);
   });

@@ -253,6 +253,13 @@ export class Universe implements RuleSource {
     if (this.input.prereleases === "never" && this.isPrerelease(key, candidate.version)) {
       given.push({ reason: "pre-release", text: "it is a pre-release, and none are allowed" });
     }
+    for (const axis of Object.keys(this.input.hosts ?? {})) {
+      const asked = candidate.hosts?.[axis];
+      const problem = asked === undefined ? undefined : this.#problemWith(asked);
+      if (problem !== undefined) {
+        given.push({ reason: "policy", text: `its requirement on host ${axis} cannot be read (${problem})` });
+      }
+    }
     const { pardon } = this.input;
     const counted =
       pardon?.key === key ? given.filter((one) => one.reason !== pardon.reason || one.text !== pardon.text) : given;
@@ -438,7 +445,7 @@ export class Universe implements RuleSource {
       const groups = new Map<string, Bits>();
       versions.forEach((index, i) => {
         const asked = info.candidates[index]!.hosts?.[axis];
-        if (asked === undefined) return;
+        if (asked === undefined || this.#problemWith(asked) !== undefined) return;
         const { canonical } = this.requirement(asked);
         const set = groups.get(canonical) ?? emptyBits(versions.length + 1);
         setBit(set, i + 1);
@@ -743,12 +750,17 @@ export class Universe implements RuleSource {
 
   /** A record whose requirement nobody can read rules its version out; the others stay usable. */
   #unreadable(dependency: Dependency): string | undefined {
+    const problem = this.#problemWith(this.#overrides.get(dependency.key) ?? dependency.requirement);
+    return problem === undefined ? undefined : `its requirement on "${dependency.key}" cannot be read (${problem})`;
+  }
+
+  #problemWith(requirement: string | VersionRequirement): string | undefined {
     try {
-      this.effective(dependency);
+      this.requirement(requirement);
       return undefined;
     } catch (error) {
       if (!isLadingError(error) || error.code !== "REQUIREMENT_INVALID") throw error;
-      return `its requirement on "${dependency.key}" cannot be read (${error.message})`;
+      return error.message;
     }
   }
 

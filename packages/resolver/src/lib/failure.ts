@@ -3,7 +3,7 @@ import { Universe, nameOf, type FactCause } from "./compile.ts";
 import { findSuggestions } from "./suggest.ts";
 import { checkContradiction, extractProof, type ProofStep } from "./proof.ts";
 import { tellProof } from "./report.ts";
-import type { Need } from "./resolve.ts";
+import type { Failure, Need } from "./question.ts";
 import { hasBit, ABSENT } from "./bits.ts";
 import type {
   Dependency,
@@ -36,13 +36,6 @@ export function* explainFailure(
     suggestions,
     statistics,
   };
-}
-
-/** A universe without a solution, its proof, and the input of the original question. */
-export interface Failure {
-  readonly universe: Universe;
-  readonly steps: readonly ProofStep[];
-  readonly original: ResolveInput;
 }
 
 function checkedProof(universe: Universe): ProofStep[] {

@@ -21,12 +21,14 @@ export function describeSolution(universe: Universe, chosen: Chosen): Answer {
     const { type } = universe.infos[node]!;
     if (type === "root" || type === "package") edges.set(node, edgesOf(universe, chosen, node, notes));
   }
+  const features = featureNodes(universe, chosen);
   const roots: ResolvedRoot[] = [];
   const packages: ResolvedPackage[] = [];
   for (const [node, dependencies] of edges) {
     const info = universe.infos[node]!;
+    const own = features.get(node) ?? [];
     if (info.type === "root") {
-      roots.push({ name: info.root.name, features: featuresOf(universe, chosen, node), dependencies });
+      roots.push({ name: info.root.name, features: featuresOf(universe, chosen, node, own), dependencies });
     }
     if (info.type !== "package") continue;
     const candidate = universe.candidateOf(node, chosen.get(node)!)!;
@@ -36,7 +38,7 @@ export function describeSolution(universe: Universe, chosen: Chosen): Answer {
       name: universe.displayName(info.info.key),
       version: candidate.version,
       ...(info.slot === "" ? {} : { slot: info.slot }),
-      features: featuresOf(universe, chosen, node),
+      features: featuresOf(universe, chosen, node, own),
       dependencies,
       kinds: [],
       direct: false,
@@ -60,12 +62,23 @@ function idOf(universe: Universe, chosen: Chosen, node: number): string {
   return `${info.info.key} ${universe.candidateOf(node, chosen.get(node)!)!.version}`;
 }
 
-function featuresOf(universe: Universe, chosen: Chosen, base: number): string[] {
-  const found: string[] = [];
+function featureNodes(universe: Universe, chosen: Chosen): Map<number, { readonly feature: string }[]> {
+  const found = new Map<number, { readonly feature: string }[]>();
   for (const node of chosen.keys()) {
     const info = universe.infos[node]!;
-    if (info.type === "feature" && info.base === base && !info.feature.startsWith("dep:")) found.push(info.feature);
+    if (info.type === "feature") found.set(info.base, [...(found.get(info.base) ?? []), info]);
   }
+  return found;
+}
+
+function featuresOf(
+  universe: Universe,
+  chosen: Chosen,
+  base: number,
+  own: readonly { readonly feature: string }[],
+): string[] {
+  const found = own.map(({ feature }) => feature).filter((feature) => !feature.startsWith("dep:"));
+  if (found.length === 0) return found;
   const { features } = universe.table(base, chosen.get(base)!);
   // `default` is asked of every version where one of them has it; only those that have it show it.
   return found.filter((feature) => feature !== "default" || Object.hasOwn(features, feature)).sort();

@@ -2,6 +2,7 @@ import type { EventListener } from "@lading/core-manifest";
 import { solveCanonically } from "./canonical.ts";
 import { Universe } from "./compile.ts";
 import { explainFailure } from "./failure.ts";
+import type { Need } from "./question.ts";
 import { checkInput } from "./input.ts";
 import { describeSolution } from "./outcome.ts";
 import { ResolverError } from "./resolver-error.ts";
@@ -21,13 +22,6 @@ export interface ResolveOptions {
   readonly signal?: AbortSignal;
   /** Receives `resolving` with the number of packages known and of loads so far. */
   readonly onEvent?: EventListener;
-}
-
-/** A question to the driver: metadata that is missing, and whether the answer itself depends on it. */
-export interface Need {
-  readonly universe: Universe;
-  /** Whether it is only for suggestions, which go without where it cannot be had. */
-  readonly forSuggestions: boolean;
 }
 
 /**

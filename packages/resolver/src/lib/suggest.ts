@@ -1,7 +1,6 @@
 import { solveCanonically, type Chosen } from "./canonical.ts";
 import { acceptsHost, nameOf, Universe, type FactCause } from "./compile.ts";
-import type { Failure } from "./failure.ts";
-import type { Need } from "./resolve.ts";
+import type { Failure, Need } from "./question.ts";
 import type { Dependency, Exclusion, ResolveInput, Suggestion, VersionRequirement } from "./types.ts";
 
 /** One change to the input, and the advice it would make. */
