@@ -1,6 +1,6 @@
 import { LadingError, type ErrorCatalogue, type LadingErrorInit } from "./error.ts";
 
-/** Codes of names, versions, requirements, digests, lock files, index documents and profiles. */
+/** Codes of everything in this package but manifests, which have their own. */
 export type CoreErrorCode =
   | "DIGEST_INVALID"
   | "NAME_INVALID"
@@ -14,9 +14,7 @@ export type CoreErrorCode =
   | "PACKAGE_RECORD_INVALID"
   | "CANONICAL_JSON_INVALID"
   | "SIZE_INVALID"
-  | "DURATION_INVALID"
-  | "MANIFEST_INVALID"
-  | "MANIFEST_NOT_EXPRESSIBLE";
+  | "DURATION_INVALID";
 
 /** Explanations of {@link CoreErrorCode}. */
 export const CORE_ERRORS: ErrorCatalogue<CoreErrorCode> = {
@@ -84,16 +82,6 @@ export const CORE_ERRORS: ErrorCatalogue<CoreErrorCode> = {
     category: "usage",
     summary: "A duration cannot be read.",
     help: "Write numbers with units, such as `100ms`, `5s`, `1m`, `1h30m` or `7d`.",
-  },
-  MANIFEST_INVALID: {
-    category: "manifest",
-    summary: "A manifest has mistakes; each is listed with its line and column.",
-    help: "Correct the lines shown; `check` lists them again.",
-  },
-  MANIFEST_NOT_EXPRESSIBLE: {
-    category: "manifest",
-    summary: "A manifest holds something that the target dialect cannot say.",
-    help: "Remove or move what is listed, or choose another dialect.",
   },
 };
 
