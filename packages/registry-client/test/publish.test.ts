@@ -1,0 +1,158 @@
+import { createHash, randomBytes } from "node:crypto";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Digest, LadingEvent } from "@lading/core-manifest";
+import { createMemoryCredentials, type PublishInput } from "@lading/registry-client";
+import { createNodeFetch } from "@lading/registry-client/node";
+import { createFakeClock, type TestRegistry } from "@lading/registry-client/testing";
+import { describe, expect, it } from "vitest";
+import { clientOf, documentOf, temporaryDirectory, testRegistry } from "./helpers.ts";
+
+function packageFile(bytes: Buffer = randomBytes(600_000), name = "tool-1.0.0.lpk"): Pick<PublishInput, "artifact" | "blob" | "size"> {
+  const artifact = join(temporaryDirectory(), name);
+  writeFileSync(artifact, bytes);
+  return { artifact, blob: `sha256:${createHash("sha256").update(bytes).digest("hex")}` as Digest, size: bytes.length };
+}
+
+const credentialsFor = (registry: TestRegistry): ReturnType<typeof createMemoryCredentials> => createMemoryCredentials([[registry.url, { type: "token", token: "secret" }]]);
+
+describe("publish()", () => {
+  it.each([true, false])("streams metadata, statement and package in this order, with an exact length (pool: %s)", async (pool) => {
+    const registry = await testRegistry({ token: "secret" });
+    const file = packageFile();
+    const tree = `sha256:${"1".repeat(64)}` as Digest;
+    const events: LadingEvent[] = [];
+    const client = clientOf(registry.url, { credentials: credentialsFor(registry), ...(pool ? { fetch: createNodeFetch({ env: {} }).fetch } : {}) });
+    const result = await client.publish({ ...file, tree, statement: Buffer.from("{\"envelope\":\"\u00e9\"}"), onEvent: (event) => events.push(event) });
+
+    expect(result).toMatchObject({ outcome: "created", name: "tool", version: "1.0.0", visible: true, artifact: { blob: file.blob, size: file.size } });
+    expect(registry.publications).toMatchObject([{ metadata: { blob: file.blob, size: file.size, tree }, blob: file.blob, size: file.size, fileName: "tool-1.0.0.lpk" }]);
+    expect(registry.publications[0]?.statement?.toString("utf8")).toBe("{\"envelope\":\"\u00e9\"}");
+    const request = registry.requests.find((item) => item.method === "POST");
+    expect(request?.headers["content-length"]).toMatch(/^\d+$/);
+    expect(request?.headers["transfer-encoding"]).toBeUndefined();
+    expect(request?.headers["idempotency-key"]).toMatch(/^[0-9a-f-]{36}$/);
+    const counts = events.map((event) => (event.type === "uploading" ? event.uploadedBytes : Number.NaN));
+    expect(counts).toEqual(counts.toSorted((left, right) => left - right));
+    expect(counts.at(-1)).toBe(file.size);
+  });
+
+  it("answers that the same bytes were there already", async () => {
+    const registry = await testRegistry();
+    const file = packageFile();
+    const client = clientOf(registry.url);
+    await client.publish(file);
+    expect((await client.publish(file)).outcome).toBe("exists");
+  });
+
+  it("returns only when the version is in the index, and asks again until it is", async () => {
+    const registry = await testRegistry();
+    const file = packageFile();
+    const clock = createFakeClock();
+    let late = 3;
+    registry.intercept = (request, response) => {
+      if (request.url?.startsWith("/index/") !== true || late-- <= 0) return false;
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(documentOf("tool")));
+      return true;
+    };
+    const client = clientOf(registry.url, { clock });
+    await client.publish(file);
+    expect(clock.pauses).toEqual([50, 100, 200]);
+    expect((await client.packageDocument("tool"))?.versions).toHaveLength(1);
+  });
+
+  it("says that a version is published but not visible in time; without waiting it does not look", async () => {
+    const registry = await testRegistry();
+    const file = packageFile();
+    registry.intercept = (request, response) => {
+      if (request.url?.startsWith("/index/") !== true) return false;
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(documentOf("tool")));
+      return true;
+    };
+    const client = clientOf(registry.url, { clock: createFakeClock() });
+    await expect(client.publish({ ...file, waitTimeoutMs: 500 })).rejects.toMatchObject({ code: "PUBLISH_NOT_VISIBLE" });
+    expect(await client.publish({ ...file, wait: false })).toMatchObject({ outcome: "exists" });
+  });
+
+  it("repeats a publication whose answer was lost, under the same idempotency key", async () => {
+    const registry = await testRegistry();
+    const file = packageFile();
+    let failures = 1;
+    registry.intercept = (request, response) => {
+      if (request.method !== "POST" || failures-- <= 0) return false;
+      request.resume().on("end", () => response.destroy());
+      return true;
+    };
+    expect((await clientOf(registry.url, { clock: createFakeClock() }).publish(file)).outcome).toBe("created");
+    const keys = registry.requests.filter((item) => item.method === "POST").map((item) => item.headers["idempotency-key"]);
+    expect(keys).toHaveLength(2);
+    expect(new Set(keys).size).toBe(1);
+  });
+
+  it.each([
+    [409, "VERSION_EXISTS", "PUBLISH_VERSION_EXISTS", 8],
+    [409, "NAME_RESERVED", "REGISTRY_REFUSED", 8],
+    [401, "TOKEN_INVALID", "REGISTRY_AUTH_FAILED", 6],
+    [403, "SCOPE_MISSING", "REGISTRY_FORBIDDEN", 6],
+    [422, "SIGNATURE_MISSING", "REGISTRY_REQUEST_INVALID", 8],
+    [413, "TOO_LARGE", "REGISTRY_REQUEST_INVALID", 8],
+  ])("maps %i %s to %s", async (status, serverCode, code, exitCode) => {
+    const registry = await testRegistry();
+    registry.intercept = (request, response) => {
+      if (request.method !== "POST") return false;
+      request.resume().on("end", () => {
+        response.writeHead(status, { "content-type": "application/problem+json" }).end(JSON.stringify({ status, code: serverCode, detail: "because of a rule.", hint: "do it otherwise", errors: [{ message: "first" }] }));
+      });
+      return true;
+    };
+    const client = clientOf(registry.url, { credentials: credentialsFor(registry) });
+    await expect(client.publish(packageFile())).rejects.toMatchObject({ code, exitCode, hint: "do it otherwise", details: { serverCode, status }, message: expect.stringContaining("because of a rule (first)") as string });
+    expect(registry.requests.filter((item) => item.method === "POST")).toHaveLength(1);
+  });
+
+  it.each([true, false])("reports a refusal that comes before the body was read (pool: %s)", async (pool) => {
+    const registry = await testRegistry();
+    registry.intercept = (request, response) => {
+      if (request.method !== "POST" && request.url?.includes("whoami") !== true) return false;
+      response.writeHead(401, { "content-type": "application/problem+json", connection: "close" }).end('{"code":"TOKEN_INVALID","detail":"expired"}');
+      if (request.method === "POST") setTimeout(() => request.socket.destroy(), 5);
+      return true;
+    };
+    const client = clientOf(registry.url, { clock: createFakeClock(), credentials: credentialsFor(registry), ...(pool ? { fetch: createNodeFetch({ env: {} }).fetch } : {}) });
+    await expect(client.publish(packageFile(randomBytes(20_000_000)))).rejects.toMatchObject({ code: "REGISTRY_AUTH_FAILED" });
+  });
+
+  it("publishes nothing of a file that changed since it was packed", async () => {
+    const registry = await testRegistry();
+    const file = packageFile();
+    const client = clientOf(registry.url);
+    await expect(client.publish({ ...file, size: file.size - 1 })).rejects.toMatchObject({ code: "PUBLISH_FILE_CHANGED" });
+    await expect(client.publish({ ...file, blob: `sha256:${"0".repeat(64)}` as Digest })).rejects.toMatchObject({ code: "PUBLISH_FILE_CHANGED" });
+    await expect(client.publish({ ...file, artifact: `${file.artifact}.gone` })).rejects.toMatchObject({ code: "PUBLISH_FILE_CHANGED" });
+    expect(registry.publications).toEqual([]);
+  });
+
+  it("does not send what the registry says is too large", async () => {
+    const registry = await testRegistry();
+    registry.addFile(".well-known/lading.json", JSON.stringify({ protocol: 1, api: `${registry.url}api/v1/`, limits: { packageBytes: 10 } }));
+    await expect(clientOf(registry.url).publish(packageFile())).rejects.toMatchObject({ code: "REGISTRY_REQUEST_INVALID", details: { limit: 10 } });
+    expect(registry.requests.filter((item) => item.method === "POST")).toEqual([]);
+  });
+
+  it("uploads 100 MB in a process of less than 150 MB", async () => {
+    const registry = await testRegistry();
+    const bytes = Buffer.alloc(100 * 2 ** 20, "lading ");
+    const file = packageFile(bytes);
+    const script = fileURLToPath(new URL("fixtures-publish.ts", import.meta.url));
+    const child = spawn(process.execPath, ["-C", "@lading/source", script, registry.url, file.artifact, file.blob, String(file.size)], { stdio: ["ignore", "pipe", "inherit"] });
+    let output = "";
+    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    const [code] = (await once(child, "close")) as [number];
+    expect(code).toBe(0);
+    expect(registry.publications).toMatchObject([{ blob: file.blob, size: file.size }]);
+    expect(Number(output)).toBeLessThan(150);
+  }, 30_000);
+});
