@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import type { EcosystemProfile } from "@lading/core-manifest";
+import type { EcosystemProfile, EventListener } from "@lading/core-manifest";
+import type { EngineContext } from "@lading/engine";
 import type { Brand } from "./app.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
 import type { CliIo } from "./io.ts";
@@ -19,6 +20,8 @@ export interface DispatchInput {
 interface Printing {
   readonly format: GlobalOptions["format"];
   readonly verbose: boolean;
+  /** Directory that paths in messages are relative to. */
+  readonly directory: string;
   readonly outStyle: Style;
   readonly errorStyle: Style;
 }
@@ -72,10 +75,19 @@ function printingOf(argv: readonly string[], io: CliIo): Printing {
   const known = (["json", "yaml", "ndjson"] as const).find((candidate) => candidate === format);
   return {
     format: known ?? "text",
+    directory: path.resolve(io.cwd, directoryOf(argv) ?? "."),
     verbose: argv.includes("--verbose") || argv.includes("-v"),
     outStyle: createStyle(wantsColor(flag("color"), io.env, io.stdout)),
     errorStyle: createStyle(wantsColor(flag("color"), io.env, io.stderr)),
   };
+}
+
+function directoryOf(argv: readonly string[]): string | undefined {
+  const index = argv.findIndex(
+    (argument) => argument === "-C" || argument === "--dir" || argument.startsWith("--dir="),
+  );
+  const argument = argv[index];
+  return argument?.startsWith("--dir=") ? argument.slice("--dir=".length) : argument && argv[index + 1];
 }
 
 async function separateGlobals(argv: readonly string[]): Promise<{ leading: string[]; words: string[] }> {
@@ -171,11 +183,15 @@ async function runCommand(input: DispatchInput, chosen: ChosenCommand): Promise<
   const parsed = await parseLine(chosen, profile);
   const options = globalOptions(parsed.flags, io);
   const events = await openEvents(options, parsed.flags, profile, io);
+  const contexts: EngineContext[] = [];
   let outcome: Outcome;
   try {
-    outcome = await chosen.command.run(await invocationOf(input, { parsed, options, profile, onEvent: events.listen }));
+    outcome = await chosen.command.run(
+      await invocationOf(input, { parsed, options, profile, onEvent: events.listen, contexts }),
+    );
   } finally {
     events.close();
+    await Promise.all(contexts.map((context) => context.close()));
   }
   const { renderOutcome } = await import("./render/output.ts");
   const style = createStyle(wantsColor(parsed.flags["color"] as string | undefined, io.env, io.stdout));
@@ -238,10 +254,12 @@ async function invocationOf(
     readonly parsed: { readonly flags: Readonly<Record<string, unknown>>; readonly args: readonly string[] };
     readonly options: GlobalOptions;
     readonly profile: EcosystemProfile;
-    readonly onEvent: import("@lading/core-manifest").EventListener;
+    readonly onEvent: EventListener;
+    /** Receives every context that is made, to be closed at the end. */
+    readonly contexts: EngineContext[];
   },
 ): Promise<Invocation> {
-  const { parsed, options, profile, onEvent } = made;
+  const { parsed, options, profile, onEvent, contexts } = made;
   const routes = await brand.routes();
   const signal = io.signal ?? new AbortController().signal;
   return {
@@ -256,7 +274,7 @@ async function invocationOf(
     async context() {
       const { createContext } = await import("@lading/engine");
       const { offline, registry } = options;
-      return createContext({
+      const context = createContext({
         profile,
         cwd: options.directory,
         env: io.env,
@@ -265,19 +283,21 @@ async function invocationOf(
         offline,
         ...(registry === undefined ? {} : { registry }),
       });
+      contexts.push(context);
+      return context;
     },
   };
 }
 
-async function printError(thrown: unknown, { io, brand }: DispatchInput, printing: Printing): Promise<number> {
+async function printError(thrown: unknown, { io }: DispatchInput, printing: Printing): Promise<number> {
   const { renderError, toLadingError } = await import("./render/error.ts");
   const error = toLadingError(thrown);
   if (printing.format === "text") {
     const lines = renderError(error, {
       style: printing.errorStyle,
       verbose: printing.verbose && error.category === "internal",
-      readSource: (file) => readSource(path.resolve(io.cwd, file)),
-      help: `${await brand.bin().catch(() => "lading")} explain ${error.code}`,
+      readSource: (file) => readSource(path.resolve(printing.directory, file)),
+      ...(error.hint === undefined ? { help: await generalHelp(error.code) } : {}),
     });
     io.stderr.write(`${lines.join("\n")}\n`);
   } else {
@@ -285,6 +305,12 @@ async function printError(thrown: unknown, { io, brand }: DispatchInput, printin
     io.stderr.write(await renderErrorObject(error, printing.format));
   }
   return error.exitCode;
+}
+
+/** What the catalogue says of a code, where the error itself has no better advice. */
+async function generalHelp(code: string): Promise<string> {
+  const { loadCatalogue } = await import("./catalogue.ts");
+  return (await loadCatalogue()).get(code)?.help ?? "Run with --verbose for details";
 }
 
 function readSource(file: string): string | undefined {

@@ -1,7 +1,28 @@
-import type { FlagSpecs } from "./spec.ts";
+import type { FlagSpec } from "./spec.ts";
+
+/** Keeps a table's exact type where `isolatedDeclarations` wants it spelled out. */
+type Flag<Type extends FlagSpec["type"]> = Extract<FlagSpec, { type: Type }>;
+
+/** Types of {@link GLOBAL_FLAGS}. */
+export type GlobalFlags = {
+  readonly dir: Flag<"text">;
+  readonly registry: Flag<"text">;
+  readonly format: Flag<"enum">;
+  readonly json: Flag<"boolean">;
+  readonly events: Flag<"boolean">;
+  readonly quiet: Flag<"boolean">;
+  readonly verbose: Flag<"boolean">;
+  readonly color: Flag<"enum">;
+  readonly "no-progress": Flag<"boolean">;
+  readonly offline: Flag<"boolean">;
+  readonly locked: Flag<"boolean">;
+  readonly frozen: Flag<"boolean">;
+  readonly "dry-run": Flag<"boolean">;
+  readonly yes: Flag<"boolean">;
+};
 
 /** Flags that every command takes, before or after the command's words. */
-export const GLOBAL_FLAGS = {
+export const GLOBAL_FLAGS: GlobalFlags = {
   dir: { type: "text", alias: "C", summary: "Work in this directory", placeholder: "DIR" },
   registry: { type: "text", summary: "Use this registry: a configured name or a URL", placeholder: "NAME|URL" },
   format: { type: "enum", summary: "How to print the result", values: ["text", "json", "yaml", "ndjson"] },
@@ -16,10 +37,10 @@ export const GLOBAL_FLAGS = {
   frozen: { type: "boolean", summary: "Use the lock file without comparing it to the manifest" },
   "dry-run": { type: "boolean", summary: "Say what would be done, and change nothing" },
   yes: { type: "boolean", alias: "y", summary: "Answer every question with yes" },
-} as const satisfies FlagSpecs;
+};
 
 /** `-p NAME` and `--workspace`, on commands for which they make sense. */
-export const MEMBER_FLAGS = {
+export const MEMBER_FLAGS: { readonly package: Flag<"text">; readonly workspace: Flag<"boolean"> } = {
   package: { type: "text", alias: "p", summary: "Act on this workspace member", placeholder: "NAME" },
   workspace: { type: "boolean", summary: "Act on every workspace member" },
-} as const satisfies FlagSpecs;
+};

@@ -1,32 +1,53 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, rename } from "node:fs/promises";
 import path from "node:path";
-import { publishedManifest, type PackageKind, type PackageManifest, type PackageRecord } from "@lading/core-manifest";
+import {
+  parseRequirement,
+  publishedManifest,
+  type PackageKind,
+  type PackageManifest,
+  type PackageRecord,
+} from "@lading/core-manifest";
 import type { InspectedPackage } from "@lading/archive/node";
 import { cacheDirectory, type EngineContext } from "./context.ts";
 import { exists } from "./files.ts";
 import type { LocalPackage } from "./local-packages.ts";
 
-/** The record of a package that is packed from its manifest. */
-export function recordOf(
-  manifest: PackageManifest,
-  options: {
-    readonly manifestFile: string;
-    readonly kind: PackageKind;
-    readonly target: string;
-    readonly versionOf: (name: string) => string | undefined;
-  },
-): PackageRecord {
+/** What {@link recordOf} needs beside the manifest. */
+export interface RecordOptions {
+  /** Path of the manifest inside the package. */
+  readonly manifestFile: string;
+  readonly kind: PackageKind;
+  readonly target: string;
+  /** Version of a package that path dependencies lead to. */
+  readonly versionOf: (name: string) => string | undefined;
+  /** Addresses of configured registries by name. */
+  readonly registryUrls?: ReadonlyMap<string, string>;
+}
+
+/**
+ * The record of a package that is packed from its manifest. Whether it may be published is asked when it is.
+ * @throws {ManifestError} `MANIFEST_NOT_PUBLISHABLE`
+ */
+export function recordOf(manifest: PackageManifest, options: RecordOptions): PackageRecord {
+  const { publish: _, ...info } = manifest.package!;
   return {
     format: 1,
     kind: options.kind,
     target: options.target,
     manifestFile: options.manifestFile,
-    executables: [...(manifest.package?.executables ?? [])].sort(),
-    manifest: publishedManifest(manifest, ({ name, package: real }) => {
-      const version = options.versionOf(real ?? name);
-      return version === undefined ? undefined : `^${version}`;
-    }),
+    executables: [...info.executables].sort(),
+    manifest: publishedManifest(
+      { ...manifest, package: info },
+      {
+        file: options.manifestFile,
+        requirementOf: ({ name, package: real }) => {
+          const version = options.versionOf(real ?? name);
+          return version === undefined ? undefined : parseRequirement(`^${version}`, "caret").canonical;
+        },
+        registryUrl: (name) => options.registryUrls?.get(name),
+      },
+    ),
   };
 }
 

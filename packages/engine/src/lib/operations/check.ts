@@ -10,6 +10,7 @@ import {
 import type { EngineContext } from "../context.ts";
 import { exists } from "../files.ts";
 import { recordOf } from "../local-artefact.ts";
+import { readRegistries } from "../registries.ts";
 import { collectLocalPackages } from "../local-packages.ts";
 import { readLock, satisfiesMembers } from "../lock-file.ts";
 import { chooseMembers, loadProject, type Member, type MemberChoice, type Project } from "../project.ts";
@@ -174,7 +175,9 @@ async function packageProblems(project: Project, member: Member, context: Engine
   }
   if (publish === false) return problems;
   try {
+    const { registries } = await readRegistries(context);
     recordOf(member.manifest, {
+      registryUrls: new Map(registries.map((registry) => [registry.name, registry.url])),
       manifestFile: path.basename(member.path),
       kind: context.profile.package.defaultKind,
       target: "any",

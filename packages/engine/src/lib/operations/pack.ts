@@ -5,6 +5,7 @@ import type { EngineContext } from "../context.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath } from "../files.ts";
 import { recordOf } from "../local-artefact.ts";
+import { readRegistries } from "../registries.ts";
 import { chooseMembers, loadProject, type Member, type MemberChoice, type Project } from "../project.ts";
 
 /** What is packed, and how. */
@@ -80,7 +81,9 @@ export async function packMember(
   const format = formatOf(context.profile.package[kind], input.compress);
   const directory = outputDirectory(member, input, context);
   const file = path.join(directory, artefactName({ name, version, target, extension: format.extension }));
+  const { registries } = await readRegistries(context);
   const record = recordOf(member.manifest, {
+    registryUrls: new Map(registries.map((registry) => [registry.name, registry.url])),
     manifestFile: path.basename(member.path),
     kind,
     target,

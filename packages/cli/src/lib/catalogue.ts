@@ -1,0 +1,28 @@
+import type { ErrorCatalogue, ErrorCatalogueEntry } from "@lading/core-manifest";
+
+/** Every code that this program can end with, sorted, with its explanation. */
+export async function loadCatalogue(): Promise<ReadonlyMap<string, ErrorCatalogueEntry>> {
+  const [core, archive, signing, resolver, client, installer, engine, own] = await Promise.all([
+    import("@lading/core-manifest"),
+    import("@lading/archive"),
+    import("@lading/signing"),
+    import("@lading/resolver"),
+    import("@lading/registry-client"),
+    import("@lading/installer"),
+    import("@lading/engine"),
+    import("./cli-errors.ts"),
+  ]);
+  const all: readonly ErrorCatalogue[] = [
+    core.CORE_ERRORS,
+    core.MANIFEST_ERRORS,
+    archive.ARCHIVE_ERRORS,
+    signing.SIGNING_ERRORS,
+    resolver.RESOLVER_ERRORS,
+    client.REGISTRY_CLIENT_ERRORS,
+    installer.INSTALLER_ERRORS,
+    engine.ENGINE_ERRORS,
+    own.CLI_ERRORS,
+  ];
+  const entries = all.flatMap((catalogue) => Object.entries(catalogue));
+  return new Map(entries.sort(([left], [right]) => (left < right ? -1 : 1)));
+}

@@ -1,0 +1,36 @@
+import { MEMBER_FLAGS } from "../global-flags.ts";
+import { defineCommand, type CommandSpec } from "../spec.ts";
+import { count } from "../render/table.ts";
+
+export const command: CommandSpec = defineCommand({
+  summary: "List every problem of manifest, files, licence, features, chaos profiles and lock",
+  examples: ["check", "check --workspace --json"],
+  flags: { strict: { type: "boolean", summary: "Let warnings fail the check too" }, ...MEMBER_FLAGS },
+  async run({ flags, options, context }) {
+    const { readFileSync } = await import("node:fs");
+    const path = await import("node:path");
+    const { check } = await import("@lading/engine");
+    const { renderDiagnostic } = await import("../render/error.ts");
+    const result = await check({ package: flags.package, workspace: flags.workspace }, await context());
+    const readSource = (file: string): string | undefined => {
+      try {
+        return readFileSync(path.resolve(options.directory, file), "utf8");
+      } catch {
+        // The excerpt is an aid: without the file the place alone is shown.
+        return undefined;
+      }
+    };
+    const failed = result.errors > 0 || (flags.strict && result.warnings > 0);
+    return {
+      data: result,
+      rows: result.problems,
+      exitCode: failed ? 1 : 0,
+      text: (style) => [
+        ...result.problems.flatMap((problem) => [...renderDiagnostic(problem, style, readSource), ""]),
+        result.problems.length === 0
+          ? `${style.green("✓")} No problems`
+          : `${count(result.errors, "error")}, ${count(result.warnings, "warning")}`,
+      ],
+    };
+  },
+});

@@ -1,0 +1,34 @@
+import { MEMBER_FLAGS } from "../global-flags.ts";
+import { defineCommand, type CommandSpec } from "../spec.ts";
+import { table } from "../render/table.ts";
+
+export const command: CommandSpec = defineCommand({
+  summary: "List direct dependencies for which there is something newer",
+  description: "`update` moves to WANTED, `upgrade` to LATEST.",
+  examples: ["outdated", "outdated --check"],
+  flags: { check: { type: "boolean", summary: "Exit with 1 where anything is outdated" }, ...MEMBER_FLAGS },
+  async run({ flags, context }) {
+    const { outdated } = await import("@lading/engine");
+    const rows = await outdated({ package: flags.package, workspace: flags.workspace }, await context());
+    return {
+      data: rows,
+      rows,
+      exitCode: flags.check && rows.length > 0 ? 1 : 0,
+      text: (style) =>
+        rows.length === 0
+          ? ["Everything is at its newest version"]
+          : table(
+              style,
+              ["PACKAGE", "CURRENT", "WANTED", "LATEST", "RANGE", "MEMBER"],
+              rows.map(({ name, current, wanted, latest, requirement, member }) => [
+                name,
+                current ?? "-",
+                wanted ?? "-",
+                latest,
+                requirement,
+                member,
+              ]),
+            ),
+    };
+  },
+});

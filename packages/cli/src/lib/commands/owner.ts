@@ -1,0 +1,31 @@
+import { defineCommand, type CommandSpec } from "../spec.ts";
+
+export const command: CommandSpec = defineCommand({
+  summary: "List, add or remove the owners of a package",
+  examples: ["owner list my-package", "owner add my-package alice"],
+  arguments: [
+    { name: "ACTION", summary: "list, add or remove" },
+    { name: "PACKAGE", summary: "Name of the package", kind: "package" },
+    { name: "USER", summary: "The user to add or remove", optional: true },
+  ],
+  flags: {},
+  async run({ args, context }) {
+    const { owner } = await import("@lading/engine");
+    const [action, name, user] = args;
+    const owners = await owner({ action: await neededAction(action!), name: name!, user }, await context());
+    return {
+      data: owners,
+      rows: owners,
+      text: () => owners.map((one) => String(one["username"] ?? one["user"] ?? one["name"] ?? JSON.stringify(one))),
+    };
+  },
+});
+
+async function neededAction(text: string): Promise<"list" | "add" | "remove"> {
+  if (text === "list" || text === "add" || text === "remove") return text;
+  const { CliError } = await import("../cli-error.ts");
+  throw new CliError({
+    code: "CLI_ARGUMENT_UNEXPECTED",
+    message: `Cannot run "owner ${text}": allowed are list, add and remove`,
+  });
+}

@@ -1,0 +1,73 @@
+import { MEMBER_FLAGS } from "../global-flags.ts";
+import { defineCommand, type CommandSpec } from "../spec.ts";
+import { bytes } from "../render/table.ts";
+import { passphraseFor } from "./secrets.ts";
+
+export const command: CommandSpec = defineCommand({
+  summary: "Publish a package to a registry",
+  description:
+    "Without FILE, the package file of this version is taken from the output directory, or packed now. The same content again is accepted; other content of a published version never is.",
+  examples: ["publish", "publish --dry-run", "publish --sign ./my-key.pem --registry company"],
+  arguments: [{ name: "FILE", summary: "A package file", optional: true, kind: "file" }],
+  flags: {
+    sign: { type: "text", summary: "Sign with this private key (same as --key)", placeholder: "FILE" },
+    key: { type: "text", summary: "Sign with this private key", placeholder: "FILE" },
+    token: { type: "text", summary: "Token to use; better: the environment variable or login", placeholder: "TOKEN" },
+    "no-wait": { type: "boolean", summary: "Do not wait until the version is visible" },
+    manifest: { type: "text", summary: "The manifest; default: the one here or above", placeholder: "FILE" },
+    output: { type: "text", summary: "Directory of package files", placeholder: "DIR" },
+    kind: { type: "enum", summary: "Which package file", values: ["binary", "source"] },
+    release: { type: "boolean", summary: "Pack to the smallest file, at more time" },
+    target: { type: "text", summary: "Platform that it is for; default: any", placeholder: "TRIPLE" },
+    ...MEMBER_FLAGS,
+  },
+  async run(invocation) {
+    const { args, flags, options, context } = invocation;
+    const { publish } = await import("@lading/engine");
+    const engine = await context();
+    if (flags.token !== undefined) warnToken(engine.onEvent);
+    const published = await passphraseFor(invocation, (passphrase) =>
+      publish(
+        {
+          file: args[0],
+          key: flags.key ?? flags.sign,
+          passphrase,
+          token: flags.token,
+          wait: !flags["no-wait"],
+          manifest: flags.manifest,
+          output: flags.output,
+          ...(flags.kind === undefined ? {} : { kind: flags.kind as "binary" | "source" }),
+          release: flags.release,
+          target: flags.target,
+          package: flags.package,
+          workspace: flags.workspace,
+          dryRun: options.dryRun,
+        },
+        engine,
+      ),
+    );
+    return {
+      data: published.length === 1 ? published[0] : published,
+      rows: published,
+      text: (style) =>
+        published.flatMap(({ outcome, name, version, registry, size, checksum, signers, visible }) => [
+          outcome === "dry-run"
+            ? `Would publish ${style.bold(`${name} ${version}`)} to ${registry} (${bytes(size)})`
+            : outcome === "created"
+              ? `Published ${style.bold(`${name} ${version}`)} to ${registry} (${bytes(size)})${visible ? "" : ", not visible yet"}`
+              : `${style.bold(`${name} ${version}`)} is published already, with the same content`,
+          `  checksum ${checksum}`,
+          ...(signers.length === 0 ? ["  not signed"] : signers.map((signer) => `  signer   ${signer}`)),
+        ]),
+    };
+  },
+});
+
+/** Other users of the machine can read a command line. */
+export function warnToken(onEvent: (event: { type: "warning"; message: string; hint: string }) => void): void {
+  onEvent({
+    type: "warning",
+    message: "A token on the command line can be seen by other users of this machine and stays in the shell's history",
+    hint: "Use the environment variable, or `login --token-stdin`",
+  });
+}

@@ -1,0 +1,68 @@
+import { isLadingError } from "@lading/core-manifest";
+import { CliError } from "../cli-error.ts";
+import type { CliIo } from "../io.ts";
+import type { Invocation } from "../spec.ts";
+
+/** Whether a person can be asked. */
+export function canAsk(io: CliIo): boolean {
+  return io.stdin.isTTY === true && io.stderr.isTTY === true;
+}
+
+/**
+ * Runs something that may need a key's passphrase: without one at first, which a plain key and the environment variable
+ * answer, then with one that is asked for.
+ */
+export async function passphraseFor<Value>(
+  { io }: Pick<Invocation, "io">,
+  run: (passphrase: string | undefined) => Promise<Value>,
+): Promise<Value> {
+  try {
+    return await run(undefined);
+  } catch (error) {
+    if (!isLadingError(error) || error.code !== "KEY_PASSPHRASE_REQUIRED" || !canAsk(io)) throw error;
+    return run(await askSecret(io, "Passphrase of the key", "--key"));
+  }
+}
+
+/**
+ * Asks for a secret on the terminal, without echo.
+ * @throws {CliError} `CLI_PROMPT_IMPOSSIBLE`
+ */
+export async function askSecret(io: CliIo, message: string, instead: string): Promise<string> {
+  if (!canAsk(io)) throw impossible(message, instead);
+  const { isCancel, password } = await import("@clack/prompts");
+  const answer = await password({
+    message,
+    input: io.stdin as NodeJS.ReadStream,
+    output: io.stderr as NodeJS.WriteStream,
+  });
+  if (isCancel(answer)) throw impossible(message, instead);
+  return answer;
+}
+
+/** Asks for a line of text. */
+export async function askText(io: CliIo, message: string, instead: string): Promise<string> {
+  if (!canAsk(io)) throw impossible(message, instead);
+  const { isCancel, text } = await import("@clack/prompts");
+  const answer = await text({ message, input: io.stdin as NodeJS.ReadStream, output: io.stderr as NodeJS.WriteStream });
+  if (isCancel(answer)) throw impossible(message, instead);
+  return answer;
+}
+
+/** Standard input up to its first line break. */
+export async function readSecretFromInput(io: CliIo): Promise<string> {
+  let text = "";
+  for await (const chunk of io.stdin) {
+    text += String(chunk);
+    if (text.includes("\n") || text.length > 65_536) break;
+  }
+  return text.split(/\r?\n/, 1)[0]!;
+}
+
+function impossible(message: string, instead: string): CliError {
+  return new CliError({
+    code: "CLI_PROMPT_IMPOSSIBLE",
+    message: `Cannot ask for "${message}": there is no terminal, or the question was cancelled`,
+    hint: `Give it with ${instead}`,
+  });
+}

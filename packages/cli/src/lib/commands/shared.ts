@@ -1,0 +1,171 @@
+import type { Diagnostic } from "@lading/core-manifest";
+import type {
+  InstallOutcome,
+  InstallProjectInput,
+  LockChanges,
+  LockInput,
+  LockMode,
+  LockOutcome,
+} from "@lading/engine";
+import type { GlobalOptions } from "../spec.ts";
+import { count } from "../render/table.ts";
+import type { Style } from "../render/style.ts";
+
+const LINKS: { readonly type: "enum"; readonly summary: string; readonly values: readonly string[] } = {
+  type: "enum",
+  summary: "How files come from the store",
+  values: ["auto", "hardlink", "reflink", "copy"],
+};
+
+/** Flags of every command that resolves. */
+export const RESOLVE_FLAGS = {
+  features: { type: "list", summary: "Switch on these features of this package", placeholder: "A,B" },
+  "no-default-features": { type: "boolean", summary: "Leave this package's default features off" },
+  "all-features": { type: "boolean", summary: "Switch on every feature of this package" },
+  profile: { type: "text", summary: "Use this build profile's features", placeholder: "NAME" },
+  host: { type: "list", summary: "Resolve for this version of a host", placeholder: "AXIS=VERSION" },
+  "accept-publisher": {
+    type: "list",
+    summary: "Accept that this package is signed by another key",
+    placeholder: "NAME",
+  },
+} as const;
+
+/** Flags of every command that installs. */
+export const INSTALL_FLAGS = {
+  production: { type: "boolean", summary: "Leave dev dependencies out" },
+  omit: { type: "list", summary: "Leave out dev, build, peer or optional dependencies", placeholder: "KIND" },
+  target: { type: "list", summary: "Prefer packages for this target", placeholder: "TRIPLE" },
+  link: LINKS as typeof LINKS,
+} as const;
+
+/** `--locked` and `--frozen` as the engine takes them. */
+export function lockMode({ locked, frozen }: GlobalOptions): LockMode {
+  if (frozen) return "frozen";
+  return locked ? "locked" : "update";
+}
+
+interface ResolveFlagValues {
+  readonly features: readonly string[];
+  readonly "no-default-features": boolean;
+  readonly "all-features": boolean;
+  readonly profile: string | undefined;
+  readonly host: readonly string[];
+  readonly "accept-publisher": readonly string[];
+}
+
+/** The engine's input of {@link RESOLVE_FLAGS} and the global flags. */
+export function resolveInput(flags: ResolveFlagValues, options: GlobalOptions): LockInput {
+  return {
+    features: flags.features,
+    noDefaultFeatures: flags["no-default-features"],
+    allFeatures: flags["all-features"],
+    profile: flags.profile,
+    ...hostInput(flags, options),
+  };
+}
+
+/** The part of {@link resolveInput} that is not about this package's own features. */
+export function hostInput(
+  flags: Pick<ResolveFlagValues, "host" | "accept-publisher">,
+  options: GlobalOptions,
+): Pick<LockInput, "hosts" | "acceptPublishers" | "mode" | "dryRun"> {
+  return {
+    hosts: flags.host,
+    acceptPublishers: flags["accept-publisher"],
+    mode: lockMode(options),
+    dryRun: options.dryRun,
+  };
+}
+
+const KINDS = ["dev", "build", "peer", "optional"] as const;
+type Omitted = (typeof KINDS)[number];
+
+interface InstallFlagValues {
+  readonly production: boolean;
+  readonly omit: readonly string[];
+  readonly target: readonly string[];
+  readonly link: string | undefined;
+}
+
+/** The engine's input of {@link INSTALL_FLAGS}. */
+export async function installInput(
+  flags: InstallFlagValues,
+): Promise<Pick<InstallProjectInput, "omit" | "targets" | "link">> {
+  const unknown = flags.omit.find((kind) => !(KINDS as readonly string[]).includes(kind));
+  if (unknown !== undefined) {
+    const { CliError } = await import("../cli-error.ts");
+    throw new CliError({
+      code: "CLI_FLAG_INVALID",
+      message: `Cannot use "${unknown}" for --omit: allowed are ${KINDS.map((kind) => `"${kind}"`).join(", ")}`,
+    });
+  }
+  return {
+    omit: [...new Set([...(flags.omit as readonly Omitted[]), ...(flags.production ? (["dev"] as const) : [])])],
+    ...(flags.target.length === 0 ? {} : { targets: flags.target }),
+    ...(flags.link === undefined ? {} : { link: flags.link as "auto" | "hardlink" | "reflink" | "copy" }),
+  };
+}
+
+/** A lock's changes, one line each. */
+export function changeLines({ added, removed, updated }: LockChanges, style: Style): string[] {
+  return [
+    ...updated.map(({ name, from, to }) => `${style.yellow("~")} ${name} ${from} -> ${to}`),
+    ...added.map(({ name, version }) => `${style.green("+")} ${name} ${version}`),
+    ...removed.map(({ name, version }) => `${style.red("-")} ${name} ${version}`),
+  ];
+}
+
+/** What a lock came to, in one line. */
+export function lockLine({ lock, changed, fresh, changes }: LockOutcome, dryRun: boolean): string {
+  const packages = count(lock.packages.length, "package");
+  if (fresh) return `Lock is up to date: ${packages}`;
+  if (!changed) return `Lock did not change: ${packages}`;
+  const { added, updated, removed } = changes;
+  const verb = dryRun ? "Would lock" : "Locked";
+  return `${verb} ${packages}: ${added.length} added, ${updated.length} updated, ${removed.length} removed`;
+}
+
+/** What an installation came to, in one line. */
+export function installLine({ packages, downloaded, verified, result }: InstallOutcome): string {
+  const parts = [
+    `${downloaded} downloaded`,
+    `${verified} signatures verified`,
+    `generation ${result.generation.number}`,
+  ];
+  return `Installed ${count(packages, "package")} (${parts.join(", ")})`;
+}
+
+/** A lock and an installation as JSON. */
+export function summaryData(lock: LockOutcome, install: InstallOutcome | undefined): object {
+  return {
+    lock: { packages: lock.lock.packages.length, changed: lock.changed, fresh: lock.fresh, ...lock.changes },
+    ...(install === undefined
+      ? {}
+      : {
+          install: {
+            packages: install.packages,
+            downloaded: install.downloaded,
+            downloadedBytes: install.downloadedBytes,
+            verified: install.verified,
+            skipped: install.skipped,
+            generation: install.result.generation.number,
+            previous: install.result.previous,
+            added: install.result.added.map(({ name, version }) => ({ name, version })),
+            removed: install.result.removed.map(({ name, version }) => ({ name, version })),
+            changed: install.result.changed.map(({ from, to }) => ({
+              name: to.name,
+              from: from.version,
+              to: to.version,
+            })),
+          },
+        }),
+  };
+}
+
+/** A finding in one line. */
+export function findingLine({ severity, message, location, hint }: Diagnostic, style: Style): string {
+  const mark = severity === "error" ? style.red("✗") : style.yellow("⚠");
+  const place = `${location.file}:${location.line}`;
+  return `  ${mark} ${place}: ${message}${hint === undefined ? "" : style.dim(` (${hint})`)}`;
+}
