@@ -86,7 +86,11 @@ function tightest(bounds: readonly Comparator[], side: 1 | -1): Comparator | und
 export function simplify(alternative: Alternative): Alternative | undefined {
   const exact = alternative.find(isExact);
   if (exact !== undefined) return alternativeHolds(alternative, exact.semver) ? [exact] : undefined;
-  const lower = tightest(alternative.filter(isLower), 1);
+  // `>=0.0.0` holds for every release: node-semver drops it, and one set needs one spelling.
+  const lower = tightest(
+    alternative.filter((comparator) => isLower(comparator) && comparator.value !== ">=0.0.0"),
+    1,
+  );
   const upper = tightest(alternative.filter(isUpper), -1);
   if (lower !== undefined && upper !== undefined) {
     const order = lower.semver.compare(upper.semver);

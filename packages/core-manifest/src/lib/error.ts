@@ -123,10 +123,15 @@ export function causeMessages(error: unknown): string[] {
   const messages: string[] = [];
   let current: unknown = error instanceof Error ? error.cause : undefined;
   while (current !== undefined && messages.length < 16) {
-    messages.push(current instanceof Error ? current.message : String(current));
+    messages.push(messageOf(current));
     current = current instanceof Error ? current.cause : undefined;
   }
   return messages;
+}
+
+function messageOf(cause: unknown): string {
+  if (cause instanceof Error) return cause.message;
+  return typeof cause === "string" ? cause : `a thrown ${cause === null ? "null" : typeof cause}`;
 }
 
 /** Whether `error` is one of ours, whichever copy of this package made it. */
