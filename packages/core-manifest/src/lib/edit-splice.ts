@@ -8,7 +8,9 @@ export interface Splice {
 /** Applies replacements that do not overlap. */
 export function applySplices(text: string, splices: readonly Splice[]): string {
   let result = text;
-  for (const { start, end, text: inserted } of splices.toSorted((left, right) => right.start - left.start || right.end - left.end)) {
+  for (const { start, end, text: inserted } of splices.toSorted(
+    (left, right) => right.start - left.start || right.end - left.end,
+  )) {
     result = result.slice(0, start) + inserted + result.slice(end);
   }
   return result;
@@ -27,7 +29,7 @@ export function lineStart(text: string, offset: number): number {
 export function lineEnd(text: string, offset: number): number {
   const newline = text.indexOf("\n", offset);
   if (newline === -1) return text.length;
-  return newline > offset && text[newline - 1] === "\r" ? newline - 1 : newline;
+  return newline > 0 && text[newline - 1] === "\r" ? newline - 1 : newline;
 }
 
 /** Offset after the line break of the line. */
@@ -45,7 +47,12 @@ export function indentAt(text: string, offset: number): string {
 }
 
 /** The item at `index` of a bracketed list or table is cut, with one comma; lines that become empty go whole. */
-export function cutItem(text: string, items: readonly { start: number; end: number }[], index: number, commaAfter: number | undefined): Splice {
+export function cutItem(
+  text: string,
+  items: readonly { start: number; end: number }[],
+  index: number,
+  commaAfter: number | undefined,
+): Splice {
   const item = items[index]!;
   const end = commaAfter ?? item.end;
   const [from, to] = [lineStart(text, item.start), lineEnd(text, end)];

@@ -1,7 +1,17 @@
 import type { AST } from "toml-eslint-parser";
 import { tomlKey } from "./dialects/toml-text.ts";
 import { parseTomlSyntax } from "./dialects/toml-tree.ts";
-import { applySplices, cutItem, indentAt, isBlank, lineEnd, lineStart, newlineOf, nextLine, type Splice } from "./edit-splice.ts";
+import {
+  applySplices,
+  cutItem,
+  indentAt,
+  isBlank,
+  lineEnd,
+  lineStart,
+  newlineOf,
+  nextLine,
+  type Splice,
+} from "./edit-splice.ts";
 
 interface Pair {
   readonly path: readonly string[];
@@ -34,7 +44,7 @@ function open(text: string): Document {
   for (const item of program.body[0].body) {
     if (item.type === "TOMLKeyValue") pairs.push({ path: keyTexts(item.key), node: item, tablePath: [] });
     else if (item.resolvedKey.every((key) => typeof key === "string")) {
-      const tablePath = item.resolvedKey as string[];
+      const tablePath = item.resolvedKey;
       sections.push({ path: tablePath, node: item });
       for (const pair of item.body) pairs.push({ path: [...tablePath, ...keyTexts(pair.key)], node: pair, tablePath });
     }
@@ -57,12 +67,17 @@ export type TomlPresence = "absent" | "value" | "table";
 export function tomlPresence(text: string, path: readonly string[]): TomlPresence {
   const document = open(text);
   if (document.pairs.some((pair) => equal(pair.path, path))) return "value";
-  const inside = document.pairs.some((pair) => startsWith(pair.path, path)) || document.sections.some((section) => startsWith(section.path, path));
+  const inside =
+    document.pairs.some((pair) => startsWith(pair.path, path)) ||
+    document.sections.some((section) => startsWith(section.path, path));
   return inside ? "table" : "absent";
 }
 
 /** The pair that is at `path`, or an inline table on the way to it with the rest of the path. */
-function find(document: Document, path: readonly string[]): { value: AST.TOMLContentNode; rest: readonly string[] } | undefined {
+function find(
+  document: Document,
+  path: readonly string[],
+): { value: AST.TOMLContentNode; rest: readonly string[] } | undefined {
   const pair = document.pairs.find((candidate) => startsWith(path, candidate.path));
   return pair === undefined ? undefined : { value: pair.node.value, rest: path.slice(pair.path.length) };
 }
@@ -103,11 +118,21 @@ function insertNew(document: Document, path: readonly string[], valueText: strin
   const section = parent.length === 0 ? undefined : sections.findLast((candidate) => equal(candidate.path, parent));
   if (section !== undefined) {
     const last = section.node.body.at(-1);
-    return lineAfter(text, last === undefined ? { start: section.node.range[0], end: headerEnd(document, section.node) } : span(last), line);
+    return lineAfter(
+      text,
+      last === undefined ? { start: section.node.range[0], end: headerEnd(document, section.node) } : span(last),
+      line,
+    );
   }
-  const sibling = pairs.findLast((pair) => startsWith(pair.path, parent) && pair.tablePath.length < parent.length + 1 && startsWith(parent, pair.tablePath));
+  const sibling = pairs.findLast(
+    (pair) =>
+      startsWith(pair.path, parent) && pair.tablePath.length < parent.length + 1 && startsWith(parent, pair.tablePath),
+  );
   if (sibling !== undefined) {
-    const dotted = parent.slice(sibling.tablePath.length).map((key) => `${tomlKey(key)}.`).join("");
+    const dotted = parent
+      .slice(sibling.tablePath.length)
+      .map((key) => `${tomlKey(key)}.`)
+      .join("");
     return lineAfter(text, span(sibling.node), `${dotted}${line}`);
   }
   return parent.length === 0 ? insertFirst(document, line) : appendSection(document, parent, line);
@@ -147,7 +172,8 @@ function cutInside(document: Document, value: AST.TOMLContentNode, path: readonl
   if (value.type !== "TOMLInlineTable") return undefined;
   for (const [index, pair] of value.body.entries()) {
     const keys = keyTexts(pair.key);
-    if (startsWith(keys, path)) return cutItem(document.text, value.body.map(span), index, commaAfter(document, pair.range[1]));
+    if (startsWith(keys, path))
+      return cutItem(document.text, value.body.map(span), index, commaAfter(document, pair.range[1]));
     if (startsWith(path, keys)) return cutInside(document, pair.value, path.slice(keys.length));
   }
   return undefined;
@@ -155,7 +181,11 @@ function cutInside(document: Document, value: AST.TOMLContentNode, path: readonl
 
 function cutLines(text: string, start: number, end: number): Splice {
   const from = lineStart(text, start);
-  return { start: isBlank(text, from, start) ? from : start, end: nextLine(text, end), text: "" };
+  const to = nextLine(text, end);
+  if (!isBlank(text, from, start)) return { start, end: to, text: "" };
+  // A last line without a line break takes the one before it along, so that the file still ends without.
+  const atEnd = to === text.length && !text.endsWith("\n") && from > 0;
+  return { start: atEnd ? lineEnd(text, from - 1) : from, end: to, text: "" };
 }
 
 /** Removes a key with all that is below it, whole lines with their comments; other bytes stay. */
@@ -165,7 +195,9 @@ export function removeTomlValue(text: string, path: readonly string[]): string {
   for (const section of document.sections) {
     if (!startsWith(section.path, path)) continue;
     const last = section.node.body.at(-1);
-    splices.push(cutLines(text, section.node.range[0], last === undefined ? headerEnd(document, section.node) : last.range[1]));
+    splices.push(
+      cutLines(text, section.node.range[0], last === undefined ? headerEnd(document, section.node) : last.range[1]),
+    );
   }
   for (const pair of document.pairs) {
     if (startsWith(pair.tablePath, path)) continue;
@@ -182,7 +214,9 @@ function arrayAt(document: Document, path: readonly string[]): AST.TOMLArray | u
   let found = find(document, path);
   while (found !== undefined && found.rest.length > 0 && found.value.type === "TOMLInlineTable") {
     const rest: readonly string[] = found.rest;
-    const pair: AST.TOMLKeyValue | undefined = found.value.body.find((candidate) => startsWith(rest, keyTexts(candidate.key)));
+    const pair: AST.TOMLKeyValue | undefined = found.value.body.find((candidate) =>
+      startsWith(rest, keyTexts(candidate.key)),
+    );
     found = pair === undefined ? undefined : { value: pair.value, rest: rest.slice(pair.key.keys.length) };
   }
   return found?.rest.length === 0 && found.value.type === "TOMLArray" ? found.value : undefined;
@@ -194,7 +228,8 @@ export function appendTomlItem(text: string, path: readonly string[], itemText: 
   const array = arrayAt(document, path);
   if (array === undefined) return setTomlValue(text, path, `[${itemText}]`);
   const last = array.elements.at(-1);
-  if (last === undefined) return applySplices(text, [{ start: array.range[0] + 1, end: array.range[0] + 1, text: itemText }]);
+  if (last === undefined)
+    return applySplices(text, [{ start: array.range[0] + 1, end: array.range[0] + 1, text: itemText }]);
   const comma = commaAfter(document, last.range[1]);
   const end = lineEnd(text, comma ?? last.range[1]);
   const ownLine = end < array.range[1] - 1 && isBlank(text, lineStart(text, last.range[0]), last.range[0]);
@@ -209,9 +244,14 @@ export function appendTomlItem(text: string, path: readonly string[], itemText: 
 }
 
 /** Replaces (or, without `itemText`, removes) the items of a list of strings that `matches` accepts. */
-export function editTomlItems(text: string, path: readonly string[], matches: (item: string) => boolean, itemText?: string): string {
+export function editTomlItems(
+  text: string,
+  path: readonly string[],
+  matches: (item: string) => boolean,
+  itemText?: string,
+): string {
   let result = text;
-  for (let index = 0; ; ) {
+  for (let index = 0; ;) {
     const document = open(result);
     const elements = arrayAt(document, path)?.elements ?? [];
     const element = elements[index];
@@ -221,7 +261,10 @@ export function editTomlItems(text: string, path: readonly string[], matches: (i
       index += 1;
       continue;
     }
-    if (itemText === undefined) result = applySplices(result, [cutItem(result, elements.map(span), index, commaAfter(document, element.range[1]))]);
+    if (itemText === undefined)
+      result = applySplices(result, [
+        cutItem(result, elements.map(span), index, commaAfter(document, element.range[1])),
+      ]);
     else {
       result = applySplices(result, [{ ...span(element), text: itemText }]);
       index += 1;

@@ -1,7 +1,17 @@
 import type { Document, Pair, ParsedNode, YAMLMap, YAMLSeq } from "yaml";
 import { yamlLibrary } from "./dialects/library.ts";
 import { parseYamlSyntax } from "./dialects/yaml-tree.ts";
-import { applySplices, cutItem, indentAt, isBlank, lineEnd, lineStart, newlineOf, nextLine, type Splice } from "./edit-splice.ts";
+import {
+  applySplices,
+  cutItem,
+  indentAt,
+  isBlank,
+  lineEnd,
+  lineStart,
+  newlineOf,
+  nextLine,
+  type Splice,
+} from "./edit-splice.ts";
 
 type YamlPair = Pair<ParsedNode, ParsedNode | null>;
 
@@ -10,26 +20,32 @@ const WORDS = new Set(["true", "false", "null", "yes", "no", "on", "off", "y", "
 
 /** A value in flow style, which may stand anywhere. */
 export function yamlValue(value: unknown): string {
-  if (typeof value === "string") return PLAIN.test(value) && !WORDS.has(value.toLowerCase()) ? value : JSON.stringify(value);
+  if (typeof value === "string")
+    return PLAIN.test(value) && !WORDS.has(value.toLowerCase()) ? value : JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(yamlValue).join(", ")}]`;
   if (typeof value === "object" && value !== null) {
-    return `{ ${Object.entries(value).map(([key, inner]) => `${yamlValue(key)}: ${yamlValue(inner)}`).join(", ")} }`;
+    return `{ ${Object.entries(value)
+      .map(([key, inner]) => `${yamlValue(key)}: ${yamlValue(inner)}`)
+      .join(", ")} }`;
   }
-  return String(value ?? null);
+  return typeof value === "number" || typeof value === "boolean" || typeof value === "bigint" ? String(value) : "null";
 }
 
-function spanOf(node: { range?: readonly [number, number, number] | null | undefined } | null | undefined): { start: number; end: number } {
+function spanOf(node: { range?: readonly [number, number, number] | null | undefined } | null | undefined): {
+  start: number;
+  end: number;
+} {
   return { start: node?.range?.[0] ?? 0, end: node?.range?.[1] ?? 0 };
 }
 
 function pairAt(map: unknown, key: string): YamlPair | undefined {
   const yaml = yamlLibrary();
   if (!yaml.isMap(map)) return undefined;
-  return (map as YAMLMap).items.find((pair) => yaml.isScalar(pair.key) && String(pair.key.value) === key) as YamlPair | undefined;
+  return map.items.find((pair) => yaml.isScalar(pair.key) && String(pair.key.value) === key) as YamlPair | undefined;
 }
 
 function nodeAt(document: Document.Parsed, path: readonly string[]): ParsedNode | null | undefined {
-  let node: ParsedNode | null | undefined = document.contents as ParsedNode | null;
+  let node: ParsedNode | null | undefined = document.contents;
   for (const key of path) node = pairAt(node, key)?.value;
   return node;
 }
@@ -42,7 +58,10 @@ function isFlow(node: ParsedNode | null | undefined): boolean {
 function itemSpans(node: YAMLSeq | YAMLMap): { start: number; end: number }[] {
   const yaml = yamlLibrary();
   if (yaml.isSeq(node)) return node.items.map((item) => spanOf(item as ParsedNode));
-  return (node.items as YamlPair[]).map((pair) => ({ start: spanOf(pair.key).start, end: pair.value === null ? spanOf(pair.key).end : Math.max(spanOf(pair.key).end, spanOf(pair.value).end) }));
+  return (node.items as YamlPair[]).map((pair) => ({
+    start: spanOf(pair.key).start,
+    end: pair.value === null ? spanOf(pair.key).end : Math.max(spanOf(pair.key).end, spanOf(pair.value).end),
+  }));
 }
 
 /** End of an item's last line of content: a block value's range reaches over the line break. */
@@ -56,30 +75,41 @@ function appendTo(text: string, node: YAMLSeq | YAMLMap, itemText: string): Spli
   const spans = itemSpans(node);
   const last = spans.at(-1);
   if (last === undefined) {
-    const start = spanOf(node as unknown as ParsedNode).start;
+    const start = spanOf(node).start;
     return { start: start + 1, end: start + 1, text: itemText };
   }
   if (isFlow(node as unknown as ParsedNode)) return { start: last.end, end: last.end, text: `, ${itemText}` };
   const at = contentEnd(text, last.end);
-  const dash = yamlLibrary().isSeq(node) ? /^[ \t]*-[ \t]+/.exec(text.slice(lineStart(text, spans[0]!.start), spans[0]!.start))?.[0] : indentAt(text, spans[0]!.start);
+  const dash = yamlLibrary().isSeq(node)
+    ? /^[ \t]*-[ \t]+/.exec(text.slice(lineStart(text, spans[0]!.start), spans[0]!.start))?.[0]
+    : indentAt(text, spans[0]!.start);
   return { start: at, end: at, text: `${newlineOf(text)}${dash ?? "- "}${itemText}` };
 }
 
 /** The map's own pair is made at the end of the file. */
 function appendPair(text: string, line: string): Splice {
   const newline = newlineOf(text);
-  return { start: text.length, end: text.length, text: `${text === "" || text.endsWith("\n") ? "" : newline}${line}${newline}` };
+  return {
+    start: text.length,
+    end: text.length,
+    text: `${text === "" || text.endsWith("\n") ? "" : newline}${line}${newline}`,
+  };
 }
 
 /** A pair whose value is missing (`key:`) or to be replaced. */
 function replaceValue(pair: YamlPair, text: string, valueText: string): Splice {
   const { value } = pair;
   if (value !== null && value.range[1] > value.range[0]) {
-    const end = isFlow(value) || yamlLibrary().isScalar(value) ? value.range[1] : Math.max(value.range[0], contentEnd(text, value.range[1]));
+    const end =
+      isFlow(value) || yamlLibrary().isScalar(value)
+        ? value.range[1]
+        : Math.max(value.range[0], contentEnd(text, value.range[1]));
     const start = value.range[0];
     // A block value starts on a line of its own, a flow value stands behind the colon.
     const colon = text.indexOf(":", spanOf(pair.key).end) + 1;
-    return isBlank(text, colon, start) && text.slice(colon, start).includes("\n") ? { start: colon, end, text: ` ${valueText}` } : { start, end, text: valueText };
+    return isBlank(text, colon, start) && text.slice(colon, start).includes("\n")
+      ? { start: colon, end, text: ` ${valueText}` }
+      : { start, end, text: valueText };
   }
   const colon = text.indexOf(":", spanOf(pair.key).end) + 1;
   return { start: colon, end: colon, text: ` ${valueText}` };
@@ -90,7 +120,7 @@ export function appendYamlItem(text: string, path: readonly string[], itemText: 
   const yaml = yamlLibrary();
   const document = parseYamlSyntax(text);
   const node = nodeAt(document, path);
-  if (yaml.isSeq(node)) return applySplices(text, [appendTo(text, node as unknown as YAMLSeq, itemText)]);
+  if (yaml.isSeq(node)) return applySplices(text, [appendTo(text, node, itemText)]);
   const pair = pairAt(nodeAt(document, path.slice(0, -1)), path.at(-1)!);
   if (pair !== undefined) return applySplices(text, [replaceValue(pair, text, `[${itemText}]`)]);
   if (path.length > 1) return setYamlValue(text, path, `[${itemText}]`);
@@ -107,7 +137,7 @@ export function setYamlValue(text: string, path: readonly string[], valueText: s
   if (pair !== undefined) return applySplices(text, [replaceValue(pair, text, valueText)]);
   const line = `${yamlValue(key)}: ${valueText}`;
   if (path.length === 1) return applySplices(text, [appendPair(text, line)]);
-  if (yaml.isMap(parent)) return applySplices(text, [appendTo(text, parent as unknown as YAMLMap, line)]);
+  if (yaml.isMap(parent)) return applySplices(text, [appendTo(text, parent, line)]);
   return setYamlValue(text, path.slice(0, -1), `{ ${line} }`);
 }
 
@@ -156,8 +186,11 @@ export function removeYamlValue(text: string, path: readonly string[]): string {
   const map = parent as unknown as YAMLMap;
   const index = (map.items as unknown as YamlPair[]).findIndex((pair) => pair === pairAt(parent, path.at(-1)!));
   if (index === -1) return text;
-  const outer = parentPath.length === 0 ? undefined : pairAt(nodeAt(document, parentPath.slice(0, -1)), parentPath.at(-1)!);
-  return applySplices(text, [map.items.length === 1 && outer !== undefined ? replaceValue(outer, text, "{}") : cut(text, map, index)]);
+  const outer =
+    parentPath.length === 0 ? undefined : pairAt(nodeAt(document, parentPath.slice(0, -1)), parentPath.at(-1)!);
+  return applySplices(text, [
+    map.items.length === 1 && outer !== undefined ? replaceValue(outer, text, "{}") : cut(text, map, index),
+  ]);
 }
 
 /** Whether the value at `path` is a list, a map, something else or not there. */

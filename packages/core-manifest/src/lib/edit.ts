@@ -14,7 +14,14 @@ import { isLadingError } from "./error.ts";
 import { comparableDependency, differences, same } from "./manifest-compare.ts";
 import { ManifestError } from "./manifest-error.ts";
 import { parseManifest, readManifest, type ReadManifestOptions } from "./manifest-read.ts";
-import type { DependencyKind, Diagnostic, DialectId, ManifestDependency, PackageManifest, WorkspaceTable } from "./manifest.ts";
+import type {
+  DependencyKind,
+  Diagnostic,
+  DialectId,
+  ManifestDependency,
+  PackageManifest,
+  WorkspaceTable,
+} from "./manifest.ts";
 import { canonicalName, tryParsePackageName } from "./name.ts";
 
 /** Which file is edited. */
@@ -68,7 +75,12 @@ function notExpressible(options: EditOptions, name: string, problem: string): Ma
   });
 }
 
-function editFailed(options: EditOptions, what: string, problem: string, diagnostics: readonly Diagnostic[] = []): ManifestError {
+function editFailed(
+  options: EditOptions,
+  what: string,
+  problem: string,
+  diagnostics: readonly Diagnostic[] = [],
+): ManifestError {
   const first = diagnostics.find(({ severity }) => severity === "error");
   return new ManifestError({
     code: "MANIFEST_EDIT_FAILED",
@@ -88,9 +100,17 @@ function readBack(text: string, options: EditOptions, what: string): PackageMani
 }
 
 /** Everything but the dependencies has to be what it was. */
-function checkOthers(before: PackageManifest, after: PackageManifest, options: EditOptions, what: string, allowed: (key: string) => boolean): void {
+function checkOthers(
+  before: PackageManifest,
+  after: PackageManifest,
+  options: EditOptions,
+  what: string,
+  allowed: (key: string) => boolean,
+): void {
   const others = { ...before, dependencies: [] };
-  const changed = [...differences(others, after), ...differences({ ...after, dependencies: [] }, before)].filter((key) => !allowed(key));
+  const changed = [...differences(others, after), ...differences({ ...after, dependencies: [] }, before)].filter(
+    (key) => !allowed(key),
+  );
   if (changed.length > 0) throw editFailed(options, what, `"${changed[0]!}" would change as well`);
 }
 
@@ -101,16 +121,23 @@ function withRequirement(options: AddDependencyOptions): ManifestDependency {
   if (dependency.requirement !== undefined || dependency.workspace) return dependency;
   const { syntax } = DIALECTS[dialect];
   const { canonicalRequirement } = dependency;
-  if (canonicalRequirement === undefined) return dependency.source.type === "registry" ? { ...dependency, requirement: "*" } : dependency;
+  if (canonicalRequirement === undefined)
+    return dependency.source.type === "registry" ? { ...dependency, requirement: "*" } : dependency;
   const requirement = canonicalRequirement === "*" ? "*" : respell(canonicalRequirement, syntax);
-  if (requirement === undefined) throw notExpressible(options, dependency.name, `"${dialect}" has no words for the requirement "${canonicalRequirement}"`);
+  if (requirement === undefined)
+    throw notExpressible(
+      options,
+      dependency.name,
+      `"${dialect}" has no words for the requirement "${canonicalRequirement}"`,
+    );
   return { ...dependency, requirement };
 }
 
 function addToPlainToml(text: string, dependency: ManifestDependency): string {
   const path = [DEPENDENCY_TABLES[dependency.kind], dependency.name];
   const presence = tomlPresence(text, path);
-  if (presence !== "table") return setTomlValue(text, path, tomlValue(dependencyValue(dependency, dependency.requirement), Infinity));
+  if (presence !== "table")
+    return setTomlValue(text, path, tomlValue(dependencyValue(dependency, dependency.requirement), Infinity));
   return setFields(text, path, dependencyTable(dependency, dependency.requirement));
 }
 
@@ -140,7 +167,9 @@ const PYTHON_LISTS: Readonly<Record<DependencyKind, (own: readonly string[]) => 
 };
 
 function ownPath(text: string): readonly string[] {
-  return tomlPresence(text, ["tool", "revitpy"]) === "absent" && tomlPresence(text, ["revitpy"]) !== "absent" ? ["revitpy"] : ["tool", "revitpy"];
+  return tomlPresence(text, ["tool", "revitpy"]) === "absent" && tomlPresence(text, ["revitpy"]) !== "absent"
+    ? ["revitpy"]
+    : ["tool", "revitpy"];
 }
 
 function namesPython(name: string): (item: string) => boolean {
@@ -152,16 +181,23 @@ function namesPython(name: string): (item: string) => boolean {
 
 /** Lists of `[project.optional-dependencies]` (and of RevitPy's own table) that hold a package. */
 function extraPaths(text: string, name: string): (readonly string[])[] {
-  const bases = [["project", "optional-dependencies"], [...ownPath(text), "dependencies", "optional"]];
+  const bases = [
+    ["project", "optional-dependencies"],
+    [...ownPath(text), "dependencies", "optional"],
+  ];
   return bases.flatMap((base) =>
     Object.entries(tableOf(text, base))
-      .filter(([, items]) => Array.isArray(items) && items.some((item) => typeof item === "string" && namesPython(name)(item)))
+      .filter(
+        ([, items]) =>
+          Array.isArray(items) && items.some((item) => typeof item === "string" && namesPython(name)(item)),
+      )
       .map(([extra]) => [...base, extra]),
   );
 }
 
 function addToPyproject(text: string, dependency: ManifestDependency, options: EditOptions): string {
-  if (dependency.name.includes("/")) throw notExpressible(options, dependency.name, "PEP 508 has no names with a namespace");
+  if (dependency.name.includes("/"))
+    throw notExpressible(options, dependency.name, "PEP 508 has no names with a namespace");
   if (dependency.workspace) throw notExpressible(options, dependency.name, `"${options.dialect}" has no workspaces`);
   const own = ownPath(text);
   const item = tomlString(pep508(dependency, dependency.requirement));
@@ -169,7 +205,11 @@ function addToPyproject(text: string, dependency: ManifestDependency, options: E
   const extras = dependency.kind === "normal" ? extraPaths(text, dependency.name) : [];
   const plainPath = PYTHON_LISTS[dependency.kind](own);
   const asExtra = dependency.optional && dependency.kind === "normal";
-  const paths = asExtra ? (extras.length > 0 ? extras : [["project", "optional-dependencies", dependency.name]]) : [plainPath];
+  const paths = asExtra
+    ? extras.length > 0
+      ? extras
+      : [["project", "optional-dependencies", dependency.name]]
+    : [plainPath];
   let result = asExtra ? editTomlItems(text, plainPath, matches) : text;
   if (!asExtra) for (const path of extras) result = editTomlItems(result, path, matches);
   for (const path of paths) {
@@ -188,20 +228,25 @@ function setPythonSource(text: string, dependency: ManifestDependency, own: read
   const path = [...own, "sources", dependency.name];
   const source = sourceTable(dependency, dependency.kind === "normal");
   if (source === undefined) return tomlPresence(text, path) === "absent" ? text : removeTomlValue(text, path);
-  return tomlPresence(text, path) === "table" ? setFields(text, path, source) : setTomlValue(text, path, tomlValue(new InlineTable(source), Infinity));
+  return tomlPresence(text, path) === "table"
+    ? setFields(text, path, source)
+    : setTomlValue(text, path, tomlValue(new InlineTable(source), Infinity));
 }
 
 const PACK_KEYS: Readonly<Record<DependencyKind, string>> = DEPENDENCY_TABLES;
 
 function packPath(text: string, kind: DependencyKind): readonly string[] {
   const key = PACK_KEYS[kind];
-  const inIndexForm = ["packs", "attune_version", "python_version", "nodejs_version"].some((name) => yamlShape(text, [key, name]) !== "absent");
+  const inIndexForm = ["packs", "attune_version", "python_version", "nodejs_version"].some(
+    (name) => yamlShape(text, [key, name]) !== "absent",
+  );
   return inIndexForm ? [key, "packs"] : [key];
 }
 
 function namesPack(name: string): (item: unknown) => boolean {
   return (item) => {
-    if (typeof item === "string") return canonical(/^[A-Za-z0-9._/-]*/.exec(item.trim())![0].replace(/[._/-]+$/, "")) === canonical(name);
+    if (typeof item === "string")
+      return canonical(/^[A-Za-z0-9._/-]*/.exec(item.trim())![0].replace(/[._/-]+$/, "")) === canonical(name);
     if (typeof item !== "object" || item === null) return false;
     const { ref, name: other } = item as { ref?: unknown; name?: unknown };
     return canonical(String(ref ?? other)) === canonical(name);
@@ -231,7 +276,9 @@ function tableOfYaml(text: string, path: readonly string[]): readonly unknown[] 
 
 /** The key under which a package is already listed, so that its spelling stays. */
 function presentName(before: PackageManifest, dependency: ManifestDependency): string {
-  const present = before.dependencies.find(({ kind, name }) => kind === dependency.kind && canonical(name) === canonical(dependency.name));
+  const present = before.dependencies.find(
+    ({ kind, name }) => kind === dependency.kind && canonical(name) === canonical(dependency.name),
+  );
   return present?.name ?? dependency.name;
 }
 
@@ -239,7 +286,9 @@ function expectedOf(dependency: ManifestDependency, after: ManifestDependency): 
   // What a workspace fills in is not in the file, so it cannot be expected of the edit.
   if (dependency.workspace) return { ...after, features: [...after.features] };
   const { canonicalRequirement: _canonical, ...rest } = dependency;
-  return dependency.requirement === undefined || after.canonicalRequirement === undefined ? rest : { ...rest, canonicalRequirement: after.canonicalRequirement };
+  return dependency.requirement === undefined || after.canonicalRequirement === undefined
+    ? rest
+    : { ...rest, canonicalRequirement: after.canonicalRequirement };
 }
 
 /**
@@ -258,15 +307,25 @@ export function addDependency(text: string, options: AddDependencyOptions): stri
   const after = readBack(result, options, what);
   const others = ({ kind, name }: ManifestDependency): boolean => kind !== dependency.kind || name !== dependency.name;
   const added = after.dependencies.find((candidate) => !others(candidate));
-  if (added === undefined || !sayTheSame(expectedOf(dependency, added), added)) throw editFailed(options, what, "it would not read back as it was asked for");
-  if (!sameLists(before.dependencies.filter(others), after.dependencies.filter(others))) throw editFailed(options, what, "another dependency would change as well");
-  checkOthers(before, after, options, what, (key) => options.dialect === "pyproject.toml" && key.startsWith("features."));
+  if (added === undefined || !sayTheSame(expectedOf(dependency, added), added))
+    throw editFailed(options, what, "it would not read back as it was asked for");
+  if (!sameLists(before.dependencies.filter(others), after.dependencies.filter(others)))
+    throw editFailed(options, what, "another dependency would change as well");
+  checkOthers(
+    before,
+    after,
+    options,
+    what,
+    (key) => options.dialect === "pyproject.toml" && key.startsWith("features."),
+  );
   return result;
 }
 
 function insert(text: string, dependency: ManifestDependency, options: EditOptions): string {
   if (options.dialect === "pack.yaml") return addToPack(text, dependency, options);
-  return options.dialect === "pyproject.toml" ? addToPyproject(text, dependency, options) : addToPlainToml(text, dependency);
+  return options.dialect === "pyproject.toml"
+    ? addToPyproject(text, dependency, options)
+    : addToPlainToml(text, dependency);
 }
 
 function sayTheSame(left: ManifestDependency, right: ManifestDependency): boolean {
@@ -299,13 +358,16 @@ function splice(options: EditOptions, what: string, edit: () => string): string 
 function removeOne(text: string, dependency: ManifestDependency, dialect: DialectId, stillUsed: boolean): string {
   if (dialect === "pack.yaml") {
     const path = packPath(text, dependency.kind);
-    return yamlShape(text, path) === "map" ? removeYamlValue(text, [...path, dependency.name]) : editYamlItems(text, path, namesPack(dependency.name));
+    return yamlShape(text, path) === "map"
+      ? removeYamlValue(text, [...path, dependency.name])
+      : editYamlItems(text, path, namesPack(dependency.name));
   }
   if (dialect !== "pyproject.toml") return removeTomlValue(text, [DEPENDENCY_TABLES[dependency.kind], dependency.name]);
   const own = ownPath(text);
   const matches = namesPython(dependency.name);
   let result = editTomlItems(text, PYTHON_LISTS[dependency.kind](own), matches);
-  if (dependency.kind === "normal") for (const path of extraPaths(result, dependency.name)) result = editTomlItems(result, path, matches);
+  if (dependency.kind === "normal")
+    for (const path of extraPaths(result, dependency.name)) result = editTomlItems(result, path, matches);
   return stillUsed ? result : removeTomlValue(result, [...own, "sources", dependency.name]);
 }
 
@@ -316,19 +378,34 @@ function removeOne(text: string, dependency: ManifestDependency, dialect: Dialec
  */
 export function removeDependency(text: string, options: RemoveDependencyOptions): string {
   const before = parseManifest(text, readOptions(options));
-  const isMeant = ({ kind, name }: ManifestDependency): boolean => canonical(name) === canonical(options.name) && (options.kinds?.includes(kind) ?? true);
+  const isMeant = ({ kind, name }: ManifestDependency): boolean =>
+    canonical(name) === canonical(options.name) && (options.kinds?.includes(kind) ?? true);
   const meant = before.dependencies.filter(isMeant);
   const what = `remove "${options.name}"`;
   if (meant.length === 0) throw notFound(before, options);
-  const stillUsed = before.dependencies.some((dependency) => canonical(dependency.name) === canonical(options.name) && !isMeant(dependency));
+  const stillUsed = before.dependencies.some(
+    (dependency) => canonical(dependency.name) === canonical(options.name) && !isMeant(dependency),
+  );
   const result = splice(options, what, () => {
     let edited = text;
     for (const dependency of meant) edited = removeOne(edited, dependency, options.dialect, stillUsed);
     return edited;
   });
   const after = readBack(result, options, what);
-  if (!sameLists(before.dependencies.filter((dependency) => !isMeant(dependency)), after.dependencies)) throw editFailed(options, what, "another dependency would change as well");
-  checkOthers(before, after, options, what, (key) => options.dialect === "pyproject.toml" && key.startsWith("features."));
+  if (
+    !sameLists(
+      before.dependencies.filter((dependency) => !isMeant(dependency)),
+      after.dependencies,
+    )
+  )
+    throw editFailed(options, what, "another dependency would change as well");
+  checkOthers(
+    before,
+    after,
+    options,
+    what,
+    (key) => options.dialect === "pyproject.toml" && key.startsWith("features."),
+  );
   return result;
 }
 
@@ -338,7 +415,10 @@ function notFound(before: PackageManifest, options: RemoveDependencyOptions): Ma
   return new ManifestError({
     code: "MANIFEST_DEPENDENCY_NOT_FOUND",
     message: `Cannot remove "${options.name}" from "${options.file}": it is not there${kinds}`,
-    hint: names.length === 0 ? "The manifest has no dependencies" : `It has ${names.slice(0, 12).join(", ")}${names.length > 12 ? ", ..." : ""}`,
+    hint:
+      names.length === 0
+        ? "The manifest has no dependencies"
+        : `It has ${names.slice(0, 12).join(", ")}${names.length > 12 ? ", ..." : ""}`,
     file: options.file,
     name: options.name,
   });
@@ -355,7 +435,8 @@ function withValue(table: PlainTable, path: readonly string[], value: unknown): 
   const [key, ...rest] = path;
   const { [key!]: present, ...others } = table;
   if (rest.length === 0) return value === undefined ? others : { ...others, [key!]: value };
-  const inner = typeof present === "object" && present !== null && !Array.isArray(present) ? (present as PlainTable) : {};
+  const inner =
+    typeof present === "object" && present !== null && !Array.isArray(present) ? (present as PlainTable) : {};
   return { ...others, [key!]: withValue(inner, rest, value) };
 }
 
@@ -364,7 +445,12 @@ function withoutEmpty(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutEmpty);
   if (typeof value !== "object" || value === null || "toJSON" in value) return value;
   const entries = Object.entries(value).map(([key, inner]) => [key, withoutEmpty(inner)] as const);
-  return Object.fromEntries(entries.filter(([, inner]) => !(typeof inner === "object" && inner !== null && !Array.isArray(inner) && Object.keys(inner).length === 0)));
+  return Object.fromEntries(
+    entries.filter(
+      ([, inner]) =>
+        !(typeof inner === "object" && inner !== null && !Array.isArray(inner) && Object.keys(inner).length === 0),
+    ),
+  );
 }
 
 /**
@@ -378,15 +464,19 @@ export function setValue(text: string, options: SetValueOptions): string {
   const what = `set "${path.join(".")}"`;
   if (path.length === 0) throw editFailed(options, what, "no key is named");
   const result = splice(options, what, () => {
-    if (dialect === "pack.yaml") return value === undefined ? removeYamlValue(text, path) : setYamlValue(text, path, yamlValue(value));
+    if (dialect === "pack.yaml")
+      return value === undefined ? removeYamlValue(text, path) : setYamlValue(text, path, yamlValue(value));
     return value === undefined ? removeTomlValue(text, path) : setTomlValue(text, path, tomlValue(inline(value)));
   });
   readBack(result, options, what);
   const expected = withValue(plainDocument(text, dialect), path, value);
-  if (!same(withoutEmpty(expected), withoutEmpty(plainDocument(result, dialect)))) throw editFailed(options, what, "something else would change as well");
+  if (!same(withoutEmpty(expected), withoutEmpty(plainDocument(result, dialect))))
+    throw editFailed(options, what, "something else would change as well");
   return result;
 }
 
 function inline(value: unknown): unknown {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? new InlineTable(value as PlainTable) : value;
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? new InlineTable(value as PlainTable)
+    : value;
 }

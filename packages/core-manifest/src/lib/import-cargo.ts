@@ -10,8 +10,39 @@ import { finding, unreadable, type Finding, type ImportOptions, type ImportedMan
 import type { ManifestDiagnosticCode } from "./manifest-error.ts";
 import type { Diagnostic, PackageManifest } from "./manifest.ts";
 
-const PACKAGE_KEYS = new Set(["name", "version", "authors", "description", "license", "license-file", "repository", "homepage", "documentation", "readme", "keywords", "categories", "edition", "include", "exclude", "publish", "metadata"]);
-const DEPENDENCY_KEYS = new Set(["version", "features", "path", "git", "tag", "branch", "rev", "registry", "optional", "default-features", "package", "workspace"]);
+const PACKAGE_KEYS = new Set([
+  "name",
+  "version",
+  "authors",
+  "description",
+  "license",
+  "license-file",
+  "repository",
+  "homepage",
+  "documentation",
+  "readme",
+  "keywords",
+  "categories",
+  "edition",
+  "include",
+  "exclude",
+  "publish",
+  "metadata",
+]);
+const DEPENDENCY_KEYS = new Set([
+  "version",
+  "features",
+  "path",
+  "git",
+  "tag",
+  "branch",
+  "rev",
+  "registry",
+  "optional",
+  "default-features",
+  "package",
+  "workspace",
+]);
 const WORKSPACE_KEYS = new Set(["members", "exclude", "package", "dependencies"]);
 const DEPENDENCY_TABLES: Readonly<Record<string, string>> = {
   dependencies: "dependencies",
@@ -37,7 +68,12 @@ function note(importing: Importing, place: Span, what: Finding): void {
   importing.findings.push(finding(importing.reading.file, importing.reading.locate(place), what));
 }
 
-function drop(importing: Importing, entry: LocatedEntry, key: string, problem = "it has no counterpart here and was left out"): void {
+function drop(
+  importing: Importing,
+  entry: LocatedEntry,
+  key: string,
+  problem = "it has no counterpart here and was left out",
+): void {
   note(importing, entry.keySpan, { code: "IMPORT_KEY_DROPPED", key, problem });
 }
 
@@ -67,7 +103,11 @@ function chosen(table: LocatedTable, key: string, value: string | undefined): vo
   table.entries.set(key, { key, keySpan: present?.keySpan ?? place, node: textNode(value, present?.node ?? place) });
 }
 
-function importPackage(importing: Importing, node: LocatedNode, options: ImportOptions): { table: LocatedNode; rust: string | undefined } {
+function importPackage(
+  importing: Importing,
+  node: LocatedNode,
+  options: ImportOptions,
+): { table: LocatedNode; rust: string | undefined } {
   if (node.kind !== "table") return { table: node, rust: undefined };
   const rust = node.entries.get("rust-version")?.node;
   const known = new Set([...PACKAGE_KEYS, "rust-version"]);
@@ -95,7 +135,12 @@ function renamed(table: LocatedTable, from: string, to: string): LocatedTable {
   return tableWith(table, entries);
 }
 
-const PROFILE_KEYS: Readonly<Record<string, string>> = { "opt-level": "optimization_level", lto: "lto", inherits: "inherits", debug: "debug" };
+const PROFILE_KEYS: Readonly<Record<string, string>> = {
+  "opt-level": "optimization_level",
+  lto: "lto",
+  inherits: "inherits",
+  debug: "debug",
+};
 
 function importProfiles(importing: Importing, node: LocatedNode): LocatedNode {
   if (node.kind !== "table") return node;
@@ -135,7 +180,11 @@ function importWorkspace(importing: Importing, node: LocatedNode): LocatedNode {
   if (node.kind !== "table") return node;
   const table = keepKeys(importing, node, "workspace", WORKSPACE_KEYS);
   const dependencies = table.entries.get("dependencies");
-  if (dependencies !== undefined) table.entries.set("dependencies", { ...dependencies, node: importDependencies(importing, dependencies.node, "workspace.dependencies") });
+  if (dependencies !== undefined)
+    table.entries.set("dependencies", {
+      ...dependencies,
+      node: importDependencies(importing, dependencies.node, "workspace.dependencies"),
+    });
   return table;
 }
 
@@ -149,7 +198,8 @@ function importFeatures(importing: Importing, node: LocatedNode, own: ReadonlySe
       const name = text.replace(/^dep:/, "").replace(/\??\/.*$/, "");
       return own.has(name) || !importing.dropped.has(name);
     });
-    if (items.length < entry.node.items.length) drop(importing, entry, `features.${entry.key}`, "items that name a left-out dependency were left out");
+    if (items.length < entry.node.items.length)
+      drop(importing, entry, `features.${entry.key}`, "items that name a left-out dependency were left out");
     return { ...entry, node: { ...entry.node, items } };
   });
   return tableWith(node, entries);
@@ -165,10 +215,15 @@ function dependencyNames(root: LocatedTable): Set<string> {
 }
 
 /** The Cargo manifest as a tree of the plain dialect, with a finding for everything that is left out. */
-function translate(importing: Importing, root: LocatedTable, options: ImportOptions): { tree: LocatedTable; rust: string | undefined } {
+function translate(
+  importing: Importing,
+  root: LocatedTable,
+  options: ImportOptions,
+): { tree: LocatedTable; rust: string | undefined } {
   const tree = emptyTable(root);
   let rust: string | undefined;
-  const put = (entry: LocatedEntry, key: string, node: LocatedNode): void => void tree.entries.set(key, { ...entry, key, node });
+  const put = (entry: LocatedEntry, key: string, node: LocatedNode): void =>
+    void tree.entries.set(key, { ...entry, key, node });
   const targets = root.entries.get("target");
   if (targets !== undefined) importTargets(importing, targets.node);
   const own = dependencyNames(root);
@@ -195,7 +250,8 @@ function respelled(manifest: PackageManifest, options: ImportOptions, rust: stri
     const requirement = requirementIn(dependency, "caret", syntax);
     return { ...dependency, ...(requirement === undefined ? {} : { requirement }) };
   });
-  const hosts = minimum !== undefined && "canonical" in minimum ? { ...manifest.hosts, rust: minimum.canonical } : manifest.hosts;
+  const hosts =
+    minimum !== undefined && "canonical" in minimum ? { ...manifest.hosts, rust: minimum.canonical } : manifest.hosts;
   return { ...manifest, dialect, dependencies, hosts };
 }
 
@@ -208,13 +264,16 @@ function respelled(manifest: PackageManifest, options: ImportOptions, rust: stri
 export function importCargoManifest(text: string, options: ImportOptions): ImportedManifest {
   const reading = new Reading({ text, file: options.file, dialect: "lading.toml", syntax: "caret" });
   const { root, problems } = readTomlTree(text);
-  for (const problem of problems) reading.report(problem, { code: "IMPORT_SYNTAX", key: problem.key, problem: problem.problem });
+  for (const problem of problems)
+    reading.report(problem, { code: "IMPORT_SYNTAX", key: problem.key, problem: problem.problem });
   if (root === undefined || reading.failed) throw unreadable(options.file, reading.diagnostics);
   const importing: Importing = { reading, findings: [], dropped: new Set() };
   const { tree, rust } = translate(importing, root, options);
   const manifest = readPlainToml(reading, tree, undefined);
   checkReferences(reading, tree, manifest);
-  const mistakes = reading.diagnostics.map((diagnostic) => ({ ...diagnostic, code: IMPORT_CODES[diagnostic.code] ?? diagnostic.code }));
+  const mistakes = reading.diagnostics.map((diagnostic) => ({
+    ...diagnostic,
+    code: IMPORT_CODES[diagnostic.code] ?? diagnostic.code,
+  }));
   return { manifest: respelled(manifest, options, rust), findings: [...mistakes, ...importing.findings] };
 }
-

@@ -32,7 +32,11 @@ export interface Finding {
   readonly hint?: string | undefined;
 }
 
-export function finding(file: string, location: SourceLocation, { code, key, problem, severity, found, hint }: Finding): Diagnostic {
+export function finding(
+  file: string,
+  location: SourceLocation,
+  { code, key, problem, severity, found, hint }: Finding,
+): Diagnostic {
   return {
     code,
     severity: severity ?? MANIFEST_DIAGNOSTICS[code].severity,
@@ -47,5 +51,12 @@ export function finding(file: string, location: SourceLocation, { code, key, pro
 /** A file that is not even of its own format. */
 export function unreadable(file: string, diagnostics: readonly Diagnostic[]): ManifestError {
   const first = diagnostics[0]!;
-  return new ManifestError({ code: "MANIFEST_INVALID", message: first.message, hint: first.hint, location: first.location, file, diagnostics });
+  return new ManifestError({
+    code: "MANIFEST_INVALID",
+    message: first.message,
+    hint: first.hint,
+    location: first.location,
+    file,
+    diagnostics,
+  });
 }

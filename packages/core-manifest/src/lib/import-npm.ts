@@ -4,7 +4,15 @@ import { shown } from "./dialects/reading.ts";
 import { canonicalOf, isGitRef, isGitUrl } from "./dialects/values.ts";
 import { respell } from "./dialects/write-common.ts";
 import { finding, unreadable, type Finding, type ImportOptions, type ImportedManifest } from "./import-common.ts";
-import type { DependencyKind, DependencySource, Diagnostic, DialectId, ManifestDependency, PackageInfo, PackageManifest } from "./manifest.ts";
+import type {
+  DependencyKind,
+  DependencySource,
+  Diagnostic,
+  DialectId,
+  ManifestDependency,
+  PackageInfo,
+  PackageManifest,
+} from "./manifest.ts";
 import { tryParsePackageName } from "./name.ts";
 import type { SourceLocation } from "./source-location.ts";
 import { tryParseVersion } from "./version.ts";
@@ -27,7 +35,9 @@ function textOf(value: unknown): string | undefined {
 }
 
 function textsOf(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((item): item is string => typeof item === "string" && item.trim() !== "") : [];
+  return Array.isArray(value)
+    ? value.filter((item): item is string => typeof item === "string" && item.trim() !== "")
+    : [];
 }
 
 /** Best effort, for people: the first place where the keys follow each other as JSON keys. */
@@ -36,7 +46,9 @@ function locate(importing: Importing, keys: readonly string[]): SourceLocation {
   let offset = 0;
   for (const key of text === undefined ? [] : keys) {
     const quoted = JSON.stringify(key);
-    const found = new RegExp(`${quoted.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)}\\s*:`).exec(text!.slice(offset));
+    const found = new RegExp(`${quoted.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)}\\s*:`).exec(
+      text!.slice(offset),
+    );
     if (found === null) break;
     offset += found.index;
   }
@@ -46,7 +58,12 @@ function locate(importing: Importing, keys: readonly string[]): SourceLocation {
 }
 
 function note(importing: Importing, keys: readonly string[], what: Omit<Finding, "key">): void {
-  importing.findings.push(finding(importing.file, locate(importing, keys), { ...what, key: keys.map((key) => (/^[\w-]+$/.test(key) ? key : JSON.stringify(key))).join(".") }));
+  importing.findings.push(
+    finding(importing.file, locate(importing, keys), {
+      ...what,
+      key: keys.map((key) => (/^[\w-]+$/.test(key) ? key : JSON.stringify(key))).join("."),
+    }),
+  );
 }
 
 /** `@scope/name` is `scope/name`; nothing else is changed. */
@@ -61,13 +78,25 @@ function importName(name: string): string | undefined {
 type Specifier =
   | { readonly range: string; readonly package?: string; readonly note?: string }
   | { readonly source: DependencySource }
-  | { readonly code: "IMPORT_REQUIREMENT_UNSUPPORTED" | "IMPORT_SOURCE_UNSUPPORTED"; readonly problem: string; readonly hint?: string };
+  | {
+      readonly code: "IMPORT_REQUIREMENT_UNSUPPORTED" | "IMPORT_SOURCE_UNSUPPORTED";
+      readonly problem: string;
+      readonly hint?: string;
+    };
 
-const HOSTED: Readonly<Record<string, string>> = { github: "https://github.com/", gitlab: "https://gitlab.com/", bitbucket: "https://bitbucket.org/" };
+const HOSTED: Readonly<Record<string, string>> = {
+  github: "https://github.com/",
+  gitlab: "https://gitlab.com/",
+  bitbucket: "https://bitbucket.org/",
+};
 
 function gitSpecifier(url: string, reference: string | undefined): Specifier {
   if (reference?.startsWith("semver:") === true) {
-    return { code: "IMPORT_SOURCE_UNSUPPORTED", problem: "a range of Git tags has no counterpart", hint: "Name one tag" };
+    return {
+      code: "IMPORT_SOURCE_UNSUPPORTED",
+      problem: "a range of Git tags has no counterpart",
+      hint: "Name one tag",
+    };
   }
   if (!isGitUrl(url) || (reference !== undefined && reference !== "" && !isGitRef(reference))) {
     return { code: "IMPORT_SOURCE_UNSUPPORTED", problem: "the address of the repository cannot be used" };
@@ -76,14 +105,20 @@ function gitSpecifier(url: string, reference: string | undefined): Specifier {
 }
 
 function workspaceSpecifier(rest: string): Specifier {
-  if (rest === "*" || rest === "^" || rest === "~") return { range: "*", note: "the workspace's own version is not known here, so any version is accepted" };
+  if (rest === "*" || rest === "^" || rest === "~")
+    return { range: "*", note: "the workspace's own version is not known here, so any version is accepted" };
   const alias = /^(@?[^@]+)@(.+)$/.exec(rest);
   if (alias !== null) return { range: /^[*^~]$/.test(alias[2]!) ? "*" : alias[2]!, package: alias[1]! };
   return /^\.{0,2}\//.test(rest) ? { source: { type: "path", path: rest } } : { range: rest };
 }
 
 function pathSpecifier(path: string): Specifier {
-  if (/\.(?:tgz|tar|tar\.gz)$/.test(path)) return { code: "IMPORT_SOURCE_UNSUPPORTED", problem: "an archive as dependency has no counterpart", hint: "Unpack it and use its directory" };
+  if (/\.(?:tgz|tar|tar\.gz)$/.test(path))
+    return {
+      code: "IMPORT_SOURCE_UNSUPPORTED",
+      problem: "an archive as dependency has no counterpart",
+      hint: "Unpack it and use its directory",
+    };
   return { source: { type: "path", path: path.replace(/^\/\/(?=\.)/, "").replaceAll("\\", "/") } };
 }
 
@@ -98,21 +133,41 @@ function readSpecifier(text: string): Specifier {
   const protocol = /^([a-z][a-z+]*):/i.exec(spec)?.[1]?.toLowerCase();
   if (protocol === "npm") {
     const alias = /^npm:(@?[^@]+)(?:@(.*))?$/.exec(spec);
-    return alias === null ? { code: "IMPORT_REQUIREMENT_UNSUPPORTED", problem: "the alias cannot be read" } : { range: alias[2] ?? "*", package: alias[1]! };
+    return alias === null
+      ? { code: "IMPORT_REQUIREMENT_UNSUPPORTED", problem: "the alias cannot be read" }
+      : { range: alias[2] ?? "*", package: alias[1]! };
   }
   if (protocol === "workspace") return workspaceSpecifier(spec.slice("workspace:".length));
-  if (protocol === "file" || protocol === "link" || protocol === "portal") return pathSpecifier(spec.slice(protocol.length + 1));
-  if (protocol === "catalog") return { code: "IMPORT_REQUIREMENT_UNSUPPORTED", problem: "the catalog is in another file", hint: "Write the range itself" };
-  if (protocol !== undefined && Object.hasOwn(HOSTED, protocol)) return gitSpecifier(`${HOSTED[protocol]!}${address.slice(protocol.length + 1)}`, reference);
-  if (protocol?.startsWith("git") === true || protocol === "ssh") return gitSpecifier(address.replace(/^git\+/, ""), reference);
+  if (protocol === "file" || protocol === "link" || protocol === "portal")
+    return pathSpecifier(spec.slice(protocol.length + 1));
+  if (protocol === "catalog")
+    return {
+      code: "IMPORT_REQUIREMENT_UNSUPPORTED",
+      problem: "the catalog is in another file",
+      hint: "Write the range itself",
+    };
+  if (protocol !== undefined && Object.hasOwn(HOSTED, protocol))
+    return gitSpecifier(`${HOSTED[protocol]!}${address.slice(protocol.length + 1)}`, reference);
+  if (protocol?.startsWith("git") === true || protocol === "ssh")
+    return gitSpecifier(address.replace(/^git\+/, ""), reference);
   if (/^[\w.-]+@[\w.-]+:/.test(spec)) return gitSpecifier(address, reference);
   if (protocol === "http" || protocol === "https") {
-    return address.endsWith(".git") ? gitSpecifier(address, reference) : { code: "IMPORT_SOURCE_UNSUPPORTED", problem: "an archive from a URL has no counterpart", hint: "Use a registry, a path or a Git repository" };
+    return address.endsWith(".git")
+      ? gitSpecifier(address, reference)
+      : {
+          code: "IMPORT_SOURCE_UNSUPPORTED",
+          problem: "an archive from a URL has no counterpart",
+          hint: "Use a registry, a path or a Git repository",
+        };
   }
   if (/^(?:\.{1,2}\/|~\/|\/)/.test(spec)) return pathSpecifier(spec);
   if (/^[\w.-]+\/[\w.-]+$/.test(address)) return gitSpecifier(`${HOSTED["github"]!}${address}`, reference);
   if (RANGE.test(spec)) return { range: spec };
-  return { code: "IMPORT_REQUIREMENT_UNSUPPORTED", problem: "a dist-tag says something else every day and is no range", hint: "Write the range that the tag means now, such as \"^1.2.0\"" };
+  return {
+    code: "IMPORT_REQUIREMENT_UNSUPPORTED",
+    problem: "a dist-tag says something else every day and is no range",
+    hint: 'Write the range that the tag means now, such as "^1.2.0"',
+  };
 }
 
 interface DependencySlot {
@@ -122,10 +177,19 @@ interface DependencySlot {
   readonly optional: boolean;
 }
 
-function withRange(importing: Importing, slot: DependencySlot, spec: Extract<Specifier, { range: string }>): Pick<ManifestDependency, "package" | "requirement" | "canonicalRequirement"> | undefined {
+function withRange(
+  importing: Importing,
+  slot: DependencySlot,
+  spec: Extract<Specifier, { range: string }>,
+): Pick<ManifestDependency, "package" | "requirement" | "canonicalRequirement"> | undefined {
   const result = canonicalOf(spec.range, "npm");
   if (!("canonical" in result)) {
-    note(importing, slot.keys, { code: "IMPORT_REQUIREMENT_UNSUPPORTED", problem: result.problem, found: shown(spec.range), hint: result.hint });
+    note(importing, slot.keys, {
+      code: "IMPORT_REQUIREMENT_UNSUPPORTED",
+      problem: result.problem,
+      found: shown(spec.range),
+      hint: result.hint,
+    });
     return undefined;
   }
   const real = spec.package === undefined ? undefined : importName(spec.package);
@@ -133,14 +197,23 @@ function withRange(importing: Importing, slot: DependencySlot, spec: Extract<Spe
     noteName(importing, slot.keys, spec.package);
     return undefined;
   }
-  if (spec.note !== undefined) note(importing, slot.keys, { code: "IMPORT_VALUE_UNSUPPORTED", problem: spec.note, found: shown(spec.range) });
+  if (spec.note !== undefined)
+    note(importing, slot.keys, { code: "IMPORT_VALUE_UNSUPPORTED", problem: spec.note, found: shown(spec.range) });
   const { syntax } = DIALECTS[importing.dialect];
   const requirement = result.canonical === "*" ? "*" : respell(result.canonical, syntax);
   if (requirement === undefined) {
-    note(importing, slot.keys, { code: "IMPORT_REQUIREMENT_UNSUPPORTED", problem: `"${importing.dialect}" has no words for this range`, found: shown(spec.range) });
+    note(importing, slot.keys, {
+      code: "IMPORT_REQUIREMENT_UNSUPPORTED",
+      problem: `"${importing.dialect}" has no words for this range`,
+      found: shown(spec.range),
+    });
     return undefined;
   }
-  return { ...(real === undefined || real === slot.name ? {} : { package: real }), requirement, canonicalRequirement: result.canonical };
+  return {
+    ...(real === undefined || real === slot.name ? {} : { package: real }),
+    requirement,
+    canonicalRequirement: result.canonical,
+  };
 }
 
 function noteName(importing: Importing, keys: readonly string[], name: string): void {
@@ -148,7 +221,10 @@ function noteName(importing: Importing, keys: readonly string[], name: string): 
     code: "IMPORT_NAME_INVALID",
     problem: "the name breaks the name rules",
     found: shown(name),
-    hint: name === name.toLowerCase() ? undefined : "Names are lower case; the package would have to be published under another name",
+    hint:
+      name === name.toLowerCase()
+        ? undefined
+        : "Names are lower case; the package would have to be published under another name",
   });
 }
 
@@ -162,7 +238,14 @@ function importDependency(importing: Importing, slot: DependencySlot, value: unk
     note(importing, slot.keys, { code: spec.code, problem: spec.problem, found: shown(value), hint: spec.hint });
     return undefined;
   }
-  const base = { name: slot.name, kind: slot.kind, features: [], defaultFeatures: true, optional: slot.optional, workspace: false };
+  const base = {
+    name: slot.name,
+    kind: slot.kind,
+    features: [],
+    defaultFeatures: true,
+    optional: slot.optional,
+    workspace: false,
+  };
   if ("source" in spec) return { ...base, source: spec.source };
   const range = withRange(importing, slot, spec);
   return range === undefined ? undefined : { ...base, ...range, source: { type: "registry" } };
@@ -179,7 +262,11 @@ function importSection(importing: Importing, root: Json, options: SectionOptions
   const section = root[options.section];
   if (section === undefined) return [];
   if (!isObject(section)) {
-    note(importing, [options.section], { code: "IMPORT_VALUE_UNSUPPORTED", severity: "error", problem: "it is not an object" });
+    note(importing, [options.section], {
+      code: "IMPORT_VALUE_UNSUPPORTED",
+      severity: "error",
+      problem: "it is not an object",
+    });
     return [];
   }
   const dependencies: ManifestDependency[] = [];
@@ -191,7 +278,11 @@ function importSection(importing: Importing, root: Json, options: SectionOptions
       noteName(importing, keys, written);
       continue;
     }
-    const dependency = importDependency(importing, { keys, name, kind: options.kind, optional: options.isOptional(written) }, value);
+    const dependency = importDependency(
+      importing,
+      { keys, name, kind: options.kind, optional: options.isOptional(written) },
+      value,
+    );
     if (dependency !== undefined) dependencies.push(dependency);
   }
   return dependencies;
@@ -200,13 +291,22 @@ function importSection(importing: Importing, root: Json, options: SectionOptions
 function importDependencies(importing: Importing, root: Json): ManifestDependency[] {
   const optionals = isObject(root["optionalDependencies"]) ? root["optionalDependencies"] : {};
   const meta = isObject(root["peerDependenciesMeta"]) ? root["peerDependenciesMeta"] : {};
-  const isOptionalPeer = (name: string): boolean => Object.hasOwn(meta, name) && isObject(meta[name]) && (meta[name] as Json)["optional"] === true;
+  const isOptionalPeer = (name: string): boolean =>
+    Object.hasOwn(meta, name) && isObject(meta[name]) && meta[name]["optional"] === true;
   if (Object.keys(optionals).length > 0) {
-    note(importing, ["optionalDependencies"], { code: "IMPORT_VALUE_UNSUPPORTED", problem: "npm installs these where it can, here they are installed when a feature asks for them" });
+    note(importing, ["optionalDependencies"], {
+      code: "IMPORT_VALUE_UNSUPPORTED",
+      problem: "npm installs these where it can, here they are installed when a feature asks for them",
+    });
   }
   return [
     // npm: an optional dependency overrides an ordinary one of the same name.
-    ...importSection(importing, root, { section: "dependencies", kind: "normal", isOptional: () => false, skip: (name) => Object.hasOwn(optionals, name) }),
+    ...importSection(importing, root, {
+      section: "dependencies",
+      kind: "normal",
+      isOptional: () => false,
+      skip: (name) => Object.hasOwn(optionals, name),
+    }),
     ...importSection(importing, root, { section: "optionalDependencies", kind: "normal", isOptional: () => true }),
     ...importSection(importing, root, { section: "devDependencies", kind: "dev", isOptional: () => false }),
     ...importSection(importing, root, { section: "peerDependencies", kind: "peer", isOptional: isOptionalPeer }),
@@ -233,7 +333,9 @@ function repositoryUrl(value: unknown): string | undefined {
 
 function license(root: Json): { license?: string; licenseFile?: string } {
   const value = root["license"];
-  const old = Array.isArray(root["licenses"]) ? root["licenses"].map((item) => textOf(isObject(item) ? item["type"] : item)).filter((item) => item !== undefined) : [];
+  const old = Array.isArray(root["licenses"])
+    ? root["licenses"].map((item) => textOf(isObject(item) ? item["type"] : item)).filter((item) => item !== undefined)
+    : [];
   const written = textOf(isObject(value) ? value["type"] : value) ?? (old.length === 0 ? undefined : old.join(" OR "));
   const file = /^SEE LICEN[CS]E IN (.+)$/i.exec(written ?? "");
   if (file !== null) return { licenseFile: file[1]!.trim() };
@@ -246,7 +348,12 @@ function cleanPath(path: string): string {
 
 function executables(root: Json): string[] {
   const { bin } = root;
-  const paths = typeof bin === "string" ? [bin] : isObject(bin) ? Object.values(bin).filter((path) => typeof path === "string") : [];
+  const paths =
+    typeof bin === "string"
+      ? [bin]
+      : isObject(bin)
+        ? Object.values(bin).filter((path) => typeof path === "string")
+        : [];
   return [...new Set(paths.map(cleanPath))].filter((path) => path !== "" && !path.split("/").includes(".."));
 }
 
@@ -254,15 +361,30 @@ function importPackage(importing: Importing, root: Json, options: ImportOptions)
   const [writtenName, writtenVersion] = [textOf(root["name"]), textOf(root["version"])];
   const name = options.name ?? (writtenName === undefined ? undefined : importName(writtenName));
   const version = options.version ?? writtenVersion;
-  if (name === undefined || tryParsePackageName(name) === undefined) noteName(importing, ["name"], options.name ?? writtenName ?? "");
+  if (name === undefined || tryParsePackageName(name) === undefined)
+    noteName(importing, ["name"], options.name ?? writtenName ?? "");
   if (version === undefined || tryParseVersion(version) === undefined) {
-    note(importing, ["version"], { code: "IMPORT_VERSION_INVALID", problem: version === undefined ? "there is none" : "it is not a SemVer version", found: version === undefined ? undefined : shown(version) });
+    note(importing, ["version"], {
+      code: "IMPORT_VERSION_INVALID",
+      problem: version === undefined ? "there is none" : "it is not a SemVer version",
+      found: version === undefined ? undefined : shown(version),
+    });
   }
-  if (name === undefined || version === undefined || tryParsePackageName(name) === undefined || tryParseVersion(version) === undefined) return undefined;
+  if (
+    name === undefined ||
+    version === undefined ||
+    tryParsePackageName(name) === undefined ||
+    tryParseVersion(version) === undefined
+  )
+    return undefined;
   const files = textsOf(root["files"]);
   const contributors = Array.isArray(root["contributors"]) ? root["contributors"] : [];
   const authors = [root["author"], ...contributors].map(person).filter((author) => author !== undefined);
-  const texts = { description: textOf(root["description"]), repository: repositoryUrl(root["repository"]), homepage: textOf(root["homepage"]) };
+  const texts = {
+    description: textOf(root["description"]),
+    repository: repositoryUrl(root["repository"]),
+    homepage: textOf(root["homepage"]),
+  };
   return {
     name,
     version,
@@ -271,7 +393,10 @@ function importPackage(importing: Importing, root: Json, options: ImportOptions)
     ...license(root),
     keywords: textsOf(root["keywords"]),
     categories: [],
-    include: files.filter((file) => !file.startsWith("!")).map(cleanPath).filter((file) => file !== ""),
+    include: files
+      .filter((file) => !file.startsWith("!"))
+      .map(cleanPath)
+      .filter((file) => file !== ""),
     exclude: files.filter((file) => file.startsWith("!")).map((file) => cleanPath(file.slice(1))),
     executables: executables(root),
     ...(root["private"] === true ? { publish: false } : {}),
@@ -287,7 +412,11 @@ function importEngines(importing: Importing, root: Json): Record<string, string>
     const keys = ["engines", engine];
     const range = textOf(value);
     if (!HOST_ENGINES.has(engine) || range === undefined) {
-      note(importing, keys, { code: "IMPORT_KEY_DROPPED", problem: "it is not a host here and was left out", found: range === undefined ? undefined : shown(range) });
+      note(importing, keys, {
+        code: "IMPORT_KEY_DROPPED",
+        problem: "it is not a host here and was left out",
+        found: range === undefined ? undefined : shown(range),
+      });
       continue;
     }
     const result = canonicalOf(range, "npm");
@@ -298,8 +427,27 @@ function importEngines(importing: Importing, root: Json): Record<string, string>
 }
 
 const TAKEN = new Set([
-  "name", "version", "description", "license", "licenses", "repository", "homepage", "keywords", "author", "contributors", "files", "bin", "private", "engines",
-  "dependencies", "devDependencies", "peerDependencies", "peerDependenciesMeta", "optionalDependencies", "workspaces", "$schema",
+  "name",
+  "version",
+  "description",
+  "license",
+  "licenses",
+  "repository",
+  "homepage",
+  "keywords",
+  "author",
+  "contributors",
+  "files",
+  "bin",
+  "private",
+  "engines",
+  "dependencies",
+  "devDependencies",
+  "peerDependencies",
+  "peerDependenciesMeta",
+  "optionalDependencies",
+  "workspaces",
+  "$schema",
 ]);
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -324,16 +472,29 @@ function noteDropped(importing: Importing, root: Json): void {
   }
   const scripts = isObject(root["scripts"]) ? Object.keys(root["scripts"]) : [];
   for (const script of scripts.filter((name) => INSTALL_SCRIPTS.includes(name))) {
-    note(importing, ["scripts", script], { code: "IMPORT_KEY_DROPPED", problem: "scripts are never run by an install, so it was left out" });
+    note(importing, ["scripts", script], {
+      code: "IMPORT_KEY_DROPPED",
+      problem: "scripts are never run by an install, so it was left out",
+    });
   }
-  if (others.length > 0) note(importing, [others[0]!], { code: "IMPORT_KEY_DROPPED", problem: "these keys have no counterpart here and were left out", found: others.map(shown).join(", ") });
+  if (others.length > 0)
+    note(importing, [others[0]!], {
+      code: "IMPORT_KEY_DROPPED",
+      problem: "these keys have no counterpart here and were left out",
+      found: others.map(shown).join(", "),
+    });
 }
 
 function workspaces(root: Json): PackageManifest["workspace"] | undefined {
   const value = root["workspaces"];
   const members = textsOf(isObject(value) ? value["packages"] : value);
   if (members.length === 0) return undefined;
-  return { members: members.filter((member) => !member.startsWith("!")), exclude: members.filter((member) => member.startsWith("!")).map((member) => member.slice(1)), dependencies: [], package: {} };
+  return {
+    members: members.filter((member) => !member.startsWith("!")),
+    exclude: members.filter((member) => member.startsWith("!")).map((member) => member.slice(1)),
+    dependencies: [],
+    package: {},
+  };
 }
 
 function parse(source: unknown, options: ImportOptions): { root: Json; text: string | undefined } {
@@ -341,7 +502,8 @@ function parse(source: unknown, options: ImportOptions): { root: Json; text: str
   const fail = (problem: string): never => {
     throw unreadable(options.file, [finding(options.file, location, { code: "IMPORT_SYNTAX", key: "", problem })]);
   };
-  if (typeof source !== "string") return { root: isObject(source) ? source : fail("it is not an object"), text: undefined };
+  if (typeof source !== "string")
+    return { root: isObject(source) ? source : fail("it is not an object"), text: undefined };
   const text = source.replace(/^\uFEFF/, "");
   let value: unknown;
   try {

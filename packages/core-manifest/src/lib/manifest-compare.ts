@@ -7,7 +7,9 @@ function normal(value: unknown): unknown {
   const json = value as { toJSON?: unknown };
   if (typeof json.toJSON === "function") return String((json.toJSON as () => unknown).call(value));
   const entries = Object.entries(value).filter(([key, inner]) => inner !== undefined && key !== "location");
-  return Object.fromEntries(entries.toSorted(([left], [right]) => (left < right ? -1 : 1)).map(([key, inner]) => [key, normal(inner)]));
+  return Object.fromEntries(
+    entries.toSorted(([left], [right]) => (left < right ? -1 : 1)).map(([key, inner]) => [key, normal(inner)]),
+  );
 }
 
 /** Whether two values say the same, places apart and whatever the order of keys. */
@@ -21,14 +23,22 @@ export function comparableDependency(dependency: ManifestDependency): unknown {
   return { ...rest, requirement: canonicalRequirement ?? requirement };
 }
 
-function compareRecords(left: Readonly<Record<string, unknown>>, right: Readonly<Record<string, unknown>>, prefix: string, keys: string[]): void {
+function compareRecords(
+  left: Readonly<Record<string, unknown>>,
+  right: Readonly<Record<string, unknown>>,
+  prefix: string,
+  keys: string[],
+): void {
   for (const [key, value] of Object.entries(left)) {
-    if (value !== undefined && !same(value, Object.hasOwn(right, key) ? right[key] : undefined)) keys.push(`${prefix}.${key}`);
+    if (value !== undefined && !same(value, Object.hasOwn(right, key) ? right[key] : undefined))
+      keys.push(`${prefix}.${key}`);
   }
 }
 
 function byKindAndName(dependencies: readonly ManifestDependency[]): Record<string, unknown> {
-  return Object.fromEntries(dependencies.map((dependency) => [`${dependency.kind}:${dependency.name}`, comparableDependency(dependency)]));
+  return Object.fromEntries(
+    dependencies.map((dependency) => [`${dependency.kind}:${dependency.name}`, comparableDependency(dependency)]),
+  );
 }
 
 function asSets(features: PackageManifest["features"]): Record<string, unknown> {
@@ -45,7 +55,8 @@ export function differences(before: PackageManifest, after: PackageManifest): st
   const otherDependencies = byKindAndName(after.dependencies);
   for (const dependency of before.dependencies) {
     const { kind, name } = dependency;
-    if (!same(comparableDependency(dependency), otherDependencies[`${kind}:${name}`])) keys.push(`${kind === "normal" ? "" : `${kind}-`}dependencies.${name}`);
+    if (!same(comparableDependency(dependency), otherDependencies[`${kind}:${name}`]))
+      keys.push(`${kind === "normal" ? "" : `${kind}-`}dependencies.${name}`);
   }
   compareRecords(asSets(before.features), asSets(after.features), "features", keys);
   compareRecords(before.profiles, after.profiles, "profile", keys);
@@ -60,5 +71,7 @@ export function differences(before: PackageManifest, after: PackageManifest): st
 
 function comparableWorkspace(manifest: PackageManifest): unknown {
   const { workspace } = manifest;
-  return workspace === undefined ? undefined : { ...workspace, dependencies: workspace.dependencies.map(comparableDependency) };
+  return workspace === undefined
+    ? undefined
+    : { ...workspace, dependencies: workspace.dependencies.map(comparableDependency) };
 }

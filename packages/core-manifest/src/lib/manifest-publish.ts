@@ -27,18 +27,38 @@ function problem(file: string, dependency: ManifestDependency, what: string, hin
   };
 }
 
-function record(dependency: ManifestDependency, options: PublishOptions, problems: Diagnostic[]): RecordedDependency | undefined {
+function record(
+  dependency: ManifestDependency,
+  options: PublishOptions,
+  problems: Diagnostic[],
+): RecordedDependency | undefined {
   const requirement = dependency.canonicalRequirement ?? options.requirementOf?.(dependency);
   const { source } = dependency;
   if (requirement === undefined) {
-    const place = dependency.workspace ? "the workspace's value is not known" : `it has a ${source.type} and no version`;
-    problems.push(problem(options.file, dependency, place, `Add a version: ${dependency.name} = { version = "1.0", ${source.type === "path" ? `path = "${source.path}"` : "..."} }`));
+    const place = dependency.workspace
+      ? "the workspace's value is not known"
+      : `it has a ${source.type} and no version`;
+    problems.push(
+      problem(
+        options.file,
+        dependency,
+        place,
+        `Add a version: ${dependency.name} = { version = "1.0", ${source.type === "path" ? `path = "${source.path}"` : "..."} }`,
+      ),
+    );
     return undefined;
   }
   const named = source.type === "registry" ? source.registry : undefined;
   const registry = named === undefined ? undefined : options.registryUrl?.(named);
   if (named !== undefined && registry === undefined) {
-    problems.push(problem(options.file, dependency, `the registry "${named}" is not configured, so its address cannot be recorded`, `Configure the registry "${named}"`));
+    problems.push(
+      problem(
+        options.file,
+        dependency,
+        `the registry "${named}" is not configured, so its address cannot be recorded`,
+        `Configure the registry "${named}"`,
+      ),
+    );
     return undefined;
   }
   return {
@@ -62,7 +82,11 @@ function recordable(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   const { toJSON } = value as { toJSON?: unknown };
   if (typeof toJSON === "function") return recordable((toJSON as () => unknown).call(value));
-  return Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== undefined).map(([key, inner]) => [key, recordable(inner)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, inner]) => inner !== undefined)
+      .map(([key, inner]) => [key, recordable(inner)]),
+  );
 }
 
 function isEmpty(value: object): boolean {
@@ -83,10 +107,21 @@ function extraOf(manifest: PackageManifest, info: PackageInfo): PublishedManifes
   return isEmpty(parts) ? undefined : (recordable(parts) as PublishedManifest["extra"]);
 }
 
-const OPTIONAL_TEXTS = ["title", "description", "license", "repository", "homepage", "documentation", "readme", "edition"] as const;
+const OPTIONAL_TEXTS = [
+  "title",
+  "description",
+  "license",
+  "repository",
+  "homepage",
+  "documentation",
+  "readme",
+  "edition",
+] as const;
 
 function describe(info: PackageInfo): Partial<PublishedManifest> {
-  const texts = Object.fromEntries(OPTIONAL_TEXTS.filter((key) => info[key] !== undefined).map((key) => [key, info[key]]));
+  const texts = Object.fromEntries(
+    OPTIONAL_TEXTS.filter((key) => info[key] !== undefined).map((key) => [key, info[key]]),
+  );
   return {
     ...texts,
     ...(info.authors.length === 0 ? {} : { authors: info.authors }),
@@ -95,8 +130,20 @@ function describe(info: PackageInfo): Partial<PublishedManifest> {
   };
 }
 
-function notPublishable(options: PublishOptions, problems: readonly Diagnostic[], message: string, hint: string | undefined): ManifestError {
-  return new ManifestError({ code: "MANIFEST_NOT_PUBLISHABLE", message, hint, location: problems[0]?.location, file: options.file, diagnostics: problems });
+function notPublishable(
+  options: PublishOptions,
+  problems: readonly Diagnostic[],
+  message: string,
+  hint: string | undefined,
+): ManifestError {
+  return new ManifestError({
+    code: "MANIFEST_NOT_PUBLISHABLE",
+    message,
+    hint,
+    location: problems[0]?.location,
+    file: options.file,
+    diagnostics: problems,
+  });
 }
 
 /**
@@ -108,12 +155,32 @@ function notPublishable(options: PublishOptions, problems: readonly Diagnostic[]
  */
 export function publishedManifest(manifest: PackageManifest, options: PublishOptions): PublishedManifest {
   const info = manifest.package;
-  if (info === undefined) throw notPublishable(options, [], `Cannot publish "${options.file}": it has no package`, "Publish one of the workspace's members");
-  if (info.publish === false) throw notPublishable(options, [], `Cannot publish "${info.name}": "${options.file}" says publish = false`, "Remove publish = false");
+  if (info === undefined)
+    throw notPublishable(
+      options,
+      [],
+      `Cannot publish "${options.file}": it has no package`,
+      "Publish one of the workspace's members",
+    );
+  if (info.publish === false)
+    throw notPublishable(
+      options,
+      [],
+      `Cannot publish "${info.name}": "${options.file}" says publish = false`,
+      "Remove publish = false",
+    );
   const problems: Diagnostic[] = [];
   const wanted = manifest.dependencies.filter(({ kind }) => kind !== "dev");
-  const dependencies = wanted.map((dependency) => record(dependency, options, problems)).filter((dependency) => dependency !== undefined);
-  if (problems.length > 0) throw notPublishable(options, problems, `${problems[0]!.message}${problems.length === 1 ? "" : ` (and ${problems.length - 1} more)`}`, problems[0]!.hint);
+  const dependencies = wanted
+    .map((dependency) => record(dependency, options, problems))
+    .filter((dependency) => dependency !== undefined);
+  if (problems.length > 0)
+    throw notPublishable(
+      options,
+      problems,
+      `${problems[0]!.message}${problems.length === 1 ? "" : ` (and ${problems.length - 1} more)`}`,
+      problems[0]!.hint,
+    );
   const extra = extraOf(manifest, info);
   return {
     name: info.name,

@@ -18,12 +18,18 @@ export interface WrittenManifest {
 }
 
 function yamlText(document: Readonly<Record<string, unknown>>): string {
-  return yamlLibrary().stringify(some({ ...document }) ?? {}, (_key, value: unknown) => (value instanceof DateTimeText ? value.text : value), { lineWidth: 0, version: "1.2", schema: "core", aliasDuplicateObjects: false });
+  return yamlLibrary().stringify(
+    some({ ...document }) ?? {},
+    (_key, value: unknown) => (value instanceof DateTimeText ? value.text : value),
+    { lineWidth: 0, version: "1.2", schema: "core", aliasDuplicateObjects: false },
+  );
 }
 
 function render(manifest: PackageManifest, dialect: DialectId): string {
   if (dialect === "pack.yaml") return yamlText(packDocument(manifest));
-  return tomlDocument(dialect === "pyproject.toml" ? pyprojectDocument(manifest) : plainTomlDocument(manifest, dialect));
+  return tomlDocument(
+    dialect === "pyproject.toml" ? pyprojectDocument(manifest) : plainTomlDocument(manifest, dialect),
+  );
 }
 
 /** What the manifest takes from its workspace, so that it can be read back alone. */
@@ -61,5 +67,8 @@ export function writeManifest(manifest: PackageManifest, dialect: DialectId): Wr
     const errors = back.diagnostics.filter(({ severity }) => severity === "error");
     return { text, lost: errors.map((error) => loss(dialect, error.key, error.message)) };
   }
-  return { text, lost: differences(manifest, back.manifest).map((key) => loss(dialect, key, "the dialect has no words for it")) };
+  return {
+    text,
+    lost: differences(manifest, back.manifest).map((key) => loss(dialect, key, "the dialect has no words for it")),
+  };
 }

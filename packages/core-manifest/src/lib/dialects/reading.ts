@@ -190,7 +190,7 @@ export function listOf<T>(item: ValueReader<T>): ValueReader<T[]> {
   return (reading, node, key) => {
     if (node.kind !== "array") return wrongType(reading, node, key, "a list");
     const values = node.items.map((element, index) => item(reading, element, joinKey(key, index)));
-    return values.filter((value) => value !== undefined) as T[];
+    return values.filter((value) => value !== undefined);
   };
 }
 

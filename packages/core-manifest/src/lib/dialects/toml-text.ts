@@ -10,12 +10,25 @@ export class InlineTable {
 }
 
 const BARE_KEY = /^[A-Za-z0-9_-]+$/;
-const ESCAPES: Readonly<Record<string, string>> = { "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\" };
+const ESCAPES: Readonly<Record<string, string>> = {
+  "\b": "\\b",
+  "\t": "\\t",
+  "\n": "\\n",
+  "\f": "\\f",
+  "\r": "\\r",
+  '"': '\\"',
+  "\\": "\\\\",
+};
+
+// oxlint-disable-next-line no-control-regex -- control characters are what has to be escaped
+const ESCAPED = /["\\\u0000-\u001F\u007F]/g;
 
 /** A basic string of TOML 1.0. */
 export function tomlString(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what has to be escaped
-  const escaped = text.replaceAll(/["\\\u0000-\u001F\u007F]/g, (character) => ESCAPES[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  const escaped = text.replaceAll(
+    ESCAPED,
+    (character) => ESCAPES[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
   return `"${escaped}"`;
 }
 
@@ -30,7 +43,13 @@ function tomlNumber(value: number): string {
 }
 
 function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof DateTimeText) && !(value instanceof InlineTable);
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof DateTimeText) &&
+    !(value instanceof InlineTable)
+  );
 }
 
 /** A value in one line, or over several where a list would be long. `undefined` and `null` have no form in TOML. */
@@ -40,7 +59,9 @@ export function tomlValue(value: unknown, width = 100): string {
   if (typeof value === "boolean" || typeof value === "bigint") return String(value);
   if (value instanceof DateTimeText) return value.text;
   if (Array.isArray(value)) return tomlArray(value, width);
-  const entries = Object.entries(value instanceof InlineTable ? value.entries : (value as Record<string, unknown>)).filter(([, inner]) => isSayable(inner));
+  const entries = Object.entries(
+    value instanceof InlineTable ? value.entries : (value as Record<string, unknown>),
+  ).filter(([, inner]) => isSayable(inner));
   if (entries.length === 0) return "{}";
   return `{ ${entries.map(([key, inner]) => `${tomlKey(key)} = ${tomlValue(inner, Infinity)}`).join(", ")} }`;
 }
@@ -59,7 +80,12 @@ function isTableList(value: unknown): value is readonly Readonly<Record<string, 
   return Array.isArray(value) && value.length > 0 && value.every(isTable);
 }
 
-function section(lines: string[], path: readonly string[], table: Readonly<Record<string, unknown>>, header: string | undefined): void {
+function section(
+  lines: string[],
+  path: readonly string[],
+  table: Readonly<Record<string, unknown>>,
+  header: string | undefined,
+): void {
   const entries = Object.entries(table).filter(([, value]) => isSayable(value));
   const plain = entries.filter(([, value]) => !isTable(value) && !isTableList(value));
   // A table with nothing but tables in it needs no header of its own.

@@ -145,6 +145,7 @@ export const targetName: ValueReader<string> = (reading, node, key) => {
 // A leading dash would become an option of git; `transport::address` would make git run a helper program.
 const GIT_URL =
   /^(?:(?:https?|ssh|git|file|git\+https?|git\+ssh|git\+file):\/\/\S+|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:[^\s-]\S*|\.{0,2}\/\S*|[A-Za-z0-9_][A-Za-z0-9_./ -]*)$/;
+// oxlint-disable-next-line no-control-regex -- control characters are refused
 const GIT_REF = /^(?!-)(?!.*\.\.)(?!.*@\{)[^\s~^:?*[\\\u0000-\u001F\u007F]+$/;
 
 export function isGitUrl(value: string): boolean {

@@ -29,7 +29,8 @@ export function respell(canonical: string, syntax: RequirementSyntax): string | 
 
 function spellings(canonical: string, syntax: RequirementSyntax): string[] {
   const commas = canonical.replaceAll(/ (?=[<>=])/g, ", ");
-  if (syntax !== "pep440") return [shortCaret(canonical, syntax), commas, canonical].filter((text) => text !== undefined);
+  if (syntax !== "pep440")
+    return [shortCaret(canonical, syntax), commas, canonical].filter((text) => text !== undefined);
   // PEP 440 excludes pre-releases of an upper bound by itself and has `==` for one version.
   const python = commas.replaceAll(/-0\b/g, "").replaceAll(/(^|\s)=(?=\d)/g, "$1==");
   return [python, compatible(canonical), unequal(canonical), ""].filter((text) => text !== undefined);
@@ -48,8 +49,15 @@ function shortCaret(canonical: string, syntax: RequirementSyntax): string | unde
 function compatible(canonical: string): string | undefined {
   const bounds = /^>=(\d+)\.(\d+)\.(\d+) <(\d+)\.(\d+)\.0-0$/.exec(canonical);
   if (bounds === null) return undefined;
-  const [major, minor, patch, highMajor, highMinor] = bounds.slice(1).map(Number) as [number, number, number, number, number];
-  if (highMajor === major && highMinor === minor + 1) return patch === 0 ? `==${major}.${minor}.*` : `~=${major}.${minor}.${patch}`;
+  const [major, minor, patch, highMajor, highMinor] = bounds.slice(1).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  if (highMajor === major && highMinor === minor + 1)
+    return patch === 0 ? `==${major}.${minor}.*` : `~=${major}.${minor}.${patch}`;
   if (highMajor !== major + 1 || highMinor !== 0) return undefined;
   if (patch === 0) return minor === 0 ? `==${major}.*` : `~=${major}.${minor}`;
   return `>=${major}.${minor}.${patch}, ==${major}.*`;
@@ -61,7 +69,11 @@ function unequal(canonical: string): string | undefined {
 }
 
 /** A dependency's requirement as `syntax` says it: the author's own words where the syntax is the same. */
-export function requirementIn(dependency: ManifestDependency, from: RequirementSyntax, syntax: RequirementSyntax): string | undefined {
+export function requirementIn(
+  dependency: ManifestDependency,
+  from: RequirementSyntax,
+  syntax: RequirementSyntax,
+): string | undefined {
   const { requirement, canonicalRequirement } = dependency;
   if (canonicalRequirement === undefined) return requirement;
   if (requirement !== undefined && from === syntax) return requirement;
@@ -83,7 +95,9 @@ export function sourceKeys(dependency: ManifestDependency): PlainTable {
 
 /** The table form of a dependency, every key that is not at its default. */
 export function dependencyTable(dependency: ManifestDependency, requirement: string | undefined): PlainTable {
-  const source = dependency.workspace ? { workspace: true } : { version: requirement, package: dependency.package, ...sourceKeys(dependency) };
+  const source = dependency.workspace
+    ? { workspace: true }
+    : { version: requirement, package: dependency.package, ...sourceKeys(dependency) };
   return (
     some({
       ...source,
@@ -113,7 +127,8 @@ function chaosProfileTable(profile: ChaosProfile): PlainTable {
     fault_injection_rate: profile.faultInjectionRate,
     allowed_faults: all ? ["all"] : list(profile.allowedFaults),
     chaos_seed: profile.chaosSeed,
-    max_fault_duration: profile.maxFaultDurationMs === undefined ? undefined : formatDuration(profile.maxFaultDurationMs),
+    max_fault_duration:
+      profile.maxFaultDurationMs === undefined ? undefined : formatDuration(profile.maxFaultDurationMs),
     network_partition_probability: profile.networkPartitionProbability,
     message_drop_rate: profile.messageDropRate,
     ...profile.extra,
@@ -152,11 +167,22 @@ export function runtimeTexts(manifest: PackageManifest): readonly string[] | und
 /** `[hosts]` in the comma syntax. */
 export function hostsTable(hosts: Readonly<Record<string, string>>, syntax: RequirementSyntax): PlainTable | undefined {
   const spelled = syntax === "pep440" ? "caret" : syntax;
-  return some(Object.fromEntries(Object.entries(hosts).map(([axis, canonical]) => [axis, canonical === "*" ? "*" : (respell(canonical, spelled) ?? canonical)])));
+  return some(
+    Object.fromEntries(
+      Object.entries(hosts).map(([axis, canonical]) => [
+        axis,
+        canonical === "*" ? "*" : (respell(canonical, spelled) ?? canonical),
+      ]),
+    ),
+  );
 }
 
 /** The tables that are spelled alike under any root. */
-export function commonTables(manifest: PackageManifest): { profile: PlainTable | undefined; "chaos-profile": PlainTable | undefined; security: PlainTable | undefined } {
+export function commonTables(manifest: PackageManifest): {
+  profile: PlainTable | undefined;
+  "chaos-profile": PlainTable | undefined;
+  security: PlainTable | undefined;
+} {
   return {
     profile: mapValues(manifest.profiles, buildProfileTable),
     "chaos-profile": mapValues(manifest.chaosProfiles, chaosProfileTable),

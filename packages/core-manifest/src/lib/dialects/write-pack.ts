@@ -1,5 +1,15 @@
 import type { DependencyKind, ManifestDependency, PackageInfo, PackageManifest } from "../manifest.ts";
-import { commonTables, dependencyTable, hostsTable, list, requirementIn, runtimeTexts, some, syntaxOf, type PlainTable } from "./write-common.ts";
+import {
+  commonTables,
+  dependencyTable,
+  hostsTable,
+  list,
+  requirementIn,
+  runtimeTexts,
+  some,
+  syntaxOf,
+  type PlainTable,
+} from "./write-common.ts";
 
 /** An item of a pack's list of dependencies: text where that says everything. */
 export function packDependency(dependency: ManifestDependency, requirement: string | undefined): string | PlainTable {
@@ -17,7 +27,12 @@ function dependencyLists(manifest: PackageManifest): PlainTable {
         .filter((dependency) => dependency.kind === kind)
         .map((dependency) => packDependency(dependency, requirementIn(dependency, syntaxOf(manifest), "exact"))),
     );
-  return { dependencies: items("normal"), "dev-dependencies": items("dev"), "build-dependencies": items("build"), "peer-dependencies": items("peer") };
+  return {
+    dependencies: items("normal"),
+    "dev-dependencies": items("dev"),
+    "build-dependencies": items("build"),
+    "peer-dependencies": items("peer"),
+  };
 }
 
 function metaTable(info: PackageInfo, manifest: PackageManifest): PlainTable | undefined {

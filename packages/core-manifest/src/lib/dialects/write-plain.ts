@@ -1,7 +1,17 @@
 import type { DependencyKind, DialectId, ManifestDependency, PackageInfo, PackageManifest } from "../manifest.ts";
 import { DEPENDENCY_TABLES, DIALECTS } from "./dialect.ts";
 import { InlineTable } from "./toml-text.ts";
-import { commonTables, dependencyTable, hostsTable, list, requirementIn, runtimeTexts, some, syntaxOf, type PlainTable } from "./write-common.ts";
+import {
+  commonTables,
+  dependencyTable,
+  hostsTable,
+  list,
+  requirementIn,
+  runtimeTexts,
+  some,
+  syntaxOf,
+  type PlainTable,
+} from "./write-common.ts";
 
 /** A dependency as the value of its key: a string where that says everything. */
 export function dependencyValue(dependency: ManifestDependency, requirement: string | undefined): string | InlineTable {
@@ -34,10 +44,19 @@ function revitCompatibility(info: PackageInfo, hosts: Record<string, string>): P
   const range = /^>=(\d+)\.0\.0(?: <(\d+)\.0\.0(-0)?)?$/.exec(hosts["revit"] ?? "");
   if (range === null || (range[2] !== undefined && range[3] === undefined)) return extra;
   delete hosts["revit"];
-  return { min_version: range[1], ...(range[2] === undefined ? {} : { max_version: String(Number(range[2]) - 1) }), ...extra };
+  return {
+    min_version: range[1],
+    ...(range[2] === undefined ? {} : { max_version: String(Number(range[2]) - 1) }),
+    ...extra,
+  };
 }
 
-function packageTable(info: PackageInfo, manifest: PackageManifest, dialect: DialectId, hosts: Record<string, string>): PlainTable {
+function packageTable(
+  info: PackageInfo,
+  manifest: PackageManifest,
+  dialect: DialectId,
+  hosts: Record<string, string>,
+): PlainTable {
   const single = dialect === "revitpy.toml" && info.authors.length === 1;
   const table: PlainTable = {
     name: info.name,
@@ -81,9 +100,18 @@ function dependencyTables(manifest: PackageManifest, dialect: DialectId): PlainT
   return tables;
 }
 
-function dependenciesTable(dependencies: readonly ManifestDependency[], manifest: PackageManifest, dialect: DialectId): PlainTable {
+function dependenciesTable(
+  dependencies: readonly ManifestDependency[],
+  manifest: PackageManifest,
+  dialect: DialectId,
+): PlainTable {
   const to = DIALECTS[dialect].syntax;
-  return Object.fromEntries(dependencies.map((dependency) => [dependency.name, dependencyValue(dependency, requirementIn(dependency, syntaxOf(manifest), to))]));
+  return Object.fromEntries(
+    dependencies.map((dependency) => [
+      dependency.name,
+      dependencyValue(dependency, requirementIn(dependency, syntaxOf(manifest), to)),
+    ]),
+  );
 }
 
 function workspaceTable(manifest: PackageManifest, dialect: DialectId): PlainTable | undefined {

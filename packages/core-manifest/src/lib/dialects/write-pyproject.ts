@@ -2,7 +2,18 @@ import type { DependencyKind, ManifestDependency, PackageInfo, PackageManifest }
 import { hostVersionList } from "./host-versions.ts";
 import { OWN_EXTRA } from "./pyproject.ts";
 import { InlineTable } from "./toml-text.ts";
-import { commonTables, hostsTable, list, requirementIn, respell, runtimeTexts, some, sourceKeys, syntaxOf, type PlainTable } from "./write-common.ts";
+import {
+  commonTables,
+  hostsTable,
+  list,
+  requirementIn,
+  respell,
+  runtimeTexts,
+  some,
+  sourceKeys,
+  syntaxOf,
+  type PlainTable,
+} from "./write-common.ts";
 
 /** A dependency in the words of PEP 508; its source goes into {@link sourceTable}. */
 export function pep508(dependency: ManifestDependency, requirement: string | undefined): string {
@@ -32,7 +43,10 @@ function urls(info: PackageInfo): PlainTable | undefined {
 }
 
 function licenseValue(info: PackageInfo): unknown {
-  if (info.license !== undefined) return info.licenseFile === undefined ? info.license : new InlineTable({ text: info.license, file: info.licenseFile });
+  if (info.license !== undefined)
+    return info.licenseFile === undefined
+      ? info.license
+      : new InlineTable({ text: info.license, file: info.licenseFile });
   return info.licenseFile === undefined ? undefined : new InlineTable({ file: info.licenseFile });
 }
 
@@ -47,7 +61,9 @@ interface Groups {
 /** Optional dependencies that features name go into those extras, the rest into the plain list. */
 function group(manifest: PackageManifest): Groups {
   const normal = manifest.dependencies.filter(({ kind }) => kind === "normal");
-  const optionals = new Map(normal.filter((dependency) => dependency.optional).map((dependency) => [dependency.name, dependency]));
+  const optionals = new Map(
+    normal.filter((dependency) => dependency.optional).map((dependency) => [dependency.name, dependency]),
+  );
   const named = new Set<string>();
   const extras: Record<string, ManifestDependency[]> = {};
   const features: Record<string, string[]> = {};
@@ -61,12 +77,17 @@ function group(manifest: PackageManifest): Groups {
   return { normal: normal.filter(({ name }) => !named.has(name)), extras, features };
 }
 
-function projectTable(manifest: PackageManifest, groups: Groups, hosts: Record<string, string>): PlainTable | undefined {
+function projectTable(
+  manifest: PackageManifest,
+  groups: Groups,
+  hosts: Record<string, string>,
+): PlainTable | undefined {
   const info = manifest.package;
   if (info === undefined) return undefined;
   const python = hosts["python"] === undefined ? undefined : respell(hosts["python"], "pep440");
   if (python !== undefined) delete hosts["python"];
-  const spec = (dependency: ManifestDependency): string => pep508(dependency, requirementIn(dependency, syntaxOf(manifest), "pep440"));
+  const spec = (dependency: ManifestDependency): string =>
+    pep508(dependency, requirementIn(dependency, syntaxOf(manifest), "pep440"));
   const { urls: _urls, ...extra } = manifest.dialect === "pyproject.toml" ? { ...info.extra } : ({} as PlainTable);
   return {
     name: info.name,
@@ -79,7 +100,9 @@ function projectTable(manifest: PackageManifest, groups: Groups, hosts: Record<s
     "requires-python": python,
     dependencies: list(groups.normal.map(spec)),
     ...extra,
-    "optional-dependencies": some(Object.fromEntries(Object.entries(groups.extras).map(([feature, items]) => [feature, items.map(spec)]))),
+    "optional-dependencies": some(
+      Object.fromEntries(Object.entries(groups.extras).map(([feature, items]) => [feature, items.map(spec)])),
+    ),
     urls: urls(info),
   };
 }
@@ -89,7 +112,11 @@ function ownTable(manifest: PackageManifest, groups: Groups, hosts: Record<strin
   const versions = hosts["revit"] === undefined ? undefined : hostVersionList(hosts["revit"]);
   if (versions !== undefined) delete hosts["revit"];
   const specs = (kind: DependencyKind): readonly string[] | undefined =>
-    list(manifest.dependencies.filter((dependency) => dependency.kind === kind).map((dependency) => pep508(dependency, requirementIn(dependency, syntaxOf(manifest), "pep440"))));
+    list(
+      manifest.dependencies
+        .filter((dependency) => dependency.kind === kind)
+        .map((dependency) => pep508(dependency, requirementIn(dependency, syntaxOf(manifest), "pep440"))),
+    );
   const inExtras = new Set(Object.values(groups.extras).flat());
   const sources = Object.fromEntries(
     manifest.dependencies.flatMap((dependency) => {
@@ -123,8 +150,17 @@ export function pyprojectDocument(manifest: PackageManifest): PlainTable {
   const hosts = { ...manifest.hosts };
   const groups = group(manifest);
   const project = projectTable(manifest, groups, hosts);
-  const { [OWN_EXTRA]: _own, tool, "dependency-groups": others, ...extra } = manifest.dialect === "pyproject.toml" ? { ...manifest.extra } : ({} as PlainTable);
-  const dev = list(manifest.dependencies.filter(({ kind }) => kind === "dev").map((dependency) => pep508(dependency, requirementIn(dependency, syntaxOf(manifest), "pep440"))));
+  const {
+    [OWN_EXTRA]: _own,
+    tool,
+    "dependency-groups": others,
+    ...extra
+  } = manifest.dialect === "pyproject.toml" ? { ...manifest.extra } : ({} as PlainTable);
+  const dev = list(
+    manifest.dependencies
+      .filter(({ kind }) => kind === "dev")
+      .map((dependency) => pep508(dependency, requirementIn(dependency, syntaxOf(manifest), "pep440"))),
+  );
   return {
     project,
     "dependency-groups": some({ dev, ...(others as PlainTable | undefined) }),

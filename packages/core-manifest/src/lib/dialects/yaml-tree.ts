@@ -68,7 +68,7 @@ function convert(builder: Builder, node: AnyNode, path: string, depth: number, p
 
 function convertContent(builder: Builder, node: AnyNode, path: string, depth: number, here: Span): LocatedNode {
   const yaml = yamlLibrary();
-  if (yaml.isMap(node)) return convertMap(builder, node as YAMLMap, path, depth, here);
+  if (yaml.isMap(node)) return convertMap(builder, node, path, depth, here);
   if (yaml.isSeq(node)) {
     const items = node.items.map((item, index) =>
       convert(builder, item as AnyNode, joinKey(path, index), depth + 1, here),
@@ -98,7 +98,7 @@ function convertMap(builder: Builder, node: YAMLMap, path: string, depth: number
     if (!yaml.isScalar(keyNode)) {
       throw new Stop({ ...keySpan, code: "MANIFEST_SYNTAX", problem: "a key is not a plain value", key: path });
     }
-    const key = keyNode.value === null ? "" : String(keyNode.value);
+    const key = typeof keyNode.value === "string" ? keyNode.value : (keyNode.source ?? "");
     const keyPath = joinKey(path, key);
     if (!acceptKey(builder, table, key, keyPath, keySpan)) continue;
     const after = { start: keySpan.end, end: keySpan.end };
@@ -147,8 +147,8 @@ export function parseYamlSyntax(text: string): Document.Parsed {
     prettyErrors: false,
     version: "1.2",
     schema: "core",
-    logLevel: "silent",
-  }) as Document.Parsed;
+    logLevel: "error",
+  });
 }
 
 function syntaxProblems(document: Document.Parsed): TreeProblem[] {
