@@ -142,7 +142,8 @@ describe("publish()", () => {
     expect(registry.requests.filter((item) => item.method === "POST")).toEqual([]);
   });
 
-  it("uploads 100 MB in a process of less than 150 MB", async () => {
+  // Node itself takes 85 MiB; run from TypeScript sources, as here, 115.
+  it("uploads 100 MB with less than 90 MB of memory", async () => {
     const registry = await testRegistry();
     const bytes = Buffer.alloc(100 * 2 ** 20, "lading ");
     const file = packageFile(bytes);
@@ -153,6 +154,6 @@ describe("publish()", () => {
     const [code] = (await once(child, "close")) as [number];
     expect(code).toBe(0);
     expect(registry.publications).toMatchObject([{ blob: file.blob, size: file.size }]);
-    expect(Number(output)).toBeLessThan(150);
+    expect(Number(output)).toBeLessThan(90);
   }, 30_000);
 });

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tryParseDigest } from "@lading/core-manifest";
 import { currentNumber, generationDirectory, generationsDirectory } from "./environment.ts";
-import type { Environment, Generation, InstallLayout, InstallRecord, InstallSource } from "./install-types.ts";
+import type { Environment, Generation, InstallLayout, InstallRecord } from "./install-types.ts";
 import { InstallerError } from "./installer-error.ts";
 
 /** Directory inside a generation that holds its record; no package can have this name. */
@@ -91,7 +91,7 @@ function isRecord(value: unknown): value is InstallRecord {
     typeof item?.name === "string" &&
     typeof item.version === "string" &&
     typeof item.path === "string" &&
-    typeof (item.source as InstallSource | undefined)?.type === "string" &&
+    typeof item.source?.type === "string" &&
     (item.tree === undefined || tryParseDigest(item.tree) !== undefined) &&
     (item.checksum === undefined || tryParseDigest(item.checksum) !== undefined) &&
     Array.isArray(item.features) &&

@@ -54,11 +54,12 @@ function reachable(
 ): Set<LockPackage> {
   const reached = new Set<LockPackage>();
   const queue = lock.members === undefined ? [...lock.packages] : [...direct];
-  for (let item = queue.pop(); item !== undefined; item = queue.pop()) {
+  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+    const item = next;
     if (reached.has(item) || isOmitted(item, options)) continue;
     reached.add(item);
     queue.push(
-      ...item.dependencies.map((reference) => find(references, reference, `"${item!.name}" ${item!.version}`)),
+      ...item.dependencies.map((reference) => find(references, reference, `"${item.name}" ${item.version}`)),
     );
   }
   return reached;

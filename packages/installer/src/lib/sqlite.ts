@@ -40,11 +40,10 @@ export function exclusively<T>(database: DatabaseSync, what: string, work: () =>
 
 // Node 22 warns on stderr that SQLite is experimental there; what is used here is the part that stayed.
 function loadSqlite(): typeof import("node:sqlite") {
-  const emitWarning = process.emitWarning;
-  process.emitWarning = ((warning: string | Error, ...rest: unknown[]) => {
-    if (String(warning).includes("SQLite")) return;
-    Reflect.apply(emitWarning, process, [warning, ...rest]);
-  }) as typeof process.emitWarning;
+  const emitWarning = process.emitWarning.bind(process);
+  process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
+    if (!String(warning).includes("SQLite")) Reflect.apply(emitWarning, process, [warning, ...rest]);
+  };
   try {
     return process.getBuiltinModule("node:sqlite");
   } finally {

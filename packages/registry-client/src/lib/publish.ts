@@ -12,7 +12,9 @@ import { RegistryClientError } from "./registry-client-error.ts";
 import { redactUrl } from "./registry-url.ts";
 import type { Session } from "./session.ts";
 
-const CHUNK_BYTES = 256 * 1024;
+// Small, so that little of it waits for the garbage collector: 100 MB pass through a process of 127 MB, 85 of them Node's.
+const CHUNK_BYTES = 64 * 1024;
+const EVENT_EVERY_BYTES = 256 * 1024;
 const WAIT_TIMEOUT_MS = 30_000;
 const FIRST_POLL_MS = 50;
 const POLL_CAP_MS = 1_000;
@@ -88,7 +90,7 @@ function createPublication(session: Session, url: string, input: PublishInput, a
     session.onEvent(event);
     if (input.onEvent !== session.onEvent) input.onEvent?.(event);
   };
-  let announced = -CHUNK_BYTES;
+  let announced = -EVENT_EVERY_BYTES;
   return {
     blob: input.blob,
     size: input.size,
@@ -97,7 +99,7 @@ function createPublication(session: Session, url: string, input: PublishInput, a
     fileName: basename(input.artifact),
     open: () => readVerified(input, action, (bytes) => (session.metrics.uploadedBytes += bytes)),
     onProgress: (uploadedBytes) => {
-      if (uploadedBytes < input.size && uploadedBytes < announced + CHUNK_BYTES) return;
+      if (uploadedBytes < input.size && uploadedBytes < announced + EVENT_EVERY_BYTES) return;
       announced = Math.max(announced, uploadedBytes);
       onEvent({ type: "uploading", url: redactUrl(url), uploadedBytes: announced, totalBytes: input.size });
     },

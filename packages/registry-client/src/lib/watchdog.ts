@@ -41,6 +41,7 @@ export class Watchdog {
     if (context.signal?.aborted === true) return context.signal.reason;
     const own = ownError(error);
     if (own !== undefined) return own;
+    if (!this.#expired && isFault(error)) return error;
     if (this.#expired) {
       return new RegistryClientError({
         code: "REGISTRY_TIMEOUT",
@@ -77,4 +78,9 @@ function ownError(error: unknown): RegistryClientError | undefined {
     current = current.cause;
   }
   return undefined;
+}
+
+// fetch() reports a broken network as a TypeError with a cause; without one it is a fault in the program.
+function isFault(error: unknown): boolean {
+  return (error instanceof TypeError && error.cause === undefined) || error instanceof ReferenceError;
 }
