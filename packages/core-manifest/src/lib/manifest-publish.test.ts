@@ -66,7 +66,7 @@ describe("publishedManifest()", () => {
       expect.objectContaining({
         code: "MANIFEST_NOT_PUBLISHABLE",
         diagnostics: [
-          expect.objectContaining({ key: "dependencies.near" }),
+          expect.objectContaining({ code: "MANIFEST_DEPENDENCY_UNPUBLISHABLE", key: "dependencies.near" }),
           expect.objectContaining({ key: "dependencies.far" }),
           expect.objectContaining({ key: "dependencies.company/ledger" }),
         ],

@@ -335,6 +335,16 @@ describe("readManifest()", () => {
     expect(codes(" ".repeat(1024 * 1024 + 1))).toEqual(["MANIFEST_TOO_LARGE  1:1"]);
   });
 
+  it("warns of a licence that is not SPDX, and keeps what [security] does not know", () => {
+    const text = `${HEAD}license = "GPL"\n[security]\nrequire_signature = true\n`;
+    const { manifest, diagnostics } = readManifest(text, { file: "gal.toml", dialect: "gal.toml" });
+    expect(diagnostics).toMatchObject([
+      { code: "MANIFEST_LICENSE_INVALID", severity: "warning", key: "package.license" },
+      { code: "MANIFEST_KEY_UNKNOWN", severity: "warning", hint: 'Did you mean "require_signatures"?' },
+    ]);
+    expect(manifest?.security?.extra).toEqual({ require_signature: true });
+  });
+
   it("lists at most 200 mistakes", () => {
     const text = `${HEAD}[dependencies]\n${Array.from({ length: 500 }, (_, index) => `b${index} = 1\n`).join("")}`;
     const { diagnostics } = readManifest(text, { file: "lading.toml", dialect: "lading.toml" });
