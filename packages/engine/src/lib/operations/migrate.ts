@@ -118,6 +118,22 @@ async function refuseExisting(target: string, context: EngineContext): Promise<v
   });
 }
 
+/**
+ * An installed package was built and published already: what its authors develop it with plays no part any more, and is
+ * often no range at all (`next`, `workspace:*`).
+ */
+function withoutDevDependencies(text: string): string {
+  let manifest: unknown;
+  try {
+    manifest = JSON.parse(text);
+  } catch {
+    return text; // The importer says what is wrong with it.
+  }
+  if (typeof manifest !== "object" || manifest === null || !("devDependencies" in manifest)) return text;
+  const { devDependencies: _, ...rest } = manifest;
+  return JSON.stringify(rest, null, 2);
+}
+
 /** An npm package tree that can be packed. */
 export interface MigratedNpmPackage {
   readonly directory: string;
@@ -127,7 +143,8 @@ export interface MigratedNpmPackage {
 }
 
 /**
- * Copies an installed npm package, without the packages installed inside it, and writes a manifest into the copy. All
+ * Copies an installed npm package, without the packages installed inside it and without its development
+ * dependencies, and writes a manifest into the copy. All
  * files of the copy belong to the package, whatever ignore files among them say: npm has chosen them already.
  * @param input.directory with a `package.json`
  * @param input.output must not exist
@@ -141,7 +158,7 @@ export async function migrateNpmPackage(input: {
 }): Promise<MigratedNpmPackage> {
   const { directory, output, dialect = "lading.toml" } = input;
   const source = path.join(directory, "package.json");
-  const imported = importManifest(await readText(source), "npm", dialect, source);
+  const imported = importManifest(withoutDevDependencies(await readText(source)), "npm", dialect, source);
   if (await exists(output)) {
     throw new EngineError({ code: "MIGRATE_TARGET_EXISTS", message: `Cannot write "${output}": it exists` });
   }
