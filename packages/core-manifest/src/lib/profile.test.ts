@@ -53,7 +53,7 @@ describe("builtinProfile()", () => {
         registry.port,
       ];
     };
-    expect(facts("lading")).toEqual(["lading.toml", "lading.lock", ".lpk", ".lmod", "dist", 8080]);
+    expect(facts("lading")).toEqual(["lading.toml", "lading.lock", ".lpk", ".lmod", "target/package", 8080]);
     expect(facts("vitte")).toEqual(["vitte.toml", "vitte.lock", ".vitpkg", ".vitmod", "target", 8080]);
     expect(facts("gal")).toEqual(["gal.toml", "gal.lock", ".galpkg", ".galmod", "target", 8080]);
     expect(facts("attune")).toEqual(["pack.yaml", "pack.lock", ".tar.gz", ".tar.gz", "dist", 8080]);
