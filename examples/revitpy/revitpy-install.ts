@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+import { createCli } from "@lading/cli";
+import { builtinProfile } from "@lading/core-manifest";
+
+await createCli(builtinProfile("revitpy"), { bin: "revitpy-install" }).main();
