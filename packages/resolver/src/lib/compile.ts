@@ -563,7 +563,7 @@ export class Universe implements RuleSource {
 
   #dependencyItem(node: number, dependency: Dependency): Item {
     const signature = `d\0${signatureOf(dependency)}`;
-    if (dependency.ifPossible !== true) {
+    if (dependency.ifPossible !== true || this.isConditional(dependency)) {
       return { signature, make: (conditions) => this.#depend(conditions, dependency, node) };
     }
     return { signature, make: () => NO_STATEMENTS, soft: { owner: node, dependency } };
@@ -745,7 +745,13 @@ export class Universe implements RuleSource {
     if (slots.length === 1) return this.#demand(conditions, target, slots[0]!, dependency);
     const choice = this.#choiceNodeFor(dependency, info, slots);
     const absent = singleBit(slots.length + 1, ABSENT);
-    return this.#facts([...conditions, { node: choice, set: absent }], this.#dependencyCause(target, dependency));
+    const cause = this.#dependencyCause(target, dependency);
+    const found = [...this.#facts([...conditions, { node: choice, set: absent }], cause)];
+    slots.forEach((slot, i) => {
+      const picked = { node: choice, set: singleBit(slots.length + 1, i + 1) };
+      found.push(...this.#demandFeatures([...conditions, picked], target, slot, dependency));
+    });
+    return found;
   }
 
   /** A record whose requirement nobody can read rules its version out; the others stay usable. */
@@ -810,12 +816,21 @@ export class Universe implements RuleSource {
     const node = this.#slotNode(target.info, slot);
     const wrong = complement(this.#inSlot(target.set, node), this.solver.nodes[node]!.size);
     const found = [...this.#facts([...conditions, { node, set: wrong }], this.#dependencyCause(target, dependency))];
-    const features = new Set(dependency.features ?? NOTHING);
-    if (dependency.defaultFeatures !== false && this.#anyDefault(node)) features.add("default");
-    for (const feature of features) {
-      found.push(...this.#featureFacts(conditions, target, slot, feature, dependency, target.owner));
-    }
+    found.push(...this.#demandFeatures(conditions, target, slot, dependency));
     return found;
+  }
+
+  #demandFeatures(
+    conditions: readonly Term[],
+    target: Target,
+    slot: string,
+    dependency: Dependency,
+  ): readonly number[] {
+    const features = new Set(dependency.features ?? NOTHING);
+    if (dependency.defaultFeatures !== false && anyDefault(target.info, slot)) features.add("default");
+    return [...features].flatMap((feature) =>
+      this.#featureFacts(conditions, target, slot, feature, dependency, target.owner),
+    );
   }
 
   #featureFacts(
@@ -833,12 +848,6 @@ export class Universe implements RuleSource {
       ...this.#dependencyCause({ ...target, owner }, dependency),
       feature,
     });
-  }
-
-  #anyDefault(node: number): boolean {
-    const info = this.infos[node]!;
-    if (info.type !== "package") return false;
-    return info.versions.some((index) => Object.hasOwn(info.info.candidates[index]!.features ?? {}, "default"));
   }
 
   /** The part of a set over all versions that is in a node's slot. */
@@ -859,7 +868,8 @@ export class Universe implements RuleSource {
     const best = slots.map((slot, i) => ({ bit: i + 1, rank: this.#slotRank(info, slot, set) }));
     best.sort((a, b) => a.rank - b.rank);
     const order = best.map(({ bit }) => bit);
-    const node = this.#addNode(id, { type: "choice", dependency, info, slots }, slots.length, order);
+    const bare: Dependency = { key: dependency.key, requirement, defaultFeatures: false };
+    const node = this.#addNode(id, { type: "choice", dependency: bare, info, slots }, slots.length, order);
     this.#group(node, slots.length);
     return node;
   }
@@ -872,8 +882,9 @@ export class Universe implements RuleSource {
     return order.findIndex((bit) => inSlot.has(bit - 1) && hasBit(set, bit));
   }
 
+  /** All who name one range of a package share its slot: fewer copies, and no solution is lost by it. */
   #choiceId(dependency: Dependency): string {
-    return `c\0${signatureOf({ ...dependency, requirement: this.effective(dependency), kind: "normal" })}`;
+    return `c\0${dependency.key}\0${this.effective(dependency).canonical}`;
   }
 
   #softId(owner: number, dependency: Dependency): string {
@@ -910,6 +921,10 @@ interface Target {
   readonly set: Bits;
   readonly slots: readonly string[];
   readonly owner: number;
+}
+
+function anyDefault(info: PackageInfo, slot: string): boolean {
+  return info.slots.get(slot)!.some((index) => Object.hasOwn(info.candidates[index]!.features ?? {}, "default"));
 }
 
 /** Name that a dependent knows a dependency by. */
