@@ -31,7 +31,6 @@ export class CanonicalTarReader extends TarBlocks {
   readonly #executables: string[] = [];
   #prefixBytes: Uint8Array | undefined;
   #paxSize = 0;
-  #member: MemberHeader | undefined;
   #previous: string | undefined;
   #recordChunks: Uint8Array[] = [];
   #record: PackageRecord | undefined;
@@ -115,7 +114,6 @@ export class CanonicalTarReader extends TarBlocks {
     if (this.#previous === undefined) this.#acceptRecord(member);
     else this.#acceptFile(member, this.#previous);
     this.#paths.addFile(member.path);
-    this.#member = member;
     if (member.executable) this.#executables.push(member.path);
     this.#sink.member(member);
     this.expectData(member.size);
@@ -163,7 +161,6 @@ export class CanonicalTarReader extends TarBlocks {
       this.#record = decodeRecord(joinAll(this.#recordChunks));
       this.#recordChunks = [];
     }
-    this.#member = undefined;
     this.#sink.memberEnd();
   }
 

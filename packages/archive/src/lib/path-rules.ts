@@ -2,10 +2,13 @@ import { ArchiveError, quote, type ArchiveErrorCode } from "./archive-error.ts";
 import { DEFAULT_LIMITS, type ArchiveLimits } from "./limits.ts";
 import { isForbiddenCodePoint } from "./unicode-table.ts";
 
-const ASCII = /^[\u0000-\u007f]*$/;
+const NOT_ASCII = /[\u0080-\u{10ffff}]/u;
 const WINDOWS_CHARACTERS = /[\\:*?"<>|]/;
 /** Names that Windows gives to devices in every directory, whatever extension follows. */
 const DEVICE = /^(?:con|prn|aux|nul|clock\$|conin\$|conout\$|com[0-9]|lpt[0-9])(?: *\.| *$)/i;
+/** Paths of the plainest kind, which nearly all are: every rule but length, depth and device names holds for them. */
+const PLAIN = /^\.?[\w@+-]+(?:\.[\w@+-]+)*(?:\/\.?[\w@+-]+(?:\.[\w@+-]+)*)*$/;
+const ANY_DEVICE = /(?:^|\/)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:[./]|$)/i;
 const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -40,9 +43,10 @@ export function encodePath(path: string): Uint8Array {
  * name has one form. Folding twice catches characters whose fold is again composed.
  */
 export function foldPart(part: string): string {
-  return ASCII.test(part)
-    ? part.toLowerCase()
-    : part.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC").replaceAll("ς", "σ");
+  if (!NOT_ASCII.test(part)) return part.toLowerCase();
+  const folded = part.normalize("NFKC").toUpperCase().toLowerCase();
+  // Capital sharp s and its like need a second round.
+  return folded.toUpperCase().toLowerCase().normalize("NFKC").replaceAll("ς", "σ");
 }
 
 /**
@@ -51,7 +55,8 @@ export function foldPart(part: string): string {
  * @throws {ArchiveError} one of the `ARCHIVE_PATH_` codes
  */
 export function checkPath(path: string, limits: PathLimits = DEFAULT_LIMITS): void {
-  const ascii = ASCII.test(path);
+  if (isPlain(path, limits)) return;
+  const ascii = !NOT_ASCII.test(path);
   checkLengths(path, ascii, limits);
   if (path.startsWith("/")) refuse("ARCHIVE_PATH_ABSOLUTE", path, "it is absolute");
   checkCharacters(path, ascii);
@@ -65,6 +70,14 @@ export function checkPath(path: string, limits: PathLimits = DEFAULT_LIMITS): vo
   for (const part of parts) checkPart(path, part, ascii, limits);
 }
 
+function isPlain(path: string, limits: PathLimits): boolean {
+  if (path.length > Math.min(limits.pathBytes, limits.partBytes) || !PLAIN.test(path) || ANY_DEVICE.test(path))
+    return false;
+  let parts = 1;
+  for (let at = path.indexOf("/"); at >= 0; at = path.indexOf("/", at + 1)) parts += 1;
+  return parts <= limits.depth;
+}
+
 function checkLengths(path: string, ascii: boolean, limits: PathLimits): void {
   const bytes = ascii ? path.length : utf8.encode(path).length;
   if (bytes > limits.pathBytes) {
@@ -74,7 +87,7 @@ function checkLengths(path: string, ascii: boolean, limits: PathLimits): void {
 
 function checkCharacters(path: string, ascii: boolean): void {
   if (/^[A-Za-z]:/.test(path)) refuse("ARCHIVE_PATH_ABSOLUTE", path, "it starts with a drive letter");
-  if (/^\\/.test(path)) refuse("ARCHIVE_PATH_ABSOLUTE", path, "it starts with a backslash");
+  if (path.startsWith("\\")) refuse("ARCHIVE_PATH_ABSOLUTE", path, "it starts with a backslash");
   const special = WINDOWS_CHARACTERS.exec(path);
   if (special !== null) refuse("ARCHIVE_PATH_CHARACTER", path, `it has the character ${quote(special[0])}`);
   for (const character of path) {
@@ -177,14 +190,13 @@ export class PathSet {
 
   #enter(directory: string): void {
     let folded = "";
-    let end = -1;
-    while (directory !== "" && end < directory.length) {
-      const start = end + 1;
+    for (let start = 0; start < directory.length;) {
       const slash = directory.indexOf("/", start);
-      end = slash < 0 ? directory.length : slash;
+      const end = slash < 0 ? directory.length : slash;
       const part = foldPart(directory.slice(start, end));
       folded = folded === "" ? part : `${folded}/${part}`;
       this.#claim(folded, directory.slice(0, end), true);
+      start = end + 1;
     }
     this.#parent = directory;
     this.#parentFolded = folded;

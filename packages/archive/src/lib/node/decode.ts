@@ -273,7 +273,7 @@ async function* decodeLz4(stored: AsyncIterable<Uint8Array>, options: DecodeOpti
       const packed = await input.need(block.bytes);
       // Every block but the last is full: one content has one division into blocks.
       const expected = Math.min(left, LZ4_BLOCK_BYTES);
-      const plain = block.stored ? packed : await inflateBlock(lz4.decompressBlock(packed, LZ4_BLOCK_BYTES));
+      const plain = block.stored ? packed : await inflateBlock(lz4.decompressBlock(packed, expected));
       if (plain.length !== expected || expected === 0)
         throw lz4Invalid(`a block holds ${plain.length} bytes, expected ${expected}`);
       left -= plain.length;

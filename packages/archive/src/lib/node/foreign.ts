@@ -135,13 +135,10 @@ async function readForeignTar(
 function recording(sink: ForeignSink, members: WitnessedMember[]): ForeignSink {
   return {
     member(member: MemberHeader) {
-      members.push({ path: member.path, size: member.size, directory: false });
+      members.push({ path: member.path, size: member.size });
       sink.member(member);
     },
-    directory(path) {
-      members.push({ path, size: 0, directory: true });
-      sink.directory(path);
-    },
+    directory: (path) => sink.directory(path),
     data: (chunk) => sink.data(chunk),
     memberEnd: () => sink.memberEnd(),
   };
