@@ -308,17 +308,17 @@ describe("readManifest()", () => {
       '[package]\nname = "A"\nversion = "1"\nlicence = "MIT"\n[dependencies]\nb = 1\n[security]\nmax_risk_level = "hihg"\nnew_rule = 1\n';
     const { diagnostics } = readManifest(text, { file: "gal.toml", dialect: "gal.toml" });
     expect(diagnostics.map(formatDiagnostic).join("\n")).toMatchInlineSnapshot(`
-      "gal.toml:8:18: error: Cannot read "security.max_risk_level" in "gal.toml": it is not one of the values known, found "hihg", allowed is "info", "low", "medium", "high", "critical" [MANIFEST_VALUE_INVALID]
-        hint: Did you mean "high"?
-      gal.toml:9:1: warning: Cannot read "security.new_rule" in "gal.toml": this key is not known here, found "new_rule", allowed is require_signatures, max_risk_level, vulnerability_scan, dependency_audit, allowed_licenses, allow_self_modifying [MANIFEST_KEY_UNKNOWN]
-      gal.toml:2:8: error: Cannot read "package.name" in "gal.toml": the name breaks the name rules, found "A", allowed is a-z, 0-9 and single "-", "_" or "." between them, after at most one "namespace/" [MANIFEST_NAME_INVALID]
+      "gal.toml:2:8: error: Cannot read "package.name" in "gal.toml": the name breaks the name rules, found "A", allowed is a-z, 0-9 and single "-", "_" or "." between them, after at most one "namespace/" [MANIFEST_NAME_INVALID]
         hint: Write "a"
       gal.toml:3:11: error: Cannot read "package.version" in "gal.toml": it is not a SemVer version, found "1", allowed is MAJOR.MINOR.PATCH with optional -pre-release and +build [MANIFEST_VERSION_INVALID]
         hint: Did you mean "1.0.0"?
       gal.toml:4:1: warning: Cannot read "package.licence" in "gal.toml": this key is not known here, found "licence", allowed is name, version, authors, repository, homepage, metadata, title, description, license, license-file, documentation, readme, keywords, categories, edition, include, exclude, executables, publish, self-modifying, gal-version [MANIFEST_KEY_UNKNOWN]
         hint: Did you mean "license"?
       gal.toml:6:5: error: Cannot read "dependencies.b" in "gal.toml": its value has the wrong type, found a whole number 1, allowed is a version requirement or a table [MANIFEST_TYPE_WRONG]
-        hint: Quote it: "1""
+        hint: Quote it: "1"
+      gal.toml:8:18: error: Cannot read "security.max_risk_level" in "gal.toml": it is not one of the values known, found "hihg", allowed is "info", "low", "medium", "high", "critical" [MANIFEST_VALUE_INVALID]
+        hint: Did you mean "high"?
+      gal.toml:9:1: warning: Cannot read "security.new_rule" in "gal.toml": this key is not known here, found "new_rule", allowed is require_signatures, max_risk_level, vulnerability_scan, dependency_audit, allowed_licenses, allow_self_modifying [MANIFEST_KEY_UNKNOWN]"
     `);
   });
 

@@ -26,7 +26,7 @@ export interface ReadManifestOptions {
 /** What reading gives: the manifest where no diagnostic is an error, and everything that was found. */
 export interface ReadManifestResult {
   readonly manifest?: PackageManifest;
-  /** In the order they were found; {@link sortDiagnostics} has those of one file in the order of its lines. */
+  /** In the order of the file. */
   readonly diagnostics: Diagnostic[];
 }
 
@@ -85,11 +85,13 @@ export function readManifest(source: string | Uint8Array, options: ReadManifestO
     });
   }
   if (bad !== undefined) reading.report(start, { code: "MANIFEST_ENCODING", key: "", problem: "it is not UTF-8 text" });
-  if (reading.failed) return { diagnostics: reading.diagnostics };
+  if (reading.failed) return { diagnostics: sortDiagnostics(reading.diagnostics) };
   const { root } = readTree(reading, text, dialect);
-  if (root === undefined || reading.failed) return { diagnostics: reading.diagnostics };
+  if (root === undefined || reading.failed) return { diagnostics: sortDiagnostics(reading.diagnostics) };
   const manifest = readRoot(reading, root, contextOf(options.workspace));
-  return reading.failed ? { diagnostics: reading.diagnostics } : { manifest, diagnostics: reading.diagnostics };
+  return reading.failed
+    ? { diagnostics: sortDiagnostics(reading.diagnostics) }
+    : { manifest, diagnostics: sortDiagnostics(reading.diagnostics) };
 }
 
 function readRoot(

@@ -66,9 +66,10 @@ export interface Tree {
 
 /** Ceilings against hostile documents. */
 export const TREE_LIMITS: { readonly textLength: number; readonly depth: number; readonly nodes: number } = {
-  textLength: 1024 * 1024,
+  // A YAML parser takes seconds over a hostile megabyte; manifests of real projects stay below 64 KiB.
+  textLength: 256 * 1024,
   depth: 64,
-  nodes: 100_000,
+  nodes: 50_000,
 };
 
 export function emptyTable(span: Span): LocatedTable {

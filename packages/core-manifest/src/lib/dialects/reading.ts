@@ -36,6 +36,11 @@ export class Reading {
     this.syntax = options.syntax;
   }
 
+  /** Whether nothing more will be listed, so that nothing more need be looked for. */
+  get full(): boolean {
+    return this.diagnostics.length > MAX_DIAGNOSTICS;
+  }
+
   get failed(): boolean {
     return this.diagnostics.some((diagnostic) => diagnostic.severity === "error");
   }
@@ -303,7 +308,7 @@ export function reportUnknown(
   known: readonly string[],
   unknownKeys: UnknownKeys,
 ): void {
-  if (unknownKeys === "keep") return;
+  if (unknownKeys === "keep" || reading.full) return;
   const close = nearest(key, known);
   if (unknownKeys === "keep-unless-close" && close === undefined) return;
   const grave = unknownKeys === "error" || (unknownKeys !== "warning" && close !== undefined);
