@@ -12,21 +12,39 @@ function against(answers: Readonly<Record<string, unknown>>): { client: Registry
   const seen: Seen[] = [];
   const handler = async (request: Request): Promise<Response> => {
     const url = new URL(request.url);
-    if (url.pathname.endsWith("lading.json")) return Response.json({ protocol: 1, api: "https://registry.example.org/api/v1/" });
+    if (url.pathname.endsWith("lading.json"))
+      return Response.json({ protocol: 1, api: "https://registry.example.org/api/v1/" });
     const text = await request.text();
     const call = `${request.method} ${url.pathname.replace("/api/v1/", "")}${url.search}`;
     seen.push({ call, body: text === "" ? undefined : JSON.parse(text) });
     const answer = answers[call];
     if (answer instanceof Response) return answer;
-    return answer === undefined ? Response.json({ code: "NOT_FOUND", detail: "no such thing" }, { status: 404 }) : Response.json(answer);
+    return answer === undefined
+      ? Response.json({ code: "NOT_FOUND", detail: "no such thing" }, { status: 404 })
+      : Response.json(answer);
   };
-  return { seen, client: clientOf("https://registry.example.org", { fetch: fetchFromHandler(handler), clock: createFakeClock() }) };
+  return {
+    seen,
+    client: clientOf("https://registry.example.org", { fetch: fetchFromHandler(handler), clock: createFakeClock() }),
+  };
 }
 
 describe("the registry's API", () => {
   it("search() sends query and page, and reads the answer", async () => {
-    const { client } = against({ "GET search?q=a+b&page=2&per_page=20&keyword=k": { items: [{ name: "actor", version: "1.0.0", description: "d", keywords: ["k"], downloads: 3 }], page: 2, per_page: 20, total: 21 } });
-    expect(await client.search("a b", { page: 2, perPage: 20, keyword: "k" })).toMatchObject({ page: 2, perPage: 20, total: 21, items: [{ name: "actor", version: "1.0.0", description: "d", keywords: ["k"], downloads: 3 }] });
+    const { client } = against({
+      "GET search?q=a+b&page=2&per_page=20&keyword=k": {
+        items: [{ name: "actor", version: "1.0.0", description: "d", keywords: ["k"], downloads: 3 }],
+        page: 2,
+        per_page: 20,
+        total: 21,
+      },
+    });
+    expect(await client.search("a b", { page: 2, perPage: 20, keyword: "k" })).toMatchObject({
+      page: 2,
+      perPage: 20,
+      total: 21,
+      items: [{ name: "actor", version: "1.0.0", description: "d", keywords: ["k"], downloads: 3 }],
+    });
   });
 
   it("list(), versions(), info() and readme() read, and know what is absent", async () => {
@@ -35,7 +53,9 @@ describe("the registry's API", () => {
       "GET packages/company%2Ftool": { name: "company/tool" },
       "GET packages/company%2Ftool/versions": { items: [{ version: "1.0.0" }] },
       "GET packages/company%2Ftool/versions/1.0.0%2Bb": { version: "1.0.0+b" },
-      "GET packages/company%2Ftool/versions/1.0.0/readme": new Response("# hi", { headers: { "content-type": "text/markdown" } }),
+      "GET packages/company%2Ftool/versions/1.0.0/readme": new Response("# hi", {
+        headers: { "content-type": "text/markdown" },
+      }),
     });
     expect((await client.list({ query: "x" })).items[0]?.name).toBe("xy");
     expect(await client.info("company/tool")).toMatchObject({ name: "company/tool" });
@@ -49,7 +69,16 @@ describe("the registry's API", () => {
 
   it("yank, deprecate, owners, tokens and keys send what the contract says", async () => {
     const version = "packages/tool/versions/1.0.0";
-    const calls = [`POST ${version}/yank`, `DELETE ${version}/yank`, `POST ${version}/deprecate`, `DELETE ${version}/deprecate`, "PUT packages/tool/owners/anna", "DELETE packages/tool/owners/anna", "DELETE tokens/7", "DELETE keys/k"];
+    const calls = [
+      `POST ${version}/yank`,
+      `DELETE ${version}/yank`,
+      `POST ${version}/deprecate`,
+      `DELETE ${version}/deprecate`,
+      "PUT packages/tool/owners/anna",
+      "DELETE packages/tool/owners/anna",
+      "DELETE tokens/7",
+      "DELETE keys/k",
+    ];
     const { client, seen } = against({
       ...Object.fromEntries(calls.map((call) => [call, {}])),
       "POST packages/": Response.json({ name: "tool" }, { status: 201 }),
@@ -75,7 +104,9 @@ describe("the registry's API", () => {
     expect(seen[3]?.body).toEqual({ reason: "old", replacement: "new-tool" });
     expect(await client.owners("tool")).toEqual([{ username: "anna" }]);
     expect(await client.tokens()).toMatchObject([{ id: "7", scopes: ["read"] }]);
-    expect(await client.createToken({ name: "ci", scopes: ["read"], packages: ["a*"], expiresInDays: 3 })).toMatchObject({ id: "8", token: "ldg_x" });
+    expect(
+      await client.createToken({ name: "ci", scopes: ["read"], packages: ["a*"], expiresInDays: 3 }),
+    ).toMatchObject({ id: "8", token: "ldg_x" });
     expect(seen.at(-1)?.body).toEqual({ name: "ci", scopes: ["read"], packages: ["a*"], expires_in_days: 3 });
     expect(await client.keys()).toEqual([{ id: "k" }]);
     expect(await client.addKey("PEM", { name: "laptop" })).toEqual({ id: "k" });
@@ -85,21 +116,38 @@ describe("the registry's API", () => {
   });
 
   it("an absent version to yank is an error, with the registry's words", async () => {
-    await expect(against({}).client.yank("tool", "1.0.0", "x")).rejects.toMatchObject({ code: "REGISTRY_NOT_FOUND", message: expect.stringContaining("no such thing") as string, details: { serverCode: "NOT_FOUND" } });
+    await expect(against({}).client.yank("tool", "1.0.0", "x")).rejects.toMatchObject({
+      code: "REGISTRY_NOT_FOUND",
+      message: expect.stringContaining("no such thing") as string,
+      details: { serverCode: "NOT_FOUND" },
+    });
   });
 
   it("health() tells how long the answer took, and whether it is good", async () => {
-    expect(await against({ "GET health": { status: "ok" } }).client.health()).toMatchObject({ ok: true, raw: { status: "ok" } });
+    expect(await against({ "GET health": { status: "ok" } }).client.health()).toMatchObject({
+      ok: true,
+      raw: { status: "ok" },
+    });
     expect(await against({ "GET health": { status: "degraded" } }).client.health()).toMatchObject({ ok: false });
   });
 
-  it.each([[[]], ["text"], [{ items: 3, page: 1, per_page: 1, total: 0 }], [{ items: [{}], page: 1, per_page: 1, total: 0 }], [{ items: [], page: "1", per_page: 1, total: 0 }]])("refuses %j as an answer to a search", async (answer) => {
-    await expect(against({ "GET search?q=x": answer }).client.search("x")).rejects.toMatchObject({ code: "REGISTRY_ANSWER_INVALID" });
+  it.each([
+    [[]],
+    ["text"],
+    [{ items: 3, page: 1, per_page: 1, total: 0 }],
+    [{ items: [{}], page: 1, per_page: 1, total: 0 }],
+    [{ items: [], page: "1", per_page: 1, total: 0 }],
+  ])("refuses %j as an answer to a search", async (answer) => {
+    await expect(against({ "GET search?q=x": answer }).client.search("x")).rejects.toMatchObject({
+      code: "REGISTRY_ANSWER_INVALID",
+    });
   });
 
   it("refuses an answer that says it is JSON and is not", async () => {
     const broken = new Response("<html>", { headers: { "content-type": "application/json" } });
-    await expect(against({ "GET health": broken }).client.health()).rejects.toMatchObject({ code: "REGISTRY_ANSWER_INVALID" });
+    await expect(against({ "GET health": broken }).client.health()).rejects.toMatchObject({
+      code: "REGISTRY_ANSWER_INVALID",
+    });
   });
 
   it("a call that must not happen twice is not repeated", async () => {

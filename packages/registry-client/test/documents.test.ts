@@ -6,7 +6,7 @@ import type { LadingEvent } from "@lading/core-manifest";
 import { createDiskCache } from "@lading/registry-client/node";
 import { createFakeClock } from "@lading/registry-client/testing";
 import { describe, expect, it } from "vitest";
-import { clientOf, documentOf, temporaryDirectory, testRegistry } from "./helpers.ts";
+import { answered, clientOf, documentOf, temporaryDirectory, testRegistry } from "./helpers.ts";
 
 function entriesBelow(directory: string): string[] {
   return readdirSync(directory, { recursive: true, withFileTypes: true })
@@ -21,7 +21,10 @@ describe("packageDocument()", () => {
     const client = clientOf(registry.url);
     expect((await client.packageDocument("actor-utils"))?.versions.map((item) => item.version)).toEqual(["1.0.0"]);
     expect((await client.packageDocument("actor.utils"))?.name).toBe("actor_utils");
-    expect(registry.requests.map((request) => request.url)).toEqual(["/.well-known/lading.json", "/index/_/ac/actor-utils.json"]);
+    expect(registry.requests.map((request) => request.url)).toEqual([
+      "/.well-known/lading.json",
+      "/index/_/ac/actor-utils.json",
+    ]);
     expect(client.metrics()).toMatchObject({ requests: 2, memoryHits: 1 });
   });
 
@@ -79,23 +82,36 @@ describe("packageDocument()", () => {
       writeFileSync(file, bytes);
     }
     const events: LadingEvent[] = [];
-    const client = clientOf(registry.url, { cache: createDiskCache(directory), onEvent: (event) => events.push(event) });
+    const client = clientOf(registry.url, {
+      cache: createDiskCache(directory),
+      onEvent: (event) => events.push(event),
+    });
     expect((await client.packageDocument("tool"))?.versions).toHaveLength(1);
     expect(client.metrics()).toMatchObject({ cacheCorrupt: 2, cacheHits: 0, notModified: 0 });
-    expect(events.filter((event) => event.type === "warning")).toMatchObject([{ code: "CACHE_CORRUPT" }, { code: "CACHE_CORRUPT" }]);
+    expect(events.filter((event) => event.type === "warning")).toMatchObject([
+      { code: "CACHE_CORRUPT" },
+      { code: "CACHE_CORRUPT" },
+    ]);
   });
 
   it("refuses the document of another package, and one whose bytes do not match its entity tag", async () => {
     const registry = await testRegistry();
     registry.addFile("index/_/to/tool.json", JSON.stringify(documentOf("other")));
-    await expect(clientOf(registry.url).packageDocument("tool")).rejects.toMatchObject({ code: "REGISTRY_DOCUMENT_MISMATCH" });
+    await expect(clientOf(registry.url).packageDocument("tool")).rejects.toMatchObject({
+      code: "REGISTRY_DOCUMENT_MISMATCH",
+    });
     registry.addDocument(documentOf("tool"));
     registry.intercept = (request, response) => {
       if (request.url?.startsWith("/index/") !== true) return false;
-      response.writeHead(200, { "content-type": "application/json", etag: `"sha256:${"0".repeat(64)}"` }).end(JSON.stringify(documentOf("tool")));
+      response
+        .writeHead(200, { "content-type": "application/json", etag: `"sha256:${"0".repeat(64)}"` })
+        .end(JSON.stringify(documentOf("tool")));
       return true;
     };
-    await expect(clientOf(registry.url).packageDocument("tool")).rejects.toMatchObject({ code: "REGISTRY_DOCUMENT_MISMATCH", exitCode: 7 });
+    await expect(clientOf(registry.url).packageDocument("tool")).rejects.toMatchObject({
+      code: "REGISTRY_DOCUMENT_MISMATCH",
+      exitCode: 7,
+    });
   });
 
   it.each(["not json", "[]", '{"schema":1}'])("refuses %j as a document with a typed error", async (text) => {
@@ -130,10 +146,22 @@ describe("offline mode", () => {
     const client = clientOf(registry.url, { cache: createDiskCache(directory), offline: true, fetch });
     expect((await client.packageDocument("tool"))?.versions).toHaveLength(1);
     expect(registry.requests).toHaveLength(before);
-    await expect(client.packageDocument("other")).rejects.toMatchObject({ code: "REGISTRY_OFFLINE", message: expect.stringContaining("index/_/ot/other.json") as string });
+    await expect(client.packageDocument("other")).rejects.toMatchObject({
+      code: "REGISTRY_OFFLINE",
+      message: expect.stringContaining("index/_/ot/other.json") as string,
+    });
     const digest = `sha256:${"0".repeat(64)}` as never;
-    await expect(client.download({ blob: digest }, join(directory, "x"))).rejects.toMatchObject({ code: "REGISTRY_OFFLINE", message: expect.stringContaining(digest) as string });
-    const calls = [() => client.search("x"), () => client.info("x"), () => client.whoami(), () => client.statement(digest), () => client.health()];
+    await expect(client.download({ blob: digest }, join(directory, "x"))).rejects.toMatchObject({
+      code: "REGISTRY_OFFLINE",
+      message: expect.stringContaining(digest) as string,
+    });
+    const calls = [
+      () => client.search("x"),
+      () => client.info("x"),
+      () => client.whoami(),
+      () => client.statement(digest),
+      () => client.health(),
+    ];
     for (const call of calls) {
       await expect(call()).rejects.toMatchObject({ code: "REGISTRY_OFFLINE" });
     }
@@ -141,7 +169,10 @@ describe("offline mode", () => {
   });
 
   it("names the description when nothing was ever cached", async () => {
-    await expect(clientOf("https://registry.example.org", { offline: true }).describe()).rejects.toMatchObject({ code: "REGISTRY_OFFLINE", message: expect.stringContaining("lading.json") as string });
+    await expect(clientOf("https://registry.example.org", { offline: true }).describe()).rejects.toMatchObject({
+      code: "REGISTRY_OFFLINE",
+      message: expect.stringContaining("lading.json") as string,
+    });
   });
 });
 
@@ -177,7 +208,10 @@ describe("describe()", () => {
   it("says that there is no registry where the address answers 404", async () => {
     const registry = await testRegistry();
     registry.removeFile(".well-known/lading.json");
-    await expect(clientOf(registry.url).packageDocument("tool")).rejects.toMatchObject({ code: "REGISTRY_ANSWER_INVALID", message: expect.stringContaining("no registry at this address") as string });
+    await expect(clientOf(registry.url).packageDocument("tool")).rejects.toMatchObject({
+      code: "REGISTRY_ANSWER_INVALID",
+      message: expect.stringContaining("no registry at this address") as string,
+    });
   });
 });
 
@@ -186,8 +220,12 @@ describe("a file: registry", () => {
     const directory = temporaryDirectory();
     const client = clientOf(pathToFileURL(directory).href, { offline: true });
     expect(await client.packageDocument("tool")).toBeUndefined();
-    await expect(clientOf(pathToFileURL(directory).href).search("x")).rejects.toMatchObject({ code: "REGISTRY_READ_ONLY" });
-    await expect(clientOf(pathToFileURL(join(directory, "gone")).href).packageDocument("tool")).rejects.toMatchObject({ code: "REGISTRY_UNREACHABLE" });
+    await expect(clientOf(pathToFileURL(directory).href).search("x")).rejects.toMatchObject({
+      code: "REGISTRY_READ_ONLY",
+    });
+    await expect(clientOf(pathToFileURL(join(directory, "gone")).href).packageDocument("tool")).rejects.toMatchObject({
+      code: "REGISTRY_UNREACHABLE",
+    });
   });
 });
 
@@ -199,7 +237,7 @@ describe("failures of the registry", () => {
     const client = clientOf(registry.url, { clock });
     await client.describe();
     let failures = 2;
-    registry.intercept = (_, response) => failures-- > 0 && void response.writeHead(503).end() === undefined;
+    registry.intercept = (_, response) => failures-- > 0 && answered(response.writeHead(503).end());
     expect((await client.packageDocument("tool"))?.name).toBe("tool");
     expect(client.metrics().retries).toBe(2);
     expect(clock.pauses).toEqual([150, 300]);
@@ -208,8 +246,11 @@ describe("failures of the registry", () => {
   it("stops after four failures and names the status", async () => {
     const registry = await testRegistry();
     const client = clientOf(registry.url, { clock: createFakeClock() });
-    registry.intercept = (_, response) => void response.writeHead(502).end() === undefined;
-    await expect(client.packageDocument("tool")).rejects.toMatchObject({ code: "REGISTRY_UNAVAILABLE", details: { status: 502 } });
+    registry.intercept = (_, response) => answered(response.writeHead(502).end());
+    await expect(client.packageDocument("tool")).rejects.toMatchObject({
+      code: "REGISTRY_UNAVAILABLE",
+      details: { status: 502 },
+    });
     expect(registry.requests).toHaveLength(4);
   });
 
@@ -218,11 +259,15 @@ describe("failures of the registry", () => {
     const clock = createFakeClock();
     const client = clientOf(registry.url, { clock });
     let wait = "7";
-    registry.intercept = (_, response) => wait !== "" && void response.writeHead(429, { "retry-after": wait }).end() === undefined;
+    registry.intercept = (_, response) =>
+      wait !== "" && answered(response.writeHead(429, { "retry-after": wait }).end());
     await expect(client.describe()).rejects.toMatchObject({ code: "REGISTRY_RATE_LIMITED" });
     expect(clock.pauses).toEqual([7000, 7000, 7000]);
     wait = "86400";
-    await expect(client.describe()).rejects.toMatchObject({ code: "REGISTRY_RATE_LIMITED", details: { retryAfterMs: 86_400_000 } });
+    await expect(client.describe()).rejects.toMatchObject({
+      code: "REGISTRY_RATE_LIMITED",
+      details: { retryAfterMs: 86_400_000 },
+    });
     expect(clock.pauses).toHaveLength(3);
   });
 
@@ -230,7 +275,10 @@ describe("failures of the registry", () => {
     const registry = await testRegistry();
     registry.intercept = () => true;
     const started = Date.now();
-    await expect(clientOf(registry.url, {}, { timeoutMs: 150 }).describe()).rejects.toMatchObject({ code: "REGISTRY_TIMEOUT", exitCode: 5 });
+    await expect(clientOf(registry.url, {}, { timeoutMs: 150 }).describe()).rejects.toMatchObject({
+      code: "REGISTRY_TIMEOUT",
+      exitCode: 5,
+    });
     expect(Date.now() - started).toBeLessThan(1500);
     expect(registry.requests).toHaveLength(1);
   });
@@ -242,7 +290,9 @@ describe("failures of the registry", () => {
       response.write("{");
       return true;
     };
-    await expect(clientOf(registry.url, {}, { timeoutMs: 150 }).describe()).rejects.toMatchObject({ code: "REGISTRY_TIMEOUT" });
+    await expect(clientOf(registry.url, {}, { timeoutMs: 150 }).describe()).rejects.toMatchObject({
+      code: "REGISTRY_TIMEOUT",
+    });
   });
 
   it("names the cause when nothing listens", async () => {
@@ -250,7 +300,10 @@ describe("failures of the registry", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as { port: number };
     await new Promise((resolve) => server.close(resolve));
-    await expect(clientOf(`http://127.0.0.1:${port}`, { clock: createFakeClock() }).describe()).rejects.toMatchObject({ code: "REGISTRY_UNREACHABLE", message: expect.stringContaining("ECONNREFUSED") as string });
+    await expect(clientOf(`http://127.0.0.1:${port}`, { clock: createFakeClock() }).describe()).rejects.toMatchObject({
+      code: "REGISTRY_UNREACHABLE",
+      message: expect.stringContaining("ECONNREFUSED") as string,
+    });
   });
 
   it("stops at an aborted signal with its reason", async () => {

@@ -9,6 +9,6 @@ const client = createRegistryClient({ registry: registryConfig({ name: "test", u
 await client.describe();
 await import("undici");
 const before = process.memoryUsage.rss();
-await client.publish({ artifact: artifact!, blob: blob as Digest, size: Number(size) });
+await client.publish({ artifact: artifact!, blob: blob as Digest, size: Number(size), wait: false });
 console.log(Math.round((process.resourceUsage().maxRSS * 1024 - before) / 2 ** 20));
 await close();

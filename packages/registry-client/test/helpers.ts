@@ -1,7 +1,14 @@
 import { mkdtempSync, rmSync } from "node:fs";
+import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createRegistryClient, registryConfig, type CreateRegistryClientOptions, type RegistryClient, type RegistryConfig } from "@lading/registry-client";
+import {
+  createRegistryClient,
+  registryConfig,
+  type CreateRegistryClientOptions,
+  type RegistryClient,
+  type RegistryConfig,
+} from "@lading/registry-client";
 import { startTestRegistry, type TestRegistry, type TestRegistryOptions } from "@lading/registry-client/testing";
 import { onTestFinished } from "vitest";
 
@@ -27,7 +34,10 @@ export function clientOf(
   return client;
 }
 
-export function documentOf(name: string, versions: readonly Record<string, unknown>[] = []): { name: string } & Record<string, unknown> {
+export function documentOf(
+  name: string,
+  versions: readonly Record<string, unknown>[] = [],
+): { name: string } & Record<string, unknown> {
   return {
     schema: 1,
     name,
@@ -46,4 +56,9 @@ export function documentOf(name: string, versions: readonly Record<string, unkno
       ...version,
     })),
   };
+}
+
+/** For interceptors that answer in one expression. */
+export function answered(response: ServerResponse): boolean {
+  return response.writableEnded;
 }

@@ -11,8 +11,19 @@ import {
   type Fetch,
   type MetadataCache,
 } from "@lading/registry-client";
-import { createCredentialsFile, createDiskCache, createNodeFetch, directoryTransport } from "@lading/registry-client/node";
-import { credentialStoreContract, metadataCacheContract, transportContract, transportFixture, type TransportUnderTest } from "@lading/registry-client/testing";
+import {
+  createCredentialsFile,
+  createDiskCache,
+  createNodeFetch,
+  directoryTransport,
+} from "@lading/registry-client/node";
+import {
+  credentialStoreContract,
+  metadataCacheContract,
+  transportContract,
+  transportFixture,
+  type TransportUnderTest,
+} from "@lading/registry-client/testing";
 import { describe, it, onTestFinished } from "vitest";
 import { temporaryDirectory, testRegistry } from "./helpers.ts";
 
@@ -23,7 +34,7 @@ const caches: Record<string, () => MetadataCache> = {
 
 for (const [name, create] of Object.entries(caches)) {
   describe(`${name} as a MetadataCache`, () => {
-    for (const { name: promise, run } of metadataCacheContract) it(promise, () => run(create()));
+    it.each(metadataCacheContract)("$name", ({ run }) => run(create()));
   });
 }
 
@@ -34,7 +45,7 @@ const stores: Record<string, () => CredentialStore> = {
 
 for (const [name, create] of Object.entries(stores)) {
   describe(`${name} as a CredentialStore`, () => {
-    for (const { name: promise, run } of credentialStoreContract) it(promise, () => run(create()));
+    it.each(credentialStoreContract)("$name", ({ run }) => run(create()));
   });
 }
 
@@ -43,7 +54,10 @@ async function overHttp(fetch: Fetch): Promise<TransportUnderTest> {
   for (const [path, bytes] of Object.entries(transportFixture)) registry.addFile(path, bytes);
   const config = registryConfig({ name: "test", url: registry.url });
   const credential = (): Promise<undefined> => Promise.resolve(undefined);
-  return { transport: httpTransport({ registry: config, fetch, clock: systemClock, userAgent: "test", credential }), base: registry.url };
+  return {
+    transport: httpTransport({ registry: config, fetch, clock: systemClock, userAgent: "test", credential }),
+    base: registry.url,
+  };
 }
 
 function inDirectory(): TransportUnderTest {
@@ -72,6 +86,6 @@ const transports: Record<string, () => Promise<TransportUnderTest> | TransportUn
 
 for (const [name, create] of Object.entries(transports)) {
   describe(`${name} as a Transport`, () => {
-    for (const { name: promise, run } of transportContract) it(promise, async () => run(await create()));
+    it.each(transportContract)("$name", async ({ run }) => run(await create()));
   });
 }

@@ -2,12 +2,19 @@ import { createRegistrySet, registryProvider, type RegistryClient, type Registry
 import { createFakeClock, type TestRegistry } from "@lading/registry-client/testing";
 import { resolve } from "@lading/resolver";
 import { describe, expect, it } from "vitest";
-import { clientOf, documentOf, testRegistry } from "./helpers.ts";
+import { answered, clientOf, documentOf, testRegistry } from "./helpers.ts";
 
-async function twoRegistries(fallback: readonly string[] = []): Promise<{ main: TestRegistry; company: TestRegistry; set: RegistrySet }> {
+async function twoRegistries(
+  fallback: readonly string[] = [],
+): Promise<{ main: TestRegistry; company: TestRegistry; set: RegistrySet }> {
   const [main, company] = [await testRegistry(), await testRegistry()];
-  const client = (name: string, registry: TestRegistry): RegistryClient => clientOf(registry.url, { clock: createFakeClock() }, { name });
-  const set = createRegistrySet({ clients: [client("main", main), client("company", company)], default: "main", fallback });
+  const client = (name: string, registry: TestRegistry): RegistryClient =>
+    clientOf(registry.url, { clock: createFakeClock() }, { name });
+  const set = createRegistrySet({
+    clients: [client("main", main), client("company", company)],
+    default: "main",
+    fallback,
+  });
   return { main, company, set };
 }
 
@@ -34,8 +41,11 @@ describe("RegistrySet.find()", () => {
   it("fails closed when the default registry cannot be read", async () => {
     const { main, company, set } = await twoRegistries(["company"]);
     company.addDocument(documentOf("tool"));
-    main.intercept = (_, response) => void response.writeHead(503).end() === undefined;
-    await expect(set.find("tool")).rejects.toMatchObject({ code: "REGISTRY_CHOICE_CLOSED", cause: { code: "REGISTRY_UNAVAILABLE" } });
+    main.intercept = (_, response) => answered(response.writeHead(503).end());
+    await expect(set.find("tool")).rejects.toMatchObject({
+      code: "REGISTRY_CHOICE_CLOSED",
+      cause: { code: "REGISTRY_UNAVAILABLE" },
+    });
     expect(company.requests).toEqual([]);
   });
 
@@ -45,48 +55,82 @@ describe("RegistrySet.find()", () => {
     expect((await set.find("tool", { registry: "company" }))?.document.name).toBe("tool");
     expect((await set.find("tool", { registry: company.url.slice(0, -1) }))?.document.name).toBe("tool");
     expect(main.requests).toEqual([]);
-    await expect(set.find("tool", { registry: "other" })).rejects.toMatchObject({ code: "REGISTRY_UNKNOWN", message: expect.stringContaining('"main", "company"') as string });
+    await expect(set.find("tool", { registry: "other" })).rejects.toMatchObject({
+      code: "REGISTRY_UNKNOWN",
+      message: expect.stringContaining('"main", "company"') as string,
+    });
   });
 
   it("refuses a default or fallback that is not configured", () => {
     const client = clientOf("https://a.example");
-    expect(() => createRegistrySet({ clients: [client], default: "x" })).toThrow(expect.objectContaining({ code: "REGISTRY_UNKNOWN" }) as Error);
-    expect(() => createRegistrySet({ clients: [client], default: "test", fallback: ["x"] })).toThrow(expect.objectContaining({ code: "REGISTRY_UNKNOWN" }) as Error);
+    expect(() => createRegistrySet({ clients: [client], default: "x" })).toThrow(
+      expect.objectContaining({ code: "REGISTRY_UNKNOWN" }) as Error,
+    );
+    expect(() => createRegistrySet({ clients: [client], default: "test", fallback: ["x"] })).toThrow(
+      expect.objectContaining({ code: "REGISTRY_UNKNOWN" }) as Error,
+    );
   });
 });
 
-const dependency = (name: string, requirement: string, more: object = {}): object => ({ name, kind: "normal", requirement, ...more });
+const dependency = (name: string, requirement: string, more: object = {}): object => ({
+  name,
+  kind: "normal",
+  requirement,
+  ...more,
+});
 
 describe("registryProvider()", () => {
   it("lets the resolver solve over real index documents", async () => {
     const { main, set } = await twoRegistries();
-    main.addDocument(documentOf("app", [{ version: "1.0.0", dependencies: [dependency("base", ">=1.0.0 <2.0.0-0"), dependency("tests", "*", { kind: "dev" })] }]));
-    main.addDocument(documentOf("base", [
-      { version: "1.0.0" },
-      { version: "1.1.0" },
-      { version: "1.2.0", status: "yanked", reason: "broken" },
-      { version: "1.3.0", status: "held" },
-      { version: "1.4.0", schema: 2 },
-    ]));
+    main.addDocument(
+      documentOf("app", [
+        {
+          version: "1.0.0",
+          dependencies: [dependency("base", ">=1.0.0 <2.0.0-0"), dependency("tests", "*", { kind: "dev" })],
+        },
+      ]),
+    );
+    main.addDocument(
+      documentOf("base", [
+        { version: "1.0.0" },
+        { version: "1.1.0" },
+        { version: "1.2.0", status: "yanked", reason: "broken" },
+        { version: "1.3.0", status: "held" },
+        { version: "1.4.0", schema: 2 },
+      ]),
+    );
     const provider = registryProvider({ registries: set });
     const roots = [{ name: "root", dependencies: [{ key: provider.keyOf("app"), requirement: "*" }] }];
     const result = await resolve({ roots }, provider);
     expect(result.status).toBe("solved");
     if (result.status !== "solved") return;
     expect(result.packages.map((item) => item.id)).toEqual(["app 1.0.0", "base 1.1.0"]);
-    expect(result.packages[1]?.candidate.data).toMatchObject({ name: "base", registry: main.url, entry: { version: "1.1.0" } });
+    expect(result.packages[1]?.candidate.data).toMatchObject({
+      name: "base",
+      registry: main.url,
+      entry: { version: "1.1.0" },
+    });
     expect(main.requests.some((request) => request.url.includes("tests"))).toBe(false);
   });
 
   it("looks up a pinned dependency in its registry, and the dependencies of what it finds there", async () => {
     const { main, company, set } = await twoRegistries();
-    main.addDocument(documentOf("app", [{ version: "1.0.0", dependencies: [dependency("inner", "*", { registry: company.url })] }]));
-    company.addDocument(documentOf("inner", [{ version: "2.0.0", dependencies: [dependency("deep", "*"), dependency("pub", "*", { registry: main.url })] }]));
+    main.addDocument(
+      documentOf("app", [{ version: "1.0.0", dependencies: [dependency("inner", "*", { registry: company.url })] }]),
+    );
+    company.addDocument(
+      documentOf("inner", [
+        { version: "2.0.0", dependencies: [dependency("deep", "*"), dependency("pub", "*", { registry: main.url })] },
+      ]),
+    );
     company.addDocument(documentOf("deep", [{ version: "3.0.0" }]));
     main.addDocument(documentOf("deep", [{ version: "9.9.9" }]));
     main.addDocument(documentOf("pub", [{ version: "4.0.0" }]));
     const provider = registryProvider({ registries: set });
-    const result = await resolve({ roots: [{ name: "root", dependencies: [{ key: provider.keyOf("app"), requirement: "*" }] }] }, provider);
+    const result = await resolve(
+      { roots: [{ name: "root", dependencies: [{ key: provider.keyOf("app"), requirement: "*" }] }] },
+      provider,
+    );
     expect(result.status === "solved" && result.packages.map((item) => item.id)).toEqual([
       "app 1.0.0",
       `deep@${company.url} 3.0.0`,
@@ -102,14 +146,18 @@ describe("registryProvider()", () => {
     const provider = registryProvider({ registries: set });
     const keys = [provider.keyOf("nothing"), provider.keyOf("nothing", "https://other.example/")];
     await provider.load(keys, { speculative: [] });
-    expect(provider.get(keys[0]!)).toEqual({ candidates: [], missing: '"nothing" is not in registry "main" or "company"' });
+    expect(provider.get(keys[0]!)).toEqual({
+      candidates: [],
+      missing: '"nothing" is not in registry "main" or "company"',
+    });
     expect(provider.get(keys[1]!)?.missing).toContain("is not configured");
   });
 
   it("ends with the error of a registry that cannot be read; a guess that fails does not count", async () => {
     const { main, set } = await twoRegistries();
     main.addDocument(documentOf("good"));
-    main.intercept = (request, response) => request.url?.includes("bad") === true && void response.writeHead(500).end() === undefined;
+    main.intercept = (request, response) =>
+      request.url?.includes("bad") === true && answered(response.writeHead(500).end());
     const provider = registryProvider({ registries: set });
     await provider.load(["good"], { speculative: ["bad"] });
     expect(provider.get("good")).toBeDefined();

@@ -3,17 +3,14 @@ import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
 import { connect, type AddressInfo } from "node:net";
 import { join } from "node:path";
-import {
-  createEnvironmentCredentials,
-  createMemoryCredentials,
-  layerCredentials,
-} from "@lading/registry-client";
+import { createEnvironmentCredentials, createMemoryCredentials, layerCredentials } from "@lading/registry-client";
 import { createCredentialsFile, createNodeFetch } from "@lading/registry-client/node";
 import type { TestRegistry } from "@lading/registry-client/testing";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { clientOf, documentOf, temporaryDirectory, testRegistry } from "./helpers.ts";
+import { answered, clientOf, documentOf, temporaryDirectory, testRegistry } from "./helpers.ts";
 
-const tokens = (registry: TestRegistry): (string | undefined)[] => registry.requests.map((request) => request.headers.authorization);
+const tokens = (registry: TestRegistry): (string | undefined)[] =>
+  registry.requests.map((request) => request.headers.authorization);
 const withToken = (registry: TestRegistry): { credentials: ReturnType<typeof createMemoryCredentials> } => ({
   credentials: createMemoryCredentials([[registry.url, { type: "token", token: "secret" }]]),
 });
@@ -30,7 +27,10 @@ describe("tokens", () => {
     const registry = await testRegistry();
     const other = await testRegistry();
     other.addDocument(documentOf("tool"));
-    registry.addFile(".well-known/lading.json", JSON.stringify({ protocol: 1, index: other.url, blobs: `${other.url}blobs/sha256/`, api: `${other.url}api/v1/` }));
+    registry.addFile(
+      ".well-known/lading.json",
+      JSON.stringify({ protocol: 1, index: other.url, blobs: `${other.url}blobs/sha256/`, api: `${other.url}api/v1/` }),
+    );
     const client = clientOf(registry.url, withToken(registry));
     await client.packageDocument("tool");
     await client.health();
@@ -71,7 +71,10 @@ describe("tokens", () => {
 
   it("are missing or wrong with different errors", async () => {
     const registry = await testRegistry({ token: "secret" });
-    await expect(clientOf(registry.url).whoami()).rejects.toMatchObject({ code: "REGISTRY_AUTH_REQUIRED", exitCode: 6 });
+    await expect(clientOf(registry.url).whoami()).rejects.toMatchObject({
+      code: "REGISTRY_AUTH_REQUIRED",
+      exitCode: 6,
+    });
     const client = clientOf(registry.url);
     client.authenticate({ type: "token", token: "wrong" });
     await expect(client.whoami()).rejects.toMatchObject({ code: "REGISTRY_AUTH_FAILED" });
@@ -93,27 +96,43 @@ describe("redirects", () => {
     ["to a file", () => "file:///etc/passwd", "not an http: or https: address"],
   ])("%s are refused", async (_, target, text) => {
     const registry = await testRegistry();
-    registry.intercept = (request, response) => void response.writeHead(302, { location: target(registry, request) }).end() === undefined;
-    await expect(clientOf(registry.url).describe()).rejects.toMatchObject({ code: "REGISTRY_REDIRECT_REFUSED", message: expect.stringContaining(text) as string });
+    registry.intercept = (request, response) =>
+      answered(response.writeHead(302, { location: target(registry, request) }).end());
+    await expect(clientOf(registry.url).describe()).rejects.toMatchObject({
+      code: "REGISTRY_REDIRECT_REFUSED",
+      message: expect.stringContaining(text) as string,
+    });
   });
 
   it("of a call that writes are refused", async () => {
     const registry = await testRegistry();
-    registry.intercept = (request, response) => request.method === "POST" && void response.writeHead(308, { location: "/elsewhere" }).end() === undefined;
-    await expect(clientOf(registry.url).createPackage("tool")).rejects.toMatchObject({ code: "REGISTRY_REDIRECT_REFUSED" });
+    registry.intercept = (request, response) =>
+      request.method === "POST" && answered(response.writeHead(308, { location: "/elsewhere" }).end());
+    await expect(clientOf(registry.url).createPackage("tool")).rejects.toMatchObject({
+      code: "REGISTRY_REDIRECT_REFUSED",
+    });
   });
 });
 
 describe("plain http:", () => {
-  it.each(["http://registry.example.org", "http://10.0.0.1:8080", "http://localhost.example.org", "http://127.0.0.1.example.org", "http://[fe80::1]/"])(
-    "to %s is refused unless allowed",
-    (url) => {
-      expect(() => clientOf(url)).toThrow(expect.objectContaining({ code: "REGISTRY_INSECURE", exitCode: 8 }) as Error);
-      expect(clientOf(url, {}, { allowInsecure: true }).registry.url).toContain("http://");
-    },
-  );
+  it.each([
+    "http://registry.example.org",
+    "http://10.0.0.1:8080",
+    "http://localhost.example.org",
+    "http://127.0.0.1.example.org",
+    "http://[fe80::1]/",
+  ])("to %s is refused unless allowed", (url) => {
+    expect(() => clientOf(url)).toThrow(expect.objectContaining({ code: "REGISTRY_INSECURE", exitCode: 8 }) as Error);
+    expect(clientOf(url, {}, { allowInsecure: true }).registry.url).toContain("http://");
+  });
 
-  it.each(["http://localhost:8080", "http://127.0.0.1:1", "http://127.9.9.9/", "http://[::1]:8080/", "http://dev.localhost/"])("to %s is allowed", (url) => {
+  it.each([
+    "http://localhost:8080",
+    "http://127.0.0.1:1",
+    "http://127.9.9.9/",
+    "http://[::1]:8080/",
+    "http://dev.localhost/",
+  ])("to %s is allowed", (url) => {
     expect(clientOf(url).registry.url).toMatch(/\/$/);
   });
 });
@@ -123,7 +142,9 @@ describe("login() and logout()", () => {
     const registry = await testRegistry({ token: "secret" });
     const credentials = createMemoryCredentials();
     const client = clientOf(registry.url, { credentials });
-    await expect(client.login({ type: "token", token: "wrong" })).rejects.toMatchObject({ code: "REGISTRY_AUTH_FAILED" });
+    await expect(client.login({ type: "token", token: "wrong" })).rejects.toMatchObject({
+      code: "REGISTRY_AUTH_FAILED",
+    });
     expect(await credentials.list()).toEqual([]);
     expect(await client.login({ type: "token", token: "secret" })).toMatchObject({ username: "tester" });
     expect(await credentials.get(registry.url)).toEqual({ type: "token", token: "secret" });
@@ -137,7 +158,9 @@ describe("login() and logout()", () => {
     registry.intercept = (request, response) => {
       if (request.url?.startsWith("/api/v1/auth/log") !== true) return false;
       seen.push(`${request.url} ${request.headers.authorization ?? "-"}`);
-      response.writeHead(200, { "content-type": "application/json" }).end('{"token":"a.b.c","user":{"username":"tester"}}');
+      response
+        .writeHead(200, { "content-type": "application/json" })
+        .end('{"token":"a.b.c","user":{"username":"tester"}}');
       return true;
     };
     const credentials = createMemoryCredentials();
@@ -162,7 +185,9 @@ describe("createEnvironmentCredentials()", () => {
     expect(await credentials.get(url)).toEqual({ type: "token", token: "t" });
     expect(await credentials.get("https://other.example.org/")).toBeUndefined();
     expect(await credentials.list()).toEqual([url]);
-    await expect(credentials.set(url, { type: "token", token: "x" })).rejects.toMatchObject({ code: "CREDENTIALS_READ_ONLY" });
+    await expect(credentials.set(url, { type: "token", token: "x" })).rejects.toMatchObject({
+      code: "CREDENTIALS_READ_ONLY",
+    });
     await expect(credentials.delete(url)).rejects.toMatchObject({ code: "CREDENTIALS_READ_ONLY" });
   });
 
@@ -187,7 +212,9 @@ describe("createCredentialsFile()", () => {
     await createCredentialsFile(file).set(url, { type: "token", token: "t" });
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(statSync(join(file, "..")).mode & 0o777).toBe(0o700);
-    expect(readFileSync(file, "utf8")).toContain('[[credentials]]\nregistry = "https://registry.example.org/"\ntype = "token"\ntoken = "t"');
+    expect(readFileSync(file, "utf8")).toContain(
+      '[[credentials]]\nregistry = "https://registry.example.org/"\ntype = "token"\ntoken = "t"',
+    );
   });
 
   it.each([0o644, 0o640, 0o620, 0o602])("refuses a file of mode %o instead of using it", async (mode) => {
@@ -195,20 +222,26 @@ describe("createCredentialsFile()", () => {
     const store = createCredentialsFile(file);
     await store.set(url, { type: "token", token: "t" });
     chmodSync(file, mode);
-    await expect(store.get(url)).rejects.toMatchObject({ code: "CREDENTIALS_UNSAFE", exitCode: 6, hint: expect.stringContaining("chmod 600") as string });
+    await expect(store.get(url)).rejects.toMatchObject({
+      code: "CREDENTIALS_UNSAFE",
+      exitCode: 6,
+      hint: expect.stringContaining("chmod 600") as string,
+    });
     await expect(store.set(url, { type: "token", token: "t" })).rejects.toMatchObject({ code: "CREDENTIALS_UNSAFE" });
   });
 
   it.each([
     ["version = 2", '"version" is 2'],
     ["credentials = 3\nversion = 1", "not an array"],
-    ["version = 1\n[[credentials]]\ntype = \"token\"", '"registry" of entry 1'],
-    ["version = 1\n[[credentials]]\nregistry = \"https://a.example/\"\ntype = \"token\"", "entry 1 needs"],
-    ["version = 1\ntoken = \"secret", "not TOML"],
+    ['version = 1\n[[credentials]]\ntype = "token"', '"registry" of entry 1'],
+    ['version = 1\n[[credentials]]\nregistry = "https://a.example/"\ntype = "token"', "entry 1 needs"],
+    ['version = 1\ntoken = "secret', "not TOML"],
   ])("refuses %j without repeating what it holds", async (text, problem) => {
     const file = join(temporaryDirectory(), "credentials.toml");
     writeFileSync(file, text, { mode: 0o600 });
-    const error = await createCredentialsFile(file).list().catch((found: unknown) => found as Error);
+    const error = await createCredentialsFile(file)
+      .list()
+      .catch((found: unknown) => found as Error);
     expect(error).toMatchObject({ code: "CREDENTIALS_INVALID", message: expect.stringContaining(problem) as string });
     expect(JSON.stringify(error)).not.toContain("secret");
   });
@@ -217,7 +250,29 @@ describe("createCredentialsFile()", () => {
 describe("createNodeFetch()", () => {
   function certificate(directory: string): { cert: string; key: string; file: string } {
     const [key, file] = [join(directory, "key.pem"), join(directory, "cert.pem")];
-    execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", file, "-days", "2", "-subj", "/CN=lading test", "-addext", "subjectAltName=IP:127.0.0.1"], { stdio: "ignore" });
+    execFileSync(
+      "openssl",
+      [
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-keyout",
+        key,
+        "-out",
+        file,
+        "-days",
+        "2",
+        "-subj",
+        "/CN=lading test",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+      ],
+      { stdio: "ignore" },
+    );
     return { cert: readFileSync(file, "utf8"), key: readFileSync(key, "utf8"), file };
   }
 
@@ -226,7 +281,10 @@ describe("createNodeFetch()", () => {
     const registry = await testRegistry({ tls });
     registry.addDocument(documentOf("tool"));
     const blob = registry.addBlob(Buffer.from("x"));
-    await expect(clientOf(registry.url, {}, { maxRetries: 0 }).describe()).rejects.toMatchObject({ code: "REGISTRY_UNREACHABLE", message: expect.stringMatching(/self.signed/) as string });
+    await expect(clientOf(registry.url, {}, { maxRetries: 0 }).describe()).rejects.toMatchObject({
+      code: "REGISTRY_UNREACHABLE",
+      message: expect.stringMatching(/self.signed/) as string,
+    });
     const { fetch, close } = createNodeFetch({ caFile: tls.file, env: {} });
     onTestFinished(close);
     const client = clientOf(registry.url, { fetch });
@@ -234,38 +292,41 @@ describe("createNodeFetch()", () => {
     await client.download({ blob }, join(temporaryDirectory(), "x"));
   });
 
-  it.each(["HTTPS_PROXY", "https_proxy"])("goes through the proxy of %s, but not where NO_PROXY names the host", async (variable) => {
-    const tls = certificate(temporaryDirectory());
-    const registry = await testRegistry({ tls });
-    registry.addDocument(documentOf("tool"));
-    const blob = registry.addBlob(Buffer.from("x"));
-    const tunnels: string[] = [];
-    const proxy = createServer();
-    proxy.on("connect", (request, socket, head) => {
-      tunnels.push(request.url ?? "");
-      const [host, port] = (request.url ?? "").split(":");
-      const upstream = connect(Number(port), host, () => {
-        socket.write("HTTP/1.1 200 OK\r\n\r\n");
-        upstream.write(head);
-        upstream.pipe(socket).pipe(upstream);
+  it.each(["HTTPS_PROXY", "https_proxy"])(
+    "goes through the proxy of %s, but not where NO_PROXY names the host",
+    async (variable) => {
+      const tls = certificate(temporaryDirectory());
+      const registry = await testRegistry({ tls });
+      registry.addDocument(documentOf("tool"));
+      const blob = registry.addBlob(Buffer.from("x"));
+      const tunnels: string[] = [];
+      const proxy = createServer();
+      proxy.on("connect", (request, socket, head) => {
+        tunnels.push(request.url ?? "");
+        const [host, port] = (request.url ?? "").split(":");
+        const upstream = connect(Number(port), host, () => {
+          socket.write("HTTP/1.1 200 OK\r\n\r\n");
+          upstream.write(head);
+          upstream.pipe(socket).pipe(upstream);
+        });
+        for (const end of [upstream, socket]) end.on("error", () => {});
       });
-      for (const end of [upstream, socket]) end.on("error", () => {});
-    });
-    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-    onTestFinished(() => void proxy.close());
-    const env = { [variable]: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` };
-    const through = createNodeFetch({ caFile: tls.file, env });
-    const client = clientOf(registry.url, { fetch: through.fetch });
-    await client.packageDocument("tool");
-    await client.download({ blob }, join(temporaryDirectory(), "x"));
-    expect(tunnels.length).toBeGreaterThan(0);
-    expect(new Set(tunnels)).toEqual(new Set([new URL(registry.url).host]));
-    await through.close();
+      await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+      onTestFinished(() => void proxy.close());
+      const env = { [variable]: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` };
+      const through = createNodeFetch({ caFile: tls.file, env });
+      const client = clientOf(registry.url, { fetch: through.fetch });
+      await client.packageDocument("tool");
+      await client.download({ blob }, join(temporaryDirectory(), "x"));
+      expect(tunnels.length).toBeGreaterThan(0);
+      expect(new Set(tunnels)).toEqual(new Set([new URL(registry.url).host]));
+      await through.close();
 
-    const before = tunnels.length;
-    const around = createNodeFetch({ caFile: tls.file, env: { ...env, NO_PROXY: "127.0.0.1" } });
-    expect((await clientOf(registry.url, { fetch: around.fetch }).packageDocument("tool"))?.name).toBe("tool");
-    expect(tunnels).toHaveLength(before);
-    await around.close();
-  });
+      const before = tunnels.length;
+      const around = createNodeFetch({ caFile: tls.file, env: { ...env, NO_PROXY: "127.0.0.1" } });
+      expect((await clientOf(registry.url, { fetch: around.fetch }).packageDocument("tool"))?.name).toBe("tool");
+      expect(tunnels).toHaveLength(before);
+      await around.close();
+    },
+  );
 });

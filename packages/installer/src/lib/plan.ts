@@ -58,9 +58,7 @@ function reachable(
     const item = next;
     if (reached.has(item) || isOmitted(item, options)) continue;
     reached.add(item);
-    queue.push(
-      ...item.dependencies.map((reference) => find(references, reference, `"${item.name}" ${item.version}`)),
-    );
+    queue.push(...item.dependencies.map((reference) => find(references, reference, `"${item.name}" ${item.version}`)));
   }
   return reached;
 }

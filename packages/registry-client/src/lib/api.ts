@@ -218,7 +218,7 @@ export class Api {
     const started = this.#session.clock.now();
     const answer = await this.#session.demand({ method: "GET", path: "health", action, credential: "none" }, options);
     const raw = this.#read(action).object(answer.body, "the answer");
-    const ok = raw.status === undefined || ["ok", "healthy", "pass"].includes(String(raw.status));
+    const ok = raw.status === undefined || ["ok", "healthy", "pass"].includes(optionalString(raw.status) ?? "");
     return { ok, durationMs: this.#session.clock.now() - started, raw };
   }
 

@@ -141,5 +141,9 @@ function notFound(session: Session, action: string): RegistryClientError {
 }
 
 function merged(first: EventListener, second: EventListener | undefined): EventListener {
-  return second === undefined || second === first ? first : (event) => void (first(event), second(event));
+  if (second === undefined || second === first) return first;
+  return (event) => {
+    first(event);
+    second(event);
+  };
 }

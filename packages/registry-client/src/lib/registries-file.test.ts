@@ -31,9 +31,20 @@ describe("parseRegistries()", () => {
     expect(file.fallback).toEqual([]);
     expect(file.registries).toEqual([
       registryConfig({ name: "default", url: "https://registry.gal-lang.example/" }),
-      registryConfig({ name: "company", url: "https://packages.company.example/", publicKeys: ["..."], trustedPublishers: ["company-team"] }),
+      registryConfig({
+        name: "company",
+        url: "https://packages.company.example/",
+        publicKeys: ["..."],
+        trustedPublishers: ["company-team"],
+      }),
     ]);
-    expect(file.registries[1]).toMatchObject({ authType: "token", timeoutMs: 30_000, maxRetries: 3, allowInsecure: false, verifySignatures: true });
+    expect(file.registries[1]).toMatchObject({
+      authType: "token",
+      timeoutMs: 30_000,
+      maxRetries: 3,
+      allowInsecure: false,
+      verifySignatures: true,
+    });
   });
 
   it.each([
@@ -45,7 +56,8 @@ describe("parseRegistries()", () => {
   });
 
   it("reads every key, auth_type in any case, and the order of fallbacks", () => {
-    const text = 'default_registry = "a"\nfallback = ["b"]\n[registries.a]\nurl = "https://a.example"\nauth_type = "BASIC"\ntimeout_seconds = 1.5\nmax_retries = 0\nca_file = "ca.pem"\nproxy = "http://p:1"\n[registries.b]\nurl = "file:///srv/b"\nauth_type = "none"\n';
+    const text =
+      'default_registry = "a"\nfallback = ["b"]\n[registries.a]\nurl = "https://a.example"\nauth_type = "BASIC"\ntimeout_seconds = 1.5\nmax_retries = 0\nca_file = "ca.pem"\nproxy = "http://p:1"\n[registries.b]\nurl = "file:///srv/b"\nauth_type = "none"\n';
     const file = parseRegistries(text, "f");
     expect(file.fallback).toEqual(["b"]);
     expect(file.registries).toMatchObject([
@@ -66,25 +78,51 @@ describe("parseRegistries()", () => {
     ['[registries.a]\nurl = "registry.example"', 2, "not an absolute URL"],
     ['[registries.a]\nurl = "https://user:pw@a.example"', 2, "user name or password"],
     ['[registries.a]\nname = "b"\nurl = "https://a.example"', 2, 'allowed is the name of its table, "a"'],
-    ["\n[registries.a]\nname = \"a\"", 2, '"url" is missing'],
+    ['\n[registries.a]\nname = "a"', 2, '"url" is missing'],
     ['default_registry = "x"\n[registries.a]\nurl = "https://a.example"', 1, 'configured are "a"'],
     ['fallback = ["x"]\n[registries.a]\nurl = "https://a.example"', 1, 'configured are "a"'],
     ['[registries."a b"]\nurl = "https://a.example"', 1, "may hold only letters"],
     ["registries = 3", 1, "a table"],
   ])("refuses %j with its line", (text, line, problem) => {
     const error = thrownBy(() => parseRegistries(text, "registries.toml"));
-    expect(error).toMatchObject({ code: "REGISTRY_CONFIG_INVALID", exitCode: 2, location: { file: "registries.toml", line } });
+    expect(error).toMatchObject({
+      code: "REGISTRY_CONFIG_INVALID",
+      exitCode: 2,
+      location: { file: "registries.toml", line },
+    });
     expect((error as Error).message).toContain(problem);
     expect(JSON.stringify(error)).not.toContain("pw@");
   });
 
   it("throws nothing but its own error, whatever the text", () => {
-    const words = fc.constantFrom("[registries.a]", "url", "=", '"https://a.example"', "timeout_seconds", "3", "true", "\n", "[", "]", '"', "a", ".", "default_registry", "#");
+    const words = fc.constantFrom(
+      "[registries.a]",
+      "url",
+      "=",
+      '"https://a.example"',
+      "timeout_seconds",
+      "3",
+      "true",
+      "\n",
+      "[",
+      "]",
+      '"',
+      "a",
+      ".",
+      "default_registry",
+      "#",
+    );
     fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.array(words).map((items) => items.join(" "))), (text) => {
-        const error = thrownBy(() => parseRegistries(text, "f"));
-        return error === undefined || error instanceof RegistryClientError;
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.array(words).map((items) => items.join(" ")),
+        ),
+        (text) => {
+          const error = thrownBy(() => parseRegistries(text, "f"));
+          return error === undefined || error instanceof RegistryClientError;
+        },
+      ),
     );
   });
 
@@ -92,7 +130,7 @@ describe("parseRegistries()", () => {
     const name = fc.stringMatching(/^[a-z][a-z0-9.-]{0,20}$/);
     const registry = fc.record({
       name,
-      url: fc.webUrl({ validSchemes: ["https"] }).filter((url) => URL.canParse(url)).map((url) => canonicalRegistryUrl(url)),
+      url: fc.stringMatching(/^[a-z]{1,9}(\/[a-z]{1,5})?$/).map((text) => canonicalRegistryUrl(`https://${text}`)),
       authType: fc.constantFrom("token", "basic", "none"),
       verifySignatures: fc.boolean(),
       allowInsecure: fc.boolean(),
@@ -102,10 +140,17 @@ describe("parseRegistries()", () => {
       trustedPublishers: fc.array(fc.string(), { maxLength: 3 }),
     });
     fc.assert(
-      fc.property(fc.uniqueArray(registry, { selector: (item) => item.name, minLength: 1, maxLength: 4 }), (registries) => {
-        const file = { defaultRegistry: registries[0]!.name, fallback: registries.slice(1).map((item) => item.name), registries };
-        expect(parseRegistries(renderRegistries(file), "f")).toEqual(file);
-      }),
+      fc.property(
+        fc.uniqueArray(registry, { selector: (item) => item.name, minLength: 1, maxLength: 4 }),
+        (registries) => {
+          const file = {
+            defaultRegistry: registries[0]!.name,
+            fallback: registries.slice(1).map((item) => item.name),
+            registries,
+          };
+          expect(parseRegistries(renderRegistries(file), "f")).toEqual(file);
+        },
+      ),
     );
   });
 });
@@ -121,7 +166,16 @@ describe("canonicalRegistryUrl()", () => {
     expect(canonicalRegistryUrl(url)).toBe(url);
   });
 
-  it.each(["", "a.example", "ftp://a.example", "https://u@a.example", "https://a.example/?q", "https://a.example/#f", "file://host/share", "javascript:alert(1)"])("refuses %j", (text) => {
+  it.each([
+    "",
+    "a.example",
+    "ftp://a.example",
+    "https://u@a.example",
+    "https://a.example/?q",
+    "https://a.example/#f",
+    "file://host/share",
+    "javascript:alert(1)",
+  ])("refuses %j", (text) => {
     expect(thrownBy(() => canonicalRegistryUrl(text))).toMatchObject({ code: "REGISTRY_URL_INVALID" });
   });
 

@@ -169,7 +169,7 @@ class Reader {
 
   root(): JsonObject {
     try {
-      return parse(this.#text) as JsonObject;
+      return parse(this.#text);
     } catch (error) {
       if (!(error instanceof TomlError)) throw error;
       const problem = error.message.split("\n")[0]!.replace(/^Invalid TOML document:\s*/i, "");

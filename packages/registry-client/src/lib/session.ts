@@ -74,7 +74,8 @@ export class Session {
     return withRetries(
       {
         clock: this.clock,
-        maxRetries: this.registry.maxRetries,
+        // A directory that cannot be read now cannot be read in a second.
+        maxRetries: this.registry.url.startsWith("file:") ? 0 : this.registry.maxRetries,
         signal: options.signal,
         onRetry: (error, retry, pauseMs) => {
           this.metrics.retries++;

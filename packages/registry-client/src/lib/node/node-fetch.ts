@@ -19,7 +19,10 @@ export interface NodeFetchOptions {
  * A {@link Fetch} for Node: single calls go through the built-in `fetch`, package files through a pool of `undici`,
  * which is loaded when the first one is asked for. With a proxy or a private authority everything goes through `undici`.
  */
-export function createNodeFetch(options: NodeFetchOptions = {}): { readonly fetch: Fetch; close(): Promise<void> } {
+export function createNodeFetch(options: NodeFetchOptions = {}): {
+  readonly fetch: Fetch;
+  readonly close: () => Promise<void>;
+} {
   const env = options.env ?? process.env;
   const proxies = proxySettings(env, options.proxy);
   const special = proxies !== undefined || options.caFile !== undefined;
@@ -80,15 +83,15 @@ function systemAuthorities(): readonly string[] {
 async function fetchThrough(url: string, init: FetchInit, dispatcher: Dispatcher): Promise<FetchResponse> {
   const undici = await import("undici");
   const { purpose: _, ...rest } = init;
-  return (await undici.fetch(url, { ...rest, duplex: "half", dispatcher } as unknown as Parameters<
-    typeof undici.fetch
-  >[1])) as unknown as FetchResponse;
+  const given = { ...rest, duplex: "half", dispatcher };
+  // Fetch types of undici and of Node name the same things in different files.
+  return undici.fetch(url, given as unknown as Parameters<typeof undici.fetch>[1]);
 }
 
 async function requestBulk(url: string, init: FetchInit, dispatcher: Dispatcher): Promise<FetchResponse> {
   const { request } = await import("undici");
   const { statusCode, headers, body } = await request(url, {
-    method: init.method as Dispatcher.HttpMethod,
+    method: init.method,
     headers: init.headers,
     signal: init.signal,
     dispatcher,

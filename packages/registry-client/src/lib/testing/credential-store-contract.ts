@@ -5,7 +5,8 @@ const URL_A = "https://host.example.org/a/";
 
 async function expectCredential(store: CredentialStore, url: string, expected: unknown): Promise<void> {
   const found = JSON.stringify(await store.get(url));
-  if (found !== JSON.stringify(expected)) throw new Error(`get("${url}") is ${found ?? "nothing"}, expected ${JSON.stringify(expected) ?? "nothing"}`);
+  if (found !== JSON.stringify(expected))
+    throw new Error(`get("${url}") is ${found ?? "nothing"}, expected ${JSON.stringify(expected) ?? "nothing"}`);
 }
 
 /** What every {@link CredentialStore} that can be written must do. Each case wants a store of its own, empty. */
@@ -67,7 +68,8 @@ export const credentialStoreContract: readonly ContractCase<CredentialStore>[] =
       const urls = Array.from({ length: 8 }, (_, index) => `https://host-${7 - index}.example.org/`);
       await Promise.all(urls.map((url) => store.set(url, { type: "token", token: url })));
       const found = await store.list();
-      if (JSON.stringify(found) !== JSON.stringify(urls.toSorted())) throw new Error(`list() is ${JSON.stringify(found)}`);
+      if (JSON.stringify(found) !== JSON.stringify(urls.toSorted()))
+        throw new Error(`list() is ${JSON.stringify(found)}`);
     },
   },
 ];

@@ -40,7 +40,8 @@ export const metadataCacheContract: readonly ContractCase<MetadataCache>[] = [
       const put = entry('{"a":"\u00e9\\n"}\n\n', '"sha256:x"');
       await cache.put(ONE, "index/_/to/tool.json", put);
       const found = await expectHit(cache, ONE, "index/_/to/tool.json", '{"a":"\u00e9\\n"}\n\n');
-      if (found.validator !== put.validator || found.checkedAt !== put.checkedAt) throw new Error("validator or time differ");
+      if (found.validator !== put.validator || found.checkedAt !== put.checkedAt)
+        throw new Error("validator or time differ");
     },
   },
   {
@@ -113,7 +114,8 @@ export const metadataCacheContract: readonly ContractCase<MetadataCache>[] = [
         texts.map(async (text) => {
           await cache.put(ONE, "a", entry(text));
           const found = await cache.get(ONE, "a");
-          if (found.status !== "hit" || !texts.includes(new TextDecoder().decode(found.entry.bytes))) throw new Error("a torn entry");
+          if (found.status !== "hit" || !texts.includes(new TextDecoder().decode(found.entry.bytes)))
+            throw new Error("a torn entry");
         }),
       );
     },

@@ -65,7 +65,11 @@ export async function startTestRegistry(options: TestRegistryOptions = {}): Prom
   const requests: ReceivedRequest[] = [];
   const registry: { intercept: TestRegistry["intercept"] } = { intercept: undefined };
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
-    requests.push({ method: request.method ?? "", url: request.url ?? "", headers: request.headers as ReceivedRequest["headers"] });
+    requests.push({
+      method: request.method ?? "",
+      url: request.url ?? "",
+      headers: request.headers as ReceivedRequest["headers"],
+    });
     if (registry.intercept?.(request, response) === true) return;
     void answer(state, request, response).catch(() => response.destroy());
   };
@@ -81,7 +85,8 @@ export async function startTestRegistry(options: TestRegistryOptions = {}): Prom
     publications: state.publications,
     addFile,
     removeFile: (path: string) => void state.files.delete(path),
-    addDocument: (document: { readonly name: string }) => addFile(indexDocumentPath(parsePackageName(document.name)), JSON.stringify(document)),
+    addDocument: (document: { readonly name: string }) =>
+      addFile(indexDocumentPath(parsePackageName(document.name)), JSON.stringify(document)),
     addBlob: (bytes: Uint8Array) => {
       const digest = `sha256:${sha256(bytes)}` as Digest;
       addFile(`blobs/sha256/${digestHex(digest)}`, bytes);
@@ -111,8 +116,10 @@ function describe(url: string): Record<string, unknown> {
 
 async function answer(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = (request.url ?? "/").slice(state.base.length).split("?")[0]!;
-  const authorized = state.options.token === undefined || request.headers.authorization === `Bearer ${state.options.token}`;
-  if (state.options.private === true && !authorized) return problem(response, 401, "TOKEN_INVALID", "the token is not known");
+  const authorized =
+    state.options.token === undefined || request.headers.authorization === `Bearer ${state.options.token}`;
+  if (state.options.private === true && !authorized)
+    return problem(response, 401, "TOKEN_INVALID", "the token is not known");
   if (path.startsWith("api/v1/")) return answerApi(state, request, response, path.slice("api/v1/".length), authorized);
   return serveFile(state, request, response, path);
 }
@@ -124,9 +131,16 @@ function serveFile(state: State, request: IncomingMessage, response: ServerRespo
   if (request.headers["if-none-match"] === etag) return void response.writeHead(304, { etag }).end();
   const range = /^bytes=(\d+)-$/.exec(request.headers.range ?? "");
   const from = range === null ? 0 : Number(range[1]);
-  const headers = { etag, "content-type": path.endsWith(".json") ? "application/json" : "application/octet-stream", "content-length": bytes.length - from };
+  const headers = {
+    etag,
+    "content-type": path.endsWith(".json") ? "application/json" : "application/octet-stream",
+    "content-length": bytes.length - from,
+  };
   if (from === 0) response.writeHead(200, headers).end(bytes);
-  else response.writeHead(206, { ...headers, "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}` }).end(bytes.subarray(from));
+  else
+    response
+      .writeHead(206, { ...headers, "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}` })
+      .end(bytes.subarray(from));
 }
 
 async function answerApi(
@@ -147,18 +161,34 @@ async function receive(state: State, request: IncomingMessage, response: ServerR
   const publication = await readPublication(request);
   const first = state.publications.every((other) => other.blob !== publication.blob);
   state.publications.push(publication);
-  const [, name, version] = /^(.+)-(\d+\.\d+\.\d+)\./.exec(publication.fileName) ?? ["", "unknown", "0.0.0"];
+  const [, name = "unknown", version = "0.0.0"] = /^(.+)-(\d+\.\d+\.\d+)\./.exec(publication.fileName) ?? [];
   const artifact = { blob: publication.blob, size: publication.size, tree: `sha256:${"0".repeat(64)}` };
-  const common = { version: version!, kind: "binary", signers: [], status: "active", published: "2026-01-01T00:00:00Z" };
+  const common = {
+    version,
+    kind: "binary",
+    signers: [],
+    status: "active",
+    published: "2026-01-01T00:00:00Z",
+  };
   const document = {
     schema: 1,
-    name: name!,
+    name,
     sequence: 1,
     channels: {},
-    versions: [{ schema: 1, ...common, artifacts: [{ target: "any", ...artifact }], dependencies: [], features: {}, hosts: {} }],
+    versions: [
+      { schema: 1, ...common, artifacts: [{ target: "any", ...artifact }], dependencies: [], features: {}, hosts: {} },
+    ],
   };
-  state.files.set(indexDocumentPath(parsePackageName(name!)), Buffer.from(JSON.stringify(document)));
-  json(response, first ? 201 : 200, { name, ...common, target: "any", artifact, sequence: 1, visible: true, links: { self: state.url } });
+  state.files.set(indexDocumentPath(parsePackageName(name)), Buffer.from(JSON.stringify(document)));
+  json(response, first ? 201 : 200, {
+    name,
+    ...common,
+    target: "any",
+    artifact,
+    sequence: 1,
+    visible: true,
+    links: { self: state.url },
+  });
 }
 
 // Reads the body as it comes and keeps nothing of the package: a test may send a hundred megabytes.

@@ -81,7 +81,10 @@ export const transportContract: readonly ContractCase<TransportUnderTest>[] = [
       const found = await transport.blob(`${base}${BLOB}`, { action, offset: 99_000 });
       check(found?.offset === 99_000 || found?.offset === 0, `offset is ${found?.offset}`);
       check((await readAll(found!.body)) === digestFrom(found!.offset), "wrong bytes");
-      check(found!.size === undefined || found!.size === transportFixture[BLOB]!.length, `size is ${found!.size}, not that of the whole`);
+      check(
+        found!.size === undefined || found!.size === transportFixture[BLOB]!.length,
+        `size is ${found!.size}, not that of the whole`,
+      );
     },
   },
   {
