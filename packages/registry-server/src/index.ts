@@ -1,1 +1,58 @@
-export {};
+export { createRegistry, type ReadRequest, type Registry, type RegistryPorts } from "./lib/registry.ts";
+export type { RegistrySettings } from "./lib/settings.ts";
+export type {
+  AuditQuery,
+  BlobStore,
+  ByteRange,
+  Cache,
+  Clock,
+  DocumentStore,
+  IdentityProvider,
+  InspectedUpload,
+  LogListener,
+  MetadataStore,
+  OwnerOutcome,
+  PackageInspector,
+  PasswordHasher,
+  PendingIndexUpdate,
+  Publication,
+  PublishOutcome,
+  SearchQuery,
+  StagedBlob,
+  StatementSubject,
+  StatementVerdict,
+  StatementVerifier,
+  StatusChange,
+  StoredBlob,
+} from "./lib/ports.ts";
+export {
+  SCOPES,
+  type Account,
+  type ArtifactRecord,
+  type AuditEntry,
+  type AuditRecord,
+  type KeyRecord,
+  type PackageSummary,
+  type Page,
+  type PageRequest,
+  type Scope,
+  type SessionRecord,
+  type TokenRecord,
+  type VersionRecord,
+} from "./lib/records.ts";
+export { REGISTRY_ERRORS, RegistryError, statusOf, type RegistryErrorCode } from "./lib/registry-error.ts";
+export type { FieldProblem, Problem } from "./lib/problem.ts";
+export type { ReadAnswer, ReadHeaders } from "./lib/reads.ts";
+export { isLoopback, type Connection } from "./lib/connection.ts";
+export { TOKEN_PREFIX, generateToken, isWellFormedToken } from "./lib/token.ts";
+export { isPackagePattern, matchesPackagePattern } from "./lib/package-pattern.ts";
+export { RESERVED_NAMES, nameSkeleton } from "./lib/package-name-rules.ts";
+export {
+  LocalIdentityProvider,
+  REVOCATION_DELAY_MS,
+  SESSION_LIFETIME_MS,
+  type Principal,
+} from "./lib/authentication.ts";
+export { SigningStatementVerifier } from "./lib/statement-verifier.ts";
+export { MemoryCache } from "./lib/memory-cache.ts";
+export { latestVersion } from "./lib/index-model.ts";

@@ -1,1 +1,25 @@
-export {};
+export { DirectoryBlobStore } from "./lib/node/directory-blob-store.ts";
+export { DirectoryDocumentStore } from "./lib/node/directory-document-store.ts";
+export { SqliteMetadataStore, openDatabase } from "./lib/node/sqlite-metadata-store.ts";
+export { SCHEMA_VERSION, migrate } from "./lib/node/migrations.ts";
+export { ArchiveInspector } from "./lib/node/archive-inspector.ts";
+export { Argon2Hasher } from "./lib/node/password.ts";
+export {
+  DECODE_BUDGET_BYTES,
+  DEFAULT_SETTINGS,
+  createNodeRegistry,
+  dataLayout,
+  type Bootstrap,
+  type NodeRegistry,
+  type NodeRegistryOptions,
+} from "./lib/node/node-registry.ts";
+export { serve, type RegistryServer, type ServeOptions } from "./lib/node/serve.ts";
+export {
+  loadServerConfig,
+  type ConfigSources,
+  type ResolvedSetting,
+  type ServerConfig,
+} from "./lib/node/server-config.ts";
+export { SETTINGS, type Setting, type SettingValue } from "./lib/node/server-settings.ts";
+export { createServerLog } from "./lib/node/server-log.ts";
+export { runRegistry, type RegistryBrand, type ServerIo } from "./lib/node/run-registry.ts";

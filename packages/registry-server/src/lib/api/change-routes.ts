@@ -1,0 +1,214 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import type { VersionStatus } from "@lading/core-manifest";
+import { RegistryError } from "../registry-error.ts";
+import { auditEntry, baseUrl, type App, type RouteContext, type Services } from "./context.ts";
+import {
+  requireOwner,
+  requirePackage,
+  requireReader,
+  requireVersion,
+  requireWriter,
+  versionNotFound,
+} from "./guards.ts";
+import { versionDetailsView } from "./package-views.ts";
+import { SECURED, jsonResponse, nameParam, problems, versionParam } from "./schemas.ts";
+
+const TAGS = ["packages"];
+const statusResult = z
+  .object({ name: z.string(), version: z.string(), status: z.string() })
+  .loose()
+  .openapi("VersionStatusResult");
+const yankBody = z.object({ reason: z.string().trim().min(1).max(500) }).openapi("Yank");
+const deprecateBody = z
+  .object({ reason: z.string().trim().min(1).max(500), replacement: z.string().max(140).optional() })
+  .openapi("Deprecate");
+const ownersBody = z.object({ name: z.string(), owners: z.array(z.string()) }).openapi("Owners");
+
+interface Change {
+  readonly action: string;
+  readonly status: VersionStatus;
+  /** Statuses from which the change may start. */
+  readonly from: readonly VersionStatus[];
+  readonly reason?: string;
+  readonly replacement?: string;
+}
+
+async function change(services: Services, context: RouteContext, wanted: Change): Promise<Response> {
+  const principal = await requireWriter(services, context, "yank");
+  const { name = "", version = "" } = context.req.param() as { name?: string; version?: string };
+  const summary = await requirePackage(services, name);
+  await requireOwner(services, principal, summary, "yank");
+  const before = await requireVersion(services, summary, version);
+  const base = baseUrl(services, context);
+  // Undoing what is not done changes nothing: `DELETE …/yank` of a deprecated version keeps the deprecation.
+  if (!wanted.from.includes(before.status)) return context.json(versionDetailsView(base, summary.name, before));
+  const { action, status, reason, replacement } = wanted;
+  const details = {
+    from: before.status,
+    ...(reason === undefined ? {} : { reason }),
+    ...(replacement === undefined ? {} : { replacement }),
+  };
+  const record = await services.metadata.setStatus({
+    canonical: summary.canonical,
+    version: before.version,
+    status,
+    ...(reason === undefined ? {} : { reason }),
+    ...(replacement === undefined ? {} : { replacement }),
+    audit: auditEntry(services, context, { action, package: summary.name, version: before.version, details }),
+  });
+  if (record === undefined) throw versionNotFound(summary.name, version);
+  await services.index.refresh(summary.canonical);
+  services.index.saveSoon();
+  return context.json(versionDetailsView(base, summary.name, record));
+}
+
+function statusRoutes(app: App, services: Services): void {
+  const params = z.object({ name: nameParam, version: versionParam });
+  const responses = { 200: jsonResponse(statusResult, "The version as it is now"), ...problems(400, 401, 403, 404) };
+  const body = (schema: z.ZodType) => ({ required: true, content: { "application/json": { schema } } });
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/api/v1/packages/{name}/versions/{version}/yank",
+      tags: TAGS,
+      summary: "Yank a version: it stays for locks that have it, and is never chosen anew",
+      security: SECURED,
+      request: { params, body: body(yankBody) },
+      responses,
+    }),
+    async (context): Promise<Response> => {
+      const { reason } = yankBody.parse(context.req.valid("json"));
+      return change(services, context, {
+        action: "version.yank",
+        status: "yanked",
+        from: ["active", "deprecated", "yanked"],
+        reason,
+      });
+    },
+  );
+  app.openapi(
+    createRoute({
+      method: "delete",
+      path: "/api/v1/packages/{name}/versions/{version}/yank",
+      tags: TAGS,
+      summary: "Undo a yank",
+      security: SECURED,
+      request: { params },
+      responses,
+    }),
+    async (context): Promise<Response> =>
+      change(services, context, { action: "version.unyank", status: "active", from: ["yanked"] }),
+  );
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/api/v1/packages/{name}/versions/{version}/deprecate",
+      tags: TAGS,
+      summary: "Deprecate a version: it can be chosen, with a warning that names the replacement",
+      security: SECURED,
+      request: { params, body: body(deprecateBody) },
+      responses,
+    }),
+    async (context): Promise<Response> => {
+      const { reason, replacement } = deprecateBody.parse(context.req.valid("json"));
+      const named = replacement === undefined ? {} : { replacement };
+      return change(services, context, {
+        action: "version.deprecate",
+        status: "deprecated",
+        from: ["active", "deprecated"],
+        reason,
+        ...named,
+      });
+    },
+  );
+  app.openapi(
+    createRoute({
+      method: "delete",
+      path: "/api/v1/packages/{name}/versions/{version}/deprecate",
+      tags: TAGS,
+      summary: "Undo a deprecation",
+      security: SECURED,
+      request: { params },
+      responses,
+    }),
+    async (context): Promise<Response> =>
+      change(services, context, { action: "version.undeprecate", status: "active", from: ["deprecated"] }),
+  );
+}
+
+async function changeOwner(services: Services, context: RouteContext, action: "add" | "remove"): Promise<Response> {
+  const principal = await requireWriter(services, context, "owner");
+  const { name = "", user = "" } = context.req.param() as { name?: string; user?: string };
+  const summary = await requirePackage(services, name);
+  await requireOwner(services, principal, summary, "owner");
+  const account = await services.metadata.accountByName(user);
+  if (account === undefined)
+    throw new RegistryError({ code: "USER_NOT_FOUND", message: `Cannot find account "${user.slice(0, 100)}"` });
+  const audit = auditEntry(services, context, {
+    action: `owner.${action}`,
+    package: summary.name,
+    details: { user: account.username },
+  });
+  const outcome =
+    action === "add"
+      ? await services.metadata.addOwner(summary.canonical, account, audit)
+      : await services.metadata.removeOwner(summary.canonical, account, audit);
+  if (outcome === "last-owner") {
+    throw new RegistryError({
+      code: "LAST_OWNER",
+      message: `Cannot remove "${account.username}" from package "${summary.name}": it would have no owner left`,
+      hint: "Add another owner first",
+    });
+  }
+  return context.json({ name: summary.name, owners: await services.metadata.owners(summary.canonical) });
+}
+
+function ownerRoutes(app: App, services: Services): void {
+  const params = z.object({ name: nameParam, user: z.string().max(64) });
+  const responses = { 200: jsonResponse(ownersBody, "The owners as they are now"), ...problems(401, 403, 404, 409) };
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/api/v1/packages/{name}/owners",
+      tags: TAGS,
+      summary: "Owners of a package, in order of their addition",
+      request: { params: z.object({ name: nameParam }) },
+      responses,
+    }),
+    async (context): Promise<Response> => {
+      await requireReader(services, context);
+      const summary = await requirePackage(services, context.req.valid("param").name);
+      return context.json({ name: summary.name, owners: await services.metadata.owners(summary.canonical) });
+    },
+  );
+  app.openapi(
+    createRoute({
+      method: "put",
+      path: "/api/v1/packages/{name}/owners/{user}",
+      tags: TAGS,
+      summary: "Add an owner",
+      security: SECURED,
+      request: { params },
+      responses,
+    }),
+    async (context): Promise<Response> => changeOwner(services, context, "add"),
+  );
+  app.openapi(
+    createRoute({
+      method: "delete",
+      path: "/api/v1/packages/{name}/owners/{user}",
+      tags: TAGS,
+      summary: "Remove an owner; the last one stays",
+      security: SECURED,
+      request: { params },
+      responses,
+    }),
+    async (context): Promise<Response> => changeOwner(services, context, "remove"),
+  );
+}
+
+/** Registers the routes that change versions and owners. */
+export function registerChangeRoutes(app: App, services: Services): void {
+  statusRoutes(app, services);
+  ownerRoutes(app, services);
+}

@@ -1,0 +1,80 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { Authentication, Principal } from "../authentication.ts";
+import type { Connection } from "../connection.ts";
+import type { DownloadCounter } from "../download-counter.ts";
+import type { IndexService } from "../index-service.ts";
+import type { Metrics } from "../metrics.ts";
+import type {
+  BlobStore,
+  Cache,
+  Clock,
+  IdentityProvider,
+  LogListener,
+  MetadataStore,
+  PackageInspector,
+  PasswordHasher,
+  StatementVerifier,
+} from "../ports.ts";
+import type { RateLimiter } from "../rate-limiter.ts";
+import type { Reads } from "../reads.ts";
+import type { AuditEntry } from "../records.ts";
+import type { RegistrySettings } from "../settings.ts";
+
+/** What every route has at hand. */
+export interface Services {
+  readonly settings: RegistrySettings;
+  readonly metadata: MetadataStore;
+  readonly blobs: BlobStore;
+  readonly cache: Cache;
+  readonly identity: IdentityProvider;
+  readonly hasher: PasswordHasher;
+  readonly inspector: PackageInspector;
+  readonly statements: StatementVerifier;
+  readonly clock: Clock;
+  readonly log: LogListener;
+  readonly index: IndexService;
+  readonly reads: Reads;
+  readonly downloads: DownloadCounter;
+  readonly authentication: Authentication;
+  readonly metrics: Metrics;
+  readonly logins: RateLimiter;
+  readonly docsAsset: (name: string) => Promise<Uint8Array | undefined>;
+  readonly isDraining: () => boolean;
+  readonly started: number;
+}
+
+/** Hono's view of a request: the connection from outside, the rest set on the way in. */
+export interface Env {
+  Bindings: { readonly connection?: Connection };
+  Variables: { traceId: string; principal?: Principal; address: string };
+}
+
+export type App = OpenAPIHono<Env>;
+export type RouteContext = Context<Env>;
+
+/** Base URL of links, without trailing slash. */
+export function baseUrl(services: Services, context: RouteContext): string {
+  if (services.settings.publicUrl !== undefined) return services.settings.publicUrl;
+  const url = new URL(context.req.url);
+  if (!services.settings.trustProxy) return url.origin;
+  const protocol = context.req.header("x-forwarded-proto")?.split(",")[0]?.trim();
+  return protocol === "https" || protocol === "http" ? `${protocol}://${url.host}` : url.origin;
+}
+
+/** The audit entry of what a request does. */
+export function auditEntry(
+  services: Services,
+  context: RouteContext,
+  entry: Pick<AuditEntry, "action"> & Partial<AuditEntry>,
+): AuditEntry {
+  const address = context.get("address");
+  return {
+    at: services.clock.now(),
+    actor: context.get("principal")?.account.username ?? "anonymous",
+    details: {},
+    traceId: context.get("traceId"),
+    ...(address === "" ? {} : { address }),
+    ...entry,
+  };
+}

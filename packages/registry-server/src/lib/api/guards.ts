@@ -1,0 +1,157 @@
+import {
+  canonicalName,
+  parsePackageName,
+  parseVersion,
+  tryParsePackageName,
+  type CanonicalName,
+  type PackageName,
+  type Version,
+} from "@lading/core-manifest";
+import { requireScope, type Principal } from "../authentication.ts";
+import type { PackageSummary, Scope, VersionRecord } from "../records.ts";
+import { RegistryError } from "../registry-error.ts";
+import type { RouteContext, Services } from "./context.ts";
+
+/** Name of the account that writes belong to where no credentials are demanded. */
+export const ANONYMOUS = "anonymous";
+
+async function anonymousWriter(services: Services): Promise<Principal> {
+  const existing = await services.metadata.accountByName(ANONYMOUS);
+  const account = existing ?? {
+    id: ANONYMOUS,
+    username: ANONYMOUS,
+    passwordHash: "",
+    admin: false,
+    created: services.clock.now(),
+  };
+  if (existing === undefined) {
+    await services.metadata.createAccount(account, {
+      at: account.created,
+      actor: "system",
+      action: "account.create",
+      details: { username: ANONYMOUS },
+    });
+  }
+  return { account, method: "anonymous", scopes: new Set<Scope>(["read", "publish", "yank"]), packages: [] };
+}
+
+/**
+ * Who makes this request; credentials are demanded.
+ * @throws {RegistryError} `AUTHENTICATION_REQUIRED` and what {@link Authentication.principal} throws
+ */
+export async function requirePrincipal(services: Services, context: RouteContext, scope?: Scope): Promise<Principal> {
+  const principal = await optionalPrincipal(services, context);
+  if (principal === undefined) {
+    throw new RegistryError({
+      code: "AUTHENTICATION_REQUIRED",
+      message: `Cannot do this without credentials: ${context.req.method} ${context.req.path}`,
+      hint: "Log in, or send Authorization: Bearer <token>",
+    });
+  }
+  if (scope !== undefined) requireScope(principal, scope);
+  return principal;
+}
+
+/** As {@link requirePrincipal}, for what `write_requires_auth = false` opens to everybody. */
+export async function requireWriter(services: Services, context: RouteContext, scope: Scope): Promise<Principal> {
+  const principal = await optionalPrincipal(services, context);
+  if (principal !== undefined || services.settings.writeRequiresAuth) return requirePrincipal(services, context, scope);
+  const writer = await anonymousWriter(services);
+  context.set("principal", writer);
+  return writer;
+}
+
+async function optionalPrincipal(services: Services, context: RouteContext): Promise<Principal | undefined> {
+  const known = context.get("principal");
+  if (known !== undefined) return known;
+  const principal = await services.authentication.principal(
+    context.req.header("authorization"),
+    context.req.raw,
+    context.env?.connection ?? {},
+  );
+  if (principal !== undefined) context.set("principal", principal);
+  return principal;
+}
+
+/** Lets the request read: everybody where reading is public, else whoever has scope `read`. */
+export async function requireReader(services: Services, context: RouteContext): Promise<Principal | undefined> {
+  if (!services.settings.readPublic) return requirePrincipal(services, context, "read");
+  return optionalPrincipal(services, context);
+}
+
+/** The name in a path; what cannot be one is not found. */
+export function pathName(text: string): { readonly name: PackageName; readonly canonical: CanonicalName } {
+  const name = tryParsePackageName(text);
+  if (name === undefined) throw packageNotFound(text);
+  return { name, canonical: canonicalName(name) };
+}
+
+/** The name in a body. */
+export function bodyName(text: string): { readonly name: PackageName; readonly canonical: CanonicalName } {
+  try {
+    const name = parsePackageName(text);
+    return { name, canonical: canonicalName(name) };
+  } catch (cause) {
+    throw new RegistryError({
+      code: "REQUEST_INVALID",
+      message: (cause as Error).message,
+      errors: [{ field: "body.name", message: (cause as Error).message }],
+      cause,
+    });
+  }
+}
+
+export function packageNotFound(name: string): RegistryError {
+  return new RegistryError({ code: "PACKAGE_NOT_FOUND", message: `Cannot find package "${name.slice(0, 140)}"` });
+}
+
+/** @throws {RegistryError} `PACKAGE_NOT_FOUND` */
+export async function requirePackage(services: Services, text: string): Promise<PackageSummary> {
+  const summary = await services.metadata.package(pathName(text).canonical);
+  if (summary === undefined) throw packageNotFound(text);
+  return summary;
+}
+
+/** @throws {RegistryError} `VERSION_NOT_FOUND` */
+export async function requireVersion(
+  services: Services,
+  summary: PackageSummary,
+  text: string,
+): Promise<VersionRecord> {
+  const record = await services.metadata.version(summary.canonical, pathVersion(text, summary));
+  if (record === undefined) throw versionNotFound(summary.name, text);
+  return record;
+}
+
+function pathVersion(text: string, summary: PackageSummary): Version {
+  try {
+    return parseVersion(text);
+  } catch {
+    throw versionNotFound(summary.name, text);
+  }
+}
+
+export function versionNotFound(name: string, version: string): RegistryError {
+  return new RegistryError({
+    code: "VERSION_NOT_FOUND",
+    message: `Cannot find version "${version.slice(0, 100)}" of package "${name}"`,
+  });
+}
+
+/** Demands `scope` for the package, and that the account owns it or is an admin. */
+export async function requireOwner(
+  services: Services,
+  principal: Principal,
+  summary: PackageSummary,
+  scope: Scope,
+): Promise<void> {
+  requireScope(principal, scope, summary.canonical);
+  if (principal.scopes.has("admin")) return;
+  const owners = await services.metadata.owners(summary.canonical);
+  if (owners.includes(principal.account.username)) return;
+  throw new RegistryError({
+    code: "NOT_OWNER",
+    message: `Cannot change package "${summary.name}": it belongs to ${owners.map((owner) => `"${owner}"`).join(", ")}`,
+    hint: "Ask an owner to add you",
+  });
+}

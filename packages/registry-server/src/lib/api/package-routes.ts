@@ -1,0 +1,419 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { digestHex } from "@lading/core-manifest";
+import { requireScope } from "../authentication.ts";
+import { nameSkeleton } from "../package-name-rules.ts";
+import type { SearchQuery } from "../ports.ts";
+import { checkNewName, publish, type PublishPorts } from "../publish.ts";
+import { RegistryError } from "../registry-error.ts";
+import { auditEntry, baseUrl, type App, type RouteContext, type Services } from "./context.ts";
+import {
+  bodyName,
+  pathName,
+  requireOwner,
+  requirePackage,
+  requireReader,
+  requireVersion,
+  requireWriter,
+} from "./guards.ts";
+import {
+  packageUrl,
+  packageView,
+  publishedView,
+  summaryView,
+  versionDetailsView,
+  versionView,
+} from "./package-views.ts";
+import { pageBody } from "./paging.ts";
+import { SECURED, jsonResponse, nameParam, pageShape, problems, versionParam } from "./schemas.ts";
+
+const TAGS = ["packages"];
+const dependency = z.object({ name: z.string(), kind: z.string(), requirement: z.string() }).loose();
+const artifact = z
+  .object({
+    target: z.string(),
+    blob: z.string(),
+    size: z.number(),
+    tree: z.string(),
+    statement: z.string().optional(),
+  })
+  .loose();
+const versionItem = z
+  .object({
+    version: z.string(),
+    kind: z.enum(["binary", "source"]),
+    status: z.enum(["active", "yanked", "deprecated", "held"]),
+    yanked: z.boolean(),
+    reason: z.string().optional(),
+    replacement: z.string().optional(),
+    published: z.string(),
+    publisher: z.string(),
+    downloads: z.number(),
+    license: z.string().optional(),
+    signed: z.boolean(),
+    links: z.record(z.string(), z.string()),
+  })
+  .openapi("VersionItem");
+const signature = z.object({ algorithm: z.string(), signers: z.array(z.string()), verified: z.boolean() });
+const versionDetails = versionItem
+  .extend({
+    name: z.string(),
+    artifacts: z.array(artifact),
+    signature: signature.optional(),
+    dependencies: z.array(dependency),
+    features: z.record(z.string(), z.array(z.string())),
+    hosts: z.record(z.string(), z.string()),
+    manifest: z.object({ name: z.string(), version: z.string() }).loose(),
+  })
+  .openapi("VersionDetails");
+const summaryItem = z
+  .object({
+    name: z.string(),
+    latest: z.string().optional(),
+    version: z.string().optional(),
+    title: z.string().optional(),
+    description: z.string().optional(),
+    license: z.string().optional(),
+    keywords: z.array(z.string()),
+    categories: z.array(z.string()),
+    downloads: z.number(),
+    created: z.string(),
+    updated: z.string(),
+    links: z.record(z.string(), z.string()),
+  })
+  .openapi("PackageSummary");
+const packageDetails = summaryItem
+  .extend({
+    sequence: z.number(),
+    owners: z.array(z.string()),
+    channels: z.record(z.string(), z.string()),
+    versions: z.array(versionItem),
+  })
+  .loose()
+  .openapi("PackageDetails");
+const summaryPage = z
+  .object({ items: z.array(summaryItem), page: z.number(), per_page: z.number(), total: z.number() })
+  .openapi("PackagePage");
+const published = z
+  .object({
+    name: z.string(),
+    version: z.string(),
+    kind: z.string(),
+    target: z.string(),
+    artifact,
+    signers: z.array(z.string()),
+    verified: z.boolean(),
+    status: z.string(),
+    published: z.string(),
+    sequence: z.number(),
+    visible: z.boolean(),
+    links: z.record(z.string(), z.string()),
+  })
+  .openapi("Published");
+const createName = z.object({ name: z.string().max(140) }).openapi("CreateName");
+const uploadForm = z
+  .object({
+    metadata: z.string().openapi({ description: 'JSON: {"blob": "sha256:…", "size": 123, "tree": "sha256:…"}' }),
+    statement: z
+      .string()
+      .optional()
+      .openapi({ format: "binary", description: "DSSE envelope (application/vnd.dsse+json)" }),
+    package: z.string().openapi({ format: "binary", description: "The package file, streamed; last" }),
+  })
+  .openapi("Upload");
+
+const searchShape = {
+  ...pageShape,
+  q: z.string().max(500).default(""),
+  category: z.string().max(100).optional(),
+  keyword: z.string().max(100).optional(),
+  sort: z.enum(["relevance", "downloads", "updated", "name"]).default("relevance"),
+};
+
+function searchQuery(query: z.infer<z.ZodObject<typeof searchShape>>): SearchQuery {
+  const { q, page, per_page: perPage, category, keyword, sort } = query;
+  return {
+    text: q,
+    page,
+    perPage,
+    sort,
+    ...(category === undefined ? {} : { category }),
+    ...(keyword === undefined ? {} : { keyword }),
+  };
+}
+
+function listRoutes(app: App, services: Services): void {
+  const answer = async (context: RouteContext, query: SearchQuery): Promise<Response> => {
+    await requireReader(services, context);
+    const page = await services.metadata.search(query);
+    const base = baseUrl(services, context);
+    return context.json(
+      pageBody(services, context, query, { ...page, items: page.items.map((item) => summaryView(base, item)) }),
+    );
+  };
+  const responses = { 200: jsonResponse(summaryPage, "One page of packages"), ...problems(400, 401) };
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/api/v1/packages",
+      tags: TAGS,
+      summary: "List packages",
+      request: { query: z.object({ ...searchShape, sort: searchShape.sort.default("name") }) },
+      responses,
+    }),
+    async (context) => answer(context, searchQuery(context.req.valid("query"))),
+  );
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/api/v1/search",
+      tags: TAGS,
+      summary: "Search packages by words in name, title, description and keywords, best match first",
+      request: { query: z.object(searchShape) },
+      responses,
+    }),
+    async (context) => answer(context, searchQuery(context.req.valid("query"))),
+  );
+}
+
+function detailRoutes(app: App, services: Services): void {
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/api/v1/packages/{name}",
+      tags: TAGS,
+      summary: "A package with its versions, owners and the metadata of its latest version",
+      request: { params: z.object({ name: nameParam }) },
+      responses: { 200: jsonResponse(packageDetails, "The package"), ...problems(401, 404) },
+    }),
+    async (context): Promise<Response> => {
+      await requireReader(services, context);
+      const summary = await requirePackage(services, context.req.valid("param").name);
+      const [versions, owners] = await Promise.all([
+        services.metadata.versions(summary.canonical),
+        services.metadata.owners(summary.canonical),
+      ]);
+      return context.json(packageView(baseUrl(services, context), summary, versions, owners));
+    },
+  );
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/api/v1/packages/{name}/versions",
+      tags: TAGS,
+      summary: "Versions of a package, ascending by SemVer precedence",
+      request: { params: z.object({ name: nameParam }) },
+      responses: {
+        200: jsonResponse(z.object({ items: z.array(versionItem), total: z.number() }), "All versions"),
+        ...problems(401, 404),
+      },
+    }),
+    async (context): Promise<Response> => {
+      await requireReader(services, context);
+      const summary = await requirePackage(services, context.req.valid("param").name);
+      const versions = await services.metadata.versions(summary.canonical);
+      const base = baseUrl(services, context);
+      return context.json({
+        name: summary.name,
+        items: versions.map((record) => versionView(base, summary.name, record)),
+        total: versions.length,
+      });
+    },
+  );
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/api/v1/packages/{name}/versions/{version}",
+      tags: TAGS,
+      summary: "One version: artefacts, signature, manifest, dependencies",
+      request: { params: z.object({ name: nameParam, version: versionParam }) },
+      responses: { 200: jsonResponse(versionDetails, "The version"), ...problems(401, 404) },
+    }),
+    async (context): Promise<Response> => {
+      await requireReader(services, context);
+      const { name, version } = context.req.valid("param");
+      const summary = await requirePackage(services, name);
+      const record = await requireVersion(services, summary, version);
+      return context.json(versionDetailsView(baseUrl(services, context), summary.name, record));
+    },
+  );
+}
+
+function fileRoutes(app: App, services: Services): void {
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/api/v1/packages/{name}/versions/{version}/download",
+      tags: TAGS,
+      summary: "Redirect to the file of a version",
+      request: {
+        params: z.object({ name: nameParam, version: versionParam }),
+        query: z.object({ target: z.string().max(64).default("any") }),
+      },
+      responses: { 302: { description: "The immutable blob" }, ...problems(401, 404) },
+    }),
+    async (context): Promise<Response> => {
+      await requireReader(services, context);
+      const { name, version } = context.req.valid("param");
+      const { target } = context.req.valid("query");
+      const summary = await requirePackage(services, name);
+      const record = await requireVersion(services, summary, version);
+      const file =
+        record.artifacts.find((artifact) => artifact.target === target) ??
+        (target === "any" && record.artifacts.length === 1 ? record.artifacts[0] : undefined);
+      if (file === undefined) {
+        throw new RegistryError({
+          code: "VERSION_NOT_FOUND",
+          message: `Cannot find a file of "${summary.name}" ${record.version} for target "${target}": there are ${record.artifacts.map((artifact) => `"${artifact.target}"`).join(", ")}`,
+        });
+      }
+      return context.redirect(`${baseUrl(services, context)}/blobs/sha256/${digestHex(file.blob)}`, 302);
+    },
+  );
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/api/v1/packages/{name}/readme",
+      tags: TAGS,
+      summary: "The readme of a version, as its author wrote it",
+      request: { params: z.object({ name: nameParam }), query: z.object({ version: z.string().max(256).optional() }) },
+      responses: {
+        200: { description: "Markdown source", content: { "text/markdown": { schema: z.string() } } },
+        ...problems(401, 404),
+      },
+    }),
+    async (context): Promise<Response> => {
+      await requireReader(services, context);
+      const summary = await requirePackage(services, context.req.valid("param").name);
+      const record = await requireVersion(
+        services,
+        summary,
+        context.req.valid("query").version ?? summary.latest ?? "",
+      );
+      const digest = record.artifacts.find(({ readme }) => readme !== undefined)?.readme;
+      const blob = digest && (await services.blobs.open(digest));
+      if (blob === undefined)
+        throw new RegistryError({
+          code: "NOT_FOUND",
+          message: `Cannot find a readme in "${summary.name}" ${record.version}`,
+        });
+      // Sent as text of no origin: a readme is foreign content.
+      return context.body(blob.stream(), 200, {
+        "content-type": "text/markdown; charset=utf-8",
+        "content-length": String(blob.size),
+        "x-content-type-options": "nosniff",
+        "content-security-policy": "default-src 'none'; sandbox",
+      });
+    },
+  );
+}
+
+function publishPorts(services: Services): PublishPorts {
+  const { metadata, blobs, inspector, statements, index, clock, log, settings, metrics } = services;
+  return {
+    metadata,
+    blobs,
+    inspector,
+    statements,
+    index,
+    clock,
+    log,
+    settings,
+    onStep: (step, ms) => metrics.step(step, ms),
+  };
+}
+
+async function upload(services: Services, context: RouteContext, addressed?: string): Promise<Response> {
+  const principal = await requireWriter(services, context, "publish");
+  const { traceId, address = "" } = auditEntry(services, context, { action: "package.publish" });
+  try {
+    const done = await publish(publishPorts(services), {
+      request: context.req.raw,
+      principal,
+      audit: { ...(traceId === undefined ? {} : { traceId }), ...(address === "" ? {} : { address }) },
+      ...(addressed === undefined ? {} : { addressed: pathName(addressed).name }),
+    });
+    services.metrics.publication(done.created ? "created" : "same");
+    const view = publishedView(baseUrl(services, context), done);
+    context.header("location", (view["links"] as { self: string }).self);
+    return context.json(view, done.created ? 201 : 200);
+  } catch (error) {
+    services.metrics.publication(error instanceof RegistryError ? error.code : "INTERNAL");
+    throw error;
+  }
+}
+
+async function createPackageName(services: Services, context: RouteContext): Promise<Response> {
+  const principal = await requireWriter(services, context, "publish");
+  const body = createName.safeParse(await context.req.json().catch(() => undefined));
+  if (!body.success) {
+    throw new RegistryError({
+      code: "REQUEST_INVALID",
+      message: 'Cannot create a package: the body is not a JSON object with a string "name"',
+      errors: [{ field: "body.name", message: "expected a package name" }],
+    });
+  }
+  const { name, canonical } = bodyName(body.data.name);
+  requireScope(principal, "publish", canonical);
+  const existing = await services.metadata.package(canonical);
+  if (existing === undefined) await checkNewName(services, principal, canonical);
+  else await requireOwner(services, principal, existing, "publish");
+  const audit = auditEntry(services, context, { action: "package.create", package: name });
+  const outcome = await services.metadata.createPackage(
+    { name, canonical, skeleton: nameSkeleton(canonical), account: principal.account },
+    audit,
+  );
+  const summary = await requirePackage(services, canonical);
+  // Of two racing creators one owns it; the other hears so.
+  await requireOwner(services, principal, summary, "publish");
+  const base = baseUrl(services, context);
+  context.header("location", packageUrl(base, summary.name));
+  return context.json(summaryView(base, summary), outcome === "created" ? 201 : 200);
+}
+
+function publishRoutes(app: App, services: Services): void {
+  const responses = {
+    200: jsonResponse(published, "The same tree is published already; the first file and statement stay"),
+    201: jsonResponse(published, "Published"),
+    ...problems(400, 401, 403, 409, 413, 415, 422, 503),
+  };
+  // The body is a stream of any length: it must not pass through the framework's form parser.
+  app.openAPIRegistry.registerPath({
+    method: "post",
+    path: "/api/v1/packages",
+    tags: TAGS,
+    summary: "Publish a version (multipart), or create a name (JSON)",
+    security: SECURED,
+    request: {
+      body: {
+        required: true,
+        content: { "multipart/form-data": { schema: uploadForm }, "application/json": { schema: createName } },
+      },
+    },
+    responses,
+  });
+  app.openAPIRegistry.registerPath({
+    method: "post",
+    path: "/api/v1/packages/{name}/versions",
+    tags: TAGS,
+    summary: "Publish a version of this package",
+    security: SECURED,
+    request: {
+      params: z.object({ name: nameParam }),
+      body: { required: true, content: { "multipart/form-data": { schema: uploadForm } } },
+    },
+    responses,
+  });
+  app.post("/api/v1/packages", async (context) => {
+    const json = /^application\/(?:[\w.-]+\+)?json\b/i.test(context.req.header("content-type") ?? "");
+    return json ? createPackageName(services, context) : upload(services, context);
+  });
+  app.post("/api/v1/packages/:name/versions", async (context) => upload(services, context, context.req.param("name")));
+}
+
+/** Registers the routes of packages and versions that read and publish. */
+export function registerPackageRoutes(app: App, services: Services): void {
+  listRoutes(app, services);
+  publishRoutes(app, services);
+  detailRoutes(app, services);
+  fileRoutes(app, services);
+}

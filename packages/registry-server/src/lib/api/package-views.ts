@@ -1,0 +1,147 @@
+import { indexDocumentPath } from "@lading/core-manifest";
+import { timestamp } from "../index-model.ts";
+import type { Published } from "../publish.ts";
+import type { ArtifactRecord, PackageSummary, VersionRecord } from "../records.ts";
+
+type Json = Record<string, unknown>;
+
+/** URL of a package below the API; the slash of a namespace is encoded. */
+export function packageUrl(base: string, name: string): string {
+  return `${base}/api/v1/packages/${encodeURIComponent(name)}`;
+}
+
+function versionUrl(base: string, name: string, version: string): string {
+  return `${packageUrl(base, name)}/versions/${encodeURIComponent(version)}`;
+}
+
+/** A package in a list or a search result. */
+export function summaryView(base: string, summary: PackageSummary): Json {
+  return {
+    name: summary.name,
+    latest: summary.latest,
+    version: summary.latest,
+    title: summary.title,
+    description: summary.description,
+    license: summary.license,
+    keywords: summary.keywords,
+    categories: summary.categories,
+    downloads: summary.downloads,
+    created: timestamp(summary.created),
+    updated: timestamp(summary.updated),
+    links: { self: packageUrl(base, summary.name) },
+  };
+}
+
+function artifactView(base: string, artifact: ArtifactRecord): Json {
+  const { target, blob, size, tree, plainSize, fileCount, statement, signers, verified } = artifact;
+  return {
+    target,
+    blob,
+    size,
+    tree,
+    plain_size: plainSize,
+    files: fileCount,
+    ...(statement === undefined ? {} : { statement }),
+    signers,
+    verified,
+    url: `${base}/blobs/sha256/${blob.slice("sha256:".length)}`,
+  };
+}
+
+function signatureView(record: VersionRecord): Json | undefined {
+  const signed = record.artifacts.filter(({ statement }) => statement !== undefined);
+  if (signed.length === 0) return undefined;
+  return {
+    algorithm: "ed25519",
+    signers: [...new Set(signed.flatMap(({ signers }) => signers))],
+    verified: signed.length === record.artifacts.length && signed.every(({ verified }) => verified),
+  };
+}
+
+/** A version in a list. */
+export function versionView(base: string, name: string, record: VersionRecord): Json {
+  return {
+    version: record.version,
+    kind: record.kind,
+    status: record.status,
+    yanked: record.status === "yanked",
+    reason: record.reason,
+    replacement: record.replacement,
+    published: timestamp(record.published),
+    publisher: record.publisher,
+    downloads: record.downloads,
+    license: record.manifest.license,
+    signed: record.artifacts.some(({ statement }) => statement !== undefined),
+    links: {
+      self: versionUrl(base, name, record.version),
+      download: `${versionUrl(base, name, record.version)}/download`,
+    },
+  };
+}
+
+/** A version with everything: artefacts, signature, manifest, dependencies. */
+export function versionDetailsView(base: string, name: string, record: VersionRecord): Json {
+  return {
+    name,
+    ...versionView(base, name, record),
+    artifacts: record.artifacts.map((artifact) => artifactView(base, artifact)),
+    signature: signatureView(record),
+    dependencies: record.manifest.dependencies ?? [],
+    features: record.manifest.features ?? {},
+    hosts: record.manifest.hosts ?? {},
+    manifest: record.manifest,
+  };
+}
+
+/** A package with all versions, owners and the metadata of its latest version. */
+export function packageView(
+  base: string,
+  summary: PackageSummary,
+  versions: readonly VersionRecord[],
+  owners: readonly string[],
+): Json {
+  const latest = versions.find(({ version }) => version === summary.latest);
+  return {
+    ...summaryView(base, summary),
+    authors: latest?.manifest.authors,
+    repository: latest?.manifest.repository,
+    homepage: latest?.manifest.homepage,
+    documentation: latest?.manifest.documentation,
+    sequence: summary.sequence,
+    owners,
+    channels: summary.latest === undefined ? {} : { latest: summary.latest },
+    versions: versions.map((record) => versionView(base, summary.name, record)),
+    manifest: latest?.manifest,
+    signature: latest && signatureView(latest),
+    links: {
+      self: packageUrl(base, summary.name),
+      versions: `${packageUrl(base, summary.name)}/versions`,
+      index: `${base}/${indexDocumentPath(summary.name)}`,
+      readme: `${packageUrl(base, summary.name)}/readme`,
+    },
+  };
+}
+
+/** The answer to a publication. */
+export function publishedView(base: string, published: Published): Json {
+  const { name, version, artifact, sequence, visible } = published;
+  const { target, blob, size, tree, statement, signers } = artifact;
+  return {
+    name,
+    version: version.version,
+    kind: version.kind,
+    target,
+    artifact: { blob, size, tree, ...(statement === undefined ? {} : { statement }) },
+    signers,
+    verified: artifact.verified,
+    status: version.status,
+    published: timestamp(artifact.published),
+    sequence,
+    visible,
+    links: {
+      self: versionUrl(base, name, version.version),
+      download: `${versionUrl(base, name, version.version)}/download?target=${encodeURIComponent(target)}`,
+      index: `${base}/${indexDocumentPath(name)}`,
+    },
+  };
+}

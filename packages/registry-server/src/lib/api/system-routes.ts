@@ -1,0 +1,333 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { timestamp } from "../index-model.ts";
+import { REGISTRY_ERRORS, RegistryError } from "../registry-error.ts";
+import { downloadedBlob, type ReadAnswer, type ReadHeaders } from "../reads.ts";
+import { baseUrl, type App, type RouteContext, type Services } from "./context.ts";
+import { requirePrincipal, requireReader } from "./guards.ts";
+import { pageBody } from "./paging.ts";
+import { SECURED, jsonResponse, pageShape, problems } from "./schemas.ts";
+
+const CHECK_TIMEOUT_MS = 2000;
+const TAGS = ["system"];
+const check = z.object({ status: z.enum(["up", "down"]), latency_ms: z.number(), error: z.string().optional() });
+const health = z
+  .object({
+    status: z.enum(["ok", "down"]),
+    version: z.string(),
+    uptime_seconds: z.number(),
+    checks: z.object({ database: check, storage: check, cache: check }),
+  })
+  .openapi("Health");
+const simpleHealth = z.object({ status: z.string() });
+const auditItem = z
+  .object({
+    id: z.number(),
+    at: z.string(),
+    actor: z.string(),
+    action: z.string(),
+    package: z.string().optional(),
+    version: z.string().optional(),
+    details: z.record(z.string(), z.unknown()),
+    traceId: z.string().optional(),
+    address: z.string().optional(),
+  })
+  .openapi("AuditRecord");
+const instant = z.iso.datetime({ offset: true }).optional();
+
+async function checkOne(work: () => Promise<void>): Promise<z.infer<typeof check>> {
+  const started = performance.now();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)), CHECK_TIMEOUT_MS);
+  });
+  const latency = (): number => Math.round((performance.now() - started) * 10) / 10;
+  try {
+    await Promise.race([work(), late]);
+    return { status: "up", latency_ms: latency() };
+  } catch (error) {
+    // The kind of failure, without paths: health is readable by everybody.
+    const { code } = error as { code?: unknown };
+    return { status: "down", latency_ms: latency(), error: typeof code === "string" ? code : "failed" };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function healthOf(services: Services): Promise<z.infer<typeof health>> {
+  const [database, storage, cache] = await Promise.all([
+    checkOne(() => services.metadata.check()),
+    checkOne(() => services.blobs.check()),
+    checkOne(() => services.cache.check()),
+  ]);
+  const ok = [database, storage, cache].every(({ status }) => status === "up") && !services.isDraining();
+  return {
+    status: ok ? "ok" : "down",
+    version: services.settings.version,
+    uptime_seconds: Math.floor((services.clock.now() - services.started) / 1000),
+    checks: { database, storage, cache },
+  };
+}
+
+function healthRoutes(app: App, services: Services): void {
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/api/v1/health",
+      tags: TAGS,
+      summary: "State of database, storage and cache",
+      responses: { 200: jsonResponse(health, "Everything is up"), 503: jsonResponse(health, "A part is down") },
+    }),
+    async (context): Promise<Response> => {
+      const state = await healthOf(services);
+      return context.json(state, state.status === "ok" ? 200 : 503, { "cache-control": "no-store" });
+    },
+  );
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/api/v1/health/live",
+      tags: TAGS,
+      summary: "The process answers",
+      responses: { 200: jsonResponse(simpleHealth, "Alive") },
+    }),
+    async (context): Promise<Response> => context.json({ status: "ok" }, 200, { "cache-control": "no-store" }),
+  );
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/api/v1/health/ready",
+      tags: TAGS,
+      summary: "The process takes requests",
+      responses: {
+        200: jsonResponse(simpleHealth, "Ready"),
+        503: jsonResponse(simpleHealth, "Starting, draining or broken"),
+      },
+    }),
+    async (context): Promise<Response> => {
+      const { status } = await healthOf(services);
+      return context.json({ status }, status === "ok" ? 200 : 503, { "cache-control": "no-store" });
+    },
+  );
+}
+
+function auditRoutes(app: App, services: Services): void {
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/api/v1/audit",
+      tags: TAGS,
+      summary: "Audit records, newest first; admins see all, others their own",
+      security: SECURED,
+      request: {
+        query: z.object({
+          ...pageShape,
+          actor: z.string().max(64).optional(),
+          action: z.string().max(64).optional(),
+          package: z.string().max(140).optional(),
+          since: instant,
+          until: instant,
+        }),
+      },
+      responses: {
+        200: jsonResponse(
+          z.object({ items: z.array(auditItem), page: z.number(), per_page: z.number(), total: z.number() }),
+          "One page",
+        ),
+        ...problems(400, 401, 403),
+      },
+    }),
+    async (context): Promise<Response> => {
+      const principal = await requirePrincipal(services, context);
+      const query = context.req.valid("query");
+      const actor = principal.scopes.has("admin") ? query.actor : principal.account.username;
+      const request = {
+        page: query.page,
+        perPage: query.per_page,
+        ...(actor === undefined ? {} : { actor }),
+        ...(query.action === undefined ? {} : { action: query.action }),
+        ...(query.package === undefined ? {} : { package: query.package }),
+        ...(query.since === undefined ? {} : { since: Date.parse(query.since) }),
+        ...(query.until === undefined ? {} : { until: Date.parse(query.until) }),
+      };
+      const page = await services.metadata.audits(request);
+      const items = page.items.map((record) => ({ ...record, at: timestamp(record.at) }));
+      return context.json(pageBody(services, context, request, { items, total: page.total }));
+    },
+  );
+}
+
+function discoveryRoutes(app: App, services: Services): void {
+  app.get("/.well-known/lading.json", (context) => {
+    const { name, mode, packageBytes, signatures } = services.settings;
+    const base = baseUrl(services, context);
+    return context.json(
+      {
+        protocol: 1,
+        name,
+        mode,
+        index: `${base}/`,
+        blobs: `${base}/blobs/sha256/`,
+        api: `${base}/api/v1/`,
+        auth: ["token", "basic"],
+        limits: { packageBytes },
+        signatures,
+        keys: [],
+      },
+      200,
+      { "cache-control": "no-cache" },
+    );
+  });
+  app.get("/metrics", async (context) => {
+    if (!services.settings.readPublic) await requirePrincipal(services, context, "read");
+    const { text, contentType } = await services.metrics.render();
+    return context.body(text, 200, { "content-type": contentType, "cache-control": "no-store" });
+  });
+}
+
+function webAnswer(answer: ReadAnswer, method: string): Response {
+  const body =
+    method === "HEAD" || answer.status === 304
+      ? null
+      : (answer.bytes?.slice() ?? answer.blob?.source.stream(answer.blob.range) ?? null);
+  return new Response(body, { status: answer.status, headers: answer.headers });
+}
+
+function readRoutes(app: App, services: Services): void {
+  app.on(["GET", "HEAD"], ["/index/*", "/blobs/*"], async (context) => {
+    await requireReader(services, context);
+    const path = new URL(context.req.url).pathname.slice(1);
+    const headers: ReadHeaders = {
+      "if-none-match": context.req.header("if-none-match"),
+      "if-range": context.req.header("if-range"),
+      range: context.req.header("range"),
+    };
+    const answer = await services.reads.answer(path, headers);
+    const blob = downloadedBlob(path, answer, context.req.method);
+    if (blob !== undefined) {
+      services.downloads.add(blob);
+      services.metrics.download();
+    }
+    return webAnswer(answer, context.req.method);
+  });
+}
+
+// Only files of our own origin: no inline script, no inline style, no foreign host.
+const DOCS_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const DOCS_TYPES: Readonly<Record<string, string>> = {
+  "swagger-ui.css": "text/css; charset=utf-8",
+  "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+  "favicon-32x32.png": "image/png",
+};
+const DOCS_PAGE = (title: string): string => `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title}</title>
+<link rel="icon" href="/docs/favicon-32x32.png">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+</head>
+<body>
+<noscript><p>The same description is at <a href="/openapi.json">/openapi.json</a>.</p></noscript>
+<main id="docs"></main>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+`;
+const DOCS_START = `"use strict";
+window.ui = SwaggerUIBundle({ url: "/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null });
+`;
+
+const escapeHtml = (text: string): string =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+
+function docsRoutes(app: App, services: Services): void {
+  const headers = (type: string): Record<string, string> => ({
+    "content-type": type,
+    "content-security-policy": DOCS_POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+  });
+  app.get("/openapi.json", (context) => context.json(openApiDocument(app, services, baseUrl(services, context))));
+  app.get("/docs", (context: RouteContext) =>
+    context.body(DOCS_PAGE(escapeHtml(`${services.settings.name}: API`)), 200, headers("text/html; charset=utf-8")),
+  );
+  app.get("/docs/start.js", (context) => context.body(DOCS_START, 200, headers("text/javascript; charset=utf-8")));
+  app.get("/docs/:asset", async (context) => {
+    const name = context.req.param("asset");
+    const type = Object.hasOwn(DOCS_TYPES, name) ? DOCS_TYPES[name] : undefined;
+    const bytes = type === undefined ? undefined : await services.docsAsset(name);
+    if (bytes === undefined)
+      throw new RegistryError({ code: "NOT_FOUND", message: `Cannot find "/docs/${name.slice(0, 100)}"` });
+    return context.body(bytes.slice(), 200, { ...headers(type!), "cache-control": "public, max-age=86400" });
+  });
+}
+
+/** The OpenAPI 3.1 description of every registered route. */
+export function openApiDocument(app: App, services: Services, base: string): object {
+  const codes = Object.entries(REGISTRY_ERRORS).map(([code, { summary }]) => `- \`${code}\`: ${summary}`);
+  const { paths = {}, ...document } = app.getOpenAPI31Document({
+    openapi: "3.1.0",
+    info: {
+      title: `${services.settings.name}: registry API`,
+      version: services.settings.version,
+      description: `Errors are problem details (RFC 9457) with one of these codes:\n\n${codes.join("\n")}`,
+      license: { name: "MIT" },
+    },
+    servers: [{ url: base }],
+  });
+  // Both forms answer; the one with the slash is the documented one.
+  const { "/api/v1/packages": packages, ...others } = paths;
+  return { ...document, paths: { ...(packages === undefined ? {} : { "/api/v1/packages/": packages }), ...others } };
+}
+
+function describeReads(app: App): void {
+  const registry = app.openAPIRegistry;
+  registry.registerComponent("securitySchemes", "bearer", {
+    type: "http",
+    scheme: "bearer",
+    description: "A token (`ldg_…`) or a session",
+  });
+  registry.registerComponent("securitySchemes", "basic", {
+    type: "http",
+    scheme: "basic",
+    description: "Over TLS or loopback only",
+  });
+  const json = { "application/json": { schema: z.object({}).loose() } };
+  const described = [
+    { path: "/.well-known/lading.json", summary: "Where this registry's parts are", content: json },
+    { path: "/index/_/{ab}/{file}", summary: "Index document of a package without namespace", content: json },
+    { path: "/index/@{namespace}/{ab}/{file}", summary: "Index document of a package in a namespace", content: json },
+    {
+      path: "/blobs/sha256/{hex}",
+      summary: "A package file, statement or readme, immutable",
+      content: { "application/octet-stream": { schema: z.string() } },
+    },
+    { path: "/metrics", summary: "Prometheus metrics", content: { "text/plain": { schema: z.string() } } },
+    { path: "/openapi.json", summary: "This description", content: json },
+    { path: "/docs", summary: "This description, browsable", content: { "text/html": { schema: z.string() } } },
+  ];
+  for (const { path, summary, content } of described) {
+    const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!);
+    registry.registerPath({
+      method: "get",
+      path,
+      tags: TAGS,
+      summary,
+      request: { params: z.object(Object.fromEntries(names.map((name) => [name, z.string()]))) },
+      responses: { 200: { description: summary, content }, ...problems(401, 404) },
+    });
+  }
+}
+
+/** Registers health, audit, discovery, reads and documentation. */
+export function registerSystemRoutes(app: App, services: Services): void {
+  describeReads(app);
+  readRoutes(app, services);
+  healthRoutes(app, services);
+  auditRoutes(app, services);
+  discoveryRoutes(app, services);
+  docsRoutes(app, services);
+}

@@ -1,0 +1,24 @@
+/** What the socket knows of a request and the request itself does not. */
+export interface Connection {
+  /** The peer's IP address. */
+  readonly remoteAddress?: string;
+  /** Whether the bytes between peer and server are encrypted. */
+  readonly secure?: boolean;
+}
+
+/** Whether an IP address is this machine's own. */
+export function isLoopback(address: string): boolean {
+  const plain = address.startsWith("::ffff:") ? address.slice(7) : address;
+  return plain === "::1" || plain === "localhost" || /^127(?:\.\d{1,3}){3}$/.test(plain);
+}
+
+/**
+ * Whether a password may travel over this connection: encrypted, or within this machine. Without a
+ * connection (embedded use) the request's own URL decides.
+ */
+export function isConfidential(request: { readonly url: string }, connection: Connection): boolean {
+  if (connection.secure === true) return true;
+  if (connection.remoteAddress !== undefined) return isLoopback(connection.remoteAddress);
+  const url = new URL(request.url);
+  return url.protocol === "https:" || isLoopback(url.hostname.replaceAll(/[[\]]/g, ""));
+}

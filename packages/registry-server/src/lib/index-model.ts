@@ -1,0 +1,68 @@
+import {
+  compareVersions,
+  isPrerelease,
+  parseVersion,
+  type IndexDocument,
+  type IndexVersion,
+  type Version,
+} from "@lading/core-manifest";
+import type { PackageSummary, VersionRecord } from "./records.ts";
+
+/** RFC 3339, UTC, whole seconds. */
+export function timestamp(milliseconds: number): string {
+  return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
+}
+
+/** The version that a bare request means: highest active release, else highest active, else highest of all. */
+export function latestVersion(
+  versions: readonly { readonly version: string; readonly status: string }[],
+): Version | undefined {
+  const sorted = versions.map((entry) => ({ ...entry, version: parseVersion(entry.version) }));
+  sorted.sort((left, right) => compareVersions(right.version, left.version));
+  const choosable = sorted.filter(({ status }) => status === "active" || status === "deprecated");
+  const best = choosable.find(({ version }) => !isPrerelease(version)) ?? choosable[0] ?? sorted[0];
+  return best?.version;
+}
+
+/** Sorts ascending by SemVer precedence; returns a new array. */
+export function sortVersions(versions: readonly VersionRecord[]): VersionRecord[] {
+  return [...versions].sort((left, right) => compareVersions(left.version, right.version));
+}
+
+function indexVersion(record: VersionRecord): IndexVersion {
+  const { manifest } = record;
+  return {
+    schema: 1,
+    version: record.version,
+    kind: record.kind,
+    artifacts: record.artifacts.map(({ target, blob, size, tree, statement }) => ({
+      target,
+      blob,
+      size,
+      tree,
+      ...(statement === undefined ? {} : { statement }),
+    })),
+    dependencies: manifest.dependencies ?? [],
+    features: manifest.features ?? {},
+    hosts: manifest.hosts ?? {},
+    published: timestamp(record.published),
+    status: record.status,
+    ...(record.reason === undefined ? {} : { reason: record.reason }),
+    ...(record.replacement === undefined ? {} : { replacement: record.replacement }),
+    ...(manifest.license === undefined ? {} : { license: manifest.license }),
+    signers: [...new Set(record.artifacts.flatMap(({ signers }) => signers))],
+    publisher: record.publisher,
+  };
+}
+
+/** The index document of a package, from what the metadata store knows. */
+export function indexDocumentOf(summary: PackageSummary, versions: readonly VersionRecord[]): IndexDocument {
+  const latest = latestVersion(versions);
+  return {
+    schema: 1,
+    name: summary.name,
+    sequence: summary.sequence,
+    channels: latest === undefined ? {} : { latest },
+    versions: sortVersions(versions).map(indexVersion),
+  };
+}

@@ -1,0 +1,172 @@
+import {
+  canonicalName,
+  indexDocumentPath,
+  renderIndexDocument,
+  tryParsePackageName,
+  type CanonicalName,
+} from "@lading/core-manifest";
+import type { DocumentStore, LogListener, MetadataStore } from "./ports.ts";
+import { sha256Hex } from "./token.ts";
+
+/** A rendered index document. */
+export interface RenderedDocument {
+  readonly bytes: Uint8Array;
+  /** Strong validator with its quotes. */
+  readonly etag: string;
+}
+
+/** The package whose index document is at `path` (`index/_/ab/name.json`), or `undefined` for any other path. */
+export function packageOfIndexPath(path: string): CanonicalName | undefined {
+  const match = /^index\/(?:_|@([a-z0-9-]+))\/[a-z0-9-]{1,2}\/([a-z0-9-]+)\.json$/.exec(path);
+  if (match === null) return undefined;
+  const name = tryParsePackageName(match[1] === undefined ? match[2]! : `${match[1]}/${match[2]}`);
+  return name !== undefined && indexDocumentPath(name) === path ? canonicalName(name) : undefined;
+}
+
+async function rendered(bytes: Uint8Array): Promise<RenderedDocument> {
+  return { bytes, etag: `"sha256:${await sha256Hex(bytes)}"` };
+}
+
+/**
+ * Index documents as bytes: answered from memory, else from the document store, never from the metadata
+ * store. A publication renders its one document before it is acknowledged; the copy in the document store
+ * follows, and the outbox of the publication's transaction makes sure that it does, also after a crash.
+ */
+export class IndexService {
+  readonly #metadata: MetadataStore;
+  readonly #documents: DocumentStore;
+  readonly #log: LogListener;
+  readonly #memoryBytes: number;
+  // Insertion order is age: a hit moves the entry to the end.
+  readonly #memory = new Map<string, RenderedDocument & { readonly sequence: number }>();
+  readonly #unsaved = new Map<string, { readonly bytes: Uint8Array }>();
+  #used = 0;
+  #saving: Promise<void> | undefined;
+  #hits = 0;
+  #misses = 0;
+
+  constructor(options: { metadata: MetadataStore; documents: DocumentStore; log: LogListener; memoryBytes: number }) {
+    this.#metadata = options.metadata;
+    this.#documents = options.documents;
+    this.#log = options.log;
+    this.#memoryBytes = options.memoryBytes;
+  }
+
+  /** Look-ups answered from memory and those that were not. */
+  get statistics(): { readonly hits: number; readonly misses: number; readonly bytes: number } {
+    return { hits: this.#hits, misses: this.#misses, bytes: this.#used };
+  }
+
+  /** The document at `path` where memory has it. */
+  peek(path: string): RenderedDocument | undefined {
+    const entry = this.#memory.get(path);
+    if (entry === undefined) return undefined;
+    this.#hits += 1;
+    this.#memory.delete(path);
+    this.#memory.set(path, entry);
+    return entry;
+  }
+
+  /** The document at `path`, or `undefined` where no package has it. */
+  async read(path: string): Promise<RenderedDocument | undefined> {
+    const known = this.peek(path);
+    if (known !== undefined) return known;
+    this.#misses += 1;
+    if (packageOfIndexPath(path) === undefined) return undefined;
+    const bytes = await this.#documents.get(path);
+    // A publication may have rendered a newer one while the old bytes were read.
+    const newer = this.#memory.get(path);
+    if (newer !== undefined) return newer;
+    if (bytes === undefined) return undefined;
+    const entry = await rendered(bytes);
+    return this.#remember(path, { ...entry, sequence: -1 });
+  }
+
+  /** Renders a package's document from the metadata store; readers see it when this resolves. */
+  async refresh(canonical: CanonicalName): Promise<void> {
+    const document = await this.#metadata.indexDocument(canonical);
+    if (document === undefined) return;
+    const path = indexDocumentPath(canonical);
+    const entry = await rendered(new TextEncoder().encode(renderIndexDocument(document)));
+    const current = this.#memory.get(path);
+    if (current !== undefined && current.sequence >= document.sequence) return;
+    this.#unsaved.set(path, entry);
+    this.#remember(path, { ...entry, sequence: document.sequence });
+  }
+
+  /** Starts saving what the outbox names; resolves when nothing is left to save. */
+  async save(): Promise<void> {
+    this.#saving ??= this.#drain().finally(() => {
+      this.#saving = undefined;
+    });
+    return this.#saving;
+  }
+
+  /** Saves in the background; a failure is logged and the outbox keeps the work for the next time. */
+  saveSoon(): void {
+    this.save().catch((error: unknown) => {
+      this.#log("error", "saving index documents failed; they are served from memory and saved at the next change", {
+        error: String(error),
+      });
+    });
+  }
+
+  /** Renders every package again, after removing all documents. Returns their number. */
+  async rebuild(): Promise<number> {
+    await this.#documents.clear();
+    this.#memory.clear();
+    this.#used = 0;
+    let count = 0;
+    for (const canonical of await this.#metadata.packageNames()) {
+      const document = await this.#metadata.indexDocument(canonical);
+      if (document === undefined) continue;
+      await this.#documents.put(indexDocumentPath(canonical), new TextEncoder().encode(renderIndexDocument(document)));
+      count += 1;
+    }
+    return count;
+  }
+
+  async #drain(): Promise<void> {
+    for (;;) {
+      const pending = await this.#metadata.pendingIndexUpdates(100);
+      if (pending.length === 0) return;
+      for (const canonical of new Set(pending.map((update) => update.canonical))) await this.#saveOne(canonical);
+      await this.#metadata.completeIndexUpdates(pending.map(({ id }) => id));
+    }
+  }
+
+  async #saveOne(canonical: CanonicalName): Promise<void> {
+    const path = indexDocumentPath(canonical);
+    // The pending update may be of a publication that has committed and not yet rendered.
+    await this.refresh(canonical);
+    const entry = this.#unsaved.get(path);
+    if (entry === undefined) return;
+    await this.#documents.put(path, entry.bytes);
+    if (this.#unsaved.get(path) === entry) this.#unsaved.delete(path);
+    this.#trim();
+  }
+
+  #remember(path: string, entry: RenderedDocument & { sequence: number }): RenderedDocument {
+    this.#forget(path);
+    this.#memory.set(path, entry);
+    this.#used += entry.bytes.length;
+    this.#trim();
+    return entry;
+  }
+
+  #forget(path: string): void {
+    const entry = this.#memory.get(path);
+    if (entry === undefined) return;
+    this.#memory.delete(path);
+    this.#used -= entry.bytes.length;
+  }
+
+  #trim(): void {
+    if (this.#used <= this.#memoryBytes) return;
+    for (const path of this.#memory.keys()) {
+      if (this.#used <= this.#memoryBytes) return;
+      // What the document store does not have yet can only come from here.
+      if (!this.#unsaved.has(path)) this.#forget(path);
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
+
+/** What the index's memory says of itself when metrics are read. */
+interface IndexStatistics {
+  readonly hits: number;
+  readonly misses: number;
+  readonly bytes: number;
+}
+
+/** Prometheus metrics of one registry; every embedded registry has its own. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #requests: Counter<"method" | "status">;
+  readonly #duration: Histogram;
+  readonly #steps: Histogram<"step">;
+  readonly #publications: Counter<"result">;
+  readonly #downloads: Counter;
+  #reads = new Map<string, number>();
+
+  constructor(index: () => IndexStatistics) {
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    const reads = this.#readCounts.bind(this);
+    this.#requests = new Counter({
+      name: "lading_http_requests_total",
+      help: "Answered requests, by method and status",
+      labelNames: ["method", "status"],
+      registers,
+    });
+    this.#duration = new Histogram({
+      name: "lading_http_api_duration_seconds",
+      help: "Time to answer API requests",
+      buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60],
+      registers,
+    });
+    this.#steps = new Histogram({
+      name: "lading_publish_step_seconds",
+      help: "Time of each step of a publication",
+      labelNames: ["step"],
+      buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60],
+      registers,
+    });
+    this.#publications = new Counter({
+      name: "lading_publications_total",
+      help: "Publications, by result: created, same, or the code of the refusal",
+      labelNames: ["result"],
+      registers,
+    });
+    this.#downloads = new Counter({ name: "lading_downloads_total", help: "Blobs sent from their start", registers });
+    new Counter({
+      name: "lading_reads_total",
+      help: "Answered reads of index and blobs, by status",
+      labelNames: ["status"],
+      registers,
+      collect() {
+        this.reset();
+        for (const [status, count] of reads()) this.inc({ status }, count);
+      },
+    });
+    for (const key of ["hits", "misses", "bytes"] as const) {
+      new Gauge({
+        name: `lading_index_memory_${key}`,
+        help: `Memory of rendered index documents: ${key}`,
+        registers,
+        collect() {
+          this.set(index()[key]);
+        },
+      });
+    }
+  }
+
+  #readCounts(): ReadonlyMap<string, number> {
+    return this.#reads;
+  }
+
+  /** One answered API request. */
+  request(method: string, status: number, seconds: number): void {
+    this.#requests.inc({ method, status: String(status) });
+    this.#duration.observe(seconds);
+  }
+
+  /** One answered read; cheap, for the fast path. */
+  read(status: number): void {
+    const key = String(status);
+    this.#reads.set(key, (this.#reads.get(key) ?? 0) + 1);
+  }
+
+  /** One step of a publication. */
+  step(step: string, durationMs: number): void {
+    this.#steps.observe({ step }, durationMs / 1000);
+  }
+
+  /** One publication, with its result. */
+  publication(result: string): void {
+    this.#publications.inc({ result });
+  }
+
+  /** One download. */
+  download(): void {
+    this.#downloads.inc();
+  }
+
+  /** The text exposition format and its content type. */
+  async render(): Promise<{ readonly text: string; readonly contentType: string }> {
+    return { text: await this.#registry.metrics(), contentType: this.#registry.contentType };
+  }
+}

@@ -1,0 +1,176 @@
+import type Database from "better-sqlite3";
+import { RegistryError } from "../registry-error.ts";
+
+/** Marks a database file as ours (`PRAGMA application_id`): "Ldng". */
+export const APPLICATION_ID = 0x4c646e67;
+
+interface Migration {
+  readonly name: string;
+  readonly statements: string;
+}
+
+/** Forward only: a migration that was released never changes. The schema version is the number of those applied. */
+export const MIGRATIONS: readonly Migration[] = [
+  {
+    name: "accounts, packages, audit",
+    statements: `
+      create table accounts (
+        id text primary key, username text not null, username_folded text not null unique, email text,
+        password_hash text not null, admin integer not null, created integer not null
+      ) strict;
+      create table tokens (
+        id text primary key, account_id text not null references accounts (id), name text not null,
+        hash text not null unique, scopes text not null, packages text not null,
+        created integer not null, expires integer, last_used integer, revoked integer
+      ) strict;
+      create index tokens_of_account on tokens (account_id);
+      create table sessions (
+        id text primary key, account_id text not null references accounts (id),
+        created integer not null, expires integer not null, ended integer
+      ) strict;
+      create table keys (
+        fingerprint text primary key, account_id text not null references accounts (id),
+        pem text not null, created integer not null
+      ) strict;
+      create index keys_of_account on keys (account_id);
+      create table packages (
+        id integer primary key, canonical text not null unique, name text not null, namespace text not null,
+        skeleton text not null, sequence integer not null, latest text, title text, description text, license text,
+        keywords text not null, categories text not null, downloads integer not null,
+        created integer not null, updated integer not null
+      ) strict;
+      create index packages_by_skeleton on packages (skeleton);
+      create index packages_by_namespace on packages (namespace);
+      create table versions (
+        id integer primary key, package_id integer not null references packages (id), version text not null,
+        kind text not null, manifest text not null, status text not null, reason text, replacement text,
+        published integer not null, publisher text not null, downloads integer not null,
+        unique (package_id, version)
+      ) strict;
+      create table artifacts (
+        id integer primary key, version_id integer not null references versions (id), target text not null,
+        blob text not null, size integer not null, tree text not null, plain_size integer not null,
+        file_count integer not null, statement text, signers text not null, verified integer not null,
+        readme text, published integer not null,
+        unique (version_id, target)
+      ) strict;
+      create index artifacts_by_blob on artifacts (blob);
+      create table owners (
+        package_id integer not null references packages (id), account_id text not null references accounts (id),
+        position integer not null,
+        primary key (package_id, account_id)
+      ) strict;
+      create index owners_by_account on owners (account_id);
+      create table outbox (
+        id integer primary key autoincrement, kind text not null, canonical text not null
+      ) strict;
+      create table audit (
+        id integer primary key autoincrement, at integer not null, actor text not null, action text not null,
+        package text, version text, details text not null, trace_id text, address text
+      ) strict;
+      create index audit_by_package on audit (package, id);
+      create index audit_by_actor on audit (actor, id);
+    `,
+  },
+  {
+    name: "full-text search",
+    statements: `
+      create table package_terms (
+        package_id integer not null references packages (id), kind text not null, term text not null,
+        primary key (kind, term, package_id)
+      ) strict, without rowid;
+      create index package_terms_of_package on package_terms (package_id);
+      create virtual table package_search using fts5 (
+        name, title, keywords, description, tokenize = 'porter unicode61 remove_diacritics 2', prefix = '2 3'
+      );
+      insert into package_terms (package_id, kind, term)
+        select distinct packages.id, 'keyword', lower(value) from packages, json_each(packages.keywords);
+      insert into package_terms (package_id, kind, term)
+        select distinct packages.id, 'category', lower(value) from packages, json_each(packages.categories);
+      insert into package_search (rowid, name, title, keywords, description)
+        select id, name, coalesce(title, ''), (select coalesce(group_concat(value, ' '), '') from json_each(keywords)),
+          coalesce(description, '') from packages;
+    `,
+  },
+];
+
+/** Version of the schema that this release reads and writes. */
+export const SCHEMA_VERSION: number = MIGRATIONS.length;
+
+function pragma(database: Database.Database, name: string): number {
+  return Number(database.pragma(name, { simple: true }));
+}
+
+function isEmpty(database: Database.Database): boolean {
+  return database.prepare("select 1 from sqlite_schema limit 1").get() === undefined;
+}
+
+function assertOurs(database: Database.Database, file: string): void {
+  const id = pragma(database, "application_id");
+  if (id === APPLICATION_ID || isEmpty(database)) return;
+  throw new RegistryError({
+    code: "DATA_DIRECTORY_UNUSABLE",
+    message: `Cannot use "${file}" as the registry's database: it is a SQLite database of another program (application id ${id})`,
+    hint: "Choose another --data directory",
+  });
+}
+
+function assertNotNewer(version: number, file: string): void {
+  if (version <= SCHEMA_VERSION) return;
+  throw new RegistryError({
+    code: "SCHEMA_TOO_NEW",
+    message: `Cannot open "${file}": its schema is version ${version}, this release knows up to ${SCHEMA_VERSION}`,
+    hint: "Run the newer release of lading-registry that wrote it, or restore the backup made before the upgrade",
+    found: version,
+    allowed: SCHEMA_VERSION,
+  });
+}
+
+/**
+ * Brings a database to this release's schema; each step is one transaction, so a crash leaves a version
+ * from which the next run goes on. Running it on a current database changes nothing.
+ * @returns names of the steps that were applied
+ * @throws {RegistryError} `SCHEMA_TOO_NEW`, `DATA_DIRECTORY_UNUSABLE`
+ */
+export function migrate(database: Database.Database, file: string): string[] {
+  assertOurs(database, file);
+  const applied: string[] = [];
+  for (;;) {
+    const step = database.transaction((): string | undefined => {
+      const version = pragma(database, "user_version");
+      assertNotNewer(version, file);
+      const migration = MIGRATIONS[version];
+      if (migration === undefined) return undefined;
+      database.exec(migration.statements);
+      database.pragma(`application_id = ${APPLICATION_ID}`);
+      database.pragma(`user_version = ${version + 1}`);
+      return migration.name;
+    });
+    const name = step.immediate();
+    if (name === undefined) return applied;
+    applied.push(name);
+  }
+}
+
+/**
+ * Refuses a schema that is not this release's; an empty database is brought up to date.
+ * @throws {RegistryError} `SCHEMA_TOO_OLD`, `SCHEMA_TOO_NEW`, `DATA_DIRECTORY_UNUSABLE`
+ */
+export function requireCurrentSchema(database: Database.Database, file: string): void {
+  assertOurs(database, file);
+  const version = pragma(database, "user_version");
+  assertNotNewer(version, file);
+  if (version === 0) {
+    migrate(database, file);
+    return;
+  }
+  if (version < SCHEMA_VERSION) {
+    throw new RegistryError({
+      code: "SCHEMA_TOO_OLD",
+      message: `Cannot open "${file}": its schema is version ${version}, this release needs ${SCHEMA_VERSION}`,
+      hint: "Back up the data directory, then run: lading-registry migrate",
+      found: version,
+      allowed: SCHEMA_VERSION,
+    });
+  }
+}

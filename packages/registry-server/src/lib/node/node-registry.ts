@@ -1,0 +1,242 @@
+import { DecodeBudget } from "@lading/archive/node";
+import { formatPublicKey } from "@lading/signing";
+import { nodeVerifier, readKeyFile } from "@lading/signing/node";
+import { randomBytes } from "node:crypto";
+import { chmod, mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { MemoryCache } from "../memory-cache.ts";
+import type { Clock, LogListener, MetadataStore, PasswordHasher } from "../ports.ts";
+import type { Account, TokenRecord } from "../records.ts";
+import { createRegistry, type Registry, type RegistryPorts } from "../registry.ts";
+import { RegistryError } from "../registry-error.ts";
+import { RESERVED_NAMES } from "../package-name-rules.ts";
+import { bytesOf, type RegistrySettings } from "../settings.ts";
+import { SigningStatementVerifier } from "../statement-verifier.ts";
+import { generateToken, hashToken, randomId } from "../token.ts";
+import { ArchiveInspector } from "./archive-inspector.ts";
+import { lockDataDirectory } from "./data-lock.ts";
+import { DirectoryBlobStore } from "./directory-blob-store.ts";
+import { DirectoryDocumentStore } from "./directory-document-store.ts";
+import { readDocsAsset } from "./docs-assets.ts";
+import { writeDurably } from "./durable-file.ts";
+import { Argon2Hasher } from "./password.ts";
+import { SqliteMetadataStore } from "./sqlite-metadata-store.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const BOOTSTRAP_TOKEN_DAYS = 90;
+
+/** Where the parts of an embedded registry are below its data directory. */
+export function dataLayout(
+  directory: string,
+): Readonly<Record<"database" | "lock" | "adminToken" | "jwtSecret" | "temporary", string>> {
+  return {
+    database: join(directory, "registry.db"),
+    lock: join(directory, "server.lock"),
+    adminToken: join(directory, "admin-token"),
+    jwtSecret: join(directory, "jwt-secret"),
+    temporary: join(directory, "tmp"),
+  };
+}
+
+/** How an embedded registry behaves: {@link RegistrySettings} of which most have defaults, and where its data is. */
+export interface NodeRegistryOptions extends Partial<Omit<RegistrySettings, "jwtSecret">> {
+  readonly dataDirectory: string;
+  /** SQLite file; `registry.db` in the data directory unless given. */
+  readonly databaseFile?: string;
+  /** Text of at least 32 bytes; made and kept in the data directory unless given. */
+  readonly jwtSecret?: string;
+  /** Memory that all decoders share, in bytes. */
+  readonly decodeBudgetBytes?: number;
+  /** Key file whose public half is registered with the account `admin`. */
+  readonly signingKeyFile?: string;
+  readonly log?: LogListener;
+  readonly clock?: Clock;
+  readonly hasher?: PasswordHasher;
+}
+
+/** The first account, made when a data directory is new. */
+export interface Bootstrap {
+  readonly username: string;
+  readonly password: string;
+  readonly token: string;
+  readonly tokenFile: string;
+}
+
+/** An embedded registry: one process, one directory. */
+export interface NodeRegistry {
+  readonly registry: Registry;
+  readonly metadata: MetadataStore;
+  /** Present at the first start only; the password is known to nobody else. */
+  readonly bootstrap: Bootstrap | undefined;
+}
+
+/** Values of settings that an embedded registry is not given. */
+export const DEFAULT_SETTINGS: Omit<RegistrySettings, "jwtSecret"> = {
+  name: "lading-registry",
+  version: "0.1.0",
+  mode: "development",
+  signatures: "optional",
+  registration: "open",
+  readPublic: true,
+  writeRequiresAuth: true,
+  packageBytes: 2 * 2 ** 30,
+  reservedNames: RESERVED_NAMES,
+  trustProxy: false,
+  requestsPerMinute: 0,
+  loginsPerMinute: 30,
+  indexMemoryBytes: 128 * 2 ** 20,
+};
+
+/** Default of the memory that all decoders share, in bytes. */
+export const DECODE_BUDGET_BYTES: number = 256 * 2 ** 20;
+
+export async function prepareDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(dataLayout(directory).temporary, { recursive: true });
+    await chmod(directory, 0o700).catch(() => {});
+  } catch (cause) {
+    throw new RegistryError({
+      code: "DATA_DIRECTORY_UNUSABLE",
+      message: `Cannot use data directory "${directory}": ${(cause as Error).message}`,
+      hint: "Choose a directory that you may write with --data",
+      cause,
+    });
+  }
+}
+
+async function keptSecret(file: string, temporary: string): Promise<string> {
+  try {
+    return (await readFile(file, "utf8")).trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  const secret = randomBytes(48).toString("base64url");
+  await writeDurably(file, `${secret}\n`, { temporary, mode: 0o600 });
+  return secret;
+}
+
+/** A new token of an account, not yet stored. */
+export async function mintToken(
+  account: Account,
+  options: {
+    readonly name: string;
+    readonly days: number;
+    readonly scopes: TokenRecord["scopes"];
+    readonly packages?: readonly string[];
+    readonly now: number;
+  },
+): Promise<{ readonly token: string; readonly record: TokenRecord }> {
+  const token = generateToken();
+  const record: TokenRecord = {
+    id: randomId(),
+    accountId: account.id,
+    name: options.name,
+    hash: await hashToken(token),
+    scopes: options.scopes,
+    packages: options.packages ?? [],
+    created: options.now,
+    expires: options.now + options.days * DAY_MS,
+  };
+  return { token, record };
+}
+
+async function bootstrapAdmin(
+  metadata: MetadataStore,
+  options: { readonly hasher: PasswordHasher; readonly clock: Clock; readonly directory: string },
+): Promise<Bootstrap | undefined> {
+  if ((await metadata.accountCount()) > 0) return undefined;
+  const { adminToken, temporary } = dataLayout(options.directory);
+  const password = randomBytes(15).toString("base64url");
+  const now = options.clock.now();
+  const account: Account = {
+    id: randomId(),
+    username: "admin",
+    passwordHash: await options.hasher.hash(password),
+    admin: true,
+    created: now,
+  };
+  const { token, record } = await mintToken(account, {
+    name: "bootstrap",
+    days: BOOTSTRAP_TOKEN_DAYS,
+    scopes: ["admin"],
+    now,
+  });
+  // The file first: after a crash in between, the next start finds no account and does all of this again.
+  await writeDurably(adminToken, `${token}\n`, { temporary, mode: 0o600 });
+  await metadata.createAccount(
+    account,
+    { at: now, actor: "system", action: "account.create", details: { username: "admin", admin: true } },
+    record,
+  );
+  return { username: account.username, password, token, tokenFile: adminToken };
+}
+
+async function registerSigningKey(
+  metadata: MetadataStore,
+  statements: SigningStatementVerifier,
+  file: string,
+  now: number,
+): Promise<void> {
+  const admin = await metadata.accountByName("admin");
+  if (admin === undefined) return;
+  const { fingerprint, pem } = await statements.readPublicKey(await publicHalf(file));
+  const audit = { at: now, actor: "system", action: "key.add", details: { fingerprint, account: "admin" } };
+  await metadata.addKey({ fingerprint, pem, accountId: admin.id, created: now }, audit);
+}
+
+async function publicHalf(file: string): Promise<string> {
+  const { publicKey } = await readKeyFile(file);
+  if (publicKey !== undefined) return formatPublicKey(publicKey);
+  throw new RegistryError({
+    code: "SERVER_CONFIG_INVALID",
+    message: `Cannot use PACKAGE_SIGNING_KEY "${file}": the key is encrypted, allowed are a public key or a private key in the clear`,
+    hint: "Name the .pub file beside it; the server needs the public half only",
+  });
+}
+
+/**
+ * Builds the embedded registry over a directory: SQLite, blobs and rendered documents as files. A new directory gets a
+ * schema, secrets and the account `admin`. Call `registry.start()` next.
+ * @throws {RegistryError} `DATA_DIRECTORY_IN_USE`, `DATA_DIRECTORY_UNUSABLE`, `SCHEMA_TOO_OLD`, `SCHEMA_TOO_NEW`
+ */
+export async function createNodeRegistry(options: NodeRegistryOptions): Promise<NodeRegistry> {
+  const {
+    dataDirectory,
+    databaseFile,
+    jwtSecret,
+    decodeBudgetBytes,
+    signingKeyFile,
+    log,
+    clock = { now: () => Date.now() },
+    hasher = new Argon2Hasher(),
+    ...given
+  } = options;
+  await prepareDirectory(dataDirectory);
+  const layout = dataLayout(dataDirectory);
+  const unlock = lockDataDirectory(dataDirectory, layout.lock);
+  try {
+    const metadata = new SqliteMetadataStore(databaseFile ?? layout.database);
+    const statements = new SigningStatementVerifier(nodeVerifier);
+    const bootstrap = await bootstrapAdmin(metadata, { hasher, clock, directory: dataDirectory });
+    if (signingKeyFile !== undefined) await registerSigningKey(metadata, statements, signingKeyFile, clock.now());
+    const secret = bytesOf(jwtSecret ?? (await keptSecret(layout.jwtSecret, layout.temporary)));
+    const ports: RegistryPorts = {
+      settings: { ...DEFAULT_SETTINGS, ...given, jwtSecret: secret },
+      metadata,
+      blobs: new DirectoryBlobStore(dataDirectory),
+      documents: new DirectoryDocumentStore(dataDirectory),
+      cache: new MemoryCache(clock),
+      hasher,
+      inspector: new ArchiveInspector(new DecodeBudget(decodeBudgetBytes ?? DECODE_BUDGET_BYTES)),
+      statements,
+      clock,
+      ...(log === undefined ? {} : { log }),
+      docsAsset: readDocsAsset,
+      onStopped: unlock,
+    };
+    return { registry: createRegistry(ports), metadata, bootstrap };
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}

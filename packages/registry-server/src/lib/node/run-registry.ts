@@ -1,0 +1,203 @@
+import { isLadingError } from "@lading/core-manifest";
+import { resolve } from "node:path";
+import { RegistryError } from "../registry-error.ts";
+import { adminCommand } from "./admin-commands.ts";
+import { parseCommandLine, type CommandLine } from "./command-line.ts";
+import { SCHEMA_VERSION, migrate } from "./migrations.ts";
+import { createNodeRegistry, dataLayout, prepareDirectory, type Bootstrap } from "./node-registry.ts";
+import { serve, type RegistryServer } from "./serve.ts";
+import { loadServerConfig, type ServerConfig } from "./server-config.ts";
+import { createServerLog } from "./server-log.ts";
+import { SETTINGS, allowedForm } from "./server-settings.ts";
+import { openDatabase } from "./sqlite-metadata-store.ts";
+
+/** A branded server: its name and where it listens by default. */
+export interface RegistryBrand {
+  /** Name of the executable: `lading-registry`. */
+  readonly name: string;
+  readonly defaultPort: number;
+}
+
+/** What the process gives: streams, environment, signals. */
+export interface ServerIo {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  out(text: string): void;
+  err(text: string): void;
+  /** All of standard input, for `--password-stdin`. */
+  readInput(): Promise<string>;
+  /** Resolves when the process is asked to end (SIGTERM, SIGINT). */
+  untilAskedToEnd(): Promise<string>;
+}
+
+function processIo(): ServerIo {
+  return {
+    env: process.env,
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    readInput: async () => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk as Uint8Array));
+      return Buffer.concat(chunks).toString("utf8");
+    },
+    untilAskedToEnd: () =>
+      new Promise((done) => {
+        for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => done(signal));
+      }),
+  };
+}
+
+function helpText({ name }: RegistryBrand): string {
+  const settings = SETTINGS.filter(({ unavailable }) => unavailable === undefined).map((setting) => {
+    const forms = [`--${setting.flag}`, ...setting.variables, setting.key].join(" | ");
+    const value = setting.default === undefined ? "" : ` (default: ${setting.default})`;
+    return `  ${forms}\n      ${setting.summary}${value}; ${allowedForm(setting)}`;
+  });
+  return `${name}: a package registry in one process
+
+Usage:
+  ${name} [flags]                         start the server
+  ${name} migrate                         bring the database to this release's schema
+  ${name} admin create-user NAME          create an account (--email, --admin, --password-stdin)
+  ${name} admin token NAME                create a token (--scopes, --packages, --days, --token-name)
+  ${name} admin verify                    check that every published byte is there and whole
+  ${name} admin rebuild-index             render every index document again
+
+Settings, weakest first: default, TOML file (--config FILE or REGISTRY_CONFIG), environment, flag.
+
+${settings.join("\n")}
+
+Other flags:
+  --config FILE     read settings from a TOML file
+  --print-config    print every setting with its value and origin, and end
+  --version, --help
+
+Example:
+  ${name} --host 0.0.0.0 --port 8080 --data /var/lib/${name}
+`;
+}
+
+function printConfig(config: ServerConfig): string {
+  const lines = config.resolved.map(({ setting, value, origin }) => {
+    const shown = setting.secret === true ? '"***"' : JSON.stringify(value);
+    return `${setting.key} = ${shown} # ${origin}`;
+  });
+  return `${lines.join("\n")}\n`;
+}
+
+function welcome(
+  brand: RegistryBrand,
+  server: RegistryServer,
+  config: ServerConfig,
+  bootstrap: Bootstrap | undefined,
+): string {
+  const lines = [
+    `${brand.name} listens on ${server.url} (${config.registry.mode} mode, data in ${resolve(config.registry.dataDirectory)})`,
+    `API documentation: ${server.url}/docs`,
+  ];
+  if (bootstrap !== undefined) {
+    lines.push(
+      "",
+      "First start. These are shown once:",
+      `  user      ${bootstrap.username}`,
+      `  password  ${bootstrap.password}`,
+      `  token     ${bootstrap.token}`,
+      `The token is also in ${bootstrap.tokenFile} (readable by you only).`,
+    );
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+async function serveCommand(brand: RegistryBrand, io: ServerIo, config: ServerConfig): Promise<number> {
+  const log = createServerLog(config.logLevel);
+  const { registry, bootstrap } = await createNodeRegistry({ ...config.registry, log });
+  await registry.start();
+  let server: RegistryServer;
+  try {
+    server = await serve(registry, { host: config.host, port: config.port });
+  } catch (cause) {
+    await registry.stop();
+    throw new RegistryError({
+      code: "SERVER_CONFIG_INVALID",
+      message: `Cannot listen on "${config.host}" port ${config.port}: ${(cause as Error).message}`,
+      hint: "Choose another --host or --port",
+      cause,
+    });
+  }
+  io.err(welcome(brand, server, config, bootstrap));
+  const signal = await io.untilAskedToEnd();
+  log("info", "stopping", { signal });
+  await server.close(config.shutdownTimeoutMs);
+  return 0;
+}
+
+async function migrateCommand(io: ServerIo, config: ServerConfig): Promise<number> {
+  const { dataDirectory, databaseFile } = config.registry;
+  await prepareDirectory(dataDirectory);
+  const file = databaseFile ?? dataLayout(dataDirectory).database;
+  const database = openDatabase(file);
+  try {
+    const applied = migrate(database, file);
+    io.out(
+      applied.length === 0
+        ? `Schema is current: version ${SCHEMA_VERSION}\n`
+        : `Applied to schema version ${SCHEMA_VERSION}: ${applied.join("; ")}\n`,
+    );
+    return 0;
+  } finally {
+    database.close();
+  }
+}
+
+async function dispatch(brand: RegistryBrand, io: ServerIo, { words, flags }: CommandLine): Promise<number> {
+  if (flags["help"] !== undefined || words[0] === "help") {
+    io.out(helpText(brand));
+    return 0;
+  }
+  const { config: file, ...rest } = flags;
+  const config = loadServerConfig({
+    env: io.env,
+    flags: rest,
+    ...(file === undefined ? {} : { file }),
+    defaults: { "server.port": String(brand.defaultPort), "server.name": brand.name },
+  });
+  if (flags["version"] !== undefined) {
+    io.out(`${config.registry.version}\n`);
+    return 0;
+  }
+  if (flags["print-config"] !== undefined) {
+    io.out(printConfig(config));
+    return 0;
+  }
+  const [command, ...more] = words;
+  if (command === undefined || command === "serve") return serveCommand(brand, io, config);
+  if (command === "migrate") return migrateCommand(io, config);
+  if (command === "admin") return adminCommand({ words: more, flags, io, config });
+  throw new RegistryError({
+    code: "SERVER_CONFIG_INVALID",
+    message: `Cannot run "${command.slice(0, 60)}": unknown command, allowed are "serve", "migrate" and "admin"`,
+    hint: `${brand.name} --help lists every command`,
+  });
+}
+
+function report(brand: RegistryBrand, io: ServerIo, error: unknown): number {
+  if (!isLadingError(error)) throw error;
+  io.err(`${brand.name}: ${error.message} [${error.code}]\n`);
+  if (error.hint !== undefined) io.err(`hint: ${error.hint}\n`);
+  return error.exitCode;
+}
+
+/**
+ * Runs a registry server's command line: start, `migrate`, `admin …`, `--help`, `--print-config`. Resolves with the
+ * process's exit code; a running server ends by SIGTERM or SIGINT.
+ */
+export async function runRegistry(
+  argv: readonly string[],
+  brand: RegistryBrand,
+  io: ServerIo = processIo(),
+): Promise<number> {
+  try {
+    return await dispatch(brand, io, parseCommandLine(argv));
+  } catch (error) {
+    return report(brand, io, error);
+  }
+}

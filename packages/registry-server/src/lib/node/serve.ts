@@ -1,0 +1,156 @@
+import { getRequestListener } from "@hono/node-server";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { createReadStream } from "node:fs";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { Connection } from "../connection.ts";
+import type { ReadAnswer } from "../reads.ts";
+import type { ReadRequest, Registry } from "../registry.ts";
+
+/** Where and how to listen. */
+export interface ServeOptions {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** How long a request may take to arrive whole, in milliseconds; 0: any time. */
+  readonly requestTimeoutMs?: number;
+}
+
+/** A registry on a socket. */
+export interface RegistryServer {
+  /** Address as clients on this machine can use it: `http://127.0.0.1:8080`. */
+  readonly url: string;
+  readonly server: Server;
+  /**
+   * Stops listening, lets requests in flight end, at most `drainMs` long, and stops the registry. Idempotent.
+   */
+  close(drainMs?: number): Promise<void>;
+}
+
+// 1 GB over a slow line takes a while; the headers must not.
+const REQUEST_TIMEOUT_MS = 60 * 60 * 1000;
+const HEADERS_TIMEOUT_MS = 30_000;
+const DRAIN_MS = 10_000;
+
+function connectionOf(socket: Socket): Connection {
+  const { remoteAddress } = socket;
+  return { ...(remoteAddress === undefined ? {} : { remoteAddress }), secure: "encrypted" in socket };
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value.join(",") : value;
+}
+
+function readRequest(incoming: IncomingMessage): ReadRequest | undefined {
+  const { method, url = "", headers } = incoming;
+  if (method !== "GET" && method !== "HEAD") return undefined;
+  if (!url.startsWith("/index/") && !url.startsWith("/blobs/")) return undefined;
+  const query = url.indexOf("?");
+  return {
+    method,
+    path: url.slice(1, query === -1 ? undefined : query),
+    headers: {
+      "if-none-match": headers["if-none-match"],
+      "if-range": single(headers["if-range"]),
+      range: headers.range,
+      authorization: headers.authorization,
+    },
+    connection: connectionOf(incoming.socket),
+  };
+}
+
+function blobStream({ source, range }: NonNullable<ReadAnswer["blob"]>): Readable {
+  return source.file === undefined
+    ? Readable.fromWeb(source.stream(range) as Parameters<typeof Readable.fromWeb>[0])
+    : createReadStream(source.file, { ...range, highWaterMark: 256 * 1024 });
+}
+
+async function send(answer: ReadAnswer, method: string, outgoing: ServerResponse): Promise<void> {
+  outgoing.writeHead(answer.status, answer.headers);
+  if (method === "HEAD" || answer.status === 304) outgoing.end();
+  else if (answer.bytes !== undefined) outgoing.end(answer.bytes);
+  else if (answer.blob === undefined || answer.blob.source.size === 0) outgoing.end();
+  else await pipeline(blobStream(answer.blob), outgoing);
+}
+
+async function answerRead(registry: Registry, request: ReadRequest, outgoing: ServerResponse): Promise<void> {
+  try {
+    const answer = await registry.read(request);
+    await send(answer!, request.method, outgoing);
+  } catch (error) {
+    // The client went away, or a file broke off in the middle: the short body tells it.
+    if (outgoing.headersSent || outgoing.destroyed) {
+      outgoing.destroy();
+      return;
+    }
+    const { status, headers, body } = registry.problem(error);
+    outgoing.writeHead(status, { ...headers, "content-length": String(Buffer.byteLength(body)) });
+    outgoing.end(request.method === "HEAD" ? undefined : body);
+  }
+}
+
+async function listen(server: Server, { host, port }: ServeOptions): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port }, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+function localUrl(server: Server): string {
+  const { address, port } = server.address() as AddressInfo;
+  const local = address === "0.0.0.0" || address === "::" ? "127.0.0.1" : address;
+  return `http://${local.includes(":") ? `[${local}]` : local}:${port}`;
+}
+
+async function shutdown(server: Server, registry: Registry, drainMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), drainMs);
+  await registry.stop();
+  // Connections that were busy a moment ago are idle now.
+  server.closeIdleConnections();
+  await closed;
+  clearTimeout(timer);
+}
+
+/**
+ * Puts a started registry on a socket. Reads of index and blobs are answered ahead of the API framework,
+ * from memory or from the file.
+ */
+export async function serve(registry: Registry, options: ServeOptions): Promise<RegistryServer> {
+  const api = getRequestListener(
+    (request, { incoming }) => registry.fetch(request, connectionOf((incoming as IncomingMessage).socket)),
+    { overrideGlobalObjects: false },
+  );
+  const server = createServer(
+    {
+      requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      keepAliveTimeout: 65_000,
+    },
+    (incoming, outgoing) => {
+      const request = readRequest(incoming);
+      if (request === undefined) {
+        void api(incoming, outgoing);
+        return;
+      }
+      const answer = registry.readNow(request);
+      if (answer === undefined) void answerRead(registry, request, outgoing);
+      else void send(answer, request.method, outgoing);
+    },
+  );
+  await listen(server, options);
+  let closing: Promise<void> | undefined;
+  return {
+    url: localUrl(server),
+    server,
+    close: async (drainMs = DRAIN_MS) => {
+      closing ??= shutdown(server, registry, drainMs);
+      return closing;
+    },
+  };
+}

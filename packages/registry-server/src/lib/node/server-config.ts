@@ -1,0 +1,311 @@
+import { CoreError, canonicalName, parsePackageName } from "@lading/core-manifest";
+import { readFileSync } from "node:fs";
+import { parse as parseToml } from "smol-toml";
+import type { RegistrySettings } from "../settings.ts";
+import { RegistryError } from "../registry-error.ts";
+import { DEFAULT_SETTINGS, type NodeRegistryOptions } from "./node-registry.ts";
+import { SETTINGS, allowedForm, parseSetting, type Setting, type SettingValue } from "./server-settings.ts";
+
+/** Where the settings come from; later in this list wins: defaults, file, environment, flags. */
+export interface ConfigSources {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Flags by name without dashes. */
+  readonly flags: Readonly<Record<string, string>>;
+  /** TOML file; `REGISTRY_CONFIG` of the environment unless given. */
+  readonly file?: string;
+  /** In place of the table's, for branded servers. */
+  readonly defaults?: Readonly<Record<string, string>>;
+}
+
+/** One setting as it came out. */
+export interface ResolvedSetting {
+  readonly setting: Setting;
+  readonly value: SettingValue;
+  /** `default`, `file …`, the variable's or the flag's name. */
+  readonly origin: string;
+}
+
+/** Everything that a server process needs. */
+export interface ServerConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly shutdownTimeoutMs: number;
+  readonly logLevel: "info" | "warn" | "error" | "silent";
+  readonly registry: NodeRegistryOptions;
+  /** Every setting that has a value, with where it came from. */
+  readonly resolved: readonly ResolvedSetting[];
+}
+
+interface Written {
+  readonly text: string;
+  readonly origin: string;
+}
+
+const JWT_SECRET_MIN_BYTES = 32;
+// What tutorials and this project's documents show is not a secret.
+const WEAK_SECRET = /^(.)\1*$|your-jwt-secret|changeme|change-me|password/i;
+
+function wrong(setting: Setting, { text, origin }: Written): RegistryError {
+  const shown = setting.secret === true ? "(hidden)" : `"${text.slice(0, 100)}"`;
+  return new RegistryError({
+    code: "SERVER_CONFIG_INVALID",
+    message: `Cannot use ${origin}: its value is ${shown}, allowed is ${allowedForm(setting)}`,
+    hint: "lading-registry --help lists every setting",
+    setting: setting.key,
+  });
+}
+
+function readTable(file: string): Map<string, string> {
+  let table: unknown;
+  try {
+    table = parseToml(readFileSync(file, "utf8"));
+  } catch (cause) {
+    throw new RegistryError({
+      code: "SERVER_CONFIG_INVALID",
+      message: `Cannot read configuration file "${file}": ${(cause as Error).message.split("\n")[0]}`,
+      cause,
+    });
+  }
+  const found = new Map<string, string>();
+  flatten(table, "", found);
+  const unknown = [...found.keys()].find((key) => !SETTINGS.some((setting) => setting.key === key));
+  if (unknown === undefined) return found;
+  throw new RegistryError({
+    code: "SERVER_CONFIG_INVALID",
+    message: `Cannot use configuration file "${file}": unknown key "${unknown.slice(0, 100)}", allowed are ${SETTINGS.map(({ key }) => `"${key}"`).join(", ")}`,
+    hint: "Correct the spelling; lading-registry --help lists every setting",
+  });
+}
+
+function flatten(value: unknown, prefix: string, into: Map<string, string>): void {
+  if (typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date)) {
+    for (const [key, item] of Object.entries(value)) flatten(item, prefix === "" ? key : `${prefix}.${key}`, into);
+  } else into.set(prefix, Array.isArray(value) ? value.map(String).join(",") : String(value));
+}
+
+function writtenValue(
+  setting: Setting,
+  sources: ConfigSources,
+  table: ReadonlyMap<string, string>,
+  file: string | undefined,
+): Written | undefined {
+  const flag = sources.flags[setting.flag];
+  if (flag !== undefined) return { text: flag, origin: `--${setting.flag}` };
+  for (const name of setting.variables) {
+    const text = sources.env[name];
+    // An empty variable is how containers spell "not set".
+    if (text !== undefined && text !== "") return { text, origin: name };
+  }
+  const inFile = table.get(setting.key);
+  if (inFile !== undefined) return { text: inFile, origin: `"${setting.key}" in "${file}"` };
+  const fallback = sources.defaults?.[setting.key] ?? setting.default;
+  return fallback === undefined ? undefined : { text: fallback, origin: "default" };
+}
+
+function resolveAll(sources: ConfigSources): Map<string, ResolvedSetting> {
+  const file = sources.file ?? (sources.env["REGISTRY_CONFIG"] || undefined);
+  const table = file === undefined ? new Map<string, string>() : readTable(file);
+  const resolved = new Map<string, ResolvedSetting>();
+  for (const setting of SETTINGS) {
+    const written = writtenValue(setting, sources, table, file);
+    if (written === undefined) continue;
+    assertAvailable(setting, written);
+    const value = parseSetting(setting, written.text);
+    if (value === undefined) throw wrong(setting, written);
+    resolved.set(setting.key, { setting, value, origin: written.origin });
+  }
+  return resolved;
+}
+
+function unavailable(origin: string, value: string, advice: string): RegistryError {
+  return new RegistryError({
+    code: "FEATURE_UNAVAILABLE",
+    message: `Cannot use ${origin}${value}: it is not available in this release`,
+    hint: `${advice[0]!.toUpperCase()}${advice.slice(1)}`,
+  });
+}
+
+function assertAvailable(setting: Setting, { text, origin }: Written): void {
+  if (setting.unavailable !== undefined) throw unavailable(origin, "", setting.unavailable);
+  if (setting.key === "access.auth_type" && /^(?:ldap|oidc|oauth2)$/i.test(text)) {
+    throw unavailable(origin, ` "${text}"`, 'use "local"');
+  }
+  if (setting.key === "storage.database_url" && /^postgres(?:ql)?(?:\+\w+)?:/i.test(text)) {
+    throw unavailable(
+      origin,
+      ` "${text.replace(/\/\/[^@/]*@/, "//***@")}" (PostgreSQL)`,
+      "remove it or use sqlite:///path/to/registry.db",
+    );
+  }
+}
+
+/** Path of the database file that a `sqlite:` URL names: `sqlite:///relative.db`, `sqlite:////absolute.db`. */
+export function sqliteFile(url: string): string | undefined {
+  return /^sqlite(?:\+\w+)?:\/\/\/(.+)$/i.exec(url)?.[1] ?? /^sqlite:([^/].*)$/i.exec(url)?.[1];
+}
+
+class Values {
+  readonly #resolved: ReadonlyMap<string, ResolvedSetting>;
+
+  constructor(resolved: ReadonlyMap<string, ResolvedSetting>) {
+    this.#resolved = resolved;
+  }
+
+  has(key: string): boolean {
+    return this.#resolved.has(key);
+  }
+
+  origin(key: string): string {
+    return this.#resolved.get(key)?.origin ?? "default";
+  }
+
+  text(key: string): string {
+    return this.#resolved.get(key)!.value as string;
+  }
+
+  number(key: string): number {
+    return this.#resolved.get(key)!.value as number;
+  }
+
+  boolean(key: string): boolean {
+    return this.#resolved.get(key)!.value as boolean;
+  }
+
+  list(key: string): readonly string[] {
+    return this.#resolved.get(key)!.value as readonly string[];
+  }
+}
+
+function contradiction(message: string, hint: string): RegistryError {
+  return new RegistryError({ code: "SERVER_CONFIG_CONTRADICTION", message, hint });
+}
+
+function signatures(values: Values, production: boolean): "required" | "optional" {
+  const required = "security.require_signatures";
+  const unsigned = "security.allow_unsigned_packages";
+  if (values.has(required) && values.has(unsigned) && values.boolean(required) === values.boolean(unsigned)) {
+    throw contradiction(
+      `Cannot use ${values.origin(required)} = ${values.boolean(required)} together with ${values.origin(unsigned)} = ${values.boolean(unsigned)}: they say opposite things of one setting`,
+      "Remove one of the two",
+    );
+  }
+  const wanted = values.has(required)
+    ? values.boolean(required)
+    : values.has(unsigned)
+      ? !values.boolean(unsigned)
+      : production;
+  return wanted ? "required" : "optional";
+}
+
+function jwtSecret(values: Values, production: boolean): string | undefined {
+  if (!values.has("security.jwt_secret")) {
+    if (!production) return undefined;
+    throw new RegistryError({
+      code: "SERVER_CONFIG_INVALID",
+      message: `Cannot start in production mode: JWT_SECRET_KEY is not set, needed are at least ${JWT_SECRET_MIN_BYTES} bytes`,
+      hint: "Make one with: openssl rand -base64 48",
+    });
+  }
+  const secret = values.text("security.jwt_secret");
+  const length = Buffer.byteLength(secret);
+  if (length >= JWT_SECRET_MIN_BYTES && !WEAK_SECRET.test(secret)) return secret;
+  const problem =
+    length < JWT_SECRET_MIN_BYTES
+      ? `it has ${length} bytes, needed are at least ${JWT_SECRET_MIN_BYTES}`
+      : "it is not random";
+  throw new RegistryError({
+    code: "SERVER_CONFIG_INVALID",
+    message: `Cannot use ${values.origin("security.jwt_secret")}: ${problem}`,
+    hint: "Make one with: openssl rand -base64 48",
+  });
+}
+
+function writeRequiresAuth(values: Values, production: boolean): boolean {
+  const required = values.boolean("access.write_requires_auth");
+  if (required || !production) return required;
+  throw contradiction(
+    `Cannot use ${values.origin("access.write_requires_auth")} = false together with ${values.origin("server.mode")} = production: everybody could publish`,
+    "Remove one of the two",
+  );
+}
+
+function reservedNames(values: Values): readonly string[] {
+  return values.list("packages.reserved_names").map((text) => {
+    try {
+      return canonicalName(parsePackageName(text));
+    } catch (error) {
+      if (!(error instanceof CoreError)) throw error;
+      throw new RegistryError({
+        code: "SERVER_CONFIG_INVALID",
+        message: `Cannot use ${values.origin("packages.reserved_names")}: ${error.message}`,
+        cause: error,
+      });
+    }
+  });
+}
+
+function databaseFile(values: Values): string | undefined {
+  if (!values.has("storage.database_url")) return undefined;
+  const url = values.text("storage.database_url");
+  const file = sqliteFile(url);
+  if (file !== undefined) return file;
+  throw new RegistryError({
+    code: "SERVER_CONFIG_INVALID",
+    message: `Cannot use ${values.origin("storage.database_url")}: its value is "${url.replace(/\/\/[^@/]*@/, "//***@").slice(0, 100)}", allowed is sqlite:///path/to/file`,
+    hint: "Remove it to use the file below the data directory",
+  });
+}
+
+function registrySettings(values: Values): Partial<Omit<RegistrySettings, "jwtSecret">> {
+  const mode = values.text("server.mode") as RegistrySettings["mode"];
+  const production = mode === "production";
+  return {
+    name: values.text("server.name"),
+    mode,
+    ...(values.has("server.url") ? { publicUrl: values.text("server.url") } : {}),
+    signatures: signatures(values, production),
+    registration: values.has("access.registration")
+      ? (values.text("access.registration") as "open" | "closed")
+      : production
+        ? "closed"
+        : "open",
+    readPublic: values.boolean("access.read_public"),
+    writeRequiresAuth: writeRequiresAuth(values, production),
+    packageBytes: values.number("packages.max_size"),
+    reservedNames: reservedNames(values),
+    trustProxy: values.boolean("server.trust_proxy"),
+    requestsPerMinute: values.number("security.rate_limit"),
+    loginsPerMinute: values.number("security.login_rate_limit"),
+    indexMemoryBytes: values.number("packages.index_memory"),
+  };
+}
+
+/**
+ * Reads the server's configuration: defaults, then the TOML file, then the environment, then flags.
+ * @throws {RegistryError} `SERVER_CONFIG_INVALID`, `SERVER_CONFIG_CONTRADICTION`, `FEATURE_UNAVAILABLE`; each names the
+ * variable, flag or key, its value and what is allowed
+ */
+export function loadServerConfig(sources: ConfigSources): ServerConfig {
+  const resolved = resolveAll(sources);
+  const values = new Values(resolved);
+  const secret = jwtSecret(values, values.text("server.mode") === "production");
+  const database = databaseFile(values);
+  return {
+    host: values.text("server.host"),
+    port: values.number("server.port"),
+    shutdownTimeoutMs: values.number("server.shutdown_timeout"),
+    logLevel: values.text("server.log_level") as ServerConfig["logLevel"],
+    registry: {
+      ...DEFAULT_SETTINGS,
+      ...registrySettings(values),
+      dataDirectory: values.text("server.data"),
+      decodeBudgetBytes: values.number("packages.decode_budget"),
+      ...(database === undefined ? {} : { databaseFile: database }),
+      ...(secret === undefined ? {} : { jwtSecret: secret }),
+      ...(values.has("security.package_signing_key")
+        ? { signingKeyFile: values.text("security.package_signing_key") }
+        : {}),
+    },
+    resolved: [...resolved.values()],
+  };
+}

@@ -1,0 +1,345 @@
+import { parseDuration, parseSize } from "@lading/core-manifest";
+import { DECODE_BUDGET_BYTES, DEFAULT_SETTINGS } from "./node-registry.ts";
+
+/** One setting of the server: how it is spelled everywhere, what it may be, what it is by default. */
+export interface Setting {
+  /** Key in the TOML file, dotted. */
+  readonly key: string;
+  /** Environment variables, first wins. */
+  readonly variables: readonly string[];
+  /** Command-line flag, without dashes. */
+  readonly flag: string;
+  readonly kind: "text" | "boolean" | "number" | "size" | "duration" | "choice" | "list" | "url";
+  /** Allowed values of a choice. */
+  readonly choices?: readonly string[];
+  /** As it would be written; absent: not set. */
+  readonly default?: string;
+  readonly summary: string;
+  /** Shown masked. */
+  readonly secret?: boolean;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  /** Not in this release: setting it is a start error with this advice. */
+  readonly unavailable?: string;
+  /** The value is the opposite of the setting that it is an alias of. */
+  readonly negates?: string;
+}
+
+/** A value as the server uses it: sizes in bytes, durations in milliseconds. */
+export type SettingValue = string | number | boolean | readonly string[];
+
+/** Every setting, in the order in which help and documents list them. */
+export const SETTINGS: readonly Setting[] = [
+  {
+    key: "server.host",
+    variables: ["REGISTRY_HOST", "HOST"],
+    flag: "host",
+    kind: "text",
+    default: "127.0.0.1",
+    summary: "Address to listen on; 0.0.0.0 for every interface",
+  },
+  {
+    key: "server.port",
+    variables: ["REGISTRY_PORT", "PORT"],
+    flag: "port",
+    kind: "number",
+    minimum: 0,
+    maximum: 65535,
+    default: "8080",
+    summary: "Port to listen on; 0 for any free one",
+  },
+  {
+    key: "server.data",
+    variables: ["REGISTRY_DATA_DIR"],
+    flag: "data",
+    kind: "text",
+    default: "./lading-data",
+    summary: "Directory of database, blobs and index",
+  },
+  {
+    key: "server.url",
+    variables: ["REGISTRY_URL"],
+    flag: "url",
+    kind: "url",
+    summary: "Public base URL, used in links; the origin of each request unless set",
+  },
+  {
+    key: "server.name",
+    variables: ["REGISTRY_NAME"],
+    flag: "name",
+    kind: "text",
+    default: DEFAULT_SETTINGS.name,
+    summary: "Name shown to people",
+  },
+  {
+    key: "server.mode",
+    variables: ["REGISTRY_MODE"],
+    flag: "mode",
+    kind: "choice",
+    choices: ["development", "production"],
+    default: "development",
+    summary: "production demands JWT_SECRET_KEY, signed packages and closes registration",
+  },
+  {
+    key: "server.trust_proxy",
+    variables: ["REGISTRY_TRUST_PROXY"],
+    flag: "trust-proxy",
+    kind: "boolean",
+    default: "false",
+    summary: "Believe X-Forwarded-For and X-Forwarded-Proto",
+  },
+  {
+    key: "server.shutdown_timeout",
+    variables: ["REGISTRY_SHUTDOWN_TIMEOUT"],
+    flag: "shutdown-timeout",
+    kind: "duration",
+    default: "10s",
+    summary: "How long SIGTERM waits for requests in flight",
+  },
+  {
+    key: "server.log_level",
+    variables: ["REGISTRY_LOG_LEVEL", "LOG_LEVEL"],
+    flag: "log-level",
+    kind: "choice",
+    choices: ["info", "warn", "error", "silent"],
+    default: "info",
+    summary: "Least severe log lines to write (JSON on standard output)",
+  },
+  {
+    key: "storage.database_url",
+    variables: ["DATABASE_URL"],
+    flag: "database-url",
+    kind: "text",
+    summary: "sqlite:///path/to/file, unless the file below the data directory is to be used",
+  },
+  {
+    key: "packages.max_size",
+    variables: ["REGISTRY_MAX_PACKAGE_SIZE"],
+    flag: "max-package-size",
+    kind: "size",
+    minimum: 1024,
+    default: "2GiB",
+    summary: "Largest package file",
+  },
+  {
+    key: "packages.decode_budget",
+    variables: ["REGISTRY_DECODE_BUDGET"],
+    flag: "decode-budget",
+    kind: "size",
+    minimum: 2 ** 20,
+    default: `${DECODE_BUDGET_BYTES / 2 ** 20}MiB`,
+    summary: "Memory that all decompressions share",
+  },
+  {
+    key: "packages.index_memory",
+    variables: ["REGISTRY_INDEX_MEMORY"],
+    flag: "index-memory",
+    kind: "size",
+    minimum: 2 ** 20,
+    default: "128MiB",
+    summary: "Memory for rendered index documents",
+  },
+  {
+    key: "packages.reserved_names",
+    variables: ["REGISTRY_RESERVED_NAMES"],
+    flag: "reserved-names",
+    kind: "list",
+    default: DEFAULT_SETTINGS.reservedNames.join(","),
+    summary: "Names that nobody may publish, comma-separated",
+  },
+  {
+    key: "security.require_signatures",
+    variables: ["REGISTRY_REQUIRE_SIGNATURES"],
+    flag: "require-signatures",
+    kind: "boolean",
+    summary: "Accept signed packages only; true in production mode, else false",
+  },
+  {
+    key: "security.allow_unsigned_packages",
+    variables: ["ALLOW_UNSIGNED_PACKAGES"],
+    flag: "allow-unsigned-packages",
+    kind: "boolean",
+    negates: "security.require_signatures",
+    summary: "The opposite of require_signatures, under its other name",
+  },
+  {
+    key: "security.jwt_secret",
+    variables: ["JWT_SECRET_KEY"],
+    flag: "jwt-secret",
+    kind: "text",
+    secret: true,
+    summary: "Signs session tokens, at least 32 bytes; made and kept in the data directory in development mode",
+  },
+  {
+    key: "security.package_signing_key",
+    variables: ["PACKAGE_SIGNING_KEY"],
+    flag: "package-signing-key",
+    kind: "text",
+    summary: "Key file whose public half is registered with the account admin",
+  },
+  {
+    key: "security.login_rate_limit",
+    variables: ["REGISTRY_LOGIN_RATE_LIMIT"],
+    flag: "login-rate-limit",
+    kind: "number",
+    minimum: 0,
+    maximum: 1_000_000,
+    default: "30",
+    summary: "Log-in attempts a minute for each address and each user; 0: no limit",
+  },
+  {
+    key: "security.rate_limit",
+    variables: ["REGISTRY_RATE_LIMIT"],
+    flag: "rate-limit",
+    kind: "number",
+    minimum: 0,
+    maximum: 100_000_000,
+    default: "0",
+    summary: "API requests a minute for each address; 0: no limit",
+  },
+  {
+    key: "access.read_public",
+    variables: ["REGISTRY_READ_PUBLIC"],
+    flag: "read-public",
+    kind: "boolean",
+    default: "true",
+    summary: "Everybody may read; false: reading needs credentials",
+  },
+  {
+    key: "access.write_requires_auth",
+    variables: ["REGISTRY_WRITE_REQUIRES_AUTH"],
+    flag: "write-requires-auth",
+    kind: "boolean",
+    default: "true",
+    summary: "false lets everybody publish, in development mode only",
+  },
+  {
+    key: "access.registration",
+    variables: ["REGISTRY_REGISTRATION"],
+    flag: "registration",
+    kind: "choice",
+    choices: ["open", "closed"],
+    summary: "Whether people create their own accounts; closed in production mode, else open",
+  },
+  {
+    key: "access.auth_type",
+    variables: ["REGISTRY_AUTH_TYPE"],
+    flag: "auth-type",
+    kind: "choice",
+    choices: ["local"],
+    default: "local",
+    summary: "Where accounts come from",
+  },
+  {
+    key: "access.ldap_url",
+    variables: ["REGISTRY_LDAP_URL"],
+    flag: "ldap-url",
+    kind: "text",
+    unavailable: "remove it; accounts are local",
+    summary: "LDAP server",
+  },
+  {
+    key: "storage.redis_url",
+    variables: ["REDIS_URL"],
+    flag: "redis-url",
+    kind: "text",
+    secret: true,
+    unavailable: "remove it; the cache is in the server's memory",
+    summary: "Redis",
+  },
+  {
+    key: "storage.s3_bucket",
+    variables: ["S3_BUCKET_NAME"],
+    flag: "s3-bucket",
+    kind: "text",
+    unavailable: "remove it; blobs are files below the data directory",
+    summary: "S3 bucket",
+  },
+];
+
+/** Kind of a setting in words, for help and messages. */
+export function allowedForm(setting: Setting): string {
+  const range =
+    setting.maximum === undefined ? `${setting.minimum ?? 0} or more` : `${setting.minimum ?? 0} to ${setting.maximum}`;
+  switch (setting.kind) {
+    case "boolean":
+      return "true or false";
+    case "choice":
+      return setting.choices!.map((choice) => `"${choice}"`).join(", ");
+    case "number":
+      return `a whole number, ${range}`;
+    case "size":
+      return `a size such as 512MiB or 2GB, at least ${setting.minimum ?? 0} bytes`;
+    case "duration":
+      return "a duration such as 500ms, 10s or 1m";
+    case "list":
+      return "names separated by commas";
+    case "url":
+      return "an http or https URL without query or fragment";
+    case "text":
+      return "text that is not empty";
+  }
+}
+
+function tryParse<Value>(work: () => Value): Value | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}
+
+function parseUrl(text: string): string | undefined {
+  const url = tryParse(() => new URL(text));
+  if (
+    url === undefined ||
+    !/^https?:$/.test(url.protocol) ||
+    url.search !== "" ||
+    url.hash !== "" ||
+    url.username !== ""
+  )
+    return undefined;
+  return url.href.replace(/\/+$/, "");
+}
+
+const WORDS: Readonly<Record<string, boolean>> = {
+  true: true,
+  "1": true,
+  yes: true,
+  on: true,
+  false: false,
+  "0": false,
+  no: false,
+  off: false,
+};
+
+function parseKind(setting: Setting, text: string): SettingValue | undefined {
+  switch (setting.kind) {
+    case "boolean":
+      return Object.hasOwn(WORDS, text.toLowerCase()) ? WORDS[text.toLowerCase()] : undefined;
+    case "choice":
+      return setting.choices!.find((choice) => choice === text.toLowerCase());
+    case "number":
+      return /^\d{1,12}$/.test(text) ? Number(text) : undefined;
+    case "size":
+      return tryParse(() => parseSize(text));
+    case "duration":
+      return tryParse(() => parseDuration(text));
+    case "list":
+      return text
+        .split(",")
+        .map((part) => part.trim())
+        .filter((part) => part !== "");
+    case "url":
+      return parseUrl(text);
+    case "text":
+      return text === "" ? undefined : text;
+  }
+}
+
+/** The value that `text` writes, or `undefined` where it is not allowed. Never throws. */
+export function parseSetting(setting: Setting, text: string): SettingValue | undefined {
+  const value = parseKind(setting, text.trim());
+  if (typeof value !== "number") return value;
+  return value >= (setting.minimum ?? 0) && value <= (setting.maximum ?? Number.MAX_SAFE_INTEGER) ? value : undefined;
+}

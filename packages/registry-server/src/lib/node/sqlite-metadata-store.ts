@@ -1,0 +1,745 @@
+import Database from "better-sqlite3";
+import { Kysely, SqliteDialect, sql, type Transaction } from "kysely";
+import { splitName, type CanonicalName, type Digest, type IndexDocument, type Version } from "@lading/core-manifest";
+import { indexDocumentOf, latestVersion, sortVersions } from "../index-model.ts";
+import type {
+  AuditQuery,
+  MetadataStore,
+  OwnerOutcome,
+  PendingIndexUpdate,
+  Publication,
+  PublishOutcome,
+  SearchQuery,
+  StatusChange,
+} from "../ports.ts";
+import type {
+  Account,
+  AuditEntry,
+  AuditRecord,
+  KeyRecord,
+  Page,
+  PackageSummary,
+  SessionRecord,
+  TokenRecord,
+  VersionRecord,
+} from "../records.ts";
+import { RegistryError } from "../registry-error.ts";
+import { sameManifest } from "../same-manifest.ts";
+import { requireCurrentSchema } from "./migrations.ts";
+import { toAccount, toAudit, toSummary, toToken, toVersion } from "./sqlite-rows.ts";
+import type { Tables } from "./sqlite-schema.ts";
+
+/** Oldest SQLite whose WAL is free of the reset race that could lose a commit. */
+const MINIMUM_SQLITE = "3.51.3";
+
+type Session = Kysely<Tables> | Transaction<Tables>;
+
+function isOlder(version: string, minimum: string): boolean {
+  const left = version.split(".").map(Number);
+  const right = minimum.split(".").map(Number);
+  const at = right.findIndex((part, index) => part !== (left[index] ?? 0));
+  return at !== -1 && (left[at] ?? 0) < right[at]!;
+}
+
+/**
+ * Opens a SQLite database file with the settings that make a commit durable: WAL, `synchronous=FULL`,
+ * foreign keys on.
+ * @throws {RegistryError} `DATA_DIRECTORY_UNUSABLE`
+ */
+export function openDatabase(file: string): Database.Database {
+  try {
+    const database = new Database(file);
+    const version = String(database.prepare("select sqlite_version()").pluck().get());
+    if (isOlder(version, MINIMUM_SQLITE)) throw new Error(`SQLite ${version} is older than ${MINIMUM_SQLITE}`);
+    database.pragma("busy_timeout = 5000");
+    database.pragma("journal_mode = WAL");
+    database.pragma("synchronous = FULL");
+    database.pragma("foreign_keys = ON");
+    return database;
+  } catch (cause) {
+    throw new RegistryError({
+      code: "DATA_DIRECTORY_UNUSABLE",
+      message: `Cannot open the registry's database "${file}": ${(cause as Error).message}`,
+      hint: "Check that the directory exists, that you own it, and that the disk is not full",
+      cause,
+    });
+  }
+}
+
+async function record(session: Session, entry: AuditEntry): Promise<void> {
+  await session
+    .insertInto("audit")
+    .values({
+      at: entry.at,
+      actor: entry.actor,
+      action: entry.action,
+      package: entry.package ?? null,
+      version: entry.version ?? null,
+      details: JSON.stringify(entry.details),
+      trace_id: entry.traceId ?? null,
+      address: entry.address ?? null,
+    })
+    .execute();
+}
+
+async function insertToken(session: Session, token: TokenRecord): Promise<void> {
+  await session
+    .insertInto("tokens")
+    .values({
+      id: token.id,
+      account_id: token.accountId,
+      name: token.name,
+      hash: token.hash,
+      scopes: JSON.stringify(token.scopes),
+      packages: JSON.stringify(token.packages),
+      created: token.created,
+      expires: token.expires ?? null,
+    })
+    .execute();
+}
+
+async function packageRow(session: Session, canonical: string) {
+  return session.selectFrom("packages").selectAll().where("canonical", "=", canonical).executeTakeFirst();
+}
+
+async function versionsOf(session: Session, packageId: number, version?: string): Promise<VersionRecord[]> {
+  const rows = await session
+    .selectFrom("versions")
+    .selectAll()
+    .where("package_id", "=", packageId)
+    .$if(version !== undefined, (query) => query.where("version", "=", version!))
+    .execute();
+  const artifacts = await session
+    .selectFrom("artifacts")
+    .innerJoin("versions", "versions.id", "artifacts.version_id")
+    .selectAll("artifacts")
+    .where("versions.package_id", "=", packageId)
+    .$if(version !== undefined, (query) => query.where("versions.version", "=", version!))
+    .orderBy("artifacts.id")
+    .execute();
+  const byVersion = new Map<number, typeof artifacts>();
+  for (const artifact of artifacts) {
+    const group = byVersion.get(artifact.version_id);
+    if (group === undefined) byVersion.set(artifact.version_id, [artifact]);
+    else group.push(artifact);
+  }
+  return rows.map((row) => toVersion(row, byVersion.get(row.id) ?? []));
+}
+
+async function isOwner(session: Session, packageId: number, accountId: string): Promise<boolean> {
+  const row = await session
+    .selectFrom("owners")
+    .select("account_id")
+    .where("package_id", "=", packageId)
+    .where("account_id", "=", accountId)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+async function insertPackage(
+  session: Session,
+  entry: {
+    readonly name: string;
+    readonly canonical: CanonicalName;
+    readonly skeleton: string;
+    readonly account: Account;
+  },
+  at: number,
+): Promise<number> {
+  const { id } = await session
+    .insertInto("packages")
+    .values({
+      canonical: entry.canonical,
+      name: entry.name,
+      namespace: splitName(entry.canonical).namespace ?? "",
+      skeleton: entry.skeleton,
+      sequence: 0,
+      keywords: "[]",
+      categories: "[]",
+      downloads: 0,
+      created: at,
+      updated: at,
+    })
+    .returning("id")
+    .executeTakeFirstOrThrow();
+  await session.insertInto("owners").values({ package_id: id, account_id: entry.account.id, position: 0 }).execute();
+  await sql`insert into package_search (rowid, name, title, keywords, description) values (${id}, ${entry.name}, '', '', '')`.execute(
+    session,
+  );
+  return id;
+}
+
+// Search rows and the outbox belong to the transaction of the change: a crash can lose neither alone.
+async function refreshPackage(session: Session, packageId: number, canonical: string, at: number): Promise<number> {
+  const heads = await session
+    .selectFrom("versions")
+    .select(["version", "status"])
+    .where("package_id", "=", packageId)
+    .execute();
+  const latest = latestVersion(heads);
+  const manifest = latest === undefined ? undefined : (await versionsOf(session, packageId, latest))[0]?.manifest;
+  const keywords = manifest?.keywords ?? [];
+  const categories = manifest?.categories ?? [];
+  const { sequence, name } = await session
+    .updateTable("packages")
+    .set((eb) => ({
+      sequence: eb("sequence", "+", 1),
+      latest: latest ?? null,
+      title: manifest?.title ?? null,
+      description: manifest?.description ?? null,
+      license: manifest?.license ?? null,
+      keywords: JSON.stringify(keywords),
+      categories: JSON.stringify(categories),
+      updated: at,
+    }))
+    .where("id", "=", packageId)
+    .returning(["sequence", "name"])
+    .executeTakeFirstOrThrow();
+  await session.deleteFrom("package_terms").where("package_id", "=", packageId).execute();
+  const terms = [
+    ...keywords.map((term) => ({ kind: "keyword", term: term.toLowerCase() })),
+    ...categories.map((term) => ({ kind: "category", term: term.toLowerCase() })),
+  ];
+  for (const { kind, term } of terms) {
+    await sql`insert or ignore into package_terms (package_id, kind, term) values (${packageId}, ${kind}, ${term})`.execute(
+      session,
+    );
+  }
+  await sql`delete from package_search where rowid = ${packageId}`.execute(session);
+  await sql`insert into package_search (rowid, name, title, keywords, description)
+    values (${packageId}, ${name}, ${manifest?.title ?? ""}, ${keywords.join(" ")}, ${manifest?.description ?? ""})`.execute(
+    session,
+  );
+  await session.insertInto("outbox").values({ kind: "index", canonical }).execute();
+  return sequence;
+}
+
+async function insertArtifact(session: Session, versionId: number, artifact: Publication["artifact"]): Promise<void> {
+  await session
+    .insertInto("artifacts")
+    .values({
+      version_id: versionId,
+      target: artifact.target,
+      blob: artifact.blob,
+      size: artifact.size,
+      tree: artifact.tree,
+      plain_size: artifact.plainSize,
+      file_count: artifact.fileCount,
+      statement: artifact.statement ?? null,
+      signers: JSON.stringify(artifact.signers),
+      verified: artifact.verified ? 1 : 0,
+      readme: artifact.readme ?? null,
+      published: artifact.published,
+    })
+    .execute();
+}
+
+/** Words of a search as an FTS5 query: every word quoted (so that no operator of the user's is one), as a prefix, all required. */
+export function ftsQuery(text: string): string | undefined {
+  const words = text.normalize("NFC").match(/[\p{L}\p{N}]+/gu) ?? [];
+  return words.length === 0
+    ? undefined
+    : words
+        .slice(0, 16)
+        .map((word) => `"${word.slice(0, 64)}"*`)
+        .join(" ");
+}
+
+/** The {@link MetadataStore} in one SQLite file. */
+export class SqliteMetadataStore implements MetadataStore {
+  readonly #database: Database.Database;
+  readonly #db: Kysely<Tables>;
+
+  /**
+   * Opens `file`, creating it where it is missing.
+   * @throws {RegistryError} `SCHEMA_TOO_OLD`, `SCHEMA_TOO_NEW`, `DATA_DIRECTORY_UNUSABLE`
+   */
+  constructor(file: string) {
+    this.#database = openDatabase(file);
+    try {
+      requireCurrentSchema(this.#database, file);
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
+    this.#db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: this.#database }) });
+  }
+
+  // `begin` alone would take a snapshot at the first read and fail to become a writer if another process
+  // wrote meanwhile; a write first takes the lock, and waits for it.
+  async #write<Result>(work: (session: Transaction<Tables>) => Promise<Result>): Promise<Result> {
+    return this.#db.transaction().execute(async (session) => {
+      await sql`update accounts set created = created where 0`.execute(session);
+      return work(session);
+    });
+  }
+
+  async createAccount(account: Account, audit: AuditEntry, token?: TokenRecord): Promise<"created" | "exists"> {
+    return this.#write(async (session) => {
+      const folded = account.username.toLowerCase();
+      const taken = await session
+        .selectFrom("accounts")
+        .select("id")
+        .where("username_folded", "=", folded)
+        .executeTakeFirst();
+      if (taken !== undefined) return "exists";
+      await session
+        .insertInto("accounts")
+        .values({
+          id: account.id,
+          username: account.username,
+          username_folded: folded,
+          email: account.email ?? null,
+          password_hash: account.passwordHash,
+          admin: account.admin ? 1 : 0,
+          created: account.created,
+        })
+        .execute();
+      if (token !== undefined) await insertToken(session, token);
+      await record(session, audit);
+      return "created";
+    });
+  }
+
+  async accountByName(username: string): Promise<Account | undefined> {
+    const row = await this.#db
+      .selectFrom("accounts")
+      .selectAll()
+      .where("username_folded", "=", username.toLowerCase())
+      .executeTakeFirst();
+    return row === undefined ? undefined : toAccount(row);
+  }
+
+  async accountById(id: string): Promise<Account | undefined> {
+    const row = await this.#db.selectFrom("accounts").selectAll().where("id", "=", id).executeTakeFirst();
+    return row === undefined ? undefined : toAccount(row);
+  }
+
+  async accountCount(): Promise<number> {
+    return (await this.counts()).accounts;
+  }
+
+  async setPassword(accountId: string, passwordHash: string, audit: AuditEntry): Promise<void> {
+    await this.#write(async (session) => {
+      await session.updateTable("accounts").set({ password_hash: passwordHash }).where("id", "=", accountId).execute();
+      await record(session, audit);
+    });
+  }
+
+  async createToken(token: TokenRecord, audit: AuditEntry): Promise<void> {
+    await this.#write(async (session) => {
+      await insertToken(session, token);
+      await record(session, audit);
+    });
+  }
+
+  async tokenByHash(hash: string): Promise<TokenRecord | undefined> {
+    const row = await this.#db
+      .selectFrom("tokens")
+      .selectAll()
+      .where("hash", "=", hash)
+      .where("revoked", "is", null)
+      .executeTakeFirst();
+    return row === undefined ? undefined : toToken(row);
+  }
+
+  async tokensOf(accountId: string): Promise<readonly TokenRecord[]> {
+    const rows = await this.#db
+      .selectFrom("tokens")
+      .selectAll()
+      .where("account_id", "=", accountId)
+      .where("revoked", "is", null)
+      .orderBy("created")
+      .execute();
+    return rows.map(toToken);
+  }
+
+  async revokeToken(accountId: string, id: string, audit: AuditEntry): Promise<string | undefined> {
+    return this.#write(async (session) => {
+      const row = await session
+        .updateTable("tokens")
+        .set({ revoked: audit.at })
+        .where("id", "=", id)
+        .where("account_id", "=", accountId)
+        .where("revoked", "is", null)
+        .returning("hash")
+        .executeTakeFirst();
+      if (row === undefined) return undefined;
+      await record(session, audit);
+      return row.hash;
+    });
+  }
+
+  async touchTokens(uses: ReadonlyMap<string, number>): Promise<void> {
+    await this.#write(async (session) => {
+      for (const [id, at] of uses)
+        await session.updateTable("tokens").set({ last_used: at }).where("id", "=", id).execute();
+    });
+  }
+
+  async createSession(entry: SessionRecord, audit: AuditEntry): Promise<void> {
+    await this.#write(async (session) => {
+      await session.deleteFrom("sessions").where("expires", "<", audit.at).execute();
+      await session
+        .insertInto("sessions")
+        .values({ id: entry.id, account_id: entry.accountId, created: entry.created, expires: entry.expires })
+        .execute();
+      await record(session, audit);
+    });
+  }
+
+  async session(id: string): Promise<SessionRecord | undefined> {
+    const row = await this.#db
+      .selectFrom("sessions")
+      .selectAll()
+      .where("id", "=", id)
+      .where("ended", "is", null)
+      .executeTakeFirst();
+    if (row === undefined) return undefined;
+    return { id: row.id, accountId: row.account_id, created: row.created, expires: row.expires };
+  }
+
+  async endSession(id: string, audit: AuditEntry): Promise<void> {
+    await this.#write(async (session) => {
+      await session.updateTable("sessions").set({ ended: audit.at }).where("id", "=", id).execute();
+      await record(session, audit);
+    });
+  }
+
+  async addKey(key: KeyRecord, audit: AuditEntry): Promise<"created" | "taken"> {
+    return this.#write(async (session) => {
+      const existing = await session
+        .selectFrom("keys")
+        .selectAll()
+        .where("fingerprint", "=", key.fingerprint)
+        .executeTakeFirst();
+      if (existing !== undefined) return existing.account_id === key.accountId ? "created" : "taken";
+      await session
+        .insertInto("keys")
+        .values({ fingerprint: key.fingerprint, account_id: key.accountId, pem: key.pem, created: key.created })
+        .execute();
+      await record(session, audit);
+      return "created";
+    });
+  }
+
+  async keysOf(accountId: string): Promise<readonly KeyRecord[]> {
+    const rows = await this.#db
+      .selectFrom("keys")
+      .selectAll()
+      .where("account_id", "=", accountId)
+      .orderBy("created")
+      .execute();
+    return rows.map((row) => ({
+      fingerprint: row.fingerprint,
+      accountId: row.account_id,
+      pem: row.pem,
+      created: row.created,
+    }));
+  }
+
+  async removeKey(accountId: string, fingerprint: string, audit: AuditEntry): Promise<boolean> {
+    return this.#write(async (session) => {
+      const row = await session
+        .deleteFrom("keys")
+        .where("fingerprint", "=", fingerprint)
+        .where("account_id", "=", accountId)
+        .returning("fingerprint")
+        .executeTakeFirst();
+      if (row !== undefined) await record(session, audit);
+      return row !== undefined;
+    });
+  }
+
+  async package(canonical: CanonicalName): Promise<PackageSummary | undefined> {
+    const row = await packageRow(this.#db, canonical);
+    return row === undefined ? undefined : toSummary(row);
+  }
+
+  async createPackage(
+    entry: Parameters<MetadataStore["createPackage"]>[0],
+    audit: AuditEntry,
+  ): Promise<"created" | "exists"> {
+    return this.#write(async (session) => {
+      if ((await packageRow(session, entry.canonical)) !== undefined) return "exists";
+      await insertPackage(session, entry, audit.at);
+      await record(session, audit);
+      return "created";
+    });
+  }
+
+  async similarNames(skeleton: string, canonical: CanonicalName): Promise<readonly CanonicalName[]> {
+    const rows = await this.#db
+      .selectFrom("packages")
+      .select("canonical")
+      .where("skeleton", "=", skeleton)
+      .where("canonical", "!=", canonical)
+      .execute();
+    return rows.map((row) => row.canonical as CanonicalName);
+  }
+
+  async namespaceAccess(
+    namespace: string,
+    accountId: string,
+  ): Promise<{ readonly exists: boolean; readonly owned: boolean }> {
+    const exists = await this.#db
+      .selectFrom("packages")
+      .select("id")
+      .where("namespace", "=", namespace)
+      .limit(1)
+      .executeTakeFirst();
+    const owned = await this.#db
+      .selectFrom("packages")
+      .innerJoin("owners", "owners.package_id", "packages.id")
+      .select("packages.id")
+      .where("packages.namespace", "=", namespace)
+      .where("owners.account_id", "=", accountId)
+      .limit(1)
+      .executeTakeFirst();
+    return { exists: exists !== undefined, owned: owned !== undefined };
+  }
+
+  async publish(publication: Publication): Promise<PublishOutcome> {
+    return this.#write(async (session) => {
+      const { canonical, account, artifact, audit } = publication;
+      const existing = await packageRow(session, canonical);
+      if (existing !== undefined && !publication.override && !(await isOwner(session, existing.id, account.id))) {
+        return { status: "not-owner" };
+      }
+      const packageId = existing?.id ?? (await insertPackage(session, publication, audit.at));
+      const first = (await versionsOf(session, packageId, publication.version))[0];
+      if (first !== undefined) {
+        const same = first.artifacts.find(({ target }) => target === artifact.target);
+        if (first.kind !== publication.kind) return { status: "conflict", reason: "kind", version: first };
+        if (same !== undefined && same.tree !== artifact.tree)
+          return { status: "conflict", reason: "bytes", version: first };
+        if (same !== undefined) return { status: "same", sequence: existing!.sequence, version: first };
+        if (!sameManifest(first.manifest, publication.manifest))
+          return { status: "conflict", reason: "manifest", version: first };
+      }
+      await insertArtifact(session, await this.#versionId(session, packageId, publication), artifact);
+      const sequence = await refreshPackage(session, packageId, canonical, audit.at);
+      await record(session, audit);
+      return { status: "created", sequence, version: (await versionsOf(session, packageId, publication.version))[0]! };
+    });
+  }
+
+  async #versionId(session: Session, packageId: number, publication: Publication): Promise<number> {
+    const existing = await session
+      .selectFrom("versions")
+      .select("id")
+      .where("package_id", "=", packageId)
+      .where("version", "=", publication.version)
+      .executeTakeFirst();
+    if (existing !== undefined) return existing.id;
+    const { id } = await session
+      .insertInto("versions")
+      .values({
+        package_id: packageId,
+        version: publication.version,
+        kind: publication.kind,
+        manifest: JSON.stringify(publication.manifest),
+        status: "active",
+        published: publication.artifact.published,
+        publisher: publication.account.username,
+        downloads: 0,
+      })
+      .returning("id")
+      .executeTakeFirstOrThrow();
+    return id;
+  }
+
+  async setStatus(change: StatusChange): Promise<VersionRecord | undefined> {
+    return this.#write(async (session) => {
+      const row = await packageRow(session, change.canonical);
+      if (row === undefined) return undefined;
+      const updated = await session
+        .updateTable("versions")
+        .set({ status: change.status, reason: change.reason ?? null, replacement: change.replacement ?? null })
+        .where("package_id", "=", row.id)
+        .where("version", "=", change.version)
+        .returning("id")
+        .executeTakeFirst();
+      if (updated === undefined) return undefined;
+      await refreshPackage(session, row.id, change.canonical, change.audit.at);
+      await record(session, change.audit);
+      return (await versionsOf(session, row.id, change.version))[0];
+    });
+  }
+
+  async versions(canonical: CanonicalName): Promise<readonly VersionRecord[]> {
+    const row = await packageRow(this.#db, canonical);
+    return row === undefined ? [] : sortVersions(await versionsOf(this.#db, row.id));
+  }
+
+  async version(canonical: CanonicalName, version: Version): Promise<VersionRecord | undefined> {
+    const row = await packageRow(this.#db, canonical);
+    return row === undefined ? undefined : (await versionsOf(this.#db, row.id, version))[0];
+  }
+
+  async search(query: SearchQuery): Promise<Page<PackageSummary>> {
+    const match = ftsQuery(query.text);
+    if (match === undefined && query.text.trim() !== "") return { items: [], total: 0 };
+    const filters = [
+      match === undefined ? sql`1` : sql`package_search match ${match}`,
+      ...(query.keyword === undefined ? [] : [termFilter("keyword", query.keyword)]),
+      ...(query.category === undefined ? [] : [termFilter("category", query.category)]),
+    ];
+    const where = sql.join(filters, sql` and `);
+    const source =
+      match === undefined ? sql`packages` : sql`package_search join packages on packages.id = package_search.rowid`;
+    const order = searchOrder(query, match !== undefined);
+    const rows = await sql<Parameters<typeof toSummary>[0]>`select packages.* from ${source} where ${where}
+      order by ${order}, packages.canonical limit ${query.perPage} offset ${(query.page - 1) * query.perPage}`.execute(
+      this.#db,
+    );
+    const count = await sql<{ total: number }>`select count(*) as total from ${source} where ${where}`.execute(
+      this.#db,
+    );
+    return { items: rows.rows.map(toSummary), total: count.rows[0]!.total };
+  }
+
+  async owners(canonical: CanonicalName): Promise<readonly string[]> {
+    const rows = await this.#db
+      .selectFrom("owners")
+      .innerJoin("packages", "packages.id", "owners.package_id")
+      .innerJoin("accounts", "accounts.id", "owners.account_id")
+      .select("accounts.username")
+      .where("packages.canonical", "=", canonical)
+      .orderBy("owners.position")
+      .execute();
+    return rows.map((row) => row.username);
+  }
+
+  async addOwner(canonical: CanonicalName, account: Account, audit: AuditEntry): Promise<OwnerOutcome> {
+    return this.#write(async (session) => {
+      const row = await packageRow(session, canonical);
+      if (row === undefined || (await isOwner(session, row.id, account.id))) return "unchanged";
+      await sql`insert into owners (package_id, account_id, position)
+        select ${row.id}, ${account.id}, coalesce(max(position), 0) + 1 from owners where package_id = ${row.id}`.execute(
+        session,
+      );
+      await record(session, audit);
+      return "changed";
+    });
+  }
+
+  async removeOwner(canonical: CanonicalName, account: Account, audit: AuditEntry): Promise<OwnerOutcome> {
+    return this.#write(async (session) => {
+      const row = await packageRow(session, canonical);
+      if (row === undefined || !(await isOwner(session, row.id, account.id))) return "unchanged";
+      const owners = await session.selectFrom("owners").select("account_id").where("package_id", "=", row.id).execute();
+      if (owners.length === 1) return "last-owner";
+      await session
+        .deleteFrom("owners")
+        .where("package_id", "=", row.id)
+        .where("account_id", "=", account.id)
+        .execute();
+      await record(session, audit);
+      return "changed";
+    });
+  }
+
+  async indexDocument(canonical: CanonicalName): Promise<IndexDocument | undefined> {
+    return this.#db.transaction().execute(async (session) => {
+      const row = await packageRow(session, canonical);
+      if (row === undefined) return undefined;
+      const versions = await versionsOf(session, row.id);
+      return versions.length === 0 ? undefined : indexDocumentOf(toSummary(row), versions);
+    });
+  }
+
+  async packageNames(): Promise<readonly CanonicalName[]> {
+    const rows = await this.#db.selectFrom("packages").select("canonical").orderBy("canonical").execute();
+    return rows.map((row) => row.canonical as CanonicalName);
+  }
+
+  async pendingIndexUpdates(limit: number): Promise<readonly PendingIndexUpdate[]> {
+    const rows = await this.#db
+      .selectFrom("outbox")
+      .select(["id", "canonical"])
+      .where("kind", "=", "index")
+      .orderBy("id")
+      .limit(limit)
+      .execute();
+    return rows.map((row) => ({ id: row.id, canonical: row.canonical as CanonicalName }));
+  }
+
+  async completeIndexUpdates(ids: readonly number[]): Promise<void> {
+    if (ids.length === 0) return;
+    await this.#db.deleteFrom("outbox").where("id", "in", ids).execute();
+  }
+
+  async addDownloads(counts: ReadonlyMap<Digest, number>): Promise<void> {
+    await this.#write(async (session) => {
+      for (const [blob, count] of counts) {
+        await sql`update packages set downloads = downloads + ${count} where id =
+          (select versions.package_id from artifacts join versions on versions.id = artifacts.version_id where artifacts.blob = ${blob} limit 1)`.execute(
+          session,
+        );
+        await sql`update versions set downloads = downloads + ${count} where id =
+          (select version_id from artifacts where blob = ${blob} limit 1)`.execute(session);
+      }
+    });
+  }
+
+  async referencedBlobs(): Promise<ReadonlySet<Digest>> {
+    const rows = await this.#db.selectFrom("artifacts").select(["blob", "statement", "readme"]).execute();
+    return new Set(
+      rows.flatMap(
+        ({ blob, statement, readme }) => [blob, statement, readme].filter((digest) => digest !== null) as Digest[],
+      ),
+    );
+  }
+
+  async audits(query: AuditQuery): Promise<Page<AuditRecord>> {
+    const filtered = this.#db
+      .selectFrom("audit")
+      .$if(query.actor !== undefined, (rows) => rows.where("actor", "=", query.actor!))
+      .$if(query.action !== undefined, (rows) => rows.where("action", "=", query.action!))
+      .$if(query.package !== undefined, (rows) => rows.where("package", "=", query.package!))
+      .$if(query.since !== undefined, (rows) => rows.where("at", ">=", query.since!))
+      .$if(query.until !== undefined, (rows) => rows.where("at", "<=", query.until!));
+    const rows = await filtered
+      .selectAll()
+      .orderBy("id", "desc")
+      .limit(query.perPage)
+      .offset((query.page - 1) * query.perPage)
+      .execute();
+    const { total } = await filtered.select((eb) => eb.fn.countAll<number>().as("total")).executeTakeFirstOrThrow();
+    return { items: rows.map(toAudit), total };
+  }
+
+  async counts(): Promise<{ readonly packages: number; readonly versions: number; readonly accounts: number }> {
+    const { rows } = await sql<{ packages: number; versions: number; accounts: number }>`select
+      (select count(*) from packages) as packages, (select count(*) from versions) as versions,
+      (select count(*) from accounts) as accounts`.execute(this.#db);
+    return rows[0]!;
+  }
+
+  async check(): Promise<void> {
+    if (!this.#database.open) throw new Error("the database is closed");
+    await this.#write(async () => {});
+  }
+
+  async close(): Promise<void> {
+    await this.#db.destroy();
+    if (this.#database.open) this.#database.close();
+  }
+}
+
+function termFilter(kind: string, term: string) {
+  return sql`exists (select 1 from package_terms where package_id = packages.id and kind = ${kind} and term = ${term.toLowerCase()})`;
+}
+
+function searchOrder(query: SearchQuery, ranked: boolean) {
+  if (query.sort === "downloads") return sql`packages.downloads desc`;
+  if (query.sort === "updated") return sql`packages.updated desc`;
+  if (query.sort === "name" || !ranked) return sql`packages.canonical`;
+  // The package that is called what was typed comes first, whatever the statistics say.
+  const exact = query.text
+    .trim()
+    .toLowerCase()
+    .replaceAll(/[_.\s]/g, "-");
+  return sql`(packages.canonical = ${exact}) desc, bm25(package_search, 10.0, 4.0, 5.0, 1.0)`;
+}

@@ -1,0 +1,110 @@
+import type {
+  CanonicalName,
+  Digest,
+  PackageKind,
+  PackageName,
+  PublishedManifest,
+  Version,
+  VersionStatus,
+} from "@lading/core-manifest";
+import type { Selectable } from "kysely";
+import type {
+  Account,
+  ArtifactRecord,
+  AuditRecord,
+  PackageSummary,
+  Scope,
+  TokenRecord,
+  VersionRecord,
+} from "../records.ts";
+import type { Tables } from "./sqlite-schema.ts";
+
+type Row<Name extends keyof Tables> = Selectable<Tables[Name]>;
+
+/** An object without the keys whose value is `null`, as the records' optional fields want it. */
+function present<Value extends Record<string, unknown>>(
+  value: Value,
+): { [Key in keyof Value]?: NonNullable<Value[Key]> } {
+  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== null && item !== undefined)) as {
+    [Key in keyof Value]?: NonNullable<Value[Key]>;
+  };
+}
+
+export function toAccount(row: Row<"accounts">): Account {
+  return {
+    id: row.id,
+    username: row.username,
+    ...present({ email: row.email }),
+    passwordHash: row.password_hash,
+    admin: row.admin !== 0,
+    created: row.created,
+  };
+}
+
+export function toToken(row: Row<"tokens">): TokenRecord {
+  return {
+    id: row.id,
+    accountId: row.account_id,
+    name: row.name,
+    hash: row.hash,
+    scopes: JSON.parse(row.scopes) as Scope[],
+    packages: JSON.parse(row.packages) as string[],
+    created: row.created,
+    ...present({ expires: row.expires, lastUsed: row.last_used }),
+  };
+}
+
+export function toSummary(row: Row<"packages">): PackageSummary {
+  return {
+    name: row.name as PackageName,
+    canonical: row.canonical as CanonicalName,
+    sequence: row.sequence,
+    ...present({ latest: row.latest, title: row.title, description: row.description, license: row.license }),
+    keywords: JSON.parse(row.keywords) as string[],
+    categories: JSON.parse(row.categories) as string[],
+    downloads: row.downloads,
+    created: row.created,
+    updated: row.updated,
+  };
+}
+
+export function toArtifact(row: Row<"artifacts">): ArtifactRecord {
+  return {
+    target: row.target,
+    blob: row.blob as Digest,
+    size: row.size,
+    tree: row.tree as Digest,
+    plainSize: row.plain_size,
+    fileCount: row.file_count,
+    ...(row.statement === null ? {} : { statement: row.statement as Digest }),
+    signers: JSON.parse(row.signers) as string[],
+    verified: row.verified !== 0,
+    ...(row.readme === null ? {} : { readme: row.readme as Digest }),
+    published: row.published,
+  };
+}
+
+export function toVersion(row: Row<"versions">, artifacts: readonly Row<"artifacts">[]): VersionRecord {
+  return {
+    version: row.version as Version,
+    kind: row.kind as PackageKind,
+    manifest: JSON.parse(row.manifest) as PublishedManifest,
+    status: row.status as VersionStatus,
+    ...present({ reason: row.reason, replacement: row.replacement }),
+    published: row.published,
+    publisher: row.publisher,
+    downloads: row.downloads,
+    artifacts: artifacts.map(toArtifact),
+  };
+}
+
+export function toAudit(row: Row<"audit">): AuditRecord {
+  return {
+    id: row.id,
+    at: row.at,
+    actor: row.actor,
+    action: row.action,
+    ...present({ package: row.package, version: row.version, traceId: row.trace_id, address: row.address }),
+    details: JSON.parse(row.details) as Record<string, unknown>,
+  };
+}

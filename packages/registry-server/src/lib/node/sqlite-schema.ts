@@ -1,0 +1,88 @@
+import type { Generated } from "kysely";
+
+/** Tables of the SQLite metadata store, as Kysely sees them. Lists and objects are JSON text. */
+export interface Tables {
+  accounts: {
+    id: string;
+    username: string;
+    username_folded: string;
+    email: string | null;
+    password_hash: string;
+    admin: number;
+    created: number;
+  };
+  tokens: {
+    id: string;
+    account_id: string;
+    name: string;
+    hash: string;
+    scopes: string;
+    packages: string;
+    created: number;
+    expires: number | null;
+    last_used: number | null;
+    revoked: number | null;
+  };
+  sessions: { id: string; account_id: string; created: number; expires: number; ended: number | null };
+  keys: { fingerprint: string; account_id: string; pem: string; created: number };
+  packages: {
+    id: Generated<number>;
+    canonical: string;
+    name: string;
+    namespace: string;
+    skeleton: string;
+    sequence: number;
+    latest: string | null;
+    title: string | null;
+    description: string | null;
+    license: string | null;
+    keywords: string;
+    categories: string;
+    downloads: number;
+    created: number;
+    updated: number;
+  };
+  versions: {
+    id: Generated<number>;
+    package_id: number;
+    version: string;
+    kind: string;
+    manifest: string;
+    status: string;
+    reason: string | null;
+    replacement: string | null;
+    published: number;
+    publisher: string;
+    downloads: number;
+  };
+  artifacts: {
+    id: Generated<number>;
+    version_id: number;
+    target: string;
+    blob: string;
+    size: number;
+    tree: string;
+    plain_size: number;
+    file_count: number;
+    statement: string | null;
+    signers: string;
+    verified: number;
+    readme: string | null;
+    published: number;
+  };
+  owners: { package_id: number; account_id: string; position: number };
+  outbox: { id: Generated<number>; kind: string; canonical: string };
+  audit: {
+    id: Generated<number>;
+    at: number;
+    actor: string;
+    action: string;
+    package: string | null;
+    version: string | null;
+    details: string;
+    trace_id: string | null;
+    address: string | null;
+  };
+  package_terms: { package_id: number; kind: string; term: string };
+  package_search: { rowid: number; name: string; title: string; keywords: string; description: string };
+}

@@ -1,0 +1,333 @@
+import type {
+  CanonicalName,
+  Digest,
+  IndexDocument,
+  PackageKind,
+  PackageName,
+  PackageRecord,
+  PublishedManifest,
+  Version,
+  VersionStatus,
+} from "@lading/core-manifest";
+import type {
+  Account,
+  ArtifactRecord,
+  AuditEntry,
+  AuditRecord,
+  KeyRecord,
+  Page,
+  PackageSummary,
+  PageRequest,
+  SessionRecord,
+  TokenRecord,
+  VersionRecord,
+} from "./records.ts";
+
+/** Wall clock. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+}
+
+/**
+ * A shared memory of short-lived strings. Losing an entry early is allowed at any time; returning one
+ * after its time is not.
+ */
+export interface Cache {
+  /** The value, or `undefined` where there is none or its time is over. */
+  get(key: string): Promise<string | undefined>;
+  /** Keeps `value` for at most `ttlMs` milliseconds. */
+  set(key: string, value: string, ttlMs: number): Promise<void>;
+  /** Forgets the key; absence is no error. */
+  delete(key: string): Promise<void>;
+  /** Resolves when the cache works; rejects with the reason when it does not. */
+  check(): Promise<void>;
+}
+
+/** A byte range of a blob: first and last byte, both included. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A stored blob, opened for reading. */
+export interface StoredBlob {
+  /** Bytes of the whole blob. */
+  readonly size: number;
+  /** Path of a local file with exactly these bytes, for adapters that have one: lets the socket read it directly. */
+  readonly file?: string;
+  /** The bytes, or those of `range`, which must lie within the blob. */
+  stream(range?: ByteRange): ReadableStream<Uint8Array>;
+}
+
+/**
+ * A blob on its way in: invisible until {@link StagedBlob.commit} resolves. Exactly one of `commit` and
+ * `discard` ends it; whatever a crash leaves is removed by {@link BlobStore.recover}.
+ */
+export interface StagedBlob {
+  /** Appends bytes; resolves when the next may be given (back-pressure). */
+  write(chunk: Uint8Array): Promise<void>;
+  /** Ends writing. Digest and size are those of all bytes written. */
+  seal(): Promise<{ readonly digest: Digest; readonly size: number }>;
+  /** Path of a local file with the sealed bytes, for adapters that have one; valid until `commit` or `discard`. */
+  readonly file?: string;
+  /** The sealed bytes, from the start; may be called more than once. */
+  read(): AsyncIterable<Uint8Array>;
+  /**
+   * Makes the sealed bytes readable under their digest. When it resolves, they survive a power failure.
+   * Committing bytes that are stored already succeeds with the same promise.
+   */
+  commit(): Promise<void>;
+  /** Forgets the bytes; safe to call at any time, also twice or after `commit`. */
+  discard(): Promise<void>;
+}
+
+/** Immutable bytes addressed by their SHA-256. */
+export interface BlobStore {
+  stage(): Promise<StagedBlob>;
+  /** The blob, or `undefined` where there is none. */
+  open(digest: Digest): Promise<StoredBlob | undefined>;
+  /** Every stored digest, in no order. */
+  list(): AsyncIterable<Digest>;
+  /** Removes what crashed uploads left; called once, before the first request. */
+  recover(): Promise<void>;
+  /** Resolves when blobs can be written; rejects with the reason when they cannot. */
+  check(): Promise<void>;
+}
+
+/**
+ * Rendered documents by path: derived data, rebuilt from the metadata store at will.
+ */
+export interface DocumentStore {
+  /** The bytes last put, or `undefined`. */
+  get(path: string): Promise<Uint8Array | undefined>;
+  /** Replaces the document at once for readers, and durably. */
+  put(path: string, bytes: Uint8Array): Promise<void>;
+  /** Removes every document. */
+  clear(): Promise<void>;
+}
+
+/** Hashes and checks passwords with a memory-hard function (argon2id). */
+export interface PasswordHasher {
+  /** An encoded hash that carries salt and parameters. */
+  hash(password: string): Promise<string>;
+  /** Whether `password` is the one; constant effort also for an empty or unreadable `encoded`. */
+  verify(password: string, encoded: string): Promise<boolean>;
+}
+
+/** Who a name and password belong to. The local adapter asks the metadata store; a directory server can stand in. */
+export interface IdentityProvider {
+  /** The account, or `undefined` where name and password do not match; never says which of the two is wrong. */
+  authenticate(username: string, password: string): Promise<Account | undefined>;
+}
+
+/** What the strict reader found in an uploaded file. */
+export interface InspectedUpload {
+  readonly record: PackageRecord;
+  /** SHA-256 of the record's bytes, which a statement binds as its manifest. */
+  readonly recordDigest: Digest;
+  readonly tree: Digest;
+  /** Bytes after decompression. */
+  readonly plainSize: number;
+  readonly fileCount: number;
+  /** The readme that the record names, where the package has it. */
+  readonly readme?: Uint8Array;
+}
+
+/** Reads an uploaded package strictly, without writing it anywhere. */
+export interface PackageInspector {
+  /**
+   * @throws {RegistryError} `PACKAGE_REFUSED` with the archive rule as `reason`
+   */
+  inspect(
+    source: Pick<StagedBlob, "read" | "file">,
+    options: { readonly size: number; readonly signal?: AbortSignal },
+  ): Promise<InspectedUpload>;
+}
+
+/** What the statement beside a package must say. */
+export interface StatementSubject {
+  readonly name: PackageName;
+  readonly version: Version;
+  readonly kind: PackageKind;
+  readonly target: string;
+  readonly blob: Digest;
+  readonly tree: Digest;
+  readonly manifestDigest: Digest;
+}
+
+/** Who signed a statement, and whether the server could check it. */
+export interface StatementVerdict {
+  /** Fingerprints of the keys that signed; where `verified`, only those that were checked. */
+  readonly signers: readonly string[];
+  readonly verified: boolean;
+}
+
+/** Checks signed statements and public keys. */
+export interface StatementVerifier {
+  /**
+   * Checks that the envelope speaks of `subject` and that its signatures by any of `keys` hold.
+   * @throws {RegistryError} `STATEMENT_REFUSED`: malformed, another subject, or a known key's signature fails
+   */
+  verify(envelope: Uint8Array, subject: StatementSubject, keys: readonly KeyRecord[]): Promise<StatementVerdict>;
+  /**
+   * The fingerprint and canonical PEM of a public key.
+   * @throws {RegistryError} `KEY_REFUSED`, also for a private key
+   */
+  readPublicKey(text: string): Promise<{ readonly fingerprint: string; readonly pem: string }>;
+}
+
+/** A version to publish; see {@link MetadataStore.publish}. */
+export interface Publication {
+  readonly name: PackageName;
+  readonly canonical: CanonicalName;
+  /** Form under which look-alike names are equal. */
+  readonly skeleton: string;
+  readonly version: Version;
+  readonly kind: PackageKind;
+  readonly manifest: PublishedManifest;
+  readonly artifact: ArtifactRecord;
+  readonly account: Account;
+  /** The account may publish to packages it does not own. */
+  readonly override: boolean;
+  readonly audit: AuditEntry;
+}
+
+/** How {@link MetadataStore.publish} ended. `first` is what the registry holds. */
+export type PublishOutcome =
+  | { readonly status: "created" | "same"; readonly sequence: number; readonly version: VersionRecord }
+  | { readonly status: "conflict"; readonly reason: "bytes" | "kind" | "manifest"; readonly version: VersionRecord }
+  | { readonly status: "not-owner" };
+
+/** Which packages to list. */
+export interface SearchQuery extends PageRequest {
+  /** Words that must all occur (as prefixes) in name, title, description or keywords; empty: all packages. */
+  readonly text: string;
+  readonly category?: string;
+  readonly keyword?: string;
+  readonly sort: "relevance" | "downloads" | "updated" | "name";
+}
+
+/** Which audit records; all conditions hold. Newest first. */
+export interface AuditQuery extends PageRequest {
+  readonly actor?: string;
+  readonly action?: string;
+  readonly package?: string;
+  /** Milliseconds since the epoch, included. */
+  readonly since?: number;
+  readonly until?: number;
+}
+
+/** A package whose index document must be rendered again. */
+export interface PendingIndexUpdate {
+  readonly id: number;
+  readonly canonical: CanonicalName;
+}
+
+/** How a change of ownership ended. */
+export type OwnerOutcome = "changed" | "unchanged" | "last-owner";
+
+/** A change of a version's status. */
+export interface StatusChange {
+  readonly canonical: CanonicalName;
+  readonly version: Version;
+  readonly status: VersionStatus;
+  readonly reason?: string;
+  readonly replacement?: string;
+  readonly audit: AuditEntry;
+}
+
+/**
+ * Everything the registry knows besides bytes.
+ *
+ * Every method that changes something is one transaction that includes its audit record, and when it
+ * resolves, the change survives a power failure. Every change of a package raises its sequence by one
+ * and leaves a {@link PendingIndexUpdate} in the same transaction. "Not found" is `undefined`, never an error.
+ */
+export interface MetadataStore {
+  /** Creates an account, with a first token where one is given, unless one of that name (ignoring case) exists. */
+  createAccount(account: Account, audit: AuditEntry, token?: TokenRecord): Promise<"created" | "exists">;
+  accountByName(username: string): Promise<Account | undefined>;
+  accountById(id: string): Promise<Account | undefined>;
+  accountCount(): Promise<number>;
+  setPassword(accountId: string, passwordHash: string, audit: AuditEntry): Promise<void>;
+
+  createToken(token: TokenRecord, audit: AuditEntry): Promise<void>;
+  /** The token, unless revoked; an expired one is returned with its `expires`. */
+  tokenByHash(hash: string): Promise<TokenRecord | undefined>;
+  tokensOf(accountId: string): Promise<readonly TokenRecord[]>;
+  /** The hash of the revoked token, or `undefined` where the account has none of that id. */
+  revokeToken(accountId: string, id: string, audit: AuditEntry): Promise<string | undefined>;
+  /** Records last uses (token id -> time); derived data without audit record, may be lost in a crash. */
+  touchTokens(uses: ReadonlyMap<string, number>): Promise<void>;
+
+  createSession(session: SessionRecord, audit: AuditEntry): Promise<void>;
+  /** The session, unless ended. */
+  session(id: string): Promise<SessionRecord | undefined>;
+  endSession(id: string, audit: AuditEntry): Promise<void>;
+
+  /** Registers a key; `taken` where another account has it. Registering one's own again is `created`. */
+  addKey(key: KeyRecord, audit: AuditEntry): Promise<"created" | "taken">;
+  keysOf(accountId: string): Promise<readonly KeyRecord[]>;
+  removeKey(accountId: string, fingerprint: string, audit: AuditEntry): Promise<boolean>;
+
+  package(canonical: CanonicalName): Promise<PackageSummary | undefined>;
+  /** Creates a name without versions, owned by `account`; `exists` where it is there already. */
+  createPackage(
+    entry: {
+      readonly name: PackageName;
+      readonly canonical: CanonicalName;
+      readonly skeleton: string;
+      readonly account: Account;
+    },
+    audit: AuditEntry,
+  ): Promise<"created" | "exists">;
+  /** Names with that skeleton, other than `canonical` itself. */
+  similarNames(skeleton: string, canonical: CanonicalName): Promise<readonly CanonicalName[]>;
+  /** Whether a package of the namespace exists, and whether the account owns one. */
+  namespaceAccess(namespace: string, accountId: string): Promise<{ readonly exists: boolean; readonly owned: boolean }>;
+  /**
+   * The one transaction of a publication: makes package (where new, owned by the account), version and
+   * artefact visible together. Of two racing calls for one version and target with different trees,
+   * exactly one is `created`.
+   */
+  publish(publication: Publication): Promise<PublishOutcome>;
+  /** `undefined` where the package or version is missing. */
+  setStatus(change: StatusChange): Promise<VersionRecord | undefined>;
+  /** Ascending by SemVer precedence. */
+  versions(canonical: CanonicalName): Promise<readonly VersionRecord[]>;
+  version(canonical: CanonicalName, version: Version): Promise<VersionRecord | undefined>;
+  search(query: SearchQuery): Promise<Page<PackageSummary>>;
+
+  /** User names, in order of their addition. */
+  owners(canonical: CanonicalName): Promise<readonly string[]>;
+  addOwner(canonical: CanonicalName, account: Account, audit: AuditEntry): Promise<OwnerOutcome>;
+  removeOwner(canonical: CanonicalName, account: Account, audit: AuditEntry): Promise<OwnerOutcome>;
+
+  /** The package's index document as of now, or `undefined` where no version is published. */
+  indexDocument(canonical: CanonicalName): Promise<IndexDocument | undefined>;
+  /** Canonical names of all packages, in order. */
+  packageNames(): Promise<readonly CanonicalName[]>;
+  /** Oldest first. */
+  pendingIndexUpdates(limit: number): Promise<readonly PendingIndexUpdate[]>;
+  /** Forgets updates; unknown ids are no error. */
+  completeIndexUpdates(ids: readonly number[]): Promise<void>;
+
+  /** Adds to the download counts of the versions that own these blobs; unknown blobs are ignored. */
+  addDownloads(counts: ReadonlyMap<Digest, number>): Promise<void>;
+  /** Digests that published versions need: packages, statements, readmes. */
+  referencedBlobs(): Promise<ReadonlySet<Digest>>;
+  audits(query: AuditQuery): Promise<Page<AuditRecord>>;
+  counts(): Promise<{ readonly packages: number; readonly versions: number; readonly accounts: number }>;
+
+  /** Resolves when reads and writes work; rejects with the reason when they do not. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** One line of the server's log: an event with fields, never a secret. */
+export type LogListener = (
+  level: "info" | "warn" | "error",
+  message: string,
+  fields: Readonly<Record<string, unknown>>,
+) => void;

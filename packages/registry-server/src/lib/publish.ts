@@ -1,0 +1,383 @@
+import {
+  CoreError,
+  canonicalName,
+  parsePackageName,
+  parseVersion,
+  splitName,
+  type CanonicalName,
+  type Digest,
+  type PackageName,
+  type Version,
+} from "@lading/core-manifest";
+import { requireScope, type Principal } from "./authentication.ts";
+import type { IndexService } from "./index-service.ts";
+import { nameSkeleton, reservedReason } from "./package-name-rules.ts";
+import type {
+  BlobStore,
+  Clock,
+  InspectedUpload,
+  LogListener,
+  MetadataStore,
+  PackageInspector,
+  PublishOutcome,
+  StatementVerdict,
+  StatementVerifier,
+} from "./ports.ts";
+import { readPublishForm, type PublishForm } from "./publish-form.ts";
+import type { ArtifactRecord, AuditEntry, VersionRecord } from "./records.ts";
+import { RegistryError } from "./registry-error.ts";
+import type { RegistrySettings } from "./settings.ts";
+
+/** What publishing needs of the registry. */
+export interface PublishPorts {
+  readonly metadata: MetadataStore;
+  readonly blobs: BlobStore;
+  readonly inspector: PackageInspector;
+  readonly statements: StatementVerifier;
+  readonly index: IndexService;
+  readonly clock: Clock;
+  readonly log: LogListener;
+  readonly settings: RegistrySettings;
+  /** Called with each step's name and duration. */
+  readonly onStep: (step: string, durationMs: number) => void;
+}
+
+/** One publish request. */
+export interface PublishRequest {
+  readonly request: Request;
+  readonly principal: Principal;
+  /** Name that the address says, where it says one. */
+  readonly addressed?: PackageName;
+  readonly audit: Pick<AuditEntry, "traceId" | "address">;
+}
+
+/** How a publication ended. */
+export interface Published {
+  readonly created: boolean;
+  readonly name: PackageName;
+  readonly version: VersionRecord;
+  readonly artifact: ArtifactRecord;
+  readonly sequence: number;
+  /** Whether readers of the index see it. */
+  readonly visible: boolean;
+}
+
+interface Identified {
+  readonly name: PackageName;
+  readonly canonical: CanonicalName;
+  readonly version: Version;
+  readonly target: string;
+}
+
+function refused(message: string, reason: string, cause?: unknown): RegistryError {
+  return new RegistryError({ code: "PACKAGE_REFUSED", message, reason, ...(cause === undefined ? {} : { cause }) });
+}
+
+function identify({ record }: InspectedUpload, addressed: PackageName | undefined): Identified {
+  try {
+    const name = parsePackageName(record.manifest.name);
+    const version = parseVersion(record.manifest.version);
+    if (addressed !== undefined && canonicalName(addressed) !== canonicalName(name)) {
+      throw refused(`Cannot publish to "${addressed}": the package calls itself "${name}"`, "NAME_MISMATCH");
+    }
+    return { name, canonical: canonicalName(name), version, target: record.target };
+  } catch (error) {
+    if (error instanceof CoreError) throw refused(`Cannot publish the package: ${error.message}`, error.code, error);
+    throw error;
+  }
+}
+
+function checkTree(found: Digest, declared: Digest | undefined): void {
+  if (declared === undefined || declared === found) return;
+  throw new RegistryError({
+    code: "BLOB_MISMATCH",
+    message: `Cannot accept the package: its tree digest is ${found}, declared is ${declared}`,
+    hint: "Pack it again with this release",
+  });
+}
+
+/**
+ * Whether an account may create a package of that name.
+ * @throws {RegistryError} `NAME_RESERVED`, `NOT_OWNER` (of the namespace), `NAME_CONFUSABLE`
+ */
+export async function checkNewName(
+  ports: Pick<PublishPorts, "metadata" | "settings">,
+  principal: Principal,
+  name: CanonicalName,
+): Promise<void> {
+  const reason = reservedReason(name, ports.settings.reservedNames);
+  if (reason !== undefined)
+    throw new RegistryError({ code: "NAME_RESERVED", message: `Cannot create package "${name}": ${reason}` });
+  if (principal.scopes.has("admin")) return;
+  await checkNamespace(ports.metadata, principal, name);
+  await checkConfusable(ports.metadata, principal, name);
+}
+
+async function checkNamespace(metadata: MetadataStore, principal: Principal, name: CanonicalName): Promise<void> {
+  const { namespace } = splitName(name);
+  if (namespace === undefined) return;
+  const access = await metadata.namespaceAccess(namespace, principal.account.id);
+  if (!access.exists || access.owned) return;
+  throw new RegistryError({
+    code: "NOT_OWNER",
+    message: `Cannot create package "${name}": namespace "${namespace}" belongs to others`,
+    hint: "Ask an owner of a package in the namespace to create it and add you as an owner",
+  });
+}
+
+async function checkConfusable(metadata: MetadataStore, principal: Principal, name: CanonicalName): Promise<void> {
+  for (const similar of await metadata.similarNames(nameSkeleton(name), name)) {
+    const owners = await metadata.owners(similar);
+    if (owners.includes(principal.account.username)) continue;
+    throw new RegistryError({
+      code: "NAME_CONFUSABLE",
+      message: `Cannot create package "${name}": it looks like "${similar}", which belongs to others`,
+      similar,
+    });
+  }
+}
+
+async function checkName(
+  ports: PublishPorts,
+  principal: Principal,
+  { name, canonical, version }: Identified,
+): Promise<void> {
+  requireScope(principal, "publish", canonical);
+  const existing = await ports.metadata.package(canonical);
+  if (existing === undefined) return checkNewName(ports, principal, canonical);
+  if (existing.name !== name) {
+    throw refused(
+      `Cannot publish "${name}" ${version}: the registered spelling of this name is "${existing.name}"`,
+      "NAME_SPELLING",
+    );
+  }
+  if (principal.scopes.has("admin")) return;
+  const owners = await ports.metadata.owners(canonical);
+  if (!owners.includes(principal.account.username)) throw notOwner(name);
+}
+
+function notOwner(name: string): RegistryError {
+  return new RegistryError({
+    code: "NOT_OWNER",
+    message: `Cannot publish to package "${name}": it belongs to others`,
+    hint: "Ask an owner to add you, or choose another name",
+  });
+}
+
+async function checkStatement(
+  ports: PublishPorts,
+  principal: Principal,
+  identified: Identified,
+  form: PublishForm,
+  upload: InspectedUpload,
+): Promise<StatementVerdict | undefined> {
+  const required = ports.settings.signatures === "required";
+  const { name, version, target } = identified;
+  if (form.statement === undefined) {
+    if (!required) return undefined;
+    throw new RegistryError({
+      code: "SIGNATURE_REQUIRED",
+      message: `Cannot publish "${name}" ${version}: it is not signed, and this registry accepts signed packages only`,
+      hint: "Make a key with keygen, register it, and publish with it",
+    });
+  }
+  const subject = {
+    name,
+    version,
+    target,
+    kind: upload.record.kind,
+    blob: form.digest,
+    tree: upload.tree,
+    manifestDigest: upload.recordDigest,
+  };
+  const verdict = await ports.statements.verify(
+    form.statement,
+    subject,
+    await ports.metadata.keysOf(principal.account.id),
+  );
+  if (required && !verdict.verified) {
+    throw new RegistryError({
+      code: "SIGNER_UNKNOWN",
+      message: `Cannot publish "${name}" ${version}: it is signed by ${verdict.signers.map((key) => `"${key}"`).join(", ")}, which is not a registered key of "${principal.account.username}"`,
+      hint: "Register the public key with POST /api/v1/keys",
+    });
+  }
+  return verdict;
+}
+
+async function storeBytes(blobs: BlobStore, bytes: Uint8Array | undefined): Promise<Digest | undefined> {
+  if (bytes === undefined) return undefined;
+  const staged = await blobs.stage();
+  try {
+    await staged.write(bytes);
+    const { digest } = await staged.seal();
+    await staged.commit();
+    return digest;
+  } finally {
+    await staged.discard();
+  }
+}
+
+// Everything that the version row will point at is durable before the row exists.
+async function storeBlobs(
+  ports: PublishPorts,
+  form: PublishForm,
+  upload: InspectedUpload,
+  verdict: StatementVerdict | undefined,
+): Promise<ArtifactRecord> {
+  const [statement, readme] = await Promise.all([
+    storeBytes(ports.blobs, form.statement),
+    storeBytes(ports.blobs, upload.readme),
+    form.package.commit(),
+  ]);
+  return {
+    target: upload.record.target,
+    blob: form.digest,
+    size: form.size,
+    tree: upload.tree,
+    plainSize: upload.plainSize,
+    fileCount: upload.fileCount,
+    ...(statement === undefined ? {} : { statement }),
+    signers: verdict?.signers ?? [],
+    verified: verdict?.verified ?? false,
+    ...(readme === undefined ? {} : { readme }),
+    published: ports.clock.now(),
+  };
+}
+
+/** An artefact that the registry has already, where it is the uploaded one. */
+function sameArtifact(version: VersionRecord | undefined, upload: InspectedUpload): ArtifactRecord | undefined {
+  if (version === undefined || version.kind !== upload.record.kind) return undefined;
+  return version.artifacts.find(({ target, tree }) => target === upload.record.target && tree === upload.tree);
+}
+
+function conflict(
+  identified: Identified,
+  outcome: Extract<PublishOutcome, { status: "conflict" }>,
+  upload: InspectedUpload,
+): RegistryError {
+  const { name, version, target } = identified;
+  const first = outcome.version.artifacts.find((artifact) => artifact.target === target);
+  const why = {
+    bytes: `it holds tree ${first?.tree} since ${new Date(outcome.version.published).toISOString()}, this upload is ${upload.tree}`,
+    kind: `it is a ${outcome.version.kind} package, this upload is a ${upload.record.kind} package`,
+    manifest: `its manifest says other things than that of this upload for target "${target}"`,
+  }[outcome.reason];
+  return new RegistryError({
+    code: "VERSION_EXISTS",
+    message: `Cannot publish "${name}" ${version}: the version exists, ${why}`,
+    hint: "A published version never changes; publish under a new version number",
+    reason: outcome.reason,
+  });
+}
+
+async function makeVisible(ports: PublishPorts, canonical: CanonicalName): Promise<boolean> {
+  try {
+    await ports.index.refresh(canonical);
+    ports.index.saveSoon();
+    return true;
+  } catch (error) {
+    // The commit stands; the outbox brings the document in a moment.
+    ports.log("error", "rendering an index document failed", { package: canonical, error: String(error) });
+    return false;
+  }
+}
+
+function auditOf(
+  ports: PublishPorts,
+  request: PublishRequest,
+  identified: Identified,
+  artifact: ArtifactRecord,
+): AuditEntry {
+  const { blob, tree, size, target, signers } = artifact;
+  return {
+    ...request.audit,
+    at: artifact.published,
+    actor: request.principal.account.username,
+    action: "package.publish",
+    package: identified.name,
+    version: identified.version,
+    details: { target, blob, tree, size, signers },
+  };
+}
+
+/**
+ * The one way into the registry: receive, inspect, name and rights, statement, bytes durable, one transaction,
+ * index. A crash at any point leaves the whole version or nothing of it; the same upload again is safe.
+ * @throws {RegistryError} any code of a refused publication
+ */
+export async function publish(ports: PublishPorts, request: PublishRequest): Promise<Published> {
+  const step = async <Result>(name: string, work: () => Promise<Result>): Promise<Result> => {
+    const started = performance.now();
+    try {
+      return await work();
+    } finally {
+      ports.onStep(name, performance.now() - started);
+    }
+  };
+  const { principal } = request;
+  requireScope(principal, "publish");
+  const { blobs, settings, inspector } = ports;
+  const form = await step("receive", () =>
+    readPublishForm(request.request, { blobs, packageBytes: settings.packageBytes }),
+  );
+  try {
+    const upload = await step("inspect", () =>
+      inspector.inspect(form.package, { size: form.size, signal: request.request.signal }),
+    );
+    checkTree(upload.tree, form.declared.tree);
+    const identified = identify(upload, request.addressed);
+    await step("authorize", () => checkName(ports, principal, identified));
+    const known = await ports.metadata.version(identified.canonical, identified.version);
+    const same = sameArtifact(known, upload);
+    if (same !== undefined) return await alreadyPublished(ports, identified, known!, same);
+    const verdict = await step("verify", () => checkStatement(ports, principal, identified, form, upload));
+    const artifact = await step("store", () => storeBlobs(ports, form, upload, verdict));
+    return await step("commit", () => commit(ports, request, { identified, upload, artifact }));
+  } finally {
+    await form.package.discard();
+  }
+}
+
+async function alreadyPublished(
+  ports: PublishPorts,
+  { name, canonical }: Identified,
+  version: VersionRecord,
+  artifact: ArtifactRecord,
+): Promise<Published> {
+  const summary = await ports.metadata.package(canonical);
+  return { created: false, name, version, artifact, sequence: summary?.sequence ?? 0, visible: true };
+}
+
+async function commit(
+  ports: PublishPorts,
+  request: PublishRequest,
+  draft: { readonly identified: Identified; readonly upload: InspectedUpload; readonly artifact: ArtifactRecord },
+): Promise<Published> {
+  const { identified, upload, artifact } = draft;
+  const { name, canonical, version } = identified;
+  const outcome = await ports.metadata.publish({
+    name,
+    canonical,
+    skeleton: nameSkeleton(canonical),
+    version,
+    kind: upload.record.kind,
+    manifest: upload.record.manifest,
+    artifact,
+    account: request.principal.account,
+    override: request.principal.scopes.has("admin"),
+    audit: auditOf(ports, request, identified, artifact),
+  });
+  if (outcome.status === "not-owner") throw notOwner(name);
+  if (outcome.status === "conflict") throw conflict(identified, outcome, upload);
+  const visible = await makeVisible(ports, canonical);
+  const stored = outcome.version.artifacts.find(({ target }) => target === artifact.target)!;
+  return {
+    created: outcome.status === "created",
+    name,
+    version: outcome.version,
+    artifact: stored,
+    sequence: outcome.sequence,
+    visible,
+  };
+}

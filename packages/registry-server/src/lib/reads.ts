@@ -1,0 +1,143 @@
+import { tryParseDigest, type Digest } from "@lading/core-manifest";
+import type { IndexService, RenderedDocument } from "./index-service.ts";
+import type { BlobStore, ByteRange, StoredBlob } from "./ports.ts";
+import { RegistryError } from "./registry-error.ts";
+
+/** Headers of a read, by lower-case name. */
+export interface ReadHeaders {
+  readonly "if-none-match"?: string | undefined;
+  readonly "if-range"?: string | undefined;
+  readonly range?: string | undefined;
+}
+
+/** An answer as data, so that the socket's fast path and the web handler can both send it. */
+export interface ReadAnswer {
+  readonly status: 200 | 206 | 304;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly bytes?: Uint8Array;
+  readonly blob?: { readonly source: StoredBlob; readonly range?: ByteRange };
+}
+
+/** Whether an `If-None-Match` header names the validator; weak comparison (RFC 9110 §13.1.2). */
+export function matchesEtag(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false;
+  if (header === etag || header.trim() === "*") return true;
+  return header.split(",").some((part) => part.trim().replace(/^W\//, "") === etag);
+}
+
+/**
+ * Reads a `Range` header for a body of `size` bytes: one byte range; `undefined` where there is none to
+ * honour (several ranges or another unit are answered whole, RFC 9110 §14.2).
+ * @throws {RegistryError} `RANGE_NOT_SATISFIABLE`
+ */
+export function parseRange(header: string | undefined, size: number): ByteRange | undefined {
+  const match = header === undefined ? null : /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header.trim());
+  if (match === null || (match[1] === "" && match[2] === "")) return undefined;
+  const [, first, last] = match;
+  const start = first === "" ? Math.max(0, size - Number(last)) : Number(first);
+  const end = first === "" || last === "" ? size - 1 : Math.min(Number(last), size - 1);
+  if (first !== "" && last !== "" && Number(last) < Number(first)) return undefined;
+  if (start >= size || (first === "" && Number(last) === 0)) {
+    throw new RegistryError({
+      code: "RANGE_NOT_SATISFIABLE",
+      message: `Cannot serve range "${header!.slice(0, 60)}": the file has ${size} bytes`,
+      size,
+    });
+  }
+  return { start, end };
+}
+
+/** The answer with an index document. */
+export function answerDocument(document: RenderedDocument, headers: ReadHeaders): ReadAnswer {
+  const common = { etag: document.etag, "cache-control": "no-cache" };
+  if (matchesEtag(headers["if-none-match"], document.etag)) return { status: 304, headers: common };
+  return {
+    status: 200,
+    headers: { ...common, "content-type": "application/json", "content-length": String(document.bytes.length) },
+    bytes: document.bytes,
+  };
+}
+
+function answerBlob(source: StoredBlob, digest: Digest, headers: ReadHeaders): ReadAnswer {
+  const etag = `"${digest}"`;
+  const common = {
+    etag,
+    "cache-control": "public, max-age=31536000, immutable",
+    "accept-ranges": "bytes",
+    // Blobs are whatever publishers uploaded: no browser may take one for a page of this origin.
+    "content-type": "application/octet-stream",
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; sandbox",
+  };
+  if (matchesEtag(headers["if-none-match"], etag))
+    return { status: 304, headers: { etag, "cache-control": common["cache-control"] } };
+  const ranged = headers["if-range"] === undefined || headers["if-range"] === etag;
+  const range = ranged ? parseRange(headers.range, source.size) : undefined;
+  if (range === undefined)
+    return { status: 200, headers: { ...common, "content-length": String(source.size) }, blob: { source } };
+  return {
+    status: 206,
+    headers: {
+      ...common,
+      "content-length": String(range.end - range.start + 1),
+      "content-range": `bytes ${range.start}-${range.end}/${source.size}`,
+    },
+    blob: { source, range },
+  };
+}
+
+function absent(path: string): RegistryError {
+  return new RegistryError({ code: "NOT_FOUND", message: `Cannot find "/${path.slice(0, 200)}"` });
+}
+
+/** Reads of index documents and blobs: memory and files, never the metadata store. */
+export class Reads {
+  readonly #index: IndexService;
+  readonly #blobs: BlobStore;
+
+  constructor(index: IndexService, blobs: BlobStore) {
+    this.#index = index;
+    this.#blobs = blobs;
+  }
+
+  /** Whether a path (without leading slash) is one of ours. */
+  static owns(path: string): boolean {
+    return path.startsWith("index/") || path.startsWith("blobs/");
+  }
+
+  /** The answer from memory, where memory has it. */
+  peek(path: string, headers: ReadHeaders): ReadAnswer | undefined {
+    const document = this.#index.peek(path);
+    return document && answerDocument(document, headers);
+  }
+
+  /**
+   * @throws {RegistryError} `PACKAGE_NOT_FOUND`, `BLOB_NOT_FOUND`, `RANGE_NOT_SATISFIABLE`, `NOT_FOUND`
+   */
+  async answer(path: string, headers: ReadHeaders): Promise<ReadAnswer> {
+    if (path.startsWith("index/")) return this.#document(path, headers);
+    const digest = path.startsWith("blobs/sha256/")
+      ? tryParseDigest(`sha256:${path.slice("blobs/sha256/".length)}`)
+      : undefined;
+    if (digest === undefined) throw absent(path);
+    const source = await this.#blobs.open(digest);
+    if (source === undefined)
+      throw new RegistryError({ code: "BLOB_NOT_FOUND", message: `Cannot find blob "${digest}"` });
+    return answerBlob(source, digest, headers);
+  }
+
+  async #document(path: string, headers: ReadHeaders): Promise<ReadAnswer> {
+    const document = await this.#index.read(path);
+    if (document !== undefined) return answerDocument(document, headers);
+    throw new RegistryError({
+      code: "PACKAGE_NOT_FOUND",
+      message: `Cannot find an index document at "/${path.slice(0, 200)}": no package is published there`,
+    });
+  }
+}
+
+/** The blob whose bytes an answer carries from their start: what counts as one download. */
+export function downloadedBlob(path: string, answer: ReadAnswer, method: string): Digest | undefined {
+  if (method !== "GET" || answer.blob === undefined || (answer.blob.range?.start ?? 0) > 0) return undefined;
+  return tryParseDigest(`sha256:${path.slice("blobs/sha256/".length)}`);
+}

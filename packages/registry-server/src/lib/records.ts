@@ -1,0 +1,145 @@
+import type {
+  CanonicalName,
+  Digest,
+  PackageKind,
+  PackageName,
+  PublishedManifest,
+  Version,
+  VersionStatus,
+} from "@lading/core-manifest";
+
+/** What a credential allows. `admin` includes all others. */
+export type Scope = "read" | "publish" | "yank" | "owner" | "admin";
+
+/** Every {@link Scope}, weakest first. */
+export const SCOPES: readonly Scope[] = ["read", "publish", "yank", "owner", "admin"];
+
+/** A local account. Times here and below are milliseconds since the epoch. */
+export interface Account {
+  readonly id: string;
+  readonly username: string;
+  readonly email?: string;
+  /** Encoded hash with its parameters; empty: no password opens this account. */
+  readonly passwordHash: string;
+  readonly admin: boolean;
+  readonly created: number;
+}
+
+/** An opaque token, without its secret. */
+export interface TokenRecord {
+  readonly id: string;
+  readonly accountId: string;
+  readonly name: string;
+  /** SHA-256 of the whole token, lower-case hexadecimal. */
+  readonly hash: string;
+  readonly scopes: readonly Scope[];
+  /** Package patterns that it is limited to; empty: every package. */
+  readonly packages: readonly string[];
+  readonly created: number;
+  readonly expires?: number;
+  readonly lastUsed?: number;
+}
+
+/** A login; the session token is a JWT whose `jti` is this id. */
+export interface SessionRecord {
+  readonly id: string;
+  readonly accountId: string;
+  readonly created: number;
+  readonly expires: number;
+}
+
+/** A public signing key registered with an account. */
+export interface KeyRecord {
+  /** `ed25519:` and the key id in hexadecimal. */
+  readonly fingerprint: string;
+  readonly accountId: string;
+  /** SPKI PEM. */
+  readonly pem: string;
+  readonly created: number;
+}
+
+/** One published file of a version. */
+export interface ArtifactRecord {
+  readonly target: string;
+  readonly blob: Digest;
+  /** Bytes of the file. */
+  readonly size: number;
+  readonly tree: Digest;
+  /** Bytes after decompression. */
+  readonly plainSize: number;
+  readonly fileCount: number;
+  readonly statement?: Digest;
+  /** Fingerprints of the keys that signed the statement. */
+  readonly signers: readonly string[];
+  /** Whether the server verified a signature against a registered key of the publisher. */
+  readonly verified: boolean;
+  readonly readme?: Digest;
+  readonly published: number;
+}
+
+/** A version with everything the API tells of it. */
+export interface VersionRecord {
+  readonly version: Version;
+  readonly kind: PackageKind;
+  readonly manifest: PublishedManifest;
+  readonly status: VersionStatus;
+  readonly reason?: string;
+  readonly replacement?: string;
+  readonly published: number;
+  /** User name of the account that published it. */
+  readonly publisher: string;
+  readonly downloads: number;
+  readonly artifacts: readonly ArtifactRecord[];
+}
+
+/** A package as lists and searches show it. */
+export interface PackageSummary {
+  /** The owner's spelling. */
+  readonly name: PackageName;
+  readonly canonical: CanonicalName;
+  /** Rises by one with every change of the package. */
+  readonly sequence: number;
+  /** Highest active version, releases before pre-releases; absent where nothing is published. */
+  readonly latest?: string;
+  readonly title?: string;
+  readonly description?: string;
+  readonly license?: string;
+  readonly keywords: readonly string[];
+  readonly categories: readonly string[];
+  readonly downloads: number;
+  readonly created: number;
+  readonly updated: number;
+}
+
+/** What was done, by whom, to what: one for every write, in the write's own transaction. */
+export interface AuditEntry {
+  readonly at: number;
+  /** User name; `system` for the server itself. */
+  readonly actor: string;
+  /** `package.publish`, `token.create`, ... */
+  readonly action: string;
+  readonly package?: string;
+  readonly version?: string;
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly traceId?: string;
+  readonly address?: string;
+}
+
+/** A stored {@link AuditEntry}. */
+export interface AuditRecord extends AuditEntry {
+  /** Rises with every record. */
+  readonly id: number;
+}
+
+/** One page of a longer list. */
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  /** Number of items on all pages. */
+  readonly total: number;
+}
+
+/** Which page: `page` counts from 1. */
+export interface PageRequest {
+  readonly page: number;
+  readonly perPage: number;
+}

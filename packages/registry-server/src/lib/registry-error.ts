@@ -1,0 +1,296 @@
+import { LadingError, type ErrorCatalogue, type LadingErrorInit } from "@lading/core-manifest";
+
+/** Codes of the registry server: what an answer's `code` can be, and why a server does not start. */
+export type RegistryErrorCode =
+  | "REQUEST_INVALID"
+  | "MULTIPART_INVALID"
+  | "MEDIA_TYPE_UNSUPPORTED"
+  | "PAYLOAD_TOO_LARGE"
+  | "AUTHENTICATION_REQUIRED"
+  | "CREDENTIALS_INVALID"
+  | "TOKEN_INVALID"
+  | "BASIC_AUTH_INSECURE"
+  | "FORBIDDEN"
+  | "NOT_OWNER"
+  | "REGISTRATION_CLOSED"
+  | "NOT_FOUND"
+  | "PACKAGE_NOT_FOUND"
+  | "VERSION_NOT_FOUND"
+  | "BLOB_NOT_FOUND"
+  | "USER_NOT_FOUND"
+  | "METHOD_NOT_ALLOWED"
+  | "VERSION_EXISTS"
+  | "USER_EXISTS"
+  | "KEY_EXISTS"
+  | "LAST_OWNER"
+  | "NAME_RESERVED"
+  | "NAME_CONFUSABLE"
+  | "PACKAGE_REFUSED"
+  | "BLOB_MISMATCH"
+  | "RANGE_NOT_SATISFIABLE"
+  | "STATEMENT_REFUSED"
+  | "SIGNATURE_REQUIRED"
+  | "SIGNER_UNKNOWN"
+  | "KEY_REFUSED"
+  | "RATE_LIMITED"
+  | "UNAVAILABLE"
+  | "INTERNAL"
+  | "SERVER_CONFIG_INVALID"
+  | "SERVER_CONFIG_CONTRADICTION"
+  | "FEATURE_UNAVAILABLE"
+  | "SCHEMA_TOO_OLD"
+  | "SCHEMA_TOO_NEW"
+  | "DATA_DIRECTORY_IN_USE"
+  | "DATA_DIRECTORY_UNUSABLE";
+
+/** Explanations of {@link RegistryErrorCode}. */
+export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
+  REQUEST_INVALID: {
+    category: "usage",
+    summary: "A request's path, query or JSON body breaks the published schema.",
+    help: "Compare the request with /openapi.json; `errors` lists every field at fault.",
+  },
+  MULTIPART_INVALID: {
+    category: "usage",
+    summary: "A publish request's multipart body is malformed, incomplete or out of order.",
+    help: "Send `metadata`, then the optional `statement`, then `package`, each once.",
+  },
+  MEDIA_TYPE_UNSUPPORTED: {
+    category: "usage",
+    summary: "A request's content type is not one that the endpoint reads.",
+    help: "Send `application/json` or, to publish, `multipart/form-data`.",
+  },
+  PAYLOAD_TOO_LARGE: {
+    category: "refused",
+    summary: "A request or a part of it is larger than the server accepts.",
+    help: "Make the package smaller, or ask the operator to raise `REGISTRY_MAX_PACKAGE_SIZE`.",
+  },
+  AUTHENTICATION_REQUIRED: {
+    category: "auth",
+    summary: "The request needs credentials and carried none.",
+    help: "Log in, or send `Authorization: Bearer <token>`.",
+  },
+  CREDENTIALS_INVALID: {
+    category: "auth",
+    summary: "User name and password do not match an account.",
+    help: "Check both and log in again.",
+  },
+  TOKEN_INVALID: {
+    category: "auth",
+    summary: "A token is malformed, unknown, revoked or expired.",
+    help: "Log in again, or create a new token.",
+  },
+  BASIC_AUTH_INSECURE: {
+    category: "auth",
+    summary: "A password was sent over a connection that others can read.",
+    help: "Use HTTPS, a loopback address, or a token.",
+  },
+  FORBIDDEN: {
+    category: "auth",
+    summary: "The credentials are good but do not allow this.",
+    help: "Use a token with the scope and package pattern that `detail` names.",
+  },
+  NOT_OWNER: {
+    category: "auth",
+    summary: "Only an owner of the package, or of its namespace, may do this.",
+    help: "Ask an owner to add you with `PUT /api/v1/packages/{name}/owners/{user}`.",
+  },
+  REGISTRATION_CLOSED: {
+    category: "auth",
+    summary: "This server does not let people create their own accounts.",
+    help: "Ask the operator for an account (`lading-registry admin create-user`).",
+  },
+  NOT_FOUND: {
+    category: "io",
+    summary: "Nothing is served at this address.",
+    help: "Check the path against /openapi.json.",
+  },
+  PACKAGE_NOT_FOUND: {
+    category: "io",
+    summary: "The registry has no package of that name, or you may not read it.",
+    help: "Check the spelling with a search.",
+  },
+  VERSION_NOT_FOUND: {
+    category: "io",
+    summary: "The package has no such version, or no file for that target.",
+    help: "List the versions of the package.",
+  },
+  BLOB_NOT_FOUND: {
+    category: "io",
+    summary: "The registry has no file of that digest.",
+    help: "Read the index document again; if it names this digest, the operator should run `admin verify`.",
+  },
+  USER_NOT_FOUND: {
+    category: "io",
+    summary: "There is no account of that name.",
+    help: "Check the spelling; accounts are created by registration or `admin create-user`.",
+  },
+  METHOD_NOT_ALLOWED: {
+    category: "usage",
+    summary: "The address exists, but not for this HTTP method.",
+    help: "Use one of the methods in the `Allow` header.",
+  },
+  VERSION_EXISTS: {
+    category: "refused",
+    summary: "The version is published already with other content; a version never changes.",
+    help: "Publish under a new version number.",
+  },
+  USER_EXISTS: {
+    category: "refused",
+    summary: "An account of that name exists.",
+    help: "Choose another name, or log in.",
+  },
+  KEY_EXISTS: {
+    category: "refused",
+    summary: "The public key is registered with another account.",
+    help: "Use a key of your own; one key belongs to one account.",
+  },
+  LAST_OWNER: {
+    category: "refused",
+    summary: "The last owner of a package cannot be removed.",
+    help: "Add another owner first.",
+  },
+  NAME_RESERVED: {
+    category: "refused",
+    summary: "The package name is reserved.",
+    help: "Choose another name.",
+  },
+  NAME_CONFUSABLE: {
+    category: "refused",
+    summary: "The package name looks like that of an existing package of somebody else.",
+    help: "Choose a name that differs in more than separators and look-alike letters.",
+  },
+  PACKAGE_REFUSED: {
+    category: "integrity",
+    summary: "The uploaded file is not a package that the strict reader accepts, or its record breaks a rule.",
+    help: "Pack it again with this release; `reason` names the archive rule.",
+  },
+  BLOB_MISMATCH: {
+    category: "integrity",
+    summary: "The uploaded bytes do not have the declared digest, size or tree.",
+    help: "Upload again; if it persists, something between client and server alters bytes.",
+  },
+  RANGE_NOT_SATISFIABLE: {
+    category: "usage",
+    summary: "The requested byte range lies outside the file.",
+    help: "Ask for a range below the size in `Content-Range`.",
+  },
+  STATEMENT_REFUSED: {
+    category: "integrity",
+    summary:
+      "The signed statement is malformed, speaks of another package, or a registered key's signature on it does not hold.",
+    help: "Sign the file that you publish, with the registered key; `reason` names the signing rule.",
+  },
+  SIGNATURE_REQUIRED: {
+    category: "refused",
+    summary: "This registry accepts signed packages only.",
+    help: "Make a key with `keygen`, register it with `POST /api/v1/keys`, and publish with it.",
+  },
+  SIGNER_UNKNOWN: {
+    category: "auth",
+    summary: "The statement is signed by a key that is not registered with your account.",
+    help: "Register the public key with `POST /api/v1/keys` first.",
+  },
+  KEY_REFUSED: {
+    category: "usage",
+    summary: "What was sent is not an Ed25519 public key.",
+    help: "Send the `.pub` file that `keygen` wrote (SPKI PEM).",
+  },
+  RATE_LIMITED: {
+    category: "refused",
+    summary: "Too many requests in too short a time.",
+    help: "Wait for the seconds in `Retry-After`.",
+  },
+  UNAVAILABLE: {
+    category: "io",
+    summary: "The server is shutting down or a part of it is down.",
+    help: "Try again; `GET /api/v1/health` says which part.",
+  },
+  INTERNAL: {
+    category: "internal",
+    summary: "A fault of the server.",
+    help: "Report it with the trace id.",
+  },
+  SERVER_CONFIG_INVALID: {
+    category: "usage",
+    summary: "A setting of the server has a value that is not allowed, or is unknown.",
+    help: "`lading-registry --help` lists every setting with its form and default.",
+  },
+  SERVER_CONFIG_CONTRADICTION: {
+    category: "usage",
+    summary: "Two settings of the server demand opposite things.",
+    help: "Remove one of the two.",
+  },
+  FEATURE_UNAVAILABLE: {
+    category: "usage",
+    summary: "A setting asks for a part that this release does not have.",
+    help: "Remove the setting to use the embedded default.",
+  },
+  SCHEMA_TOO_OLD: {
+    category: "refused",
+    summary: "The database was written by an older release.",
+    help: "Back up the data directory, then run `lading-registry migrate`.",
+  },
+  SCHEMA_TOO_NEW: {
+    category: "refused",
+    summary: "The database was written by a newer release.",
+    help: "Run the newer release, or restore the backup made before the upgrade.",
+  },
+  DATA_DIRECTORY_IN_USE: {
+    category: "refused",
+    summary: "Another server process uses the data directory.",
+    help: "Stop it first, or give this one another `--data`.",
+  },
+  DATA_DIRECTORY_UNUSABLE: {
+    category: "io",
+    summary: "The data directory cannot be created, read or written.",
+    help: "Check the path, its owner and the free space.",
+  },
+};
+
+/** An error of the registry server. `details` never holds a secret. */
+export class RegistryError extends LadingError<RegistryErrorCode> {
+  constructor(init: LadingErrorInit<RegistryErrorCode>) {
+    super(REGISTRY_ERRORS, init);
+  }
+}
+
+const STATUS: Partial<Record<RegistryErrorCode, number>> = {
+  REQUEST_INVALID: 400,
+  MULTIPART_INVALID: 400,
+  KEY_REFUSED: 400,
+  AUTHENTICATION_REQUIRED: 401,
+  CREDENTIALS_INVALID: 401,
+  TOKEN_INVALID: 401,
+  BASIC_AUTH_INSECURE: 401,
+  FORBIDDEN: 403,
+  NOT_OWNER: 403,
+  REGISTRATION_CLOSED: 403,
+  SIGNER_UNKNOWN: 403,
+  NOT_FOUND: 404,
+  PACKAGE_NOT_FOUND: 404,
+  VERSION_NOT_FOUND: 404,
+  BLOB_NOT_FOUND: 404,
+  USER_NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
+  VERSION_EXISTS: 409,
+  USER_EXISTS: 409,
+  KEY_EXISTS: 409,
+  LAST_OWNER: 409,
+  NAME_RESERVED: 409,
+  NAME_CONFUSABLE: 409,
+  PAYLOAD_TOO_LARGE: 413,
+  MEDIA_TYPE_UNSUPPORTED: 415,
+  RANGE_NOT_SATISFIABLE: 416,
+  PACKAGE_REFUSED: 422,
+  BLOB_MISMATCH: 422,
+  STATEMENT_REFUSED: 422,
+  SIGNATURE_REQUIRED: 422,
+  RATE_LIMITED: 429,
+  UNAVAILABLE: 503,
+};
+
+/** HTTP status of a code; codes of start-up, which no answer carries, count as 500. */
+export function statusOf(code: RegistryErrorCode): number {
+  return STATUS[code] ?? 500;
+}

@@ -1,0 +1,406 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { HTTPException } from "hono/http-exception";
+import { registerAccountRoutes } from "./api/account-routes.ts";
+import { registerChangeRoutes } from "./api/change-routes.ts";
+import type { App, Env, RouteContext, Services } from "./api/context.ts";
+import { registerPackageRoutes } from "./api/package-routes.ts";
+import { registerSystemRoutes } from "./api/system-routes.ts";
+import { Authentication, LocalIdentityProvider, requireScope } from "./authentication.ts";
+import type { Connection } from "./connection.ts";
+import { DownloadCounter } from "./download-counter.ts";
+import { IndexService } from "./index-service.ts";
+import { Metrics } from "./metrics.ts";
+import type {
+  BlobStore,
+  Cache,
+  Clock,
+  DocumentStore,
+  IdentityProvider,
+  LogListener,
+  MetadataStore,
+  PackageInspector,
+  PasswordHasher,
+  StatementVerifier,
+} from "./ports.ts";
+import { isExpected, problemHeaders, problemOf, type FieldProblem } from "./problem.ts";
+import { RateLimiter } from "./rate-limiter.ts";
+import { Reads, downloadedBlob, type ReadAnswer, type ReadHeaders } from "./reads.ts";
+import { RegistryError } from "./registry-error.ts";
+import type { RegistrySettings } from "./settings.ts";
+import { randomId } from "./token.ts";
+
+const FLUSH_INTERVAL_MS = 2000;
+
+/** What a registry is built from; the contract of each is on its interface. */
+export interface RegistryPorts {
+  readonly settings: RegistrySettings;
+  readonly metadata: MetadataStore;
+  readonly blobs: BlobStore;
+  readonly documents: DocumentStore;
+  readonly cache: Cache;
+  readonly hasher: PasswordHasher;
+  readonly inspector: PackageInspector;
+  readonly statements: StatementVerifier;
+  readonly clock: Clock;
+  /** Accounts of the metadata store unless given. */
+  readonly identity?: IdentityProvider;
+  /** Silent unless given. */
+  readonly log?: LogListener;
+  /** Called last when the registry stops. */
+  readonly onStopped?: () => void;
+  /** Files of the API browser by name; without it `/docs` is a page without content. */
+  readonly docsAsset?: (name: string) => Promise<Uint8Array | undefined>;
+}
+
+/** A registry: a request in, an answer out. */
+export interface Registry {
+  /**
+   * Answers a request. Never rejects: failures are problem answers. `connection` is what the socket knows;
+   * without it, the request's URL decides whether passwords may travel.
+   */
+  fetch(request: Request, connection?: Connection): Promise<Response>;
+  /**
+   * Answers a read of `index/…` or `blobs/…` (path without leading slash) as data, for servers that write to sockets
+   * themselves. `undefined`: take {@link Registry.fetch}.
+   * @throws {RegistryError} what {@link Registry.problem} turns into an answer
+   */
+  read(request: ReadRequest): Promise<ReadAnswer | undefined>;
+  /** As `read` for what memory holds, at once; `undefined`: ask `read`. */
+  readNow(request: ReadRequest): ReadAnswer | undefined;
+  /** The problem answer to an error, as `fetch` gives it. */
+  problem(error: unknown): {
+    readonly status: number;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: string;
+  };
+  /** Repairs what a crash left and starts background work; call once, before the first request. */
+  start(): Promise<void>;
+  /** Refuses new writes, finishes background work and closes the metadata store. Idempotent. */
+  stop(): Promise<void>;
+  /** Renders every index document again; returns their number. */
+  rebuildIndex(): Promise<number>;
+}
+
+/** A read as {@link Registry.read} takes it. */
+export interface ReadRequest {
+  readonly method: string;
+  /** Without leading slash and query. */
+  readonly path: string;
+  readonly headers: ReadHeaders & { readonly authorization?: string | undefined };
+  readonly connection?: Connection;
+}
+
+function fieldProblems(
+  error: { readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[] },
+  part: string,
+): FieldProblem[] {
+  return error.issues.map((issue) => ({ field: [part, ...issue.path.map(String)].join("."), message: issue.message }));
+}
+
+const PARTS: Readonly<Record<string, string>> = { json: "body", form: "body", param: "path" };
+
+function createApp(): App {
+  return new OpenAPIHono<Env>({
+    strict: false,
+    defaultHook: (result) => {
+      if (result.success) return;
+      const errors = fieldProblems(result.error, PARTS[result.target] ?? result.target);
+      throw new RegistryError({
+        code: "REQUEST_INVALID",
+        message: `Cannot read the request: ${errors.map(({ field, message }) => `${field}: ${message}`).join("; ")}`,
+        errors,
+      });
+    },
+  });
+}
+
+function asRegistryError(error: unknown): unknown {
+  if (error instanceof HTTPException && error.status < 500) {
+    return new RegistryError({
+      code: "REQUEST_INVALID",
+      message: `Cannot read the request: ${error.message}`,
+      cause: error,
+    });
+  }
+  return error;
+}
+
+function clientAddress(services: Services, context: RouteContext): string {
+  const forwarded = services.settings.trustProxy
+    ? context.req.header("x-forwarded-for")?.split(",").at(-1)?.trim()
+    : undefined;
+  return forwarded ?? context.env?.connection?.remoteAddress ?? "";
+}
+
+function traceIdOf(context: RouteContext): string {
+  const parent = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/.exec(context.req.header("traceparent") ?? "");
+  return parent?.[1] ?? randomId();
+}
+
+function limitRequests(limiter: RateLimiter, context: RouteContext): void {
+  const verdict = limiter.take(context.get("address"));
+  if (verdict === undefined) return;
+  context.header("ratelimit-policy", `"api";q=${verdict.limit};w=60`);
+  context.header("ratelimit", `"api";r=${verdict.remaining};t=${verdict.resetSeconds}`);
+  if (verdict.allowed) return;
+  context.header("retry-after", String(verdict.resetSeconds));
+  throw new RegistryError({
+    code: "RATE_LIMITED",
+    message: `Cannot answer: more than ${verdict.limit} requests in a minute`,
+    hint: `Wait ${verdict.resetSeconds} seconds`,
+  });
+}
+
+const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
+
+function refuseWhileDraining(services: Services, context: RouteContext): void {
+  if (!services.isDraining() || SAFE_METHODS.has(context.req.method)) return;
+  context.header("retry-after", "5");
+  throw new RegistryError({ code: "UNAVAILABLE", message: "Cannot accept a change: the server is shutting down" });
+}
+
+function wrapRequests(app: App, services: Services): void {
+  const limiter = new RateLimiter(services.settings.requestsPerMinute, services.clock);
+  app.use("*", async (context, next) => {
+    const started = performance.now();
+    context.set("traceId", traceIdOf(context));
+    context.set("address", clientAddress(services, context));
+    context.header("x-request-id", context.get("traceId"));
+    await next();
+    const durationMs = performance.now() - started;
+    services.metrics.request(context.req.method, context.res.status, durationMs / 1000);
+    services.log("info", "request", {
+      traceId: context.get("traceId"),
+      method: context.req.method,
+      path: context.req.path,
+      status: context.res.status,
+      durationMs: Math.round(durationMs * 10) / 10,
+      address: context.get("address"),
+      ...(context.get("principal") === undefined ? {} : { actor: context.get("principal")!.account.username }),
+    });
+  });
+  app.use("/api/*", async (context, next) => {
+    limitRequests(limiter, context);
+    refuseWhileDraining(services, context);
+    context.header("cache-control", "no-store");
+    await next();
+  });
+}
+
+function problemAnswer(services: Services, context: RouteContext, error: unknown): Response {
+  const known = asRegistryError(error);
+  const problem = problemOf(known, context.get("traceId") ?? randomId());
+  if (!isExpected(known)) {
+    services.log("error", "a request failed", {
+      traceId: problem.traceId,
+      path: context.req.path,
+      error: known instanceof Error ? (known.stack ?? known.message) : String(known),
+    });
+  }
+  for (const [name, value] of Object.entries(problemHeaders(problem))) context.header(name, value);
+  return context.body(JSON.stringify(problem), problem.status as 400);
+}
+
+const METHODS = ["GET", "POST", "PUT", "DELETE"];
+
+function answerUnknown(app: App, services: Services): void {
+  app.notFound((context) => {
+    const { path, method } = context.req;
+    const allowed = METHODS.filter(
+      (other) =>
+        other !== method &&
+        app.router.match(other, path)[0].some(([[, route]]) => route.path !== "/*" && route.path !== "/api/*"),
+    );
+    if (allowed.length === 0)
+      return problemAnswer(
+        services,
+        context,
+        new RegistryError({ code: "NOT_FOUND", message: `Cannot find "${path.slice(0, 200)}"` }),
+      );
+    context.header("allow", allowed.join(", "));
+    return problemAnswer(
+      services,
+      context,
+      new RegistryError({
+        code: "METHOD_NOT_ALLOWED",
+        message: `Cannot ${method} "${path.slice(0, 200)}": allowed are ${allowed.join(", ")}`,
+      }),
+    );
+  });
+}
+
+function createServices(ports: RegistryPorts, isDraining: () => boolean): Services {
+  const { settings, metadata, blobs, documents, cache, hasher, clock, inspector, statements } = ports;
+  const log: LogListener = ports.log ?? (() => {});
+  const index = new IndexService({ metadata, documents, log, memoryBytes: settings.indexMemoryBytes });
+  const identity = ports.identity ?? new LocalIdentityProvider(metadata, hasher);
+  return {
+    settings,
+    metadata,
+    blobs,
+    cache,
+    hasher,
+    inspector,
+    statements,
+    clock,
+    log,
+    identity,
+    index,
+    reads: new Reads(index, blobs),
+    downloads: new DownloadCounter(metadata),
+    authentication: new Authentication({
+      metadata,
+      cache,
+      identity,
+      clock,
+      jwtSecret: settings.jwtSecret,
+      issuer: `lading:${settings.name}`,
+    }),
+    metrics: new Metrics(() => index.statistics),
+    logins: new RateLimiter(settings.loginsPerMinute, clock),
+    docsAsset: ports.docsAsset ?? (async () => undefined),
+    isDraining,
+    started: clock.now(),
+  };
+}
+
+class PortRegistry implements Registry {
+  readonly #services: Services;
+  readonly #onStopped: () => void;
+  readonly #app: App;
+  #draining = false;
+  #stopped: Promise<void> | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #active = 0;
+  #idle: (() => void) | undefined;
+
+  constructor(ports: RegistryPorts) {
+    this.#onStopped = ports.onStopped ?? (() => {});
+    this.#services = createServices(ports, () => this.#draining);
+    this.#app = createApp();
+    wrapRequests(this.#app, this.#services);
+    registerSystemRoutes(this.#app, this.#services);
+    registerPackageRoutes(this.#app, this.#services);
+    registerChangeRoutes(this.#app, this.#services);
+    registerAccountRoutes(this.#app, this.#services);
+    answerUnknown(this.#app, this.#services);
+    this.#app.onError((error, context) => problemAnswer(this.#services, context, error));
+  }
+
+  async fetch(request: Request, connection?: Connection): Promise<Response> {
+    this.#active += 1;
+    try {
+      return await this.#app.fetch(request, connection === undefined ? {} : { connection });
+    } finally {
+      this.#active -= 1;
+      if (this.#active === 0) this.#idle?.();
+    }
+  }
+
+  readNow(request: ReadRequest): ReadAnswer | undefined {
+    // With credentials in the request, they are checked even where reading is public: a wrong token is told.
+    if (!this.#services.settings.readPublic || request.headers.authorization !== undefined) return undefined;
+    const answer = this.#services.reads.peek(request.path, request.headers);
+    if (answer !== undefined) this.#services.metrics.read(answer.status);
+    return answer;
+  }
+
+  async read(request: ReadRequest): Promise<ReadAnswer | undefined> {
+    if (!Reads.owns(request.path)) return undefined;
+    const { reads, metrics, downloads } = this.#services;
+    try {
+      await this.#authorizeRead(request);
+      const answer = await reads.answer(request.path, request.headers);
+      metrics.read(answer.status);
+      const blob = downloadedBlob(request.path, answer, request.method);
+      if (blob !== undefined) {
+        downloads.add(blob);
+        metrics.download();
+      }
+      return answer;
+    } catch (error) {
+      metrics.read(problemOf(error, "").status);
+      throw error;
+    }
+  }
+
+  async #authorizeRead(request: ReadRequest): Promise<void> {
+    const { settings, authentication } = this.#services;
+    const url = { url: `http://server.invalid/${request.path}` };
+    const principal = await authentication.principal(request.headers.authorization, url, request.connection ?? {});
+    if (settings.readPublic) return;
+    if (principal === undefined) {
+      throw new RegistryError({
+        code: "AUTHENTICATION_REQUIRED",
+        message: `Cannot read "/${request.path.slice(0, 200)}" without credentials`,
+      });
+    }
+    requireScope(principal, "read");
+  }
+
+  problem(error: unknown): {
+    readonly status: number;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: string;
+  } {
+    const problem = problemOf(error, randomId());
+    if (!isExpected(error))
+      this.#services.log("error", "a read failed", { traceId: problem.traceId, error: String(error) });
+    return { status: problem.status, headers: problemHeaders(problem), body: JSON.stringify(problem) };
+  }
+
+  async start(): Promise<void> {
+    const { blobs, index } = this.#services;
+    await blobs.recover();
+    // Publications that were committed and not yet rendered when the last process ended.
+    await index.save();
+    this.#timer = setInterval(() => {
+      this.#flush().catch((error: unknown) =>
+        this.#services.log("error", "a background flush failed", { error: String(error) }),
+      );
+    }, FLUSH_INTERVAL_MS);
+    (this.#timer as { unref?: () => void }).unref?.();
+  }
+
+  async #flush(): Promise<void> {
+    await this.#services.downloads.flush();
+    await this.#services.authentication.flushUses();
+    await this.#services.index.save();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    this.#draining = true;
+    clearInterval(this.#timer);
+    if (this.#active > 0) {
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
+    }
+    await this.#flush();
+    await this.#services.metadata.close();
+    this.#onStopped();
+  }
+
+  async rebuildIndex(): Promise<number> {
+    return this.#services.index.rebuild();
+  }
+}
+
+/**
+ * Builds a registry from its ports.
+ *
+ * @example
+ * ```ts
+ * const registry = createRegistry(createMemoryPorts());
+ * await registry.start();
+ * const answer = await registry.fetch(new Request("http://localhost/api/v1/health"));
+ * ```
+ */
+export function createRegistry(ports: RegistryPorts): Registry {
+  return new PortRegistry(ports);
+}

@@ -1,0 +1,37 @@
+/** How a registry behaves; `lading-registry --help` explains each with its default. */
+export interface RegistrySettings {
+  /** Shown to people. */
+  readonly name: string;
+  /** Version of the server's release. */
+  readonly version: string;
+  /** `development` is marked as such to every client. */
+  readonly mode: "development" | "production";
+  /** Base URL of links, without trailing slash; absent: the origin of each request. */
+  readonly publicUrl?: string;
+  readonly signatures: "required" | "optional";
+  /** Whether people may create their own accounts. */
+  readonly registration: "open" | "closed";
+  /** Whether index, blobs and package pages are readable without credentials. */
+  readonly readPublic: boolean;
+  /** `false` lets everybody publish, as the account `anonymous`. */
+  readonly writeRequiresAuth: boolean;
+  /** Largest package file, in bytes. */
+  readonly packageBytes: number;
+  /** Signs session tokens; at least 32 bytes. */
+  readonly jwtSecret: Uint8Array;
+  /** Names that nobody may publish, in canonical form. */
+  readonly reservedNames: readonly string[];
+  /** Believe `X-Forwarded-For` and `X-Forwarded-Proto` of the peer. */
+  readonly trustProxy: boolean;
+  /** API requests that one address may make in a minute; 0: no limit. */
+  readonly requestsPerMinute: number;
+  /** Log-ins and registrations that one address may try in a minute; 0: no limit. */
+  readonly loginsPerMinute: number;
+  /** Memory for rendered index documents, in bytes. */
+  readonly indexMemoryBytes: number;
+}
+
+/** Bytes of UTF-8 text. */
+export function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}

@@ -1,0 +1,70 @@
+import {
+  SigningError,
+  createTrustPolicy,
+  decodeEnvelope,
+  fingerprint,
+  formatPublicKey,
+  parsePublicKey,
+  portableVerifier,
+  statementFacts,
+  verifyEnvelope,
+  type Verifier,
+} from "@lading/signing";
+import type { StatementSubject, StatementVerdict, StatementVerifier } from "./ports.ts";
+import type { KeyRecord } from "./records.ts";
+import { RegistryError } from "./registry-error.ts";
+
+function refused(subject: StatementSubject, reason: string, problem: string): RegistryError {
+  return new RegistryError({
+    code: "STATEMENT_REFUSED",
+    message: `Cannot publish "${subject.name}" ${subject.version}: its statement is refused, ${problem}`,
+    hint: "Sign the file that you publish, with a key that is registered with your account",
+    reason,
+  });
+}
+
+function assertSubject(envelope: Uint8Array, subject: StatementSubject): readonly string[] {
+  const decoded = decodeEnvelope(envelope);
+  const facts = statementFacts(decoded.statement);
+  const keys = ["name", "version", "kind", "target", "blob", "tree", "manifestDigest"] as const;
+  const different = keys.find((key) => facts[key] !== subject[key]);
+  if (different !== undefined) {
+    const problem = `its ${different} is "${facts[different]}", the package's is "${subject[different]}"`;
+    throw refused(subject, "SIGNATURE_SUBJECT_MISMATCH", problem);
+  }
+  return decoded.envelope.signatures.map(({ keyid }) => `ed25519:${keyid}`);
+}
+
+/** The {@link StatementVerifier} over `@lading/signing`; `verifier` may be a faster one than the portable default. */
+export class SigningStatementVerifier implements StatementVerifier {
+  readonly #verifier: Verifier;
+
+  constructor(verifier: Verifier = portableVerifier) {
+    this.#verifier = verifier;
+  }
+
+  async verify(envelope: Uint8Array, subject: StatementSubject, keys: readonly KeyRecord[]): Promise<StatementVerdict> {
+    const policy = createTrustPolicy(keys.map(({ pem }) => ({ publicKey: parsePublicKey(pem).publicKey })));
+    const verdict = verifyEnvelope(envelope, { policy, expect: { ...subject }, verifier: this.#verifier });
+    if (verdict.ok) return { signers: verdict.signers, verified: true };
+    if (verdict.code !== "SIGNATURE_KEY_UNKNOWN") throw refused(subject, verdict.code, verdict.reason);
+    // Nobody the server knows signed it: whether that will do is policy, but it must speak of this package.
+    return { signers: assertSubject(envelope, subject), verified: false };
+  }
+
+  async readPublicKey(text: string): Promise<{ readonly fingerprint: string; readonly pem: string }> {
+    try {
+      const { publicKey } = parsePublicKey(text);
+      return { fingerprint: fingerprint(publicKey), pem: formatPublicKey(publicKey) };
+    } catch (cause) {
+      if (!(cause instanceof SigningError)) throw cause;
+      throw new RegistryError({
+        code: "KEY_REFUSED",
+        message: `Cannot register the key: ${cause.message}`,
+        hint: "Send the public half, the .pub file that keygen wrote",
+        reason: cause.code,
+        cause,
+      });
+    }
+  }
+}
