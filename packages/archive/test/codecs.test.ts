@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import {
   ArchiveError,
   decodePath,
@@ -17,6 +17,7 @@ import { importForeignArchive, inspectPackage, judgeArchive, packDirectory } fro
 import { buildZip, sampleRecord, storedZstdFrame } from "@lading/archive/testing";
 import { Xxh32 } from "../src/lib/xxh32.ts";
 
+vi.setConfig({ testTimeout: 60_000 });
 const folder = mkdtempSync(join(tmpdir(), "lading-codecs-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const utf8 = new TextEncoder();

@@ -1,11 +1,12 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { ARCHIVE_ERRORS } from "@lading/archive";
 import { importForeignArchive, judgeArchive } from "@lading/archive/node";
 import { buildTar, buildZip, hostileArchives, paxMember, storedZstdFrame } from "@lading/archive/testing";
 
+vi.setConfig({ testTimeout: 60_000 });
 const folder = mkdtempSync(join(tmpdir(), "lading-hostile-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const write = (name: string, bytes: Uint8Array): string => {
