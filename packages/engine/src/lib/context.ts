@@ -89,9 +89,14 @@ export function createContext(input: ContextInput): EngineContext {
   });
   const store = once(async () => {
     const { openStore } = await import("@lading/installer");
-    return openStore(path.join(directories.data, "store", "v1"));
+    return openStore(storeDirectory(context));
   });
   return context;
+}
+
+/** Directory of the content store. */
+export function storeDirectory({ directories }: Pick<EngineContext, "directories">): string {
+  return path.join(directories.data, "store", "v1");
 }
 
 /** Directory of index documents and downloads. */

@@ -15,8 +15,9 @@ import type {
   PlannedPackage,
   Store,
 } from "@lading/installer";
+import type { InstallInputs } from "@lading/installer/state";
 import type { RegistryClient } from "@lading/registry-client";
-import { cacheDirectory, counted, step, storeLimit, type EngineContext } from "./context.ts";
+import { cacheDirectory, counted, step, storeDirectory, storeLimit, type EngineContext } from "./context.ts";
 import { EngineError } from "./engine-error.ts";
 import { collectLocalPackages } from "./local-packages.ts";
 import { packGitSource } from "./local-artefact.ts";
@@ -41,6 +42,8 @@ export interface InstallInput {
 
 /** What an installation came to. */
 export interface InstallOutcome {
+  /** Whether the environment was already what is asked for, so that nothing was done. */
+  readonly upToDate: boolean;
   readonly result: InstallResult;
   readonly packages: number;
   readonly downloaded: number;
@@ -74,6 +77,9 @@ export async function installLock(
   lock: Lockfile,
   input: InstallInput,
 ): Promise<InstallOutcome> {
+  const state = await installState(context, project, input);
+  const known = input.verify === "full" ? undefined : await upToDate(state);
+  if (known !== undefined) return known;
   const { planInstall, installGeneration } = await import("@lading/installer");
   const store = await context.store();
   const plan = planInstall(lock, {
@@ -109,7 +115,39 @@ export async function installLock(
     (done) => installedMessage(done),
   );
   await collectGarbage(context, store);
-  return { result, packages: plan.packages.length, skipped: plan.skipped, ...fetched };
+  const { writeInstallState } = await import("@lading/installer/state");
+  writeInstallState(state);
+  return { upToDate: false, result, packages: plan.packages.length, skipped: plan.skipped, ...fetched };
+}
+
+/** Everything that decides what is installed: the files and, as one text, the settings. */
+async function installState(context: EngineContext, project: Project, input: InstallInput): Promise<InstallInputs> {
+  const requirement = await signatureRequirement(context, undefined, project);
+  const { reason: _, verify: __, ...settings } = input;
+  return {
+    environment: environmentOf(context, project),
+    files: [project.lockFile, project.rootFile.path, ...project.members.map(({ path: file }) => file)],
+    settings: JSON.stringify([settings, requirement, context.profile.install, await linkSetting(context)]),
+    store: storeDirectory(context),
+  };
+}
+
+async function upToDate(state: InstallInputs): Promise<InstallOutcome | undefined> {
+  const { checkInstallState } = await import("@lading/installer/state");
+  if (!checkInstallState(state).fresh) return undefined;
+  const { current } = await import("@lading/installer");
+  const generation = current(state.environment);
+  if (generation === undefined) return undefined;
+  const nothing = { added: [], removed: [], changed: [], files: 0, durationMs: 0, cleanup: Promise.resolve() };
+  return {
+    upToDate: true,
+    result: { generation, previous: generation.number, ...nothing },
+    packages: generation.packages.length,
+    downloaded: 0,
+    downloadedBytes: 0,
+    verified: 0,
+    skipped: [],
+  };
 }
 
 function installedMessage({ added, removed, changed, generation }: InstallResult): string {

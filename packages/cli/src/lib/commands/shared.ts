@@ -127,7 +127,8 @@ export function lockLine({ lock, changed, fresh, changes }: LockOutcome, dryRun:
 }
 
 /** What an installation came to, in one line. */
-export function installLine({ packages, downloaded, verified, result }: InstallOutcome): string {
+export function installLine({ packages, downloaded, verified, result, upToDate }: InstallOutcome): string {
+  if (upToDate) return `Everything is installed: ${count(packages, "package")}, generation ${result.generation.number}`;
   const parts = [
     `${downloaded} downloaded`,
     `${verified} signatures verified`,
@@ -144,6 +145,7 @@ export function summaryData(lock: LockOutcome, install: InstallOutcome | undefin
       ? {}
       : {
           install: {
+            upToDate: install.upToDate,
             packages: install.packages,
             downloaded: install.downloaded,
             downloadedBytes: install.downloadedBytes,

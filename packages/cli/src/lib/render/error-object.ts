@@ -4,9 +4,12 @@ import { diagnosticsOf } from "./error.ts";
 /** An error as `{"error": {...}}` in the asked format; the same facts that text shows. */
 export async function renderErrorObject(error: LadingError, format: "json" | "yaml" | "ndjson"): Promise<string> {
   const diagnostics = diagnosticsOf(error);
+  const { details, ...facts } = error.toJSON();
+  const { diagnostics: _, ...others } = details ?? {};
   const value = {
     error: {
-      ...error.toJSON(),
+      ...facts,
+      ...(Object.keys(others).length === 0 ? {} : { details: others }),
       ...(diagnostics.length === 0 ? {} : { diagnostics }),
       exitCode: EXIT_CODES[error.category],
     },

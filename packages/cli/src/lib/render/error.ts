@@ -31,8 +31,10 @@ export function renderError(
 ): string[] {
   const { style, readSource } = options;
   const diagnostics = diagnosticsOf(error);
+  // A manifest's error repeats its first mistake, which is shown below with its place.
+  const repeated = diagnostics[0] !== undefined && error.message.startsWith(diagnostics[0].message);
   return [
-    headline(error.code, error.message, "error", style),
+    ...(repeated ? [] : [headline(error.code, error.message, "error", style)]),
     ...(diagnostics.length === 0 && error.location !== undefined ? excerpt(error.location, style, readSource) : []),
     ...diagnostics.flatMap((diagnostic) => renderDiagnostic(diagnostic, style, readSource)),
     ...explanationLines(error),

@@ -11,6 +11,7 @@ import type { EngineContext } from "../context.ts";
 import { exists } from "../files.ts";
 import { recordOf } from "../local-artefact.ts";
 import { readRegistries } from "../registries.ts";
+import { collectRules } from "./pack.ts";
 import { collectLocalPackages } from "../local-packages.ts";
 import { readLock, satisfiesMembers } from "../lock-file.ts";
 import { chooseMembers, loadProject, type Member, type MemberChoice, type Project } from "../project.ts";
@@ -147,14 +148,11 @@ async function readmeProblems(member: Member): Promise<Diagnostic[]> {
 /** What packing and publishing would refuse. */
 async function packageProblems(project: Project, member: Member, context: EngineContext): Promise<Diagnostic[]> {
   const { collectFiles } = await import("@lading/archive/node");
-  const { include, exclude, executables, publish } = member.manifest.package!;
+  const { executables, publish } = member.manifest.package!;
   const problems: Diagnostic[] = [];
   try {
     const files = await collectFiles(member.directory, {
-      include,
-      exclude,
-      ignore: [...context.profile.ignore],
-      manifestFile: path.basename(member.path),
+      ...collectRules({ project, member }, context),
       onEvent: context.onEvent,
     });
     const paths = new Set(files.map((file) => file.path));

@@ -75,7 +75,7 @@ export async function packMember(
   context: EngineContext,
 ): Promise<PackedPackage> {
   const { collectFiles, packDirectory } = await import("@lading/archive/node");
-  const { name, version, include, exclude } = member.manifest.package!;
+  const { name, version } = member.manifest.package!;
   const kind = input.kind ?? context.profile.package.defaultKind;
   const target = input.target ?? (kind === "source" ? "source" : "any");
   const format = formatOf(context.profile.package[kind], input.compress);
@@ -90,10 +90,7 @@ export async function packMember(
     versionOf: (wanted) => versionInProject(project, wanted),
   });
   const files = await collectFiles(member.directory, {
-    include,
-    exclude: [...exclude, ...outputPatterns(member, directory)],
-    ignore: [...context.profile.ignore, ...nestedMembers(project, member)],
-    manifestFile: record.manifestFile,
+    ...collectRules({ project, member, directory }, context),
     onEvent: context.onEvent,
     signal: context.signal,
   });
@@ -130,17 +127,26 @@ function outputDirectory(member: Member, input: PackInput, context: EngineContex
   );
 }
 
-function outputPatterns(member: Member, directory: string): string[] {
-  const relative = path.relative(member.directory, directory).split(path.sep).join("/");
-  return relative === "" || relative.startsWith("..") ? [] : [`/${relative}/`];
+/** Which files of a member go into its package; also what `check` looks at. */
+export function collectRules(
+  { project, member, directory }: { readonly project: Project; readonly member: Member; readonly directory?: string },
+  { profile }: EngineContext,
+): { include: readonly string[]; exclude: string[]; ignore: string[]; manifestFile: string } {
+  const { include, exclude } = member.manifest.package!;
+  const output = directory ?? path.join(member.directory, profile.package.outputDirectory);
+  return {
+    include,
+    // Without a slash at its end: what is installed is a link.
+    exclude: [...exclude, `/${profile.install.directory}`, ...below(member, output)],
+    // Packages inside this one's directory are packages of their own.
+    ignore: [...profile.ignore, ...project.members.flatMap((other) => below(member, other.directory))],
+    manifestFile: path.basename(member.path),
+  };
 }
 
-/** Packages inside this one's directory are packages of their own. */
-function nestedMembers(project: Project, member: Member): string[] {
-  return project.members.flatMap(({ directory }) => {
-    const relative = path.relative(member.directory, directory).split(path.sep).join("/");
-    return relative === "" || relative.startsWith("..") ? [] : [`/${relative}/`];
-  });
+function below(member: Member, directory: string): string[] {
+  const relative = path.relative(member.directory, directory).split(path.sep).join("/");
+  return relative === "" || relative.startsWith("..") ? [] : [`/${relative}/`];
 }
 
 function versionInProject(project: Project, name: string): string | undefined {

@@ -1,0 +1,242 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { PROFILE_COMMANDS, profiles } from "@lading/core-manifest";
+import { CLI_ERRORS, CLI_VERSION, createCli } from "../src/index.ts";
+import { parseArguments } from "../src/lib/parse.ts";
+import { editDistance, matchRoute, ownRoutes, ROUTES } from "../src/lib/router.ts";
+import { routesOf, translateFlags } from "../src/lib/spelling.ts";
+import { GLOBAL_FLAGS } from "../src/lib/global-flags.ts";
+import { runCli } from "./harness.ts";
+
+const commands = Promise.all(
+  Object.entries(ROUTES).map(async ([words, entry]) => ({ words, command: (await entry.load()).command })),
+);
+
+describe("createCli()", () => {
+  it("prints the version of its package", async () => {
+    const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+      version: string;
+    };
+    expect(CLI_VERSION).toBe(version);
+    expect(await runCli(["--version"], { bin: "lading" })).toEqual({
+      code: 0,
+      stdout: `lading ${version}\n`,
+      stderr: "",
+    });
+    expect((await runCli(["-V"])).stdout).toBe(`lading ${version}\n`);
+  });
+
+  it("shows every command in its help, on standard output", async () => {
+    const { code, stdout } = await runCli(["--help"]);
+    expect(code).toBe(0);
+    for (const { words, hidden } of ownRoutes()) if (!hidden) expect(stdout).toContain(`  ${words} `);
+  });
+
+  it("answers no command at all with help on standard error and exit code 2", async () => {
+    const { code, stdout, stderr } = await runCli([]);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toContain("Usage  lading");
+  });
+
+  it("shows summary, flags and an example of every command", async () => {
+    for (const { words } of ownRoutes()) {
+      const { code, stdout } = await runCli([...words.split(" "), "--help"]);
+      expect([words, code]).toEqual([words, 0]);
+      expect(stdout).toContain(`\nExamples\n  lading ${words}`);
+      expect(stdout).toContain("--format WHICH");
+    }
+  });
+
+  it("refuses a bin that the profile does not have", async () => {
+    const { code, stderr } = await runCli(["lock"], { bin: "nothing" });
+    expect(code).toBe(2);
+    expect(stderr).toContain("CLI_BIN_UNKNOWN");
+  });
+
+  it("suggests the command that was probably meant", async () => {
+    expect((await runCli(["instal"])).stderr).toBe(
+      'error[CLI_COMMAND_UNKNOWN]: Cannot run "instal": lading has no such command\nhelp: Did you mean "lading install"?\n',
+    );
+    expect((await runCli(["registry", "lsit"])).stderr).toContain('Did you mean "lading registry list"');
+    expect((await runCli(["qqqqqqqqqq"])).stderr).toContain('Run "lading --help"');
+  });
+
+  it("shows the commands of a group", async () => {
+    const { code, stdout } = await runCli(["registry", "--help"]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("registry add");
+    expect(stdout).not.toContain("  install ");
+  });
+
+  it("ends an aborted command with an error", async () => {
+    const { code } = await runCli(["lock"], { signal: AbortSignal.abort(new Error("interrupted by SIGINT")) });
+    expect(code).not.toBe(0);
+  });
+
+  it("prints errors of the command line in the asked format", async () => {
+    const { stdout, stderr, code } = await runCli(["lock", "--bogus", "--json"]);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(JSON.parse(stderr)).toMatchObject({
+      error: { code: "CLI_FLAG_UNKNOWN", exitCode: 2, details: { flag: "--bogus" } },
+    });
+  });
+});
+
+describe("parseArguments()", () => {
+  it("reads every example of every command", async () => {
+    for (const { words, command } of await commands) {
+      for (const example of command.examples) {
+        const rest = example.slice(words === "build" ? "pack".length : words.length);
+        const argv = [...rest.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2]!);
+        await expect(parseArguments(command, argv), example).resolves.toBeDefined();
+      }
+    }
+  });
+
+  it.each([
+    [["--bogus"], "CLI_FLAG_UNKNOWN", "--bogus"],
+    [["--verfy"], "CLI_FLAG_UNKNOWN", "--verfy"],
+    [["-x"], "CLI_FLAG_UNKNOWN", "-x"],
+    [["--verify"], "CLI_FLAG_INVALID", "its value is missing"],
+    [["--verify", "sometimes"], "CLI_FLAG_INVALID", 'allowed are "quick", "full"'],
+    [["--format", "xml"], "CLI_FLAG_INVALID", '"yaml"'],
+    [["--profile", "a", "--profile", "b"], "CLI_FLAG_INVALID", "takes one value"],
+  ])("install %j is refused with %s", async (argv, code, part) => {
+    const { command } = await ROUTES["install"]!.load();
+    await expect(parseArguments(command, argv)).rejects.toMatchObject({ code, message: expect.stringContaining(part) });
+  });
+
+  it("refuses missing, additional and malformed arguments", async () => {
+    const { command: why } = await ROUTES["why"]!.load();
+    await expect(parseArguments(why, [])).rejects.toMatchObject({ code: "CLI_ARGUMENT_MISSING" });
+    await expect(parseArguments(why, ["a", "b"])).rejects.toMatchObject({ code: "CLI_ARGUMENT_UNEXPECTED" });
+    const { command: tree } = await ROUTES["tree"]!.load();
+    await expect(parseArguments(tree, ["--depth", "deep"])).rejects.toMatchObject({ code: "CLI_FLAG_INVALID" });
+  });
+
+  it("splits lists at commas, lets them repeat, and reads nothing after -- as a flag", async () => {
+    const { command } = await ROUTES["add"]!.load();
+    const { flags, args } = await parseArguments(command, [
+      "lib",
+      "--features",
+      "a,b",
+      "--features=c",
+      "--dev",
+      "--",
+      "--odd",
+    ]);
+    expect(flags).toMatchObject({ features: ["a", "b", "c"], dev: true, build: false, path: undefined });
+    expect(args).toEqual(["lib", "--odd"]);
+  });
+
+  it("throws nothing but its own errors, whatever it is given", async () => {
+    const all = await commands;
+    const word = fc.oneof(
+      fc.string({ maxLength: 12 }),
+      fc.constantFrom("--", "-", "--json", "--features", "-C", "-qv", "--dir=", "--=x"),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...all), fc.array(word, { maxLength: 6 }), async ({ command }, argv) => {
+        const outcome = await parseArguments(command, argv).then(
+          () => "parsed",
+          (error: unknown) => (error as { code?: string }).code ?? String(error),
+        );
+        expect(["parsed", ...Object.keys(CLI_ERRORS)]).toContain(outcome);
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+describe("matchRoute()", () => {
+  it("takes the longest words that fit", () => {
+    const routes = ownRoutes();
+    expect(matchRoute(routes, ["registry", "add", "x"])).toMatchObject({
+      type: "route",
+      route: { words: "registry add" },
+      rest: ["x"],
+    });
+    expect(matchRoute(routes, ["registry"])).toMatchObject({ type: "group" });
+    expect(matchRoute(routes, ["config", "gte"])).toMatchObject({
+      type: "unknown",
+      suggestions: ["config get", "config set"],
+    });
+  });
+
+  it("editDistance() is a metric that counts a swap once", () => {
+    expect(editDistance("serach", "search")).toBe(1);
+    fc.assert(
+      fc.property(fc.string({ maxLength: 8 }), fc.string({ maxLength: 8 }), (left, right) => {
+        expect(editDistance(left, right)).toBe(editDistance(right, left));
+        expect(editDistance(left, right) === 0).toBe(left === right);
+      }),
+    );
+  });
+});
+
+describe("spellings of profiles", () => {
+  it("name commands that exist, and flags that those commands have", async () => {
+    const own = new Map((await commands).map(({ words, command }) => [words, command]));
+    for (const profile of Object.values(profiles)) {
+      for (const { command, spelling, flags = {}, defaults = {} } of profile.bins.flatMap((bin) => bin.commands)) {
+        const known = { ...GLOBAL_FLAGS, ...own.get(command)?.flags };
+        expect(own.has(command), `${profile.id}: ${spelling}`).toBe(true);
+        for (const flag of [...Object.values(flags), ...Object.keys(defaults)]) {
+          expect(Object.keys(known), `${profile.id}: ${spelling} --${flag}`).toContain(flag);
+        }
+      }
+    }
+  });
+
+  it("profiles may spell every command but hidden ones", () => {
+    const visible = Object.entries(ROUTES).filter(([, entry]) => entry.hidden !== true);
+    expect(visible.map(([words]) => words).toSorted()).toEqual([...PROFILE_COMMANDS].toSorted());
+  });
+
+  it("win over Lading's own words, with their flags and summaries", () => {
+    const routes = routesOf(profiles.vitte.bins[0]!);
+    expect(routes.find(({ words }) => words === "registry list")).toMatchObject({ command: "search" });
+    const build = routes.find(({ words }) => words === "packager build")!;
+    expect(translateFlags(["--out", "t/", "--out=u", "--", "--out"], build, profiles.vitte)).toEqual([
+      "--output",
+      "t/",
+      "--output=u",
+      "--",
+      "--out",
+    ]);
+  });
+
+  it("translate a host's flag", () => {
+    const install = routesOf(profiles.revitpy.bins[0]!).find(({ words }) => words === "install")!;
+    expect(translateFlags(["x", "--revit-version", "2025"], install, profiles.revitpy)).toEqual([
+      "x",
+      "--host",
+      "revit=2025",
+    ]);
+    expect(translateFlags(["--revit-version=2025"], install, profiles.revitpy)).toEqual(["--host", "revit=2025"]);
+  });
+
+  it("show in help as they are typed", async () => {
+    const { stdout } = await runCli(["packager", "build", "--help"], { profile: "vitte" });
+    expect(stdout).toContain("Usage  vitte packager build");
+    expect(stdout).toContain("--out DIR");
+  });
+
+  it("load a profile only when it is needed", async () => {
+    let loaded = 0;
+    const cli = createCli(
+      () => {
+        loaded += 1;
+        return profiles.lading;
+      },
+      { bin: "lading", title: "t", ownCommands: true },
+    );
+    const silent = { write() {} };
+    const io = { stdout: silent, stderr: silent, stdin: process.stdin, env: {}, cwd: "/" };
+    await cli.run(["--help"], io);
+    await cli.run(["add", "--help"], io);
+    await cli.run(["--version"], io);
+    expect(loaded).toBe(0);
+  });
+});
