@@ -20,6 +20,9 @@ const SCHEMA = `
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
+// A package that is not yet in the index when the process dies is found again by the next one that stores it.
+const FLUSH_AFTER_MS = 250;
+
 /** A package and its files, as they are put into the index. */
 export interface IndexedPackage {
   readonly package: StoredPackage;
@@ -36,7 +39,7 @@ type Row = Record<string, string | number>;
 export class StoreIndex {
   readonly #database: DatabaseSync;
   readonly #pending = new Map<Digest, IndexedPackage>();
-  #flushTimer: NodeJS.Immediate | undefined;
+  #flushTimer: NodeJS.Timeout | undefined;
   readonly #byTree: StatementSync;
   readonly #byBlob: StatementSync;
   readonly #filesOf: StatementSync;
@@ -54,12 +57,12 @@ export class StoreIndex {
 
   add(entry: IndexedPackage): void {
     this.#pending.set(entry.package.tree, entry);
-    this.#flushTimer ??= setImmediate(() => this.flush());
+    this.#flushTimer ??= setTimeout(() => this.flush(), FLUSH_AFTER_MS);
   }
 
   /** Writes what is pending, in one transaction. */
   flush(): void {
-    clearImmediate(this.#flushTimer);
+    clearTimeout(this.#flushTimer);
     this.#flushTimer = undefined;
     if (this.#pending.size === 0) return;
     exclusively(this.#database, "record stored packages", () => {

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -95,7 +96,7 @@ class DirectoryStore implements Store {
       this.#index.add({ package: stored, files: kept });
       return stored;
     } finally {
-      await rm(temporary, { recursive: true, force: true });
+      removeTemporary(temporary);
     }
   }
 
@@ -260,6 +261,16 @@ class DirectoryStore implements Store {
 export function treePath(store: string, tree: Digest): string {
   const hex = digestHex(tree);
   return join(store, "trees", hex.slice(0, 2), hex);
+}
+
+// Empty after success, which is the case that has to be quick.
+function removeTemporary(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch (error) {
+    if (!["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
 
 function absent(tree: Digest): never {
