@@ -20,7 +20,7 @@ export async function publishSeries(series: {
       `[package]\nname = "${name}"\nversion = "1.0.${patch}"\ndescription = "A tool of the benchmark"\nlicense = "MIT"\n\n[dependencies]\nbench-core = "^1.0.0"\nbench-util = "^2.1.0"\n`,
     );
     writeFileSync(join(directory, "index.txt"), `release ${patch}\n`);
-    const env = { HOME: series.directory, PATH: process.env["PATH"], LADING_REGISTRY_TOKEN: token };
+    const env = { HOME: series.directory, PATH: process.env["PATH"], LADING_TOKEN: token };
     const context = createContext({ profile: builtinProfile("lading"), cwd: directory, env, registry: url });
     const [packed] = await pack({}, context);
     await publish({ file: packed!.path, wait: false }, context);

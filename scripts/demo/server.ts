@@ -19,7 +19,17 @@ export interface DemoRegistry {
 export async function startRegistry(data: string, options: { port?: number } = {}): Promise<DemoRegistry> {
   const child = spawn(
     process.execPath,
-    ["-C", "@lading/source", join(root, "apps/registry/src/main.ts"), "--data", data, "--host", "127.0.0.1", "--port", String(options.port ?? 0)],
+    [
+      "-C",
+      "@lading/source",
+      join(root, "apps/registry/src/main.ts"),
+      "--data",
+      data,
+      "--host",
+      "127.0.0.1",
+      "--port",
+      String(options.port ?? 0),
+    ],
     { stdio: ["ignore", "pipe", "pipe"], env: serverEnvironment() },
   );
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
@@ -53,6 +63,8 @@ async function listening(child: ChildProcess): Promise<string> {
     };
     createInterface({ input: child.stdout! }).on("line", look);
     createInterface({ input: child.stderr! }).on("line", look);
-    child.once("exit", (code) => reject(new Error(`The registry ended with ${code} before it listened:\n${output.join("\n")}`)));
+    child.once("exit", (code) =>
+      reject(new Error(`The registry ended with ${code} before it listened:\n${output.join("\n")}`)),
+    );
   });
 }
