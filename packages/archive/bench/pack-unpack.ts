@@ -48,7 +48,9 @@ try {
     await time("pack lading gzip", () =>
       packDirectory({ directory: root, files, record, output: at("g"), codec: "gzip" }),
     );
-    await time("pack tar -czf", () => execFileSync("tar", ["-czf", at("t"), "-C", root, ...list]));
+    await time("pack tar -czf", () =>
+      execFileSync("tar", ["--hard-dereference", "-czf", at("t"), "-C", root, ...list]),
+    );
     if (nodeTar !== undefined)
       await time("pack node-tar", () => nodeTar.create({ gzip: true, portable: true, file: at("n"), cwd: root }, list));
     await time("unpack lading zstd", (out) => unpackPackage({ source: at("z"), destination: out }));

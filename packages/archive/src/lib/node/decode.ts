@@ -22,11 +22,11 @@ import {
 } from "../gzip-frame.ts";
 import type { ArchiveLimits } from "../limits.ts";
 import { LZ4_BLOCK_BYTES, LZ4_HEADER_BYTES, lz4Invalid, readLz4BlockSize, readLz4Header } from "../lz4-frame.ts";
+import { decodeLz4Block } from "../lz4-block.ts";
 import { Xxh32 } from "../xxh32.ts";
 import { ZstdFrameWalker, type ZstdFrameHeader } from "../zstd-frame.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import type { DecodeBudget } from "./decode-budget.ts";
-import { loadLz4 } from "./lz4.ts";
 
 /** What a decoder may do, and what it demands. */
 export interface DecodeOptions {
@@ -259,7 +259,6 @@ async function skipGzipHeader(input: ByteQueue, policy: GzipHeaderPolicy): Promi
 }
 
 async function* decodeLz4(stored: AsyncIterable<Uint8Array>, options: DecodeOptions): AsyncGenerator<Uint8Array> {
-  const lz4 = await loadLz4();
   const input = new ByteQueue(stored);
   const contentBytes = readLz4Header(await input.need(LZ4_HEADER_BYTES));
   if (contentBytes > options.limits.totalBytes) throw tooLarge(contentBytes, options.limits);
@@ -273,7 +272,7 @@ async function* decodeLz4(stored: AsyncIterable<Uint8Array>, options: DecodeOpti
       const packed = await input.need(block.bytes);
       // Every block but the last is full: one content has one division into blocks.
       const expected = Math.min(left, LZ4_BLOCK_BYTES);
-      const plain = block.stored ? packed : await inflateBlock(lz4.decompressBlock(packed, expected));
+      const plain = block.stored ? packed : decodeLz4Block(packed, expected);
       if (plain.length !== expected || expected === 0)
         throw lz4Invalid(`a block holds ${plain.length} bytes, expected ${expected}`);
       left -= plain.length;
@@ -285,14 +284,6 @@ async function* decodeLz4(stored: AsyncIterable<Uint8Array>, options: DecodeOpti
     if ((await input.more()) || input.peek().length > 0) throw trailing("LZ4 frame");
   } finally {
     release?.();
-  }
-}
-
-async function inflateBlock(block: Promise<Uint8Array>): Promise<Uint8Array> {
-  try {
-    return await block;
-  } catch (cause) {
-    throw lz4Invalid("a block is damaged", cause);
   }
 }
 

@@ -111,18 +111,19 @@ async function* encodeLz4(plain: Iterable<Uint8Array>, plainBytes: number): Asyn
   const lz4 = await loadLz4();
   const checksum = new Xxh32();
   yield encodeLz4Header(plainBytes);
-  for (const block of inPiecesOf(plain, LZ4_BLOCK_BYTES)) {
+  for (const block of inPiecesOf(plain, LZ4_BLOCK_BYTES, true)) {
     checksum.update(block);
     const packed = await lz4.compressBlock(block);
     const stored = packed.length >= block.length;
     yield encodeLz4BlockSize(stored ? block.length : packed.length, stored);
-    yield stored ? block : packed;
+    // Copied, because the next block overwrites it.
+    yield stored ? block.slice() : packed;
   }
   yield encodeLz4End(checksum.digest());
 }
 
-/** The same bytes in fresh pieces of exactly `size`, only the last one shorter. */
-function* inPiecesOf(chunks: Iterable<Uint8Array>, size: number): Generator<Uint8Array> {
+/** The same bytes in pieces of exactly `size`, only the last one shorter; fresh ones, or one that is used again. */
+function* inPiecesOf(chunks: Iterable<Uint8Array>, size: number, reuse = false): Generator<Uint8Array> {
   let piece = new Uint8Array(size);
   let filled = 0;
   for (const chunk of chunks) {
@@ -133,7 +134,7 @@ function* inPiecesOf(chunks: Iterable<Uint8Array>, size: number): Generator<Uint
       at += taken.length;
       if (filled === size) {
         yield piece;
-        piece = new Uint8Array(size);
+        if (!reuse) piece = new Uint8Array(size);
         filled = 0;
       }
     }

@@ -1,15 +1,12 @@
 import { ArchiveError } from "../archive-error.ts";
 
-/** Raw LZ4 blocks; frames are made and read by this package itself, in bounded memory. */
+/** Compresses raw LZ4 blocks; frames are made, and everything is read, by this package itself. */
 export interface Lz4 {
   compressBlock(plain: Uint8Array): Promise<Uint8Array>;
-  /** @throws where the block is damaged or longer than `maxBytes` */
-  decompressBlock(packed: Uint8Array, maxBytes: number): Promise<Uint8Array>;
 }
 
 interface Lz4Napi {
   compress(data: Uint8Array): Promise<Uint8Array>;
-  uncompress(data: Uint8Array): Promise<Uint8Array>;
 }
 
 /** How lz4-napi is found; tests give one that fails. */
@@ -39,13 +36,5 @@ export async function loadLz4(importLz4: ImportLz4 = importInstalled): Promise<L
       cause,
     });
   }
-  return {
-    compressBlock: async (plain) => (await native.compress(plain)).subarray(LENGTH_BYTES),
-    decompressBlock: async (packed, maxBytes) => {
-      const prefixed = new Uint8Array(LENGTH_BYTES + packed.length);
-      new DataView(prefixed.buffer).setUint32(0, maxBytes, true);
-      prefixed.set(packed, LENGTH_BYTES);
-      return native.uncompress(prefixed);
-    },
-  };
+  return { compressBlock: async (plain) => (await native.compress(plain)).subarray(LENGTH_BYTES) };
 }
