@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { createCli } from "@lading/cli";
 
-const cli = createCli(async () => (await import("@lading/core-manifest")).builtinProfile("lading"), {
+const cli = createCli(async () => (await import("@lading/core-manifest/profiles")).builtinProfile("lading"), {
   bin: "lading",
   title: "Lading: a package manager and registry for any ecosystem",
   ownCommands: true,
