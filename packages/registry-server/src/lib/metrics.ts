@@ -15,12 +15,12 @@ export class Metrics {
   readonly #steps: Histogram<"step">;
   readonly #publications: Counter<"result">;
   readonly #downloads: Counter;
-  #reads = new Map<string, number>();
+  readonly #reads = new Map<string, number>();
 
   constructor(index: () => IndexStatistics) {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
-    const reads = this.#readCounts.bind(this);
+    const reads = (): ReadonlyMap<string, number> => this.#reads;
     this.#requests = new Counter({
       name: "lading_http_requests_total",
       help: "Answered requests, by method and status",
@@ -47,30 +47,30 @@ export class Metrics {
       registers,
     });
     this.#downloads = new Counter({ name: "lading_downloads_total", help: "Blobs sent from their start", registers });
-    new Counter({
-      name: "lading_reads_total",
-      help: "Answered reads of index and blobs, by status",
-      labelNames: ["status"],
-      registers,
-      collect() {
-        this.reset();
-        for (const [status, count] of reads()) this.inc({ status }, count);
-      },
-    });
-    for (const key of ["hits", "misses", "bytes"] as const) {
-      new Gauge({
-        name: `lading_index_memory_${key}`,
-        help: `Memory of rendered index documents: ${key}`,
-        registers,
+    const collected = [
+      new Counter({
+        name: "lading_reads_total",
+        help: "Answered reads of index and blobs, by status",
+        labelNames: ["status"],
+        registers: [],
         collect() {
-          this.set(index()[key]);
+          this.reset();
+          for (const [status, count] of reads()) this.inc({ status }, count);
         },
-      });
-    }
-  }
-
-  #readCounts(): ReadonlyMap<string, number> {
-    return this.#reads;
+      }),
+      ...(["hits", "misses", "bytes"] as const).map(
+        (key) =>
+          new Gauge({
+            name: `lading_index_memory_${key}`,
+            help: `Memory of rendered index documents: ${key}`,
+            registers: [],
+            collect() {
+              this.set(index()[key]);
+            },
+          }),
+      ),
+    ];
+    for (const metric of collected) this.#registry.registerMetric(metric as Counter);
   }
 
   /** One answered API request. */

@@ -205,6 +205,8 @@ export interface SearchQuery extends PageRequest {
   readonly text: string;
   readonly category?: string;
   readonly keyword?: string;
+  /** Leave out names that have no version yet. */
+  readonly publishedOnly: boolean;
   readonly sort: "relevance" | "downloads" | "updated" | "name";
 }
 

@@ -202,7 +202,7 @@ export async function readPublishForm(
   const reader = new PublishFormReader(options.blobs, options.packageBytes);
   const parts = connectParser(parser, reader);
   try {
-    await pipeline(Readable.fromWeb(request.body as Parameters<typeof Readable.fromWeb>[0]), parser);
+    await pipeline(Readable.fromWeb(request.body), parser);
     await parts();
     return reader.finish();
   } catch (error) {

@@ -55,6 +55,8 @@ export interface KeyRecord {
   readonly accountId: string;
   /** SPKI PEM. */
   readonly pem: string;
+  /** What its owner calls it. */
+  readonly name?: string;
   readonly created: number;
 }
 

@@ -54,8 +54,21 @@ const tokenView = z
 const createdToken = tokenView
   .extend({ token: z.string().openapi({ description: "Shown this once" }) })
   .openapi("CreatedToken");
-const keyBody = z.object({ key: z.string().min(1).max(8192).openapi({ description: "SPKI PEM" }) }).openapi("AddKey");
-const keyView = z.object({ fingerprint: z.string(), pem: z.string(), created: z.string() }).openapi("Key");
+const keyBody = z
+  .object({
+    public_key: z.string().min(1).max(8192).openapi({ description: "SPKI PEM" }),
+    name: z.string().trim().min(1).max(100).optional(),
+  })
+  .openapi("AddKey");
+const keyView = z
+  .object({
+    id: z.string(),
+    fingerprint: z.string(),
+    public_key: z.string(),
+    name: z.string().optional(),
+    created: z.string(),
+  })
+  .openapi("Key");
 
 function userView(account: Account): z.infer<typeof user> {
   return {
@@ -78,7 +91,13 @@ function viewToken(record: TokenRecord): z.infer<typeof tokenView> {
 }
 
 function viewKey(record: KeyRecord): z.infer<typeof keyView> {
-  return { fingerprint: record.fingerprint, pem: record.pem, created: timestamp(record.created) };
+  return {
+    id: record.fingerprint,
+    fingerprint: record.fingerprint,
+    public_key: record.pem,
+    ...(record.name === undefined ? {} : { name: record.name }),
+    created: timestamp(record.created),
+  };
 }
 
 function limitLogins(services: Services, context: RouteContext, name: string): void {
@@ -349,10 +368,15 @@ function keyRoutes(app: App, services: Services): void {
     async (context): Promise<Response> => {
       const principal = await requirePrincipal(services, context);
       requireKeyRights(principal);
-      const { fingerprint, pem } = await services.statements.readPublicKey(
-        keyBody.parse(context.req.valid("json")).key,
-      );
-      const record: KeyRecord = { fingerprint, pem, accountId: principal.account.id, created: services.clock.now() };
+      const { public_key: text, name } = keyBody.parse(context.req.valid("json"));
+      const { fingerprint, pem } = await services.statements.readPublicKey(text);
+      const record: KeyRecord = {
+        fingerprint,
+        pem,
+        ...(name === undefined ? {} : { name }),
+        accountId: principal.account.id,
+        created: services.clock.now(),
+      };
       const outcome = await services.metadata.addKey(
         record,
         auditEntry(services, context, { action: "key.add", details: { fingerprint } }),

@@ -1,5 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { VersionStatus } from "@lading/core-manifest";
+import type { PackageSummary } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import { auditEntry, baseUrl, type App, type RouteContext, type Services } from "./context.ts";
 import {
@@ -22,7 +23,7 @@ const yankBody = z.object({ reason: z.string().trim().min(1).max(500) }).openapi
 const deprecateBody = z
   .object({ reason: z.string().trim().min(1).max(500), replacement: z.string().max(140).optional() })
   .openapi("Deprecate");
-const ownersBody = z.object({ name: z.string(), owners: z.array(z.string()) }).openapi("Owners");
+const ownersBody = z.object({ name: z.string(), items: z.array(z.object({ username: z.string() })) }).openapi("Owners");
 
 interface Change {
   readonly action: string;
@@ -136,6 +137,11 @@ function statusRoutes(app: App, services: Services): void {
   );
 }
 
+async function ownersView(services: Services, summary: PackageSummary): Promise<z.infer<typeof ownersBody>> {
+  const owners = await services.metadata.owners(summary.canonical);
+  return { name: summary.name, items: owners.map((username) => ({ username })) };
+}
+
 async function changeOwner(services: Services, context: RouteContext, action: "add" | "remove"): Promise<Response> {
   const principal = await requireWriter(services, context, "owner");
   const { name = "", user = "" } = context.req.param() as { name?: string; user?: string };
@@ -160,7 +166,7 @@ async function changeOwner(services: Services, context: RouteContext, action: "a
       hint: "Add another owner first",
     });
   }
-  return context.json({ name: summary.name, owners: await services.metadata.owners(summary.canonical) });
+  return context.json(await ownersView(services, summary));
 }
 
 function ownerRoutes(app: App, services: Services): void {
@@ -178,7 +184,7 @@ function ownerRoutes(app: App, services: Services): void {
     async (context): Promise<Response> => {
       await requireReader(services, context);
       const summary = await requirePackage(services, context.req.valid("param").name);
-      return context.json({ name: summary.name, owners: await services.metadata.owners(summary.canonical) });
+      return context.json(await ownersView(services, summary));
     },
   );
   app.openapi(

@@ -129,13 +129,14 @@ const searchShape = {
   sort: z.enum(["relevance", "downloads", "updated", "name"]).default("relevance"),
 };
 
-function searchQuery(query: z.infer<z.ZodObject<typeof searchShape>>): SearchQuery {
+function searchQuery(query: z.infer<z.ZodObject<typeof searchShape>>, publishedOnly: boolean): SearchQuery {
   const { q, page, per_page: perPage, category, keyword, sort } = query;
   return {
     text: q,
     page,
     perPage,
     sort,
+    publishedOnly,
     ...(category === undefined ? {} : { category }),
     ...(keyword === undefined ? {} : { keyword }),
   };
@@ -160,7 +161,7 @@ function listRoutes(app: App, services: Services): void {
       request: { query: z.object({ ...searchShape, sort: searchShape.sort.default("name") }) },
       responses,
     }),
-    async (context) => answer(context, searchQuery(context.req.valid("query"))),
+    async (context) => answer(context, searchQuery(context.req.valid("query"), false)),
   );
   app.openapi(
     createRoute({
@@ -171,7 +172,7 @@ function listRoutes(app: App, services: Services): void {
       request: { query: z.object(searchShape) },
       responses,
     }),
-    async (context) => answer(context, searchQuery(context.req.valid("query"))),
+    async (context) => answer(context, searchQuery(context.req.valid("query"), true)),
   );
 }
 
@@ -238,6 +239,32 @@ function detailRoutes(app: App, services: Services): void {
   );
 }
 
+async function sendReadme(
+  services: Services,
+  context: RouteContext,
+  name: string,
+  version?: string,
+): Promise<Response> {
+  await requireReader(services, context);
+  const summary = await requirePackage(services, name);
+  const record = await requireVersion(services, summary, version ?? summary.latest ?? "");
+  const digest = record.artifacts.find(({ readme }) => readme !== undefined)?.readme;
+  const blob = digest && (await services.blobs.open(digest));
+  if (blob === undefined) {
+    throw new RegistryError({
+      code: "NOT_FOUND",
+      message: `Cannot find a readme in "${summary.name}" ${record.version}`,
+    });
+  }
+  // Sent as text of no origin: a readme is foreign content.
+  return context.body(blob.stream(), 200, {
+    "content-type": "text/markdown; charset=utf-8",
+    "content-length": String(blob.size),
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; sandbox",
+  });
+}
+
 function fileRoutes(app: App, services: Services): void {
   app.openapi(
     createRoute({
@@ -269,40 +296,30 @@ function fileRoutes(app: App, services: Services): void {
       return context.redirect(`${baseUrl(services, context)}/blobs/sha256/${digestHex(file.blob)}`, 302);
     },
   );
+  const readme = { 200: { description: "Markdown source", content: { "text/markdown": { schema: z.string() } } } };
   app.openapi(
     createRoute({
       method: "get",
       path: "/api/v1/packages/{name}/readme",
       tags: TAGS,
+      summary: "The readme of the latest version, as its author wrote it",
+      request: { params: z.object({ name: nameParam }) },
+      responses: { ...readme, ...problems(401, 404) },
+    }),
+    async (context): Promise<Response> => sendReadme(services, context, context.req.valid("param").name),
+  );
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/api/v1/packages/{name}/versions/{version}/readme",
+      tags: TAGS,
       summary: "The readme of a version, as its author wrote it",
-      request: { params: z.object({ name: nameParam }), query: z.object({ version: z.string().max(256).optional() }) },
-      responses: {
-        200: { description: "Markdown source", content: { "text/markdown": { schema: z.string() } } },
-        ...problems(401, 404),
-      },
+      request: { params: z.object({ name: nameParam, version: versionParam }) },
+      responses: { ...readme, ...problems(401, 404) },
     }),
     async (context): Promise<Response> => {
-      await requireReader(services, context);
-      const summary = await requirePackage(services, context.req.valid("param").name);
-      const record = await requireVersion(
-        services,
-        summary,
-        context.req.valid("query").version ?? summary.latest ?? "",
-      );
-      const digest = record.artifacts.find(({ readme }) => readme !== undefined)?.readme;
-      const blob = digest && (await services.blobs.open(digest));
-      if (blob === undefined)
-        throw new RegistryError({
-          code: "NOT_FOUND",
-          message: `Cannot find a readme in "${summary.name}" ${record.version}`,
-        });
-      // Sent as text of no origin: a readme is foreign content.
-      return context.body(blob.stream(), 200, {
-        "content-type": "text/markdown; charset=utf-8",
-        "content-length": String(blob.size),
-        "x-content-type-options": "nosniff",
-        "content-security-policy": "default-src 'none'; sandbox",
-      });
+      const { name, version } = context.req.valid("param");
+      return sendReadme(services, context, name, version);
     },
   );
 }

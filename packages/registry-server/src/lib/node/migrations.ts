@@ -30,7 +30,7 @@ export const MIGRATIONS: readonly Migration[] = [
       ) strict;
       create table keys (
         fingerprint text primary key, account_id text not null references accounts (id),
-        pem text not null, created integer not null
+        pem text not null, name text, created integer not null
       ) strict;
       create index keys_of_account on keys (account_id);
       create table packages (

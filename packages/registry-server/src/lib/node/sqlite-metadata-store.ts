@@ -26,7 +26,7 @@ import type {
 import { RegistryError } from "../registry-error.ts";
 import { sameManifest } from "../same-manifest.ts";
 import { requireCurrentSchema } from "./migrations.ts";
-import { toAccount, toAudit, toSummary, toToken, toVersion } from "./sqlite-rows.ts";
+import { toAccount, toAudit, toKey, toSummary, toToken, toVersion } from "./sqlite-rows.ts";
 import type { Tables } from "./sqlite-schema.ts";
 
 /** Oldest SQLite whose WAL is free of the reset race that could lose a commit. */
@@ -416,7 +416,13 @@ export class SqliteMetadataStore implements MetadataStore {
       if (existing !== undefined) return existing.account_id === key.accountId ? "created" : "taken";
       await session
         .insertInto("keys")
-        .values({ fingerprint: key.fingerprint, account_id: key.accountId, pem: key.pem, created: key.created })
+        .values({
+          fingerprint: key.fingerprint,
+          account_id: key.accountId,
+          pem: key.pem,
+          name: key.name ?? null,
+          created: key.created,
+        })
         .execute();
       await record(session, audit);
       return "created";
@@ -430,12 +436,7 @@ export class SqliteMetadataStore implements MetadataStore {
       .where("account_id", "=", accountId)
       .orderBy("created")
       .execute();
-    return rows.map((row) => ({
-      fingerprint: row.fingerprint,
-      accountId: row.account_id,
-      pem: row.pem,
-      created: row.created,
-    }));
+    return rows.map(toKey);
   }
 
   async removeKey(accountId: string, fingerprint: string, audit: AuditEntry): Promise<boolean> {
@@ -581,6 +582,7 @@ export class SqliteMetadataStore implements MetadataStore {
     const match = ftsQuery(query.text);
     if (match === undefined && query.text.trim() !== "") return { items: [], total: 0 };
     const filters = [
+      ...(query.publishedOnly ? [sql`packages.latest is not null`] : []),
       match === undefined ? sql`1` : sql`package_search match ${match}`,
       ...(query.keyword === undefined ? [] : [termFilter("keyword", query.keyword)]),
       ...(query.category === undefined ? [] : [termFilter("category", query.category)]),

@@ -12,6 +12,7 @@ import type {
   Account,
   ArtifactRecord,
   AuditRecord,
+  KeyRecord,
   PackageSummary,
   Scope,
   TokenRecord,
@@ -51,6 +52,16 @@ export function toToken(row: Row<"tokens">): TokenRecord {
     packages: JSON.parse(row.packages) as string[],
     created: row.created,
     ...present({ expires: row.expires, lastUsed: row.last_used }),
+  };
+}
+
+export function toKey(row: Row<"keys">): KeyRecord {
+  return {
+    fingerprint: row.fingerprint,
+    accountId: row.account_id,
+    pem: row.pem,
+    ...present({ name: row.name }),
+    created: row.created,
   };
 }
 

@@ -24,7 +24,7 @@ export interface Tables {
     revoked: number | null;
   };
   sessions: { id: string; account_id: string; created: number; expires: number; ended: number | null };
-  keys: { fingerprint: string; account_id: string; pem: string; created: number };
+  keys: { fingerprint: string; account_id: string; pem: string; name: string | null; created: number };
   packages: {
     id: Generated<number>;
     canonical: string;
