@@ -1,0 +1,82 @@
+import { parseDigest } from "@lading/core-manifest";
+import type { BlobStore, StagedBlob } from "../ports.ts";
+import { sha256Hex } from "../token.ts";
+import { same, type ContractTest } from "./contract.ts";
+
+const text = (value: string): Uint8Array => new TextEncoder().encode(value);
+
+async function collect(stream: ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: number[] = [];
+  for await (const chunk of stream as AsyncIterable<Uint8Array>) chunks.push(...chunk);
+  return new TextDecoder().decode(Uint8Array.from(chunks));
+}
+
+async function stage(store: BlobStore, ...parts: string[]): Promise<StagedBlob> {
+  const staged = await store.stage();
+  for (const part of parts) await staged.write(text(part));
+  return staged;
+}
+
+/** Checks what {@link BlobStore} promises. `create` makes an empty store that `recover` was called on. */
+export function blobStoreContract(test: ContractTest, create: () => Promise<BlobStore>): void {
+  const digestOf = async (value: string) => parseDigest(`sha256:${await sha256Hex(text(value))}`);
+  test.describe("BlobStore contract", () => {
+    test.it("seal() tells digest and size of all bytes written", async () => {
+      const staged = await stage(await create(), "hello ", "world");
+      same(await staged.seal(), { digest: await digestOf("hello world"), size: 11 }, "sealed");
+      await staged.discard();
+    });
+    test.it("a staged blob is invisible until commit()", async () => {
+      const store = await create();
+      const staged = await stage(store, "abc");
+      const { digest } = await staged.seal();
+      same(await store.open(digest), undefined, "before commit");
+      same(await collect(staged.read()), "abc", "staged bytes");
+      same(await collect(staged.read()), "abc", "staged bytes, again");
+      await staged.commit();
+      const blob = await store.open(digest);
+      same([blob?.size, await collect(blob!.stream())], [3, "abc"], "after commit");
+      same(await collect(blob!.stream({ start: 1, end: 1 })), "b", "a range of it");
+    });
+    test.it("committing the same bytes twice is one blob", async () => {
+      const store = await create();
+      for (let round = 0; round < 2; round += 1) {
+        const staged = await stage(store, "twice");
+        await staged.seal();
+        await staged.commit();
+      }
+      const found: string[] = [];
+      for await (const digest of store.list()) found.push(digest);
+      same(found, [await digestOf("twice")], "list");
+    });
+    test.it("discard() leaves nothing, twice and after commit() too", async () => {
+      const store = await create();
+      const dropped = await stage(store, "dropped");
+      await dropped.discard();
+      await dropped.discard();
+      same(await store.open(await digestOf("dropped")), undefined, "discarded");
+      const kept = await stage(store, "kept");
+      await kept.seal();
+      await kept.commit();
+      await kept.discard();
+      same((await store.open(await digestOf("kept")))?.size, 4, "discarded after commit");
+    });
+    test.it("keeps an empty blob", async () => {
+      const store = await create();
+      const staged = await stage(store);
+      const { digest } = await staged.seal();
+      await staged.commit();
+      same(await collect((await store.open(digest))!.stream()), "", "empty");
+    });
+    test.it("recover() keeps committed blobs, and check() resolves", async () => {
+      const store = await create();
+      const staged = await stage(store, "safe");
+      const { digest } = await staged.seal();
+      await staged.commit();
+      await stage(store, "left behind");
+      await store.recover();
+      await store.check();
+      same((await store.open(digest))?.size, 4, "after recovery");
+    });
+  });
+}

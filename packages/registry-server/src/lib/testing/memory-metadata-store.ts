@@ -1,0 +1,420 @@
+import { splitName, type CanonicalName, type Digest, type IndexDocument, type Version } from "@lading/core-manifest";
+import { indexDocumentOf, latestVersion, sortVersions } from "../index-model.ts";
+import type {
+  AuditQuery,
+  MetadataStore,
+  OwnerOutcome,
+  PendingIndexUpdate,
+  Publication,
+  PublishOutcome,
+  SearchQuery,
+  StatusChange,
+} from "../ports.ts";
+import type {
+  Account,
+  AuditEntry,
+  AuditRecord,
+  KeyRecord,
+  Page,
+  PackageSummary,
+  SessionRecord,
+  TokenRecord,
+  VersionRecord,
+} from "../records.ts";
+import { sameManifest } from "../same-manifest.ts";
+
+interface Entry {
+  summary: PackageSummary;
+  readonly skeleton: string;
+  owners: Account[];
+  readonly versions: Map<Version, VersionRecord>;
+}
+
+function pageOf<Item>(items: readonly Item[], { page, perPage }: { page: number; perPage: number }): Page<Item> {
+  return { items: items.slice((page - 1) * perPage, page * perPage), total: items.length };
+}
+
+function words(text: string): string[] {
+  return (
+    text
+      .normalize("NFC")
+      .toLowerCase()
+      .match(/[\p{L}\p{N}]+/gu) ?? []
+  ).slice(0, 16);
+}
+
+/** The {@link MetadataStore} in memory, for tests and throw-away registries. Nothing survives the process. */
+export class MemoryMetadataStore implements MetadataStore {
+  readonly #accounts = new Map<string, Account>();
+  readonly #tokens = new Map<string, TokenRecord>();
+  readonly #sessions = new Map<string, SessionRecord>();
+  readonly #keys = new Map<string, KeyRecord>();
+  readonly #packages = new Map<CanonicalName, Entry>();
+  readonly #audit: AuditRecord[] = [];
+  #outbox: PendingIndexUpdate[] = [];
+  #lastUpdate = 0;
+  /** When set, {@link check} rejects with it. */
+  failure: Error | undefined;
+
+  #record(audit: AuditEntry): void {
+    this.#audit.push({ ...audit, id: this.#audit.length + 1 });
+  }
+
+  async createAccount(account: Account, audit: AuditEntry, token?: TokenRecord): Promise<"created" | "exists"> {
+    if ((await this.accountByName(account.username)) !== undefined) return "exists";
+    this.#accounts.set(account.id, account);
+    if (token !== undefined) this.#tokens.set(token.id, token);
+    this.#record(audit);
+    return "created";
+  }
+
+  async accountByName(username: string): Promise<Account | undefined> {
+    const folded = username.toLowerCase();
+    return [...this.#accounts.values()].find((account) => account.username.toLowerCase() === folded);
+  }
+
+  async accountById(id: string): Promise<Account | undefined> {
+    return this.#accounts.get(id);
+  }
+
+  async accountCount(): Promise<number> {
+    return this.#accounts.size;
+  }
+
+  async setPassword(accountId: string, passwordHash: string, audit: AuditEntry): Promise<void> {
+    const account = this.#accounts.get(accountId);
+    if (account !== undefined) this.#accounts.set(accountId, { ...account, passwordHash });
+    this.#record(audit);
+  }
+
+  async createToken(token: TokenRecord, audit: AuditEntry): Promise<void> {
+    this.#tokens.set(token.id, token);
+    this.#record(audit);
+  }
+
+  async tokenByHash(hash: string): Promise<TokenRecord | undefined> {
+    return [...this.#tokens.values()].find((token) => token.hash === hash);
+  }
+
+  async tokensOf(accountId: string): Promise<readonly TokenRecord[]> {
+    return [...this.#tokens.values()].filter((token) => token.accountId === accountId);
+  }
+
+  async revokeToken(accountId: string, id: string, audit: AuditEntry): Promise<string | undefined> {
+    const token = this.#tokens.get(id);
+    if (token?.accountId !== accountId) return undefined;
+    this.#tokens.delete(id);
+    this.#record(audit);
+    return token.hash;
+  }
+
+  async touchTokens(uses: ReadonlyMap<string, number>): Promise<void> {
+    for (const [id, lastUsed] of uses) {
+      const token = this.#tokens.get(id);
+      if (token !== undefined) this.#tokens.set(id, { ...token, lastUsed });
+    }
+  }
+
+  async createSession(session: SessionRecord, audit: AuditEntry): Promise<void> {
+    this.#sessions.set(session.id, session);
+    this.#record(audit);
+  }
+
+  async session(id: string): Promise<SessionRecord | undefined> {
+    return this.#sessions.get(id);
+  }
+
+  async endSession(id: string, audit: AuditEntry): Promise<void> {
+    this.#sessions.delete(id);
+    this.#record(audit);
+  }
+
+  async addKey(key: KeyRecord, audit: AuditEntry): Promise<"created" | "taken"> {
+    const existing = this.#keys.get(key.fingerprint);
+    if (existing !== undefined) return existing.accountId === key.accountId ? "created" : "taken";
+    this.#keys.set(key.fingerprint, key);
+    this.#record(audit);
+    return "created";
+  }
+
+  async keysOf(accountId: string): Promise<readonly KeyRecord[]> {
+    return [...this.#keys.values()].filter((key) => key.accountId === accountId);
+  }
+
+  async removeKey(accountId: string, fingerprint: string, audit: AuditEntry): Promise<boolean> {
+    if (this.#keys.get(fingerprint)?.accountId !== accountId) return false;
+    this.#keys.delete(fingerprint);
+    this.#record(audit);
+    return true;
+  }
+
+  async package(canonical: CanonicalName): Promise<PackageSummary | undefined> {
+    return this.#packages.get(canonical)?.summary;
+  }
+
+  async createPackage(
+    entry: Parameters<MetadataStore["createPackage"]>[0],
+    audit: AuditEntry,
+  ): Promise<"created" | "exists"> {
+    if (this.#packages.has(entry.canonical)) return "exists";
+    this.#insert(entry, audit.at);
+    this.#record(audit);
+    return "created";
+  }
+
+  #insert(entry: Parameters<MetadataStore["createPackage"]>[0], at: number): Entry {
+    const { name, canonical, skeleton, account } = entry;
+    const counts = { sequence: 0, downloads: 0, created: at, updated: at };
+    const created: Entry = {
+      summary: { name, canonical, keywords: [], categories: [], ...counts },
+      skeleton,
+      owners: [account],
+      versions: new Map(),
+    };
+    this.#packages.set(canonical, created);
+    return created;
+  }
+
+  async similarNames(skeleton: string, canonical: CanonicalName): Promise<readonly CanonicalName[]> {
+    const similar = [...this.#packages.values()].filter((entry) => entry.skeleton === skeleton);
+    return similar.map(({ summary }) => summary.canonical).filter((name) => name !== canonical);
+  }
+
+  async namespaceAccess(
+    namespace: string,
+    accountId: string,
+  ): Promise<{ readonly exists: boolean; readonly owned: boolean }> {
+    const inside = [...this.#packages.values()].filter(
+      ({ summary }) => splitName(summary.canonical).namespace === namespace,
+    );
+    const owned = inside.some(({ owners }) => owners.some(({ id }) => id === accountId));
+    return { exists: inside.length > 0, owned };
+  }
+
+  // No await between reading and writing: that makes it a transaction in one process.
+  async publish(publication: Publication): Promise<PublishOutcome> {
+    const { canonical, account, artifact, audit } = publication;
+    const existing = this.#packages.get(canonical);
+    const owned = existing === undefined || existing.owners.some(({ id }) => id === account.id);
+    if (!owned && !publication.override) return { status: "not-owner" };
+    const first = existing?.versions.get(publication.version);
+    if (existing !== undefined && first !== undefined) {
+      const same = first.artifacts.find(({ target }) => target === artifact.target);
+      if (first.kind !== publication.kind) return { status: "conflict", reason: "kind", version: first };
+      if (same !== undefined && same.tree !== artifact.tree)
+        return { status: "conflict", reason: "bytes", version: first };
+      if (same !== undefined) return { status: "same", sequence: existing.summary.sequence, version: first };
+      if (!sameManifest(first.manifest, publication.manifest)) {
+        return { status: "conflict", reason: "manifest", version: first };
+      }
+    }
+    const entry = existing ?? this.#insert(publication, audit.at);
+    const version: VersionRecord =
+      first === undefined
+        ? {
+            version: publication.version,
+            kind: publication.kind,
+            manifest: publication.manifest,
+            status: "active",
+            published: artifact.published,
+            publisher: account.username,
+            downloads: 0,
+            artifacts: [artifact],
+          }
+        : { ...first, artifacts: [...first.artifacts, artifact] };
+    entry.versions.set(version.version, version);
+    this.#refresh(entry, audit.at);
+    this.#record(audit);
+    return { status: "created", sequence: entry.summary.sequence, version };
+  }
+
+  #refresh(entry: Entry, at: number): void {
+    const latest = latestVersion([...entry.versions.values()]);
+    const manifest = latest === undefined ? undefined : entry.versions.get(latest)?.manifest;
+    const { name, canonical, downloads, created, sequence } = entry.summary;
+    entry.summary = {
+      name,
+      canonical,
+      downloads,
+      created,
+      sequence: sequence + 1,
+      ...(latest === undefined ? {} : { latest }),
+      ...(manifest?.title === undefined ? {} : { title: manifest.title }),
+      ...(manifest?.description === undefined ? {} : { description: manifest.description }),
+      ...(manifest?.license === undefined ? {} : { license: manifest.license }),
+      keywords: manifest?.keywords ?? [],
+      categories: manifest?.categories ?? [],
+      updated: at,
+    };
+    this.#lastUpdate += 1;
+    this.#outbox.push({ id: this.#lastUpdate, canonical });
+  }
+
+  async setStatus(change: StatusChange): Promise<VersionRecord | undefined> {
+    const entry = this.#packages.get(change.canonical);
+    const before = entry?.versions.get(change.version);
+    if (entry === undefined || before === undefined) return undefined;
+    const { reason: _reason, replacement: _replacement, ...kept } = before;
+    const record: VersionRecord = {
+      ...kept,
+      status: change.status,
+      ...(change.reason === undefined ? {} : { reason: change.reason }),
+      ...(change.replacement === undefined ? {} : { replacement: change.replacement }),
+    };
+    entry.versions.set(change.version, record);
+    this.#refresh(entry, change.audit.at);
+    this.#record(change.audit);
+    return record;
+  }
+
+  async versions(canonical: CanonicalName): Promise<readonly VersionRecord[]> {
+    return sortVersions([...(this.#packages.get(canonical)?.versions.values() ?? [])]);
+  }
+
+  async version(canonical: CanonicalName, version: Version): Promise<VersionRecord | undefined> {
+    return this.#packages.get(canonical)?.versions.get(version);
+  }
+
+  async search(query: SearchQuery): Promise<Page<PackageSummary>> {
+    const wanted = words(query.text);
+    if (wanted.length === 0 && query.text.trim() !== "") return { items: [], total: 0 };
+    const found = [...this.#packages.values()]
+      .map(({ summary }) => ({ summary, score: scoreOf(summary, wanted, query.text) }))
+      .filter(({ summary, score }) => score !== undefined && passesFilters(summary, query));
+    const byName = (left: PackageSummary, right: PackageSummary): number => (left.canonical < right.canonical ? -1 : 1);
+    found.sort((left, right) => {
+      const rank = {
+        relevance: (right.score ?? 0) - (left.score ?? 0),
+        downloads: right.summary.downloads - left.summary.downloads,
+        updated: right.summary.updated - left.summary.updated,
+        name: 0,
+      }[query.sort];
+      return rank === 0 ? byName(left.summary, right.summary) : rank;
+    });
+    return pageOf(
+      found.map(({ summary }) => summary),
+      query,
+    );
+  }
+
+  async owners(canonical: CanonicalName): Promise<readonly string[]> {
+    return (this.#packages.get(canonical)?.owners ?? []).map(({ username }) => username);
+  }
+
+  async addOwner(canonical: CanonicalName, account: Account, audit: AuditEntry): Promise<OwnerOutcome> {
+    const entry = this.#packages.get(canonical);
+    if (entry === undefined || entry.owners.some(({ id }) => id === account.id)) return "unchanged";
+    entry.owners.push(account);
+    this.#record(audit);
+    return "changed";
+  }
+
+  async removeOwner(canonical: CanonicalName, account: Account, audit: AuditEntry): Promise<OwnerOutcome> {
+    const entry = this.#packages.get(canonical);
+    if (entry === undefined || !entry.owners.some(({ id }) => id === account.id)) return "unchanged";
+    if (entry.owners.length === 1) return "last-owner";
+    entry.owners = entry.owners.filter(({ id }) => id !== account.id);
+    this.#record(audit);
+    return "changed";
+  }
+
+  async indexDocument(canonical: CanonicalName): Promise<IndexDocument | undefined> {
+    const entry = this.#packages.get(canonical);
+    if (entry === undefined || entry.versions.size === 0) return undefined;
+    return indexDocumentOf(entry.summary, [...entry.versions.values()]);
+  }
+
+  async packageNames(): Promise<readonly CanonicalName[]> {
+    return [...this.#packages.keys()].sort();
+  }
+
+  async pendingIndexUpdates(limit: number): Promise<readonly PendingIndexUpdate[]> {
+    return this.#outbox.slice(0, limit);
+  }
+
+  async completeIndexUpdates(ids: readonly number[]): Promise<void> {
+    this.#outbox = this.#outbox.filter(({ id }) => !ids.includes(id));
+  }
+
+  async addDownloads(counts: ReadonlyMap<Digest, number>): Promise<void> {
+    for (const [blob, count] of counts) {
+      for (const entry of this.#packages.values()) {
+        const owner = [...entry.versions.values()].find(({ artifacts }) =>
+          artifacts.some((artifact) => artifact.blob === blob),
+        );
+        if (owner === undefined) continue;
+        entry.versions.set(owner.version, { ...owner, downloads: owner.downloads + count });
+        entry.summary = { ...entry.summary, downloads: entry.summary.downloads + count };
+        break;
+      }
+    }
+  }
+
+  async referencedBlobs(): Promise<ReadonlySet<Digest>> {
+    const artifacts = [...this.#packages.values()].flatMap((entry) =>
+      [...entry.versions.values()].flatMap((version) => version.artifacts),
+    );
+    return new Set(
+      artifacts.flatMap(({ blob, statement, readme }) =>
+        [blob, statement, readme].filter((digest) => digest !== undefined),
+      ),
+    );
+  }
+
+  async audits(query: AuditQuery): Promise<Page<AuditRecord>> {
+    const found = this.#audit.filter(
+      (record) =>
+        (query.actor === undefined || record.actor === query.actor) &&
+        (query.action === undefined || record.action === query.action) &&
+        (query.package === undefined || record.package === query.package) &&
+        (query.since === undefined || record.at >= query.since) &&
+        (query.until === undefined || record.at <= query.until),
+    );
+    return pageOf(found.reverse(), query);
+  }
+
+  async counts(): Promise<{ readonly packages: number; readonly versions: number; readonly accounts: number }> {
+    const versions = [...this.#packages.values()].reduce((sum, entry) => sum + entry.versions.size, 0);
+    return { packages: this.#packages.size, versions, accounts: this.#accounts.size };
+  }
+
+  async check(): Promise<void> {
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  async close(): Promise<void> {}
+}
+
+function scoreOf(summary: PackageSummary, wanted: readonly string[], text: string): number | undefined {
+  if (wanted.length === 0) return 0;
+  const fields: readonly [string, number][] = [
+    [summary.name, 10],
+    [summary.keywords.join(" "), 5],
+    [summary.title ?? "", 4],
+    [summary.description ?? "", 1],
+  ];
+  let score =
+    summary.canonical ===
+    text
+      .trim()
+      .toLowerCase()
+      .replaceAll(/[_.\s]/g, "-")
+      ? 1000
+      : 0;
+  for (const word of wanted) {
+    const weight = fields.reduce(
+      (sum, [field, points]) => sum + (words(field).some((found) => found.startsWith(word)) ? points : 0),
+      0,
+    );
+    if (weight === 0) return undefined;
+    score += weight;
+  }
+  return score;
+}
+
+function passesFilters(summary: PackageSummary, query: SearchQuery): boolean {
+  const holds = (list: readonly string[], wanted: string | undefined): boolean =>
+    wanted === undefined || list.some((item) => item.toLowerCase() === wanted.toLowerCase());
+  if (query.publishedOnly && summary.latest === undefined) return false;
+  return holds(summary.keywords, query.keyword) && holds(summary.categories, query.category);
+}

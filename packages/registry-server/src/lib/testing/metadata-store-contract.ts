@@ -1,0 +1,328 @@
+import { canonicalName, parsePackageName, parseVersion, type CanonicalName } from "@lading/core-manifest";
+import type { MetadataStore, SearchQuery } from "../ports.ts";
+import type { Account, TokenRecord } from "../records.ts";
+import { same, type ContractTest } from "./contract.ts";
+import { fakeAccount, fakeAudit, fakeDigest, fakePublication } from "./fixtures.ts";
+
+const canonical = (name: string): CanonicalName => canonicalName(parsePackageName(name));
+const QUERY: SearchQuery = { text: "", page: 1, perPage: 20, sort: "relevance", publishedOnly: false };
+
+async function withAccounts(store: MetadataStore, ...names: string[]): Promise<Account[]> {
+  const accounts = names.map((name) => fakeAccount(name));
+  for (const account of accounts) await store.createAccount(account, fakeAudit());
+  return accounts;
+}
+
+async function names(store: MetadataStore, query: Partial<SearchQuery>): Promise<string[]> {
+  return (await store.search({ ...QUERY, ...query })).items.map(({ name }) => name);
+}
+
+function token(account: Account, change: Partial<TokenRecord> = {}): TokenRecord {
+  return {
+    id: "token-1",
+    accountId: account.id,
+    name: "ci",
+    hash: "ab".repeat(32),
+    scopes: ["read", "publish"],
+    packages: ["company/*"],
+    created: 1,
+    expires: 2,
+    ...change,
+  };
+}
+
+/** Checks what {@link MetadataStore} promises; `create` makes an empty one. */
+export function metadataStoreContract(test: ContractTest, create: () => Promise<MetadataStore>): void {
+  const it = (name: string, body: (store: MetadataStore) => Promise<void>): void =>
+    test.it(name, async () => {
+      const store = await create();
+      try {
+        await body(store);
+      } finally {
+        await store.close();
+      }
+    });
+
+  test.describe("MetadataStore contract: accounts", () => {
+    it("creates an account once, whatever the case of its name", async (store) => {
+      const account = fakeAccount("ada", { email: "ada@example.com", admin: true });
+      same(await store.createAccount(account, fakeAudit(), token(account)), "created", "first");
+      same(await store.createAccount(fakeAccount("ADA"), fakeAudit()), "exists", "second");
+      same(await store.accountByName("Ada"), account, "by name");
+      same(await store.accountById(account.id), account, "by id");
+      same(await store.accountById("nobody"), undefined, "unknown");
+      same(await store.accountCount(), 1, "count");
+      same((await store.tokensOf(account.id)).length, 1, "the token that came with it");
+      await store.setPassword(account.id, "new", fakeAudit());
+      same((await store.accountByName("ada"))?.passwordHash, "new", "password");
+    });
+    it("finds a token by its hash until it is revoked by its owner", async (store) => {
+      const [ada, bob] = await withAccounts(store, "ada", "bob");
+      await store.createToken(token(ada!), fakeAudit());
+      same(await store.tokenByHash("ab".repeat(32)), token(ada!), "found");
+      await store.touchTokens(new Map([["token-1", 77]]));
+      same((await store.tokensOf(ada!.id))[0]?.lastUsed, 77, "last use");
+      same(await store.revokeToken(bob!.id, "token-1", fakeAudit()), undefined, "by another");
+      same(await store.revokeToken(ada!.id, "token-1", fakeAudit()), "ab".repeat(32), "by its owner");
+      same(await store.revokeToken(ada!.id, "token-1", fakeAudit()), undefined, "again");
+      same(await store.tokenByHash("ab".repeat(32)), undefined, "revoked");
+      same(await store.tokensOf(ada!.id), [], "list");
+    });
+    it("knows a session until it is ended", async (store) => {
+      const [ada] = await withAccounts(store, "ada");
+      const session = { id: "s1", accountId: ada!.id, created: 1, expires: 9_000_000_000_000 };
+      await store.createSession(session, fakeAudit());
+      same(await store.session("s1"), session, "open");
+      await store.endSession("s1", fakeAudit());
+      same(await store.session("s1"), undefined, "ended");
+    });
+    it("registers a key with one account", async (store) => {
+      const [ada, bob] = await withAccounts(store, "ada", "bob");
+      const key = { fingerprint: "ed25519:00", accountId: ada!.id, pem: "PEM", name: "laptop", created: 5 };
+      same(await store.addKey(key, fakeAudit()), "created", "first");
+      same(await store.addKey(key, fakeAudit()), "created", "again");
+      same(await store.addKey({ ...key, accountId: bob!.id }, fakeAudit()), "taken", "another account");
+      same(
+        (await store.keysOf(ada!.id)).map(({ name }) => name),
+        ["laptop"],
+        "list",
+      );
+      same(await store.removeKey(bob!.id, key.fingerprint, fakeAudit()), false, "remove by another");
+      same(await store.removeKey(ada!.id, key.fingerprint, fakeAudit()), true, "remove");
+      same(await store.keysOf(ada!.id), [], "list after");
+    });
+  });
+
+  test.describe("MetadataStore contract: publishing", () => {
+    it("publish() makes package, version and artefact visible together", async (store) => {
+      const [ada] = await withAccounts(store, "ada");
+      const publication = fakePublication(ada!, "actor_utils", "1.0.0", {
+        manifest: { description: "Actors", keywords: ["actor"] },
+      });
+      const outcome = await store.publish(publication);
+      same([outcome.status, (outcome as { sequence?: number }).sequence], ["created", 1], "outcome");
+      const summary = await store.package(canonical("actor.utils"));
+      same(
+        [summary?.name, summary?.latest, summary?.description, summary?.keywords],
+        ["actor_utils", "1.0.0", "Actors", ["actor"]],
+        "summary",
+      );
+      const version = await store.version(canonical("actor-utils"), parseVersion("1.0.0"));
+      same(
+        [version?.artifacts, version?.publisher, version?.status],
+        [[publication.artifact], "ada", "active"],
+        "version",
+      );
+      same(await store.owners(canonical("actor-utils")), ["ada"], "owners");
+      same(
+        (await store.pendingIndexUpdates(10)).map((update) => update.canonical),
+        ["actor-utils"],
+        "outbox",
+      );
+      same((await store.audits({ page: 1, perPage: 10, package: "actor_utils" })).total, 1, "audit");
+      same([...(await store.referencedBlobs())], [publication.artifact.blob], "referenced");
+    });
+    it("answers the same tree with the first artefact, and other content with a conflict", async (store) => {
+      const [ada] = await withAccounts(store, "ada");
+      await store.publish(fakePublication(ada!, "tool", "1.0.0", { tree: 1 }));
+      const again = await store.publish(fakePublication(ada!, "tool", "1.0.0", { tree: 1, at: 1_800_000_000_000 }));
+      same(
+        [again.status, again.status === "same" && again.version.artifacts[0]?.published],
+        ["same", 1_700_000_000_000],
+        "same",
+      );
+      const reasons = [
+        await store.publish(fakePublication(ada!, "tool", "1.0.0", { tree: 2 })),
+        await store.publish(fakePublication(ada!, "tool", "1.0.0", { tree: 1, kind: "source" })),
+        await store.publish(
+          fakePublication(ada!, "tool", "1.0.0", { tree: 3, target: "wasm32", manifest: { license: "MIT" } }),
+        ),
+      ].map((outcome) => outcome.status === "conflict" && outcome.reason);
+      same(reasons, ["bytes", "kind", "manifest"], "conflicts");
+      same((await store.package(canonical("tool")))?.sequence, 1, "sequence stays");
+    });
+    it("adds a file for another target to a version with the same manifest", async (store) => {
+      const [ada] = await withAccounts(store, "ada");
+      await store.publish(fakePublication(ada!, "tool", "1.0.0", { tree: 1 }));
+      const outcome = await store.publish(fakePublication(ada!, "tool", "1.0.0", { tree: 2, target: "x86_64-linux" }));
+      same(
+        [outcome.status, outcome.status === "created" && outcome.version.artifacts.map(({ target }) => target)],
+        ["created", ["any", "x86_64-linux"]],
+        "targets",
+      );
+    });
+    it("lets exactly one of racing publications win", async (store) => {
+      const [ada] = await withAccounts(store, "ada");
+      const outcomes = await Promise.all(
+        [1, 2, 3, 4, 5].map((tree) => store.publish(fakePublication(ada!, "tool", "1.0.0", { tree }))),
+      );
+      same(outcomes.filter(({ status }) => status === "created").length, 1, "winners");
+      same(outcomes.filter(({ status }) => status === "conflict").length, 4, "losers");
+    });
+    it("lets owners publish, others not, and whoever overrides", async (store) => {
+      const [ada, bob] = await withAccounts(store, "ada", "bob");
+      await store.publish(fakePublication(ada!, "tool", "1.0.0"));
+      same((await store.publish(fakePublication(bob!, "tool", "1.1.0"))).status, "not-owner", "stranger");
+      same(
+        (await store.publish(fakePublication(bob!, "tool", "1.1.0", { override: true }))).status,
+        "created",
+        "override",
+      );
+      same(await store.addOwner(canonical("tool"), bob!, fakeAudit()), "changed", "add");
+      same(await store.addOwner(canonical("tool"), bob!, fakeAudit()), "unchanged", "add again");
+      same((await store.publish(fakePublication(bob!, "tool", "1.2.0"))).status, "created", "owner");
+      same(await store.removeOwner(canonical("tool"), ada!, fakeAudit()), "changed", "remove");
+      same(await store.removeOwner(canonical("tool"), bob!, fakeAudit()), "last-owner", "remove the last");
+      same(await store.owners(canonical("tool")), ["bob"], "owners");
+    });
+    it("creates a name, finds look-alikes and knows namespaces", async (store) => {
+      const [ada, bob] = await withAccounts(store, "ada", "bob");
+      const entry = {
+        name: parsePackageName("company/tool"),
+        canonical: canonical("company/tool"),
+        skeleton: "company/tool",
+        account: ada!,
+      };
+      same(await store.createPackage(entry, fakeAudit()), "created", "first");
+      same(await store.createPackage({ ...entry, account: bob! }, fakeAudit()), "exists", "second");
+      same(await store.similarNames("company/tool", canonical("company/t00l")), ["company/tool"], "similar");
+      same(await store.similarNames("company/tool", canonical("company/tool")), [], "not itself");
+      same(await store.namespaceAccess("company", ada!.id), { exists: true, owned: true }, "its owner");
+      same(await store.namespaceAccess("company", bob!.id), { exists: true, owned: false }, "another");
+      same(await store.namespaceAccess("other", ada!.id), { exists: false, owned: false }, "free");
+      same(await store.indexDocument(canonical("company/tool")), undefined, "no document without versions");
+    });
+    it("setStatus() changes status, latest version, sequence and outbox", async (store) => {
+      const [ada] = await withAccounts(store, "ada");
+      for (const version of ["1.0.0", "1.10.0", "1.9.0", "2.0.0-rc.1"])
+        await store.publish(fakePublication(ada!, "tool", version));
+      const change = { canonical: canonical("tool"), version: parseVersion("1.10.0"), audit: fakeAudit() };
+      same((await store.package(canonical("tool")))?.latest, "1.10.0", "latest before");
+      const yanked = await store.setStatus({ ...change, status: "yanked", reason: "broken" });
+      same([yanked?.status, yanked?.reason], ["yanked", "broken"], "yanked");
+      same(
+        [(await store.package(canonical("tool")))?.latest, (await store.package(canonical("tool")))?.sequence],
+        ["1.9.0", 5],
+        "latest after",
+      );
+      const back = await store.setStatus({ ...change, status: "active" });
+      same([back?.status, back?.reason], ["active", undefined], "active again");
+      same(
+        await store.setStatus({ ...change, version: parseVersion("9.9.9"), status: "yanked" }),
+        undefined,
+        "unknown version",
+      );
+      same(
+        (await store.versions(canonical("tool"))).map(({ version }) => version),
+        ["1.0.0", "1.9.0", "1.10.0", "2.0.0-rc.1"],
+        "order",
+      );
+      const document = await store.indexDocument(canonical("tool"));
+      same(
+        [document?.sequence, document?.channels, document?.versions.length],
+        [6, { latest: "1.10.0" }, 4],
+        "document",
+      );
+    });
+    it("keeps index updates pending until they are completed", async (store) => {
+      const [ada] = await withAccounts(store, "ada");
+      await store.publish(fakePublication(ada!, "one", "1.0.0"));
+      await store.publish(fakePublication(ada!, "two", "1.0.0"));
+      const pending = await store.pendingIndexUpdates(10);
+      await store.completeIndexUpdates([pending[0]!.id, 999_999]);
+      same(
+        (await store.pendingIndexUpdates(10)).map((update) => update.canonical),
+        ["two"],
+        "left",
+      );
+      same(await store.packageNames(), ["one", "two"], "names");
+    });
+    it("adds downloads to the version that owns the blob", async (store) => {
+      const [ada] = await withAccounts(store, "ada");
+      await store.publish(fakePublication(ada!, "tool", "1.0.0", { tree: 1 }));
+      await store.addDownloads(
+        new Map([
+          [fakeDigest(1), 3],
+          [fakeDigest(200), 5],
+        ]),
+      );
+      await store.addDownloads(new Map([[fakeDigest(1), 1]]));
+      same((await store.package(canonical("tool")))?.downloads, 4, "package");
+      same((await store.versions(canonical("tool")))[0]?.downloads, 4, "version");
+      same(await store.counts(), { packages: 1, versions: 1, accounts: 1 }, "counts");
+    });
+  });
+
+  test.describe("MetadataStore contract: search and audit", () => {
+    it("finds all words, in names before descriptions, exact name first", async (store) => {
+      const [ada] = await withAccounts(store, "ada");
+      const publish = async (name: string, manifest: object): Promise<void> => {
+        await store.publish(fakePublication(ada!, name, "1.0.0", { manifest }));
+      };
+      await publish("helper", { description: "Helps an actor system along", keywords: ["misc"] });
+      await publish("actor-extras", { description: "More", keywords: ["system"], categories: ["Concurrency"] });
+      await publish("actor", { description: "The original", categories: ["concurrency"] });
+      await publish("unrelated", { description: "Nothing of the kind" });
+      same(await names(store, { text: "actor" }), ["actor", "actor-extras", "helper"], "one word");
+      same((await names(store, { text: "actor system" })).sort(), ["actor-extras", "helper"], "two words");
+      same((await names(store, { text: "act" })).length, 3, "a prefix");
+      same(
+        await names(store, { text: "", category: "CONCURRENCY", sort: "name" }),
+        ["actor", "actor-extras"],
+        "category",
+      );
+      same(await names(store, { text: "actor", keyword: "misc" }), ["helper"], "keyword");
+      same(await names(store, { text: '"*(' }), [], "nothing to search for");
+      same(await names(store, { text: 'actor" NOT "zzz' }), [], "no operators");
+      same(
+        (await store.search({ ...QUERY, sort: "name", page: 2, perPage: 3 })).items.map(({ name }) => name),
+        ["unrelated"],
+        "second page",
+      );
+      same((await store.search({ ...QUERY, perPage: 1 })).total, 4, "total");
+    });
+    it("sorts by downloads and can leave out names without versions", async (store) => {
+      const [ada] = await withAccounts(store, "ada");
+      await store.publish(fakePublication(ada!, "one", "1.0.0", { tree: 1 }));
+      await store.publish(fakePublication(ada!, "two", "1.0.0", { tree: 2 }));
+      const entry = {
+        name: parsePackageName("three"),
+        canonical: canonical("three"),
+        skeleton: "three",
+        account: ada!,
+      };
+      await store.createPackage(entry, fakeAudit());
+      await store.addDownloads(new Map([[fakeDigest(2), 9]]));
+      same(await names(store, { sort: "downloads", publishedOnly: true }), ["two", "one"], "downloads");
+      same(await names(store, { sort: "name" }), ["one", "three", "two"], "all");
+    });
+    it("lists audit records newest first, by every condition", async (store) => {
+      await store.createAccount(fakeAccount("ada"), fakeAudit({ at: 10, actor: "ada", action: "a" }));
+      await store.createAccount(
+        fakeAccount("bob"),
+        fakeAudit({ at: 20, actor: "bob", action: "b", details: { x: [1] }, address: "::1" }),
+      );
+      const page = { page: 1, perPage: 10 };
+      same(
+        (await store.audits(page)).items.map(({ action }) => action),
+        ["b", "a"],
+        "all",
+      );
+      same((await store.audits({ ...page, actor: "ada" })).total, 1, "actor");
+      same((await store.audits({ ...page, action: "b" })).items[0]?.details, { x: [1] }, "action");
+      same(
+        (await store.audits({ ...page, since: 11, until: 20 })).items.map(({ actor }) => actor),
+        ["bob"],
+        "time",
+      );
+      same(
+        (await store.audits({ page: 2, perPage: 1 })).items.map(({ action }) => action),
+        ["a"],
+        "second page",
+      );
+    });
+    it("check() resolves while the store works", async (store) => {
+      await store.check();
+    });
+  });
+}
