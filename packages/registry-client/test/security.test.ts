@@ -217,6 +217,14 @@ describe("createCredentialsFile()", () => {
     );
   });
 
+  it("says so when it cannot be written", async () => {
+    const file = join(temporaryDirectory(), "file");
+    writeFileSync(file, "");
+    await expect(
+      createCredentialsFile(join(file, "credentials.toml")).set(url, { type: "token", token: "t" }),
+    ).rejects.toMatchObject({ code: "CREDENTIALS_UNWRITABLE", exitCode: 5 });
+  });
+
   it.each([0o644, 0o640, 0o620, 0o602])("refuses a file of mode %o instead of using it", async (mode) => {
     const file = join(temporaryDirectory(), "credentials.toml");
     const store = createCredentialsFile(file);
@@ -290,6 +298,19 @@ describe("createNodeFetch()", () => {
     const client = clientOf(registry.url, { fetch });
     expect((await client.packageDocument("tool"))?.name).toBe("tool");
     await client.download({ blob }, join(temporaryDirectory(), "x"));
+  });
+
+  it("names an authority file or a proxy address that cannot be used", async () => {
+    const registry = await testRegistry();
+    for (const options of [
+      { caFile: "/nowhere/ca.pem", env: {} },
+      { proxy: "::", env: {} },
+    ]) {
+      const { fetch } = createNodeFetch(options);
+      await expect(clientOf(registry.url, { fetch }).describe()).rejects.toMatchObject({
+        code: "REGISTRY_CONFIG_INVALID",
+      });
+    }
   });
 
   it.each(["HTTPS_PROXY", "https_proxy"])(

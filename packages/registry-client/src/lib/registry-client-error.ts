@@ -26,6 +26,7 @@ export type RegistryClientErrorCode =
   | "CREDENTIALS_UNSAFE"
   | "CREDENTIALS_INVALID"
   | "CREDENTIALS_READ_ONLY"
+  | "CREDENTIALS_UNWRITABLE"
   | "DOWNLOAD_NOT_FOUND"
   | "DOWNLOAD_SIZE_MISMATCH"
   | "DOWNLOAD_DIGEST_MISMATCH"
@@ -156,6 +157,11 @@ export const REGISTRY_CLIENT_ERRORS: ErrorCatalogue<RegistryClientErrorCode> = {
     category: "usage",
     summary: "Credentials that come from the environment cannot be changed from here.",
     help: "Change or unset the variable.",
+  },
+  CREDENTIALS_UNWRITABLE: {
+    category: "io",
+    summary: "The file of credentials cannot be written, or another process holds its lock.",
+    help: "Check the directory's owner and permissions; delete the `.lock` file beside it if no other process is running.",
   },
   DOWNLOAD_NOT_FOUND: {
     category: "io",

@@ -15,18 +15,35 @@ type Entries = Map<string, Credential>;
  */
 export function createCredentialsFile(file: string): CredentialStore {
   const change = <T>(edit: (entries: Entries) => T): Promise<T> =>
-    withFileLock(`${file}.lock`, async () => {
-      const entries = await readEntries(file);
-      const result = edit(entries);
-      await writeEntries(file, entries);
-      return result;
-    });
+    writing(file, () =>
+      withFileLock(`${file}.lock`, async () => {
+        const entries = await readEntries(file);
+        const result = edit(entries);
+        await writeEntries(file, entries);
+        return result;
+      }),
+    );
   return {
     get: async (url) => (await readEntries(file)).get(url),
     set: (url, credential) => change((entries) => void entries.set(canonicalRegistryUrl(url), credential)),
     delete: async (url) => (await readEntries(file)).has(url) && change((entries) => entries.delete(url)),
     list: async () => [...(await readEntries(file)).keys()].sort(),
   };
+}
+
+async function writing<T>(file: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof RegistryClientError) throw error;
+    throw new RegistryClientError({
+      code: "CREDENTIALS_UNWRITABLE",
+      message: `Cannot write the credentials to "${file}": ${error instanceof Error ? error.message : String(error)}`,
+      hint: "Check the directory's owner and permissions",
+      file,
+      cause: error,
+    });
+  }
 }
 
 async function readEntries(file: string): Promise<Entries> {

@@ -3,6 +3,7 @@ import { getCACertificates, rootCertificates } from "node:tls";
 import type { Dispatcher } from "undici";
 import { globalFetch } from "../global-fetch.ts";
 import type { Fetch, FetchInit, FetchResponse } from "../ports.ts";
+import { RegistryClientError } from "../registry-client-error.ts";
 
 export interface NodeFetchOptions {
   /** Where HTTPS_PROXY, HTTP_PROXY and NO_PROXY are read from. Default: `process.env`. */
@@ -60,8 +61,7 @@ function proxySettings(
 
 async function createDispatcher(options: NodeFetchOptions, proxies: ProxySettings | undefined): Promise<Dispatcher> {
   const { Agent, EnvHttpProxyAgent } = await import("undici");
-  const ca =
-    options.caFile === undefined ? undefined : [...systemAuthorities(), await readFile(options.caFile, "utf8")];
+  const ca = options.caFile === undefined ? undefined : await readAuthorities(options.caFile);
   const tls = ca === undefined ? {} : { ca };
   // Silence is judged by the transport's watchdog, from `timeout_seconds`; undici's own limits would cut in at other times.
   const pool = {
@@ -72,7 +72,25 @@ async function createDispatcher(options: NodeFetchOptions, proxies: ProxySetting
     connect: tls,
   };
   if (proxies === undefined) return new Agent(pool);
-  return new EnvHttpProxyAgent({ ...pool, ...proxies, requestTls: tls, proxyTls: tls });
+  try {
+    return new EnvHttpProxyAgent({ ...pool, ...proxies, requestTls: tls, proxyTls: tls });
+  } catch (error) {
+    // The address may hold a password, so it is not repeated.
+    throw invalid("Cannot use the configured proxy: its address is not a URL that proxies have", error);
+  }
+}
+
+async function readAuthorities(file: string): Promise<string[]> {
+  try {
+    return [...systemAuthorities(), await readFile(file, "utf8")];
+  } catch (error) {
+    throw invalid(`Cannot read the certificate authorities in "${file}": ${(error as Error).message}`, error);
+  }
+}
+
+function invalid(message: string, cause: unknown): RegistryClientError {
+  const hint = "Correct ca_file or proxy of the registry, or the proxy variables";
+  return new RegistryClientError({ code: "REGISTRY_CONFIG_INVALID", message, hint, cause });
 }
 
 // Node 22.15 and later also name what NODE_EXTRA_CA_CERTS adds.
