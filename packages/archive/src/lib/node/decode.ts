@@ -39,8 +39,9 @@ export interface DecodeOptions {
 }
 
 /** Stored and plain bytes up to which an archive is decoded in one call from memory. */
-export const ONE_SHOT_STORED_BYTES: number = 8 * 2 ** 20;
-const ONE_SHOT_PLAIN_BYTES = 32 * 2 ** 20;
+export const ONE_SHOT_STORED_BYTES: number = 4 * 2 ** 20;
+// Beyond it, decompressing on another thread while this one writes is faster than one call before all writing.
+const ONE_SHOT_PLAIN_BYTES = 4 * 2 ** 20;
 /** Plain bytes up to which a thread switch costs more than the decoding. */
 const SYNC_PLAIN_BYTES = 256 * 1024;
 const CHUNK_BYTES = 256 * 1024;
