@@ -6,6 +6,7 @@ import { defineConfig } from "tsup";
 const manifest = JSON.parse(readFileSync("package.json", "utf8")) as {
   exports?: Record<string, string | Record<string, string>>;
   bin?: Record<string, string>;
+  optionalDependencies?: Record<string, string>;
 };
 const sources = Object.values(manifest.exports ?? {}).flatMap((target) =>
   typeof target === "string" ? [] : [target["@lading/source"]!],
@@ -21,4 +22,6 @@ export default defineConfig({
   platform: "node",
   treeshake: true,
   splitting: true,
+  // Dependencies stay imports by tsup's own rule; optional ones it would bundle, with every platform's binary.
+  external: Object.keys(manifest.optionalDependencies ?? {}),
 });
