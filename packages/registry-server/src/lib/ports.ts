@@ -161,6 +161,11 @@ export interface StatementVerdict {
   /** Fingerprints of the keys that signed; where `verified`, only those that were checked. */
   readonly signers: readonly string[];
   readonly verified: boolean;
+  /**
+   * SubjectPublicKeyInfo (DER) of every verified signer. Its SHA-256 is the signer's key id, so that stored as a blob it is
+   * found by the fingerprint that index and lock files name, and nobody can answer with another key.
+   */
+  readonly publicKeys?: readonly Uint8Array[];
 }
 
 /** Checks signed statements and public keys. */

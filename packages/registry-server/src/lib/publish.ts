@@ -229,6 +229,7 @@ async function storeBlobs(
     storeBytes(ports.blobs, form.statement),
     storeBytes(ports.blobs, upload.readme),
     form.package.commit(),
+    ...(verdict?.publicKeys ?? []).map((key) => storeBytes(ports.blobs, key)),
   ]);
   return {
     target: upload.record.target,

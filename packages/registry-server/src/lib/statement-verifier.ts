@@ -5,6 +5,7 @@ import {
   fingerprint,
   formatPublicKey,
   parsePublicKey,
+  spkiOf,
   portableVerifier,
   statementFacts,
   verifyEnvelope,
@@ -46,7 +47,10 @@ export class SigningStatementVerifier implements StatementVerifier {
   async verify(envelope: Uint8Array, subject: StatementSubject, keys: readonly KeyRecord[]): Promise<StatementVerdict> {
     const policy = createTrustPolicy(keys.map(({ pem }) => ({ publicKey: parsePublicKey(pem).publicKey })));
     const verdict = verifyEnvelope(envelope, { policy, expect: { ...subject }, verifier: this.#verifier });
-    if (verdict.ok) return { signers: verdict.signers, verified: true };
+    if (verdict.ok) {
+      const publicKeys = verdict.signers.map((signer) => spkiOf(policy.keys.get(signer)!.publicKey));
+      return { signers: verdict.signers, verified: true, publicKeys };
+    }
     if (verdict.code !== "SIGNATURE_KEY_UNKNOWN") throw refused(subject, verdict.code, verdict.reason);
     // Nobody the server knows signed it: whether that will do is policy, but it must speak of this package.
     return { signers: assertSubject(envelope, subject), verified: false };
