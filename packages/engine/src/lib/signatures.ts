@@ -1,4 +1,11 @@
-import { tryParseDigest, type IndexArtifact, type IndexVersion, type LockPackage } from "@lading/core-manifest";
+import {
+  isLadingError,
+  tryParseDigest,
+  type Digest,
+  type IndexArtifact,
+  type IndexVersion,
+  type LockPackage,
+} from "@lading/core-manifest";
 import type { RegistryClient } from "@lading/registry-client";
 import type { SignatureRequirement, TrustedKey } from "@lading/signing";
 import path from "node:path";
@@ -133,9 +140,19 @@ async function registryKey({ client }: VerifyRequest, print: string): Promise<Tr
   const digest = tryParseDigest(`sha256:${print.slice("ed25519:".length)}`);
   if (digest === undefined) return undefined;
   const { fingerprint } = await import("@lading/signing");
-  const spki = await client.statement(digest);
-  const publicKey = spki.slice(-32);
-  return fingerprint(publicKey) === print ? { publicKey } : undefined;
+  const spki = await keyBlob(client, digest);
+  const publicKey = spki?.slice(-32);
+  return publicKey !== undefined && fingerprint(publicKey) === print ? { publicKey } : undefined;
+}
+
+/** A registry that does not have a signer's key leaves the signature unverifiable, which the verdict then says. */
+async function keyBlob(client: RegistryClient, digest: Digest): Promise<Uint8Array | undefined> {
+  try {
+    return await client.statement(digest);
+  } catch (error) {
+    if (isLadingError(error) && error.code === "DOWNLOAD_NOT_FOUND") return undefined;
+    throw error;
+  }
 }
 
 /** Whether a stored package needs its statement looked at again for this lock entry. */
