@@ -9,9 +9,13 @@ import { isBusy, openDatabase } from "./sqlite.ts";
  * every platform and is released when its process dies, whatever the way.
  * @throws {InstallerError} `INSTALL_BUSY`
  */
-export async function withEnvironmentLock<T>(environment: Environment, work: () => Promise<T>): Promise<T> {
+export async function withEnvironmentLock<T>(
+  environment: Environment,
+  work: () => Promise<T>,
+  busyTimeoutMs?: number,
+): Promise<T> {
   mkdirSync(environment.state, { recursive: true });
-  const database = openDatabase(join(environment.state, "lock.sqlite"));
+  const database = openDatabase(join(environment.state, "lock.sqlite"), busyTimeoutMs);
   try {
     database.exec("BEGIN EXCLUSIVE");
     const result = await work();

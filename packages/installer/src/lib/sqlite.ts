@@ -5,9 +5,9 @@ const BUSY = 5;
 const BUSY_TIMEOUT_MS = 15_000;
 
 /** Opens a database; `node:sqlite` is loaded here and not before, since the no-op path never needs it. */
-export function openDatabase(file: string): DatabaseSync {
+export function openDatabase(file: string, busyTimeoutMs: number = BUSY_TIMEOUT_MS): DatabaseSync {
   const { DatabaseSync } = loadSqlite();
-  return new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
+  return new DatabaseSync(file, { timeout: busyTimeoutMs });
 }
 
 /** Whether SQLite gave up waiting for another process. */
@@ -23,7 +23,7 @@ export function exclusively<T>(database: DatabaseSync, what: string, work: () =>
     if (!isBusy(error)) throw error;
     throw new InstallerError({
       code: "STORE_BUSY",
-      message: `Cannot ${what}: another process has held the store's lock for ${BUSY_TIMEOUT_MS / 1000} s`,
+      message: `Cannot ${what}: another process has held the store's lock for too long`,
       hint: "Wait for it to finish, or end it",
       cause: error,
     });
