@@ -116,9 +116,7 @@ describe("the command line", () => {
     expect((await runIn(box, ["sign", PACKED, "--key", "../key.pem"])).code).toBe(0);
     expect((await runIn(box, ["verify", PACKED])).code).toBe(0);
     expect((await runIn(box, ["verify", PACKED, "--key", "../key.pub"])).code).toBe(0);
-    expect((await runIn(box, ["verify", PACKED, "--key", "../key.pem"])).stderr).toContain(
-      "KEY_IS_PRIVATE",
-    );
+    expect((await runIn(box, ["verify", PACKED, "--key", "../key.pem"])).stderr).toContain("KEY_IS_PRIVATE");
     await runIn(box, ["keygen", "--output", "../other.json"]);
     const other = await runIn(box, ["verify", PACKED, "--key", "../other.pub"]);
     expect([other.code, other.stderr.includes("SIGNATURE_KEY_UNKNOWN")]).toEqual([7, true]);

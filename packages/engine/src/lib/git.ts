@@ -69,9 +69,12 @@ export function redactUrl(url: string): string {
   return url.replace(/\/\/[^/@]*@/, "//");
 }
 
-/** Whether an argument of `install` or `add` is meant as a Git repository. */
+const ARCHIVE = /\.(?:zip|tar|tgz|tar\.(?:gz|zst|lz4|xz|bz2))(?:[?#].*)?$/i;
+
+/** Whether an argument of `install` is meant as a Git repository: any URL but an archive's, or `user@host:path`. */
 export function looksLikeGit(argument: string): boolean {
-  return /^(?:git\+|ssh:\/\/|[^/\s]+@[^/\s]+:)/.test(argument) || /^(?:https|file):\/\/.*\.git(?:#.*)?$/.test(argument);
+  if (/^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(argument)) return !ARCHIVE.test(argument);
+  return /^[^/\s@]+@[^/\s@:]+:[^\s]/.test(argument);
 }
 
 /**

@@ -59,6 +59,7 @@ export function resolutionInputs(request: ResolutionRequest): Digest {
     allFeatures: request.allFeatures === true,
     defaultFeatures: request.noDefaultFeatures !== true,
     profile: request.profile ?? "",
+    skipDependencies: request.skipDependencies === true,
     members: request.project.members.map(({ name, relative, manifest }) => ({ name, relative, ...inputsOf(manifest) })),
     locals: [...request.locals.values()]
       .map(({ name, version, source, manifest }) => ({

@@ -41,6 +41,8 @@ export interface LockInput extends FeatureChoice {
   readonly hosts?: readonly string[] | undefined;
   /** Packages whose change of publisher is accepted. */
   readonly acceptPublishers?: readonly string[] | undefined;
+  /** Take what the manifests name, and nothing of what that depends on. */
+  readonly skipDependencies?: boolean | undefined;
   /** Resolve, and write nothing. */
   readonly dryRun?: boolean | undefined;
 }
@@ -124,6 +126,7 @@ async function requestOf(
     noDefaultFeatures: input.noDefaultFeatures,
     allFeatures: input.allFeatures,
     profile: input.profile,
+    skipDependencies: input.skipDependencies,
     locked: refresh === "all" ? [] : lockedVersions(previous?.lock, refresh),
   };
 }

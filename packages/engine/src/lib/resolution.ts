@@ -43,6 +43,8 @@ export interface ResolutionRequest extends FeatureChoice {
   readonly hosts: Readonly<Record<string, string>>;
   readonly coexistence: CoexistencePolicy;
   readonly prereleases: PrereleasePolicy;
+  /** Take what the members name, and nothing of what that depends on. */
+  readonly skipDependencies?: boolean | undefined;
   /** Versions to keep where possible. */
   readonly locked: readonly LockedVersion[];
 }
@@ -73,7 +75,7 @@ export interface SolvedProject {
 export async function resolveProject(context: EngineContext, request: ResolutionRequest): Promise<SolvedProject> {
   const [{ resolve }, registry] = await Promise.all([import("@lading/resolver"), openProvider(context, request)]);
   const keys = createKeys(registry, request.locals);
-  const provider = overlay(registry, request.locals, keys);
+  const provider = withoutDependencies(overlay(registry, request.locals, keys), request.skipDependencies === true);
   const resolution = await resolve(resolveInput(request, keys), provider, {
     signal: context.signal,
     onEvent: context.onEvent,
@@ -143,6 +145,26 @@ function overlay(registry: RegistryProvider | undefined, locals: LocalPackages, 
       }
     },
     displayName: (key) => registry?.displayName?.(key) ?? key,
+  };
+}
+
+/** A view of a provider in which nothing depends on anything. */
+function withoutDependencies(provider: DependencyProvider, skip: boolean): DependencyProvider {
+  if (!skip) return provider;
+  const known = new Map<PackageMetadata, PackageMetadata>();
+  const alone = (metadata: PackageMetadata): PackageMetadata => {
+    const candidates = metadata.candidates.map((candidate) => ({ ...candidate, dependencies: [], features: {} }));
+    const stripped = known.get(metadata) ?? { ...metadata, candidates };
+    known.set(metadata, stripped);
+    return stripped;
+  };
+  return {
+    ...provider,
+    get(key) {
+      const metadata = provider.get(key);
+      return metadata && alone(metadata);
+    },
+    load: (keys, options) => provider.load(keys, options),
   };
 }
 

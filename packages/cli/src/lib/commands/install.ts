@@ -29,6 +29,8 @@ export const command: CommandSpec = defineCommand({
     ...RESOLVE_FLAGS,
     ...INSTALL_FLAGS,
     verify: { type: "enum", summary: "How stored files are checked before they are used", values: ["quick", "full"] },
+    "skip-deps": { type: "boolean", summary: "Take the packages named, and nothing that they depend on" },
+    "skip-tests": { type: "boolean", summary: "Run no tests of packages; this release runs none at install anyway" },
     ...MEMBER_FLAGS,
   },
   async run({ args, flags, options, context }) {
@@ -42,6 +44,7 @@ export const command: CommandSpec = defineCommand({
         ...resolveInput(flags, options),
         ...(await installInput(flags)),
         ...(flags.verify === undefined ? {} : { verify: flags.verify as "quick" | "full" }),
+        skipDependencies: flags["skip-deps"],
         package: flags.package,
         workspace: flags.workspace,
         specs: args,

@@ -23,6 +23,8 @@ export interface InitInput {
   readonly description?: string | undefined;
   /** SPDX expression. */
   readonly license?: string | undefined;
+  /** Write the manifest, and nothing around it. */
+  readonly manifestOnly?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
 }
 
@@ -57,6 +59,16 @@ export async function init(input: InitInput, context: EngineContext): Promise<In
     [".gitignore", ignoreFile(context)],
     ["README.md", `# ${name}\n${input.description === undefined ? "" : `\n${input.description}\n`}`],
   ]);
+  if (input.manifestOnly === true) {
+    await writeFileAtomic(path.join(directory, manifestName), text);
+    return {
+      name,
+      version,
+      directory: displayPath(directory, context.cwd),
+      manifest: manifestName,
+      files: [manifestName],
+    };
+  }
   const written = input.dryRun === true ? [...files.keys(), "src/"] : await writeSkeleton(directory, files);
   return { name, version, directory: displayPath(directory, context.cwd), manifest: manifestName, files: written };
 }

@@ -1,9 +1,11 @@
+import { rm } from "node:fs/promises";
 import path from "node:path";
 import type { EngineContext } from "../context.ts";
 import { EngineError } from "../engine-error.ts";
 import { exists } from "../files.ts";
 import { looksLikeGit } from "../git.ts";
 import { installProject, type InstallProjectInput, type InstallSummary } from "../install-project.ts";
+import { parsePackageSpec } from "../package-spec.ts";
 import { loadProject, tryLoadProject } from "../project.ts";
 import { add, type AddInput } from "./add.ts";
 import { init } from "./init.ts";
@@ -20,19 +22,27 @@ export interface InstallCommandInput extends InstallProjectInput {
  */
 export async function install(input: InstallCommandInput, context: EngineContext): Promise<InstallSummary> {
   if ((input.specs ?? []).length === 0) return installProject(await loadProject(context), input, context);
-  const created = (await tryLoadProject(context)) === undefined ? await makeProject(input, context) : undefined;
-  let summary: InstallSummary | undefined;
-  for (const group of await groupSpecs(input.specs!, context)) {
-    const added = await add({ ...input, ...group, kind: "normal", install: true }, context);
-    summary = { lock: added.lock, install: added.install, ...(created === undefined ? {} : { created }) };
+  const groups = await groupSpecs(input.specs!, context);
+  const created = (await tryLoadProject(context)) === undefined ? await makeProject(context) : undefined;
+  try {
+    let summary: InstallSummary | undefined;
+    for (const group of groups) {
+      const added = await add({ ...input, ...group, kind: "normal", install: true }, context);
+      summary = { lock: added.lock, install: added.install, ...(created === undefined ? {} : { created }) };
+    }
+    return summary!;
+  } catch (error) {
+    if (created !== undefined) await rm(path.join(context.cwd, created), { force: true });
+    throw error;
+  } finally {
+    if (created !== undefined && input.dryRun === true) await rm(path.join(context.cwd, created), { force: true });
   }
-  return summary!;
 }
 
 type AddGroup = Pick<AddInput, "specs" | "path" | "git" | "rev">;
 
-async function makeProject(input: InstallCommandInput, context: EngineContext): Promise<string> {
-  const made = await init({ dryRun: input.dryRun }, context);
+async function makeProject(context: EngineContext): Promise<string> {
+  const made = await init({ manifestOnly: true }, context);
   context.onEvent({
     type: "info",
     message: `Made ${made.manifest} for package "${made.name}", since there was no manifest`,
@@ -47,7 +57,10 @@ async function groupSpecs(specs: readonly string[], context: EngineContext): Pro
   for (const spec of specs) {
     if (looksLikeGit(spec)) groups.push(gitGroup(spec));
     else if (await isDirectory(spec, context)) groups.push({ specs: [], path: spec });
-    else names.push(spec);
+    else {
+      parsePackageSpec(spec);
+      names.push(spec);
+    }
   }
   return names.length === 0 ? groups : [{ specs: names }, ...groups];
 }
