@@ -14,7 +14,15 @@ export default defineConfig({
       resolve: { conditions },
       ssr: { resolve: { conditions } },
       root,
-      test: { name: root.split("/").at(-1)!, include: ["src/**/*.test.ts", "test/**/*.test.ts"] },
+      test: {
+        name: root.split("/").at(-1)!,
+        include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+        // Generous, for a loaded machine must not make a test fail; nothing here measures time.
+        testTimeout: 60_000,
+        hookTimeout: 60_000,
+        // Files share a worker: a fifth less work, and no test may leave anything behind anyway.
+        isolate: false,
+      },
     })),
     coverage: {
       provider: "v8",
