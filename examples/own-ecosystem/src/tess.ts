@@ -3,5 +3,5 @@ import { readFileSync } from "node:fs";
 import { createCli } from "@lading/cli";
 import { parseProfile } from "@lading/core-manifest";
 
-const file = new URL("../tessera.toml", import.meta.url);
-await createCli(() => parseProfile(readFileSync(file, "utf8"), "tessera.toml"), { bin: "tess" }).main();
+const file = new URL("../profile.toml", import.meta.url);
+await createCli(() => parseProfile(readFileSync(file, "utf8"), "profile.toml"), { bin: "tess" }).main();

@@ -1,5 +1,0 @@
-#!/usr/bin/env node
-import { createCli } from "@lading/cli";
-import { builtinProfile } from "@lading/core-manifest";
-
-await createCli(builtinProfile("vitte"), { bin: "vitte" }).main();
