@@ -135,7 +135,8 @@ function readAuthType(reader: Reader, table: JsonObject, path: readonly string[]
 /** Writes a `registries.toml` that {@link parseRegistries} reads back as the same; comments are not kept. */
 export function renderRegistries(file: RegistriesFile): string {
   return `${stringify({
-    default_registry: file.defaultRegistry,
+    // Without registries there is none to be the default, and a file that names one would not read again.
+    ...(file.registries.length === 0 ? {} : { default_registry: file.defaultRegistry }),
     ...(file.fallback.length === 0 ? {} : { fallback: [...file.fallback] }),
     registries: Object.fromEntries(file.registries.map((registry) => [registry.name, renderRegistry(registry)])),
   })}\n`;
