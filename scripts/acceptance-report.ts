@@ -72,7 +72,9 @@ if (process.argv.includes("--json")) {
     if (row.tests.length > 0 && !process.argv.includes("--uncovered")) console.log(`✓ ${row.id}  ${row.feature}`);
     if (row.tests.length === 0) console.log(`· ${row.id}  ${row.feature}  (${row.tag})`);
   }
-  console.log(`\n${summary(all).join("\n")}\n\n${covered.length} of ${all.length} requirement rows have an end-to-end check`);
+  console.log(
+    `\n${summary(all).join("\n")}\n\n${covered.length} of ${all.length} requirement rows have an end-to-end check`,
+  );
 }
 for (const line of unknown) console.error(line);
 process.exitCode = unknown.length === 0 ? 0 : 1;

@@ -31,7 +31,9 @@ function checkErrors(): void {
   const expected = renderErrors();
   if (process.argv.includes("--write")) writeFileSync(file, expected);
   const documented = new Set(
-    [...(existsSync(file) ? readFileSync(file, "utf8") : "").matchAll(/^\| `([A-Z0-9_]+)`/gm)].map((match) => match[1]!),
+    [...(existsSync(file) ? readFileSync(file, "utf8") : "").matchAll(/^\| `([A-Z0-9_]+)`/gm)].map(
+      (match) => match[1]!,
+    ),
   );
   const known = new Set(Object.values(errorCatalogues).flatMap((catalogue) => Object.keys(catalogue)));
   for (const code of known) if (!documented.has(code)) problems.push(`docs/errors.md: code ${code} is missing`);
