@@ -28,6 +28,7 @@ const layer = (name, permitted) => {
 
 export default {
   forbidden: [
+    ...Object.entries(allow).flatMap(([name, permitted]) => layer(name, permitted)),
     { name: "no-circular", severity: "error", from: {}, to: { circular: true } },
     { name: "no-unresolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
     {
