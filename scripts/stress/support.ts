@@ -1,0 +1,135 @@
+import { packDirectory } from "@lading/archive/node";
+import type { PackageRecord } from "@lading/core-manifest";
+import { spawn, type ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
+import { openAsBlob } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const root = join(import.meta.dirname, "../..");
+
+/** A registry process as its user starts it. */
+export interface RegistryProcess {
+  readonly url: string;
+  readonly token: string;
+  readonly pid: number;
+  /** Ends it at once, as a power cut of the process would. */
+  kill(): Promise<void>;
+  /** Asks it to end, and tells its exit code. */
+  stop(): Promise<number | null>;
+}
+
+/** Starts the server; `wrapper` is put before its command line (`strace -f …`). */
+export async function startRegistry(
+  data: string,
+  options: { wrapper?: readonly string[] } = {},
+): Promise<RegistryProcess> {
+  const command = [
+    ...(options.wrapper ?? []),
+    process.execPath,
+    "-C",
+    "@lading/source",
+    join(root, "apps/registry/src/main.ts"),
+    ...["--data", data, "--host", "127.0.0.1", "--port", "0", "--log-level", "error"],
+  ];
+  const { PATH, HOME } = process.env;
+  const child = spawn(command[0]!, command.slice(1), { env: { PATH, HOME }, stdio: ["ignore", "pipe", "pipe"] });
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  const url = await listening(child);
+  return {
+    url,
+    token: (await readFile(join(data, "admin-token"), "utf8")).trim(),
+    pid: child.pid!,
+    kill: async () => {
+      child.kill("SIGKILL");
+      await ended;
+    },
+    stop: async () => {
+      child.kill("SIGTERM");
+      return ended;
+    },
+  };
+}
+
+async function listening(child: ChildProcess): Promise<string> {
+  const lines: string[] = [];
+  return new Promise((resolve, reject) => {
+    const look = (line: string): void => {
+      lines.push(line);
+      const found = / listens on (http:\S+)/.exec(line);
+      if (found !== null) resolve(found[1]!);
+    };
+    createInterface({ input: child.stderr! }).on("line", look);
+    createInterface({ input: child.stdout! }).on("line", look);
+    child.once("exit", (code) => reject(new Error(`the server ended with ${code}:\n${lines.join("\n")}`)));
+  });
+}
+
+/** A package file on disk. */
+export interface Packed {
+  readonly name: string;
+  readonly version: string;
+  readonly path: string;
+  readonly blob: string;
+  readonly size: number;
+  readonly tree: string;
+}
+
+/** Packs a package with `bytes` random bytes in it. */
+export async function pack(options: {
+  readonly directory: string;
+  readonly name: string;
+  readonly version: string;
+  readonly bytes: number;
+  readonly level?: number;
+}): Promise<Packed> {
+  const { name, version } = options;
+  const source = await mkdtemp(join(options.directory, "source-"));
+  await writeFile(join(source, "lading.toml"), `[package]\nname = "${name}"\nversion = "${version}"\n`);
+  await mkdir(join(source, "data"));
+  await writeRandom(join(source, "data", "random.bin"), options.bytes);
+  const record: PackageRecord = {
+    format: 1,
+    kind: "binary",
+    target: "any",
+    manifestFile: "lading.toml",
+    executables: [],
+    manifest: { name, version },
+  };
+  const output = join(options.directory, `${name}-${version}.lpk`);
+  const packed = await packDirectory({ directory: source, record, output, codec: "zstd", level: options.level ?? 1 });
+  await rm(source, { recursive: true });
+  return { name, version, path: packed.path, blob: packed.blob, size: packed.size, tree: packed.tree };
+}
+
+async function writeRandom(path: string, bytes: number): Promise<void> {
+  const file = await open(path, "w");
+  try {
+    for (let left = bytes; left > 0; left -= 2 ** 20) await file.write(randomBytes(Math.min(left, 2 ** 20)));
+  } finally {
+    await file.close();
+  }
+}
+
+/** Publishes a package file; the answer as it came. */
+export async function publish(
+  registry: Pick<RegistryProcess, "url" | "token">,
+  packed: Packed,
+): Promise<{ status: number; body: string }> {
+  const form = new FormData();
+  form.append("metadata", JSON.stringify({ blob: packed.blob, size: packed.size, tree: packed.tree }));
+  form.append("package", await openAsBlob(packed.path), "package.lpk");
+  const response = await fetch(`${registry.url}/api/v1/packages/`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${registry.token}` },
+    body: form,
+  });
+  return { status: response.status, body: await response.text() };
+}
+
+/** A fresh directory below the system's temporary one. */
+export async function temporaryDirectory(): Promise<string> {
+  return mkdtemp(join(tmpdir(), "lading-stress-"));
+}
