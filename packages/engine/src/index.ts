@@ -1,4 +1,5 @@
-export { createContext, type ContextInput, type EngineContext } from "./lib/context.ts";
+export { createContext } from "./lib/context.ts";
+export { type ContextInput, type EngineContext } from "./lib/engine-context.ts";
 export { ENGINE_ERRORS, EngineError, type EngineErrorCode, type EngineErrorInit } from "./lib/engine-error.ts";
 export { resolveDirectories, type Directories } from "./lib/directories.ts";
 export {

@@ -1,6 +1,7 @@
 import type { EcosystemProfile } from "@lading/core-manifest";
+import type { Brand } from "./brand.ts";
 import type { CliIo } from "./io.ts";
-import { ownRoutes, type Route } from "./router.ts";
+import { ownRoutes } from "./router.ts";
 import { CLI_VERSION } from "./version.ts";
 
 /** An ecosystem profile, or a function that loads it when a command first needs it. */
@@ -51,16 +52,6 @@ export function createCli(profile: ProfileInput, options: CliOptions = {}): Cli 
       await runProcess(run);
     },
   };
-}
-
-/** A bin's name, words and profile, the profile loaded at most once and only when asked for. */
-export interface Brand {
-  readonly version: string;
-  readonly ownCommands: boolean;
-  profile(): Promise<EcosystemProfile>;
-  bin(): Promise<string>;
-  title(): Promise<string>;
-  routes(): Promise<readonly Route[]>;
 }
 
 function createBrand(input: ProfileInput, options: CliOptions): Brand {

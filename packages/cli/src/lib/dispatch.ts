@@ -2,12 +2,12 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { EcosystemProfile, EventListener } from "@lading/core-manifest";
 import type { EngineContext } from "@lading/engine";
-import type { Brand } from "./app.ts";
+import type { Brand } from "./brand.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
 import type { CliIo } from "./io.ts";
-import { matchRoute, ROUTES, type Route } from "./router.ts";
+import { matchRoute, ROUTES } from "./router.ts";
 import { createStyle, wantsColor, type Style } from "./render/style.ts";
-import type { CommandSpec, FlagSpec, GlobalOptions, Invocation, Outcome } from "./spec.ts";
+import type { CommandSpec, FlagSpec, GlobalOptions, Invocation, Outcome, Route } from "./spec.ts";
 
 /** One command line on its way. */
 export interface DispatchInput {
@@ -270,7 +270,8 @@ async function invocationOf(
     options,
     io,
     signal,
-    spelled: (command) => routes.find((route) => route.command === command && !route.hidden)?.words ?? command,
+    routes,
+    load: async (command) => (await ROUTES[command]!.load()).command,
     async context() {
       const { createContext } = await import("@lading/engine");
       const { offline, registry } = options;

@@ -1,6 +1,5 @@
 import { GLOBAL_FLAGS } from "./global-flags.ts";
-import type { Route } from "./router.ts";
-import type { CommandSpec, FlagSpec, FlagSpecs } from "./spec.ts";
+import type { CommandSpec, FlagSpec, FlagSpecs, Route } from "./spec.ts";
 import type { Style } from "./render/style.ts";
 
 const GROUP_TITLES = {
@@ -109,7 +108,7 @@ function spelledFlags(flags: FlagSpecs, route: Route, hostFlags: readonly string
 
 function flagLines(flags: FlagSpecs, style: Style): string[] {
   return Object.entries(flags)
-    .filter(([, spec]) => !("hidden" in spec && spec.hidden === true))
+    .filter(([, spec]) => !("hidden" in spec && spec.hidden))
     .map(([name, spec]) => `  ${style.cyan(flagUsage(name, spec).padEnd(24))}  ${spec.summary}${allowedOf(spec)}`);
 }
 

@@ -17,7 +17,7 @@ import {
 } from "@stricli/core";
 import { CliError } from "./cli-error.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
-import { editDistance } from "./router.ts";
+import { editDistance } from "./edit-distance.ts";
 import type { ArgumentSpec, CommandSpec, FlagSpec, FlagSpecs } from "./spec.ts";
 
 /** A command line after parsing; every flag of the command and every global one has a value or `undefined`. */

@@ -1,12 +1,5 @@
-import type { CommandSpec } from "./spec.ts";
-
-/** What the router knows of a command without loading it. */
-export interface RouteEntry {
-  readonly summary: string;
-  readonly group: "project" | "inspect" | "package" | "registry" | "machine";
-  readonly hidden?: boolean;
-  readonly load: () => Promise<{ readonly command: CommandSpec }>;
-}
+import { editDistance } from "./edit-distance.ts";
+import type { Route, RouteEntry } from "./spec.ts";
 
 /**
  * Every command by its words. Nothing of a command is loaded before its line is chosen: `--help` and
@@ -123,21 +116,6 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
   },
 };
 
-/** One line that can be typed in this bin. */
-export interface Route {
-  /** Words after the bin's name. */
-  readonly words: string;
-  /** Key of {@link ROUTES}. */
-  readonly command: string;
-  readonly summary: string;
-  readonly hidden: boolean;
-  readonly group: RouteEntry["group"];
-  /** Flag spelled here -> flag of the command. */
-  readonly flags: Readonly<Record<string, string>>;
-  /** Flags that hold unless given. */
-  readonly defaults: Readonly<Record<string, string>>;
-}
-
 const PLAIN: Pick<Route, "flags" | "defaults"> = { flags: {}, defaults: {} };
 
 /** Lading's own commands under their own names. */
@@ -183,23 +161,4 @@ function closest(input: string, routes: readonly Route[]): string[] {
     .toSorted((left, right) => left.distance - right.distance)
     .slice(0, 3)
     .map(({ words }) => words);
-}
-
-/** Number of insertions, deletions, substitutions and swaps of neighbours between two short words. */
-export function editDistance(left: string, right: string): number {
-  let before: number[] = [];
-  let previous = Array.from({ length: right.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= left.length; i += 1) {
-    const row = [i];
-    for (let j = 1; j <= right.length; j += 1) {
-      const cost = left[i - 1] === right[j - 1] ? 0 : 1;
-      let best = Math.min(previous[j]! + 1, row[j - 1]! + 1, previous[j - 1]! + cost);
-      const swapped = i > 1 && j > 1 && left[i - 1] === right[j - 2] && left[i - 2] === right[j - 1];
-      if (swapped) best = Math.min(best, before[j - 2]! + 1);
-      row.push(best);
-    }
-    before = previous;
-    previous = row;
-  }
-  return previous[right.length]!;
 }

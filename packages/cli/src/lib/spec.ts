@@ -39,7 +39,7 @@ export type FlagValue<Spec extends FlagSpec> = Spec extends { type: "boolean" }
 export type FlagValues<Flags extends FlagSpecs> = { readonly [Name in keyof Flags]: FlagValue<Flags[Name]> };
 
 /** What an argument is, for completion. */
-export type ArgumentKind = "package" | "file" | "command" | "code" | "shell" | "text";
+export type ArgumentKind = "package" | "file" | "code" | "shell";
 
 /** One positional argument. */
 export interface ArgumentSpec {
@@ -76,10 +76,12 @@ export interface Invocation<Flags extends FlagSpecs = FlagSpecs> {
   readonly options: GlobalOptions;
   readonly io: CliIo;
   readonly signal: AbortSignal;
-  /** The words that a user types for a command here: `spelled("keygen")` may be `generate-key`. */
-  spelled(command: string): string;
+  /** Everything that can be typed in this bin. */
+  readonly routes: readonly Route[];
+  /** Loads another command, for completion. */
+  readonly load: (command: string) => Promise<CommandSpec>;
   /** Makes the engine's context; loads the engine. */
-  context(): Promise<EngineContext>;
+  readonly context: () => Promise<EngineContext>;
 }
 
 /** What a command answers. */
@@ -103,14 +105,37 @@ export interface CommandSpec {
   readonly examples: readonly string[];
   readonly arguments?: readonly ArgumentSpec[];
   readonly flags?: FlagSpecs;
-  run(invocation: Invocation): Promise<Outcome>;
+  readonly run: (invocation: Invocation) => Promise<Outcome>;
+}
+
+/** What the router knows of a command without loading it. */
+export interface RouteEntry {
+  readonly summary: string;
+  readonly group: "project" | "inspect" | "package" | "registry" | "machine";
+  readonly hidden?: boolean;
+  readonly load: () => Promise<{ readonly command: CommandSpec }>;
+}
+
+/** One line that can be typed in this bin. */
+export interface Route {
+  /** Words after the bin's name. */
+  readonly words: string;
+  /** Key of the router's table. */
+  readonly command: string;
+  readonly summary: string;
+  readonly hidden: boolean;
+  readonly group: RouteEntry["group"];
+  /** Flag spelled here -> flag of the command. */
+  readonly flags: Readonly<Record<string, string>>;
+  /** Flags that hold unless given. */
+  readonly defaults: Readonly<Record<string, string>>;
 }
 
 /** Types a command's `run` by its flags. */
 export function defineCommand<const Flags extends FlagSpecs>(
   spec: Omit<CommandSpec, "run" | "flags"> & {
     readonly flags: Flags;
-    run(invocation: Invocation<Flags>): Promise<Outcome>;
+    readonly run: (invocation: Invocation<Flags>) => Promise<Outcome>;
   },
 ): CommandSpec {
   return spec as unknown as CommandSpec;

@@ -1,5 +1,6 @@
 import type { BinProfile, EcosystemProfile } from "@lading/core-manifest";
-import { ROUTES, ownRoutes, type Route } from "./router.ts";
+import { ROUTES, ownRoutes } from "./router.ts";
+import type { Route } from "./spec.ts";
 
 /**
  * The routes of one bin: the profile's spellings first, so that they win over a command of Lading's own

@@ -1,55 +1,8 @@
 import { homedir } from "node:os";
-import path from "node:path";
-import { ignoreEvents, parseSize, type EcosystemProfile, type EventListener } from "@lading/core-manifest";
-import type { Store } from "@lading/installer";
-import type { Fetch, RegistrySet } from "@lading/registry-client";
-import { resolveDirectories, type Directories } from "./directories.ts";
-import { loadSettings, type Settings } from "./settings.ts";
-
-/** What surrounds every operation. */
-export interface ContextInput {
-  readonly profile: EcosystemProfile;
-  /** Absolute. Manifests are searched from here upwards. */
-  readonly cwd: string;
-  /** Default: the process's. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Default: silent. */
-  readonly onEvent?: EventListener;
-  /** Aborts whatever runs; what was begun is undone or harmless. */
-  readonly signal?: AbortSignal;
-  /** Open no socket. */
-  readonly offline?: boolean;
-  /** Name or URL of the registry that stands in for the default one. */
-  readonly registry?: string;
-  /** Default: the user's home directory by `HOME`, else the system's answer. */
-  readonly home?: string;
-  /** Default: Node's, with pools, proxies and private CAs. Tests give one that calls a handler in this process. */
-  readonly fetch?: Fetch;
-  /** Milliseconds since the epoch. Default: the system's clock. */
-  readonly now?: () => number;
-}
-
-/** A context with its lazily opened services. Close it when the last operation is done. */
-export interface EngineContext {
-  readonly profile: EcosystemProfile;
-  readonly cwd: string;
-  readonly home: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly onEvent: EventListener;
-  readonly signal: AbortSignal;
-  readonly offline: boolean;
-  readonly registry: string | undefined;
-  readonly fetch: Fetch | undefined;
-  readonly directories: Directories;
-  now(): number;
-  /** Settings in force; those of the project count once {@link useProjectSettings} was told of them. */
-  settings(): Promise<Settings>;
-  /** Tells of the project's own `[config]` table; must come before the first use of settings. */
-  useProjectSettings(table: Readonly<Record<string, unknown>>, file: string): void;
-  registries(): Promise<RegistrySet>;
-  store(): Promise<Store>;
-  close(): Promise<void>;
-}
+import { ignoreEvents } from "@lading/core-manifest";
+import { resolveDirectories } from "./directories.ts";
+import { storeDirectory, type ContextInput, type EngineContext } from "./engine-context.ts";
+import { loadSettings } from "./settings.ts";
 
 /** Makes a context. Nothing is read or opened before an operation needs it. */
 export function createContext(input: ContextInput): EngineContext {
@@ -94,45 +47,7 @@ export function createContext(input: ContextInput): EngineContext {
   return context;
 }
 
-/** Directory of the content store. */
-export function storeDirectory({ directories }: Pick<EngineContext, "directories">): string {
-  return path.join(directories.data, "store", "v1");
-}
-
-/** Directory of index documents and downloads. */
-export async function cacheDirectory(context: EngineContext): Promise<string> {
-  return (await context.settings()).string("installer.cache_dir") ?? context.directories.cache;
-}
-
-/** Bytes that the store may hold, where a limit is configured. */
-export async function storeLimit(context: EngineContext): Promise<number | undefined> {
-  const size = (await context.settings()).string("installer.max_cache_size");
-  return size === undefined ? undefined : parseSize(size);
-}
-
 function once<Value>(make: () => Promise<Value>): { get: () => Promise<Value>; opened: () => boolean } {
   let value: Promise<Value> | undefined;
   return { get: () => (value ??= make()), opened: () => value !== undefined };
-}
-
-/** Runs one named step between its two events. */
-export async function step<Value>(
-  context: EngineContext,
-  name: string,
-  message: string,
-  run: () => Promise<Value>,
-  done: (value: Value) => string = () => message,
-): Promise<Value> {
-  context.signal.throwIfAborted();
-  const started = performance.now();
-  context.onEvent({ type: "step-started", step: name, message });
-  const value = await run();
-  const durationMs = Math.round(performance.now() - started);
-  context.onEvent({ type: "step-completed", step: name, message: done(value), durationMs });
-  return value;
-}
-
-/** `1 package`, `2 packages`. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -10,7 +10,7 @@ import {
   type RequirementSyntax,
   type Version,
 } from "@lading/core-manifest";
-import type { EngineContext } from "./context.ts";
+import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { writeFileAtomic } from "./files.ts";
 import type { Member, Project } from "./project.ts";

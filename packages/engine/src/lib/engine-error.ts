@@ -28,7 +28,6 @@ export type EngineErrorCode =
   | "SIGNATURE_REQUIRED"
   | "LICENSE_NOT_ALLOWED"
   | "INSTALL_VERIFY_FAILED"
-  | "VERIFY_PRIVATE_KEY"
   | "REGISTRY_NOT_CONFIGURED"
   | "REGISTRY_NAME_TAKEN"
   | "CONFIG_KEY_UNKNOWN"
@@ -38,11 +37,9 @@ export type EngineErrorCode =
   | "ARTEFACT_NOT_FOUND"
   | "ARTEFACT_AMBIGUOUS"
   | "PUBLISH_FORBIDDEN"
-  | "CREDENTIAL_MISSING"
   | "FETCH_TARGET_MISSING"
   | "MIGRATE_SOURCE_INVALID"
-  | "MIGRATE_TARGET_EXISTS"
-  | "CHECK_FAILED";
+  | "MIGRATE_TARGET_EXISTS";
 
 /** Explanations of {@link EngineErrorCode}. */
 export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
@@ -176,11 +173,6 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     summary: "Installed files are not what was installed.",
     help: "Run `install` to restore them.",
   },
-  VERIFY_PRIVATE_KEY: {
-    category: "usage",
-    summary: "A private key was given where the public one is needed.",
-    help: "Give the public key; it lies beside the private one with the ending `.pub`.",
-  },
   REGISTRY_NOT_CONFIGURED: {
     category: "usage",
     summary: "No registry is configured.",
@@ -226,11 +218,6 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     summary: "The manifest does not allow this package to be published, or not to this registry.",
     help: "Change `publish` in the manifest if it should be.",
   },
-  CREDENTIAL_MISSING: {
-    category: "auth",
-    summary: "No token is stored for the registry, and none was given.",
-    help: "Run `login`, or set the token variable that the message names.",
-  },
   FETCH_TARGET_MISSING: {
     category: "usage",
     summary: "The version has no package file for the target that was asked for.",
@@ -245,11 +232,6 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "refused",
     summary: "A manifest is there already and would be overwritten.",
     help: "Delete it first, or give another `--output`.",
-  },
-  CHECK_FAILED: {
-    category: "check",
-    summary: "The package has problems.",
-    help: "Each is listed with its place.",
   },
 };
 

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
-import { cacheDirectory, type EngineContext } from "./context.ts";
+import { cacheDirectory, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { exists, hasErrno } from "./files.ts";
 
@@ -42,7 +42,7 @@ export function checkGitUrl(url: string): string {
       message: `Cannot use "${redactUrl(url)}" as a Git address: ${problem}`,
     });
   if (url.startsWith("-")) throw refuse("it starts with a dash, which git would read as an option");
-  if (/[\s\u0000-\u001f]/.test(url)) throw refuse("it has spaces or control characters");
+  if (/[\s\p{Cc}]/u.test(url)) throw refuse("it has spaces or control characters");
   if (url.includes("::")) throw refuse("it names a remote helper");
   if (path.isAbsolute(url)) return url;
   if (SCP_FORM.test(url)) return url;
@@ -84,7 +84,7 @@ export function looksLikeGit(argument: string): boolean {
 export async function checkoutGit(
   context: EngineContext,
   reference: GitReference,
-  locked?: string | undefined,
+  locked?: string,
 ): Promise<GitCheckout> {
   const url = checkGitUrl(reference.url);
   const base = path.join(
@@ -219,11 +219,8 @@ async function git(
     if (hasErrno(error, "ENOENT")) {
       throw new EngineError({ code: "GIT_UNAVAILABLE", message: `Cannot ${what}: the git program was not found` });
     }
-    const detail =
-      String((error as { stderr?: unknown }).stderr ?? "")
-        .trim()
-        .split("\n")
-        .at(-1) ?? "";
+    const { stderr } = error as { stderr?: string };
+    const detail = (stderr ?? "").trim().split("\n").at(-1) ?? "";
     throw new EngineError({
       code: "GIT_FAILED",
       message: `Cannot ${what}: ${redactUrl(detail) || "git failed"}`,

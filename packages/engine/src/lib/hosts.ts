@@ -1,4 +1,4 @@
-import type { EngineContext } from "./context.ts";
+import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { EngineContext } from "./context.ts";
+import type { EngineContext } from "./engine-context.ts";
 import { installLock, type InstallInput, type InstallOutcome } from "./install-step.ts";
 import { ensureLock, type LockInput, type LockOutcome } from "./lock-step.ts";
 import { chooseMembers, type MemberChoice, type Project } from "./project.ts";

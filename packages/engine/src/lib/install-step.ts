@@ -17,7 +17,7 @@ import type {
 } from "@lading/installer";
 import type { InstallInputs } from "@lading/installer/state";
 import type { RegistryClient } from "@lading/registry-client";
-import { cacheDirectory, counted, step, storeDirectory, storeLimit, type EngineContext } from "./context.ts";
+import { cacheDirectory, counted, step, storeDirectory, storeLimit, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { collectLocalPackages } from "./local-packages.ts";
 import { packGitSource } from "./local-artefact.ts";

@@ -9,7 +9,7 @@ import {
   type PackageRecord,
 } from "@lading/core-manifest";
 import type { InspectedPackage } from "@lading/archive/node";
-import { cacheDirectory, type EngineContext } from "./context.ts";
+import { cacheDirectory, type EngineContext } from "./engine-context.ts";
 import { exists } from "./files.ts";
 import type { LocalPackage } from "./local-packages.ts";
 

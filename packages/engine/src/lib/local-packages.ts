@@ -8,7 +8,7 @@ import {
   type ManifestDependency,
   type PackageManifest,
 } from "@lading/core-manifest";
-import type { EngineContext } from "./context.ts";
+import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { displayPath } from "./files.ts";
 import { checkoutGit } from "./git.ts";

@@ -15,10 +15,11 @@ import {
   type IndexArtifact,
   type LockPackage,
   type Lockfile,
+  type ManifestDependency,
   type PackageManifest,
 } from "@lading/core-manifest";
 import type { ResolvedDependency, ResolvedPackage } from "@lading/resolver";
-import type { EngineContext } from "./context.ts";
+import type { EngineContext } from "./engine-context.ts";
 import { displayPath, readTextIfExists, writeFileAtomic } from "./files.ts";
 import type { Project } from "./project.ts";
 import { requestedFeatures, type CandidateData, type ResolutionRequest, type SolvedProject } from "./resolution.ts";
@@ -78,23 +79,29 @@ function inputsOf(manifest: PackageManifest): Record<string, unknown> {
     version: manifest.package?.version ?? "",
     features: manifest.features,
     hosts: manifest.hosts,
-    dependencies: manifest.dependencies.map(({ location: _, requirement, ...dependency }) => ({
-      ...dependency,
-      canonicalRequirement: dependency.canonicalRequirement ?? requirement ?? "",
+    dependencies: manifest.dependencies.map((dependency) => ({
+      ...withoutPlace(dependency),
+      canonicalRequirement: dependency.canonicalRequirement ?? dependency.requirement ?? "",
       package: dependency.package ?? "",
       targets: dependency.targets ?? [],
-      source: Object.entries(dependency.source).map(([key, value]) => `${key}=${String(value)}`),
+      source: Object.entries(dependency.source).map(([key, value]) => `${key}=${value}`),
     })),
   };
+}
+
+/** How a dependency is written, and where, changes nothing of what it means. */
+function withoutPlace(dependency: ManifestDependency): Omit<ManifestDependency, "location" | "requirement"> {
+  const { location: _location, requirement: _requirement, ...rest } = dependency;
+  return rest;
 }
 
 /** Makes the lock of a solution. */
 export function lockOf(solved: SolvedProject, trees: ReadonlyMap<string, Digest>): Lockfile {
   const { resolution, request } = solved;
   const entries = new Map(resolution.packages.map((found) => [found.id, lockPackage(found, trees)]));
-  const { reference } = lockReferences([...entries.values()]);
+  const references = lockReferences([...entries.values()]);
   const refer = (dependencies: readonly ResolvedDependency[]): string[] =>
-    [...new Set(dependencies.map(({ id }) => reference(entries.get(id)!)))].sort();
+    [...new Set(dependencies.map(({ id }) => references.reference(entries.get(id)!)))].sort();
   const packages = resolution.packages.map(({ id, dependencies }) => ({
     ...entries.get(id)!,
     dependencies: refer(dependencies),
@@ -179,8 +186,10 @@ export function satisfiesMembers(lock: Lockfile, project: Project): boolean {
 /** Direct references of every member; in a lock that does not list them, what nothing else depends on. */
 export function directReferences(lock: Lockfile): Readonly<Record<string, readonly string[]>> {
   if (lock.members !== undefined) return lock.members;
-  const { find } = lockReferences(lock.packages);
-  const needed = new Set(lock.packages.flatMap(({ dependencies }) => dependencies.map(find)));
+  const references = lockReferences(lock.packages);
+  const needed = new Set(
+    lock.packages.flatMap(({ dependencies }) => dependencies.map((text) => references.find(text))),
+  );
   const tops = lock.packages.filter((entry) => !needed.has(entry));
   return { [lock.root]: tops.map(({ name, version }) => `${name} ${version}`) };
 }

@@ -1,6 +1,6 @@
 import { canonicalName, parsePackageName, type Digest, type LockPackage, type Lockfile } from "@lading/core-manifest";
 import type { CoexistencePolicy, PrereleasePolicy } from "@lading/resolver";
-import { counted, step, type EngineContext } from "./context.ts";
+import { counted, step, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { displayPath } from "./files.ts";
 import { hostVersions } from "./hosts.ts";
@@ -194,7 +194,7 @@ async function pinPublishers(
 ): Promise<Lockfile> {
   const lock = lockOf(solved, trees);
   const signers = new Map(
-    solved.resolution.packages.map(({ name, version, candidate }) => {
+    solved.resolution.packages.map(({ version, candidate }) => {
       const data = candidate.data as CandidateData;
       const own = data.type === "local" ? [] : data.entry.signers.map(asFingerprint);
       return [`${data.type === "local" ? data.package.name : data.name} ${version}`, own] as const;

@@ -9,7 +9,7 @@ import {
   type PackageManifest,
   type WorkspaceTable,
 } from "@lading/core-manifest";
-import type { EngineContext } from "./context.ts";
+import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { displayPath, readText, readTextIfExists } from "./files.ts";
 

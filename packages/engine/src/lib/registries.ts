@@ -7,7 +7,7 @@ import type {
   RegistryConfig,
   RegistrySet,
 } from "@lading/registry-client";
-import { cacheDirectory, type EngineContext } from "./context.ts";
+import { cacheDirectory, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { readTextIfExists } from "./files.ts";
 

@@ -22,7 +22,7 @@ import type {
   UnsolvableResolution,
 } from "@lading/resolver";
 import type { RegistryCandidateData, RegistryProvider } from "@lading/registry-client";
-import type { EngineContext } from "./context.ts";
+import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import type { LocalPackage, LocalPackages } from "./local-packages.ts";
 import type { Project } from "./project.ts";

@@ -143,7 +143,7 @@ export async function readToml(file: string): Promise<Record<string, unknown>> {
 /** @throws {EngineError} `CONFIG_FILE_INVALID` */
 export function parseToml(text: string, file: string): Record<string, unknown> {
   try {
-    return parse(text) as Record<string, unknown>;
+    return parse(text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     throw new EngineError({
@@ -206,13 +206,11 @@ function createSettings(layers: readonly Layer[], input: SettingsInput, userFile
     }
     return undefined;
   };
-  const typed = <Type extends string | number | boolean>(key: string): Type | undefined =>
-    get(key)?.value as Type | undefined;
   return {
     get,
-    string: (key) => typed<string>(key),
-    boolean: (key) => typed<boolean>(key),
-    number: (key) => typed<number>(key),
+    string: (key) => get(key)?.value as string | undefined,
+    boolean: (key) => get(key)?.value as boolean | undefined,
+    number: (key) => get(key)?.value as number | undefined,
     list() {
       const keys = new Set(layers.flatMap(({ values }) => [...values.keys()]));
       return [...keys].sort().map((key) => get(key)!);

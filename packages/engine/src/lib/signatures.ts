@@ -9,7 +9,7 @@ import {
 import type { RegistryClient } from "@lading/registry-client";
 import type { SignatureRequirement, TrustedKey } from "@lading/signing";
 import path from "node:path";
-import type { EngineContext } from "./context.ts";
+import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { asFingerprint } from "./lock-file.ts";
 import type { Project } from "./project.ts";
@@ -114,10 +114,12 @@ async function trustedKeys(context: EngineContext, request: VerifyRequest): Prom
   const { isFingerprint, parsePublicKey } = await import("@lading/signing");
   const listed = client.registry.publicKeys;
   if (listed.length > 0) {
-    const keys = listed.map((text) =>
-      isFingerprint(text) ? registryKey(request, text) : { publicKey: parsePublicKey(text).publicKey },
+    const keys = await Promise.all(
+      listed.map(async (text) =>
+        isFingerprint(text) ? registryKey(request, text) : { publicKey: parsePublicKey(text).publicKey },
+      ),
     );
-    return (await Promise.all(keys)).filter((key) => key !== undefined);
+    return keys.filter((key) => key !== undefined);
   }
   const { openTrustStore } = await import("@lading/signing/node");
   const { keys } = await openTrustStore(trustFile(context)).policyFor(name);

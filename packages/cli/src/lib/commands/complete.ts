@@ -1,7 +1,12 @@
 import { GLOBAL_FLAGS } from "../global-flags.ts";
-import { ROUTES, ownRoutes, type Route } from "../router.ts";
-import { routesOf } from "../spelling.ts";
-import { defineCommand, type ArgumentKind, type CommandSpec, type FlagSpecs, type Invocation } from "../spec.ts";
+import {
+  defineCommand,
+  type ArgumentKind,
+  type CommandSpec,
+  type FlagSpecs,
+  type Invocation,
+  type Route,
+} from "../spec.ts";
 
 export const command: CommandSpec = defineCommand({
   summary: "Propose completions for a command line",
@@ -14,12 +19,13 @@ export const command: CommandSpec = defineCommand({
   },
 });
 
-async function propose(invocation: Pick<Invocation, "args" | "bin" | "profile" | "options">): Promise<string[]> {
+async function propose(
+  invocation: Pick<Invocation, "args" | "routes" | "load" | "profile" | "options">,
+): Promise<string[]> {
   const words = invocation.args;
   const partial = words.at(-1) ?? "";
   const before = words.slice(0, -1);
-  const bin = invocation.profile.bins.find(({ name }) => name === invocation.bin);
-  const routes = (bin === undefined ? ownRoutes() : routesOf(bin)).filter(({ hidden }) => !hidden);
+  const routes = invocation.routes.filter(({ hidden }) => !hidden);
   const route = longestRoute(routes, before);
   const all =
     route === undefined ? commandWords(routes, before) : await argumentWords(route, before, partial, invocation);
@@ -43,9 +49,9 @@ async function argumentWords(
   route: Route,
   before: readonly string[],
   partial: string,
-  invocation: Pick<Invocation, "options" | "profile">,
+  invocation: Pick<Invocation, "load" | "options" | "profile">,
 ): Promise<string[]> {
-  const { command: spec } = await ROUTES[route.command]!.load();
+  const spec = await invocation.load(route.command);
   const back = new Map(Object.entries(route.flags).map(([here, there]) => [there, here]));
   const flags: FlagSpecs = { ...spec.flags, ...GLOBAL_FLAGS };
   const previous = before.at(-1) ?? "";
@@ -63,7 +69,6 @@ async function valuesOf(
   { options, profile }: Pick<Invocation, "options" | "profile">,
 ): Promise<string[]> {
   if (kind === "shell") return ["bash", "zsh", "fish"];
-  if (kind === "command") return Object.keys(ROUTES);
   if (kind === "code") return [...(await (await import("../catalogue.ts")).loadCatalogue()).keys()];
   if (kind === "package") return lockedNames(options.directory, profile.lockfile);
   return [];

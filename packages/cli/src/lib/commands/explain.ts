@@ -40,7 +40,7 @@ export const command: CommandSpec = defineCommand({
 
 async function unknownCode(code: string, known: readonly string[]): Promise<Error> {
   const { CliError } = await import("../cli-error.ts");
-  const { editDistance } = await import("../router.ts");
+  const { editDistance } = await import("../edit-distance.ts");
   const [best] = known
     .map((name) => ({ name, distance: editDistance(code.toUpperCase(), name) }))
     .toSorted((left, right) => left.distance - right.distance);

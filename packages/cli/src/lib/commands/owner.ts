@@ -16,10 +16,15 @@ export const command: CommandSpec = defineCommand({
     return {
       data: owners,
       rows: owners,
-      text: () => owners.map((one) => String(one["username"] ?? one["user"] ?? one["name"] ?? JSON.stringify(one))),
+      text: () => owners.map(nameOf),
     };
   },
 });
+
+function nameOf(owner: Readonly<Record<string, unknown>>): string {
+  const name = owner["username"] ?? owner["user"] ?? owner["name"];
+  return typeof name === "string" ? name : JSON.stringify(owner);
+}
 
 async function neededAction(text: string): Promise<"list" | "add" | "remove"> {
   if (text === "list" || text === "add" || text === "remove") return text;

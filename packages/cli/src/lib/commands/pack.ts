@@ -28,7 +28,7 @@ export const command: CommandSpec = defineCommand({
       },
       await context(),
     );
-    const data = packed.map(({ path: _, contents, ...facts }) => (list ? { ...facts, contents } : facts));
+    const data = packed.map(({ path: _path, contents, ...facts }) => (list ? { ...facts, contents } : facts));
     return {
       data: data.length === 1 ? data[0] : data,
       rows: data,

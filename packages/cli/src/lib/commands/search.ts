@@ -19,7 +19,7 @@ export const command: CommandSpec = defineCommand({
       { query: args.join(" "), page, perPage: perPage ?? 20, category, keyword, sort },
       await context(),
     );
-    const rows = found.items.map(({ raw: _, ...item }) => item);
+    const rows = found.items.map(({ raw: _raw, ...item }) => item);
     return {
       data: { items: rows, page: found.page, perPage: found.perPage, total: found.total },
       rows,

@@ -33,7 +33,7 @@ export async function askSecret(io: CliIo, message: string, instead: string): Pr
   const { isCancel, password } = await import("@clack/prompts");
   const answer = await password({
     message,
-    input: io.stdin as NodeJS.ReadStream,
+    input: io.stdin,
     output: io.stderr as NodeJS.WriteStream,
   });
   if (isCancel(answer)) throw impossible(message, instead);
@@ -44,7 +44,7 @@ export async function askSecret(io: CliIo, message: string, instead: string): Pr
 export async function askText(io: CliIo, message: string, instead: string): Promise<string> {
   if (!canAsk(io)) throw impossible(message, instead);
   const { isCancel, text } = await import("@clack/prompts");
-  const answer = await text({ message, input: io.stdin as NodeJS.ReadStream, output: io.stderr as NodeJS.WriteStream });
+  const answer = await text({ message, input: io.stdin, output: io.stderr as NodeJS.WriteStream });
   if (isCancel(answer)) throw impossible(message, instead);
   return answer;
 }

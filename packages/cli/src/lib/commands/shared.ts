@@ -11,12 +11,6 @@ import type { GlobalOptions } from "../spec.ts";
 import { count } from "../render/table.ts";
 import type { Style } from "../render/style.ts";
 
-const LINKS: { readonly type: "enum"; readonly summary: string; readonly values: readonly string[] } = {
-  type: "enum",
-  summary: "How files come from the store",
-  values: ["auto", "hardlink", "reflink", "copy"],
-};
-
 /** Flags of every command that resolves. */
 export const RESOLVE_FLAGS = {
   features: { type: "list", summary: "Switch on these features of this package", placeholder: "A,B" },
@@ -36,7 +30,7 @@ export const INSTALL_FLAGS = {
   production: { type: "boolean", summary: "Leave dev dependencies out" },
   omit: { type: "list", summary: "Leave out dev, build, peer or optional dependencies", placeholder: "KIND" },
   target: { type: "list", summary: "Prefer packages for this target", placeholder: "TRIPLE" },
-  link: LINKS as typeof LINKS,
+  link: { type: "enum", summary: "How files come from the store", values: ["auto", "hardlink", "reflink", "copy"] },
 } as const;
 
 /** `--locked` and `--frozen` as the engine takes them. */

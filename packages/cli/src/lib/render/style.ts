@@ -3,12 +3,12 @@ import { styleText } from "node:util";
 /** Marks up text for people; the identity where colours are off. */
 export interface Style {
   readonly colored: boolean;
-  bold(text: string): string;
-  dim(text: string): string;
-  red(text: string): string;
-  green(text: string): string;
-  yellow(text: string): string;
-  cyan(text: string): string;
+  readonly bold: (text: string) => string;
+  readonly dim: (text: string) => string;
+  readonly red: (text: string) => string;
+  readonly green: (text: string) => string;
+  readonly yellow: (text: string) => string;
+  readonly cyan: (text: string) => string;
 }
 
 type Format = Parameters<typeof styleText>[0];

@@ -1,5 +1,8 @@
 import type { Style } from "./style.ts";
 
+// Control and format characters, bidirectional overrides among them, and the separators of lines and paragraphs.
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
 /** Aligns rows in columns two spaces apart, the heading bold; the last column is not padded. */
 export function table(style: Style, heading: readonly string[], rows: readonly (readonly string[])[]): string[] {
   if (rows.length === 0) return [];
@@ -21,7 +24,7 @@ export function table(style: Style, heading: readonly string[], rows: readonly (
  * cannot move the cursor or recolour the terminal.
  */
 export function printable(text: string): string {
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, " ");
+  return text.replaceAll(UNPRINTABLE, " ");
 }
 
 /** `1536` -> `1.5 KiB`. */

@@ -1,5 +1,5 @@
 import type { Account, Credential } from "@lading/registry-client";
-import type { EngineContext } from "../context.ts";
+import type { EngineContext, NoInput } from "../engine-context.ts";
 
 /** Who logs in where. */
 export interface LoginInput {
@@ -26,7 +26,7 @@ export async function login({ credential }: LoginInput, context: EngineContext):
 
 /** Forgets the stored token of the registry. */
 export async function logout(
-  _input: Readonly<Record<never, never>>,
+  _input: NoInput,
   context: EngineContext,
 ): Promise<{ readonly registry: string; readonly url: string; readonly removed: boolean }> {
   const client = (await context.registries()).default;
@@ -39,7 +39,7 @@ export async function logout(
  * @throws {RegistryClientError} `REGISTRY_AUTH_REQUIRED`, `REGISTRY_AUTH_FAILED`
  */
 export async function whoami(
-  _input: Readonly<Record<never, never>>,
+  _input: NoInput,
   context: EngineContext,
 ): Promise<LoginResult & { readonly account: Account["raw"] }> {
   const client = (await context.registries()).default;

@@ -10,7 +10,7 @@ import {
   type Diagnostic,
   type ManifestDependency,
 } from "@lading/core-manifest";
-import type { EngineContext } from "../context.ts";
+import type { EngineContext } from "../engine-context.ts";
 import { compatibleRequirement, findDocument, newestVersion, withManifestText, writeEdited } from "../edit.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, readText } from "../files.ts";

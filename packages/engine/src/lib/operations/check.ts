@@ -7,7 +7,7 @@ import {
   type Diagnostic,
   type LadingError,
 } from "@lading/core-manifest";
-import type { EngineContext } from "../context.ts";
+import type { EngineContext } from "../engine-context.ts";
 import { exists } from "../files.ts";
 import { recordOf } from "../local-artefact.ts";
 import { readRegistries } from "../registries.ts";

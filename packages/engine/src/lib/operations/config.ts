@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { EngineContext } from "../context.ts";
+import type { EngineContext, NoInput } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { readTextIfExists, writeFileAtomic } from "../files.ts";
 import { credentialsFile, readRegistries, registriesPath } from "../registries.ts";
@@ -61,10 +61,7 @@ async function shownToken(reveal: boolean, context: EngineContext): Promise<Show
 }
 
 /** Every setting that has a value, and the token, masked. */
-export async function configList(
-  _input: Readonly<Record<never, never>>,
-  context: EngineContext,
-): Promise<readonly ShownSetting[]> {
+export async function configList(_input: NoInput, context: EngineContext): Promise<readonly ShownSetting[]> {
   await tryLoadProject(context);
   const listed = (await context.settings()).list().filter(({ key }) => key !== "registry.default");
   const special = [await configGet({ key: "registry.default" }, context), await shownToken(false, context)];

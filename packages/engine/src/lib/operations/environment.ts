@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import path from "node:path";
 import type { Generation } from "@lading/installer";
-import { cacheDirectory, type EngineContext } from "../context.ts";
+import { cacheDirectory, type EngineContext, type NoInput } from "../engine-context.ts";
 import { displayPath, exists } from "../files.ts";
 import { environmentOf } from "../install-step.ts";
 import { loadProject, tryLoadProject } from "../project.ts";
@@ -16,10 +16,7 @@ export interface ListedGeneration {
 }
 
 /** The kept generations, oldest first. */
-export async function history(
-  _input: Readonly<Record<never, never>>,
-  context: EngineContext,
-): Promise<readonly ListedGeneration[]> {
+export async function history(_input: NoInput, context: EngineContext): Promise<readonly ListedGeneration[]> {
   const installer = await import("@lading/installer");
   const project = await loadProject(context);
   return installer.history(environmentOf(context, project)).map(listed);

@@ -7,7 +7,7 @@ import {
   writeManifest,
   type PackageManifest,
 } from "@lading/core-manifest";
-import type { EngineContext } from "../context.ts";
+import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, exists, writeFileAtomic } from "../files.ts";
 import { manifestIn } from "../project.ts";

@@ -8,13 +8,20 @@ import {
   type LockPackage,
   type Lockfile,
 } from "@lading/core-manifest";
-import type { EngineContext } from "../context.ts";
+import type { EngineContext } from "../engine-context.ts";
 import { newestVersion } from "../edit.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath } from "../files.ts";
 import { hostVersions } from "../hosts.ts";
 import { directReferences, readLock } from "../lock-file.ts";
 import { chooseMembers, loadProject, type MemberChoice, type Project } from "../project.ts";
+
+type Find = (reference: string) => LockPackage | undefined;
+
+function finder(lock: Lockfile): Find {
+  const references = lockReferences(lock.packages);
+  return (text) => references.find(text);
+}
 
 /** A package in a tree. */
 export interface TreeNode {
@@ -55,7 +62,7 @@ async function needLock(context: EngineContext, project: Project): Promise<Lockf
 export async function tree(input: TreeInput, context: EngineContext): Promise<TreeResult> {
   const project = await loadProject(context);
   const lock = await needLock(context, project);
-  const { find } = lockReferences(lock.packages);
+  const find = finder(lock);
   const direct = directReferences(lock);
   const seen = new Set<LockPackage>();
   const roots = chosenRoots(project, input, lock).map(({ name, version }) => ({
@@ -79,12 +86,7 @@ function chosenRoots(project: Project, choice: MemberChoice, lock: Lockfile): { 
   return members.map(({ name, manifest }) => ({ name, version: manifest.package!.version }));
 }
 
-function nodeOf(
-  entry: LockPackage,
-  find: (text: string) => LockPackage | undefined,
-  seen: Set<LockPackage>,
-  depth: number,
-): TreeNode {
+function nodeOf(entry: LockPackage, find: Find, seen: Set<LockPackage>, depth: number): TreeNode {
   const repeated = seen.has(entry) && entry.dependencies.length > 0;
   seen.add(entry);
   const below = repeated || depth <= 0 ? [] : entry.dependencies.map(find).filter((found) => found !== undefined);
@@ -132,7 +134,7 @@ const label = (requirer: Requirer): string =>
 
 /** Who depends on each package; members by name. */
 function requirersOf(lock: Lockfile): Map<LockPackage, Requirer[]> {
-  const { find } = lockReferences(lock.packages);
+  const find = finder(lock);
   const result = new Map<LockPackage, Requirer[]>();
   const note = (text: string, requirer: Requirer): void => {
     const entry = find(text);
@@ -256,7 +258,7 @@ function lockedIn(
   name: string,
   accepts: (version: string) => boolean,
 ): string | undefined {
-  const { find } = lockReferences(lock.packages);
+  const find = finder(lock);
   const wanted = canonicalName(parsePackageName(name));
   const direct = (directReferences(lock)[member] ?? []).map(find).filter((entry) => entry !== undefined);
   return direct.find((entry) => canonicalName(parsePackageName(entry.name)) === wanted && accepts(entry.version))

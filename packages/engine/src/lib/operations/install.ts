@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import path from "node:path";
-import type { EngineContext } from "../context.ts";
+import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { exists } from "../files.ts";
 import { looksLikeGit } from "../git.ts";

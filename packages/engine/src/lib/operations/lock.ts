@@ -1,4 +1,4 @@
-import type { EngineContext } from "../context.ts";
+import type { EngineContext } from "../engine-context.ts";
 import { ensureLock, type LockInput, type LockOutcome } from "../lock-step.ts";
 import { loadProject } from "../project.ts";
 

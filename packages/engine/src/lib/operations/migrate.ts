@@ -8,7 +8,7 @@ import {
   type DialectId,
   type PackageManifest,
 } from "@lading/core-manifest";
-import type { EngineContext } from "../context.ts";
+import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, exists, readText, writeFileAtomic } from "../files.ts";
 

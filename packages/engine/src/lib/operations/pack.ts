@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { Digest, PackageCodec, PackageFormat, PackageKind, PackageManifest } from "@lading/core-manifest";
-import type { EngineContext } from "../context.ts";
+import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath } from "../files.ts";
 import { recordOf } from "../local-artefact.ts";

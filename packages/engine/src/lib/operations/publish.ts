@@ -3,7 +3,7 @@ import path from "node:path";
 import type { Digest, PackageKind } from "@lading/core-manifest";
 import type { InspectedPackage } from "@lading/archive/node";
 import type { RegistryClient } from "@lading/registry-client";
-import { step, type EngineContext } from "../context.ts";
+import { step, type EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, exists, hasErrno } from "../files.ts";
 import { chooseMembers, tryLoadProject, type Member, type MemberChoice, type Project } from "../project.ts";
@@ -296,6 +296,6 @@ async function registerKey(
   const print = fingerprint(key.publicKey);
   const known = await client.keys({ signal: context.signal });
   if (known.some((entry) => Object.values(entry).includes(print))) return;
-  await client.addKey(await formatPublicKey(key, "pem"), { signal: context.signal });
+  await client.addKey(formatPublicKey(key, "pem"), { signal: context.signal });
   context.onEvent({ type: "info", message: `Registered key ${print} with ${client.registry.url}` });
 }

@@ -1,5 +1,6 @@
 import type { AuthType, RegistriesFile, RegistryClient, RegistryConfig } from "@lading/registry-client";
-import { createContext, type EngineContext } from "../context.ts";
+import { createContext } from "../context.ts";
+import { type EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { readTextIfExists, writeFileAtomic } from "../files.ts";
 import { credentialsFile, readRegistries, registriesPath } from "../registries.ts";

@@ -9,7 +9,7 @@ import {
   type IndexArtifact,
 } from "@lading/core-manifest";
 import type { ApiObject, Page, SearchItem } from "@lading/registry-client";
-import type { EngineContext } from "../context.ts";
+import type { EngineContext } from "../engine-context.ts";
 import { findDocument, newestVersion } from "../edit.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath } from "../files.ts";

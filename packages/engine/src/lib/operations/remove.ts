@@ -1,5 +1,5 @@
 import { canonicalName, parsePackageName, removeDependency, type DependencyKind } from "@lading/core-manifest";
-import type { EngineContext } from "../context.ts";
+import type { EngineContext } from "../engine-context.ts";
 import { withManifestText, writeEdited } from "../edit.ts";
 import { installInput } from "../install-project.ts";
 import { installLock, type InstallOutcome } from "../install-step.ts";

@@ -3,7 +3,7 @@ import path from "node:path";
 import { digestFromBytes, type Digest } from "@lading/core-manifest";
 import type { InspectedPackage } from "@lading/archive/node";
 import type { PrivateKey, Statement } from "@lading/signing";
-import type { EngineContext } from "../context.ts";
+import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, exists } from "../files.ts";
 import { environmentOf } from "../install-step.ts";

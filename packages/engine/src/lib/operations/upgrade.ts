@@ -6,7 +6,7 @@ import {
   parseVersion,
   type ManifestDependency,
 } from "@lading/core-manifest";
-import type { EngineContext } from "../context.ts";
+import type { EngineContext } from "../engine-context.ts";
 import { compatibleRequirement, findDocument, newestVersion, withManifestText, writeEdited } from "../edit.ts";
 import { EngineError } from "../engine-error.ts";
 import { hostVersions } from "../hosts.ts";

@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { builtinProfile, type BuiltinProfileId, type LadingEvent } from "@lading/core-manifest";
-import { createContext, type ContextInput, type EngineContext } from "../context.ts";
+import { createContext } from "../context.ts";
+import { type ContextInput, type EngineContext } from "../engine-context.ts";
 import { createStaticRegistry, type StaticRegistry } from "./static-registry.ts";
 
 /** A home directory, a project and a static registry of their own. */
