@@ -61,17 +61,56 @@ export function validateLicense(expression: string): LicenseValidity {
 /**
  * Whether somebody may take a package under `expression` when only the licences in `allowed` are acceptable:
  * of `A OR B` one side suffices, of `A AND B` both are needed. `X+` and `X-or-later` are allowed by their own
- * name or by that of `X`, since the taker chooses the version, but an allowed `X-or-later` does not cover `X-only`;
- * a `WITH` exception only adds rights, so that the bare licence allows it too. Case does not matter.
+ * name or by that of `X`, since the taker chooses the version; an allowed `X+` or `X-or-later` covers `X` and every later
+ * version of the same licence, `GPL-2.0+` thus `GPL-3.0-only`; a `WITH` exception only adds rights, so that the bare licence allows it too. Case does not matter.
  * An expression that is not valid satisfies no policy.
  */
 export function satisfiesLicensePolicy(expression: string, allowed: readonly string[]): boolean {
   const result = read(expression);
-  return !("problem" in result) && satisfies(result, new Set(allowed.map((license) => license.toLowerCase())));
+  if ("problem" in result) return false;
+  const names = new Set(allowed.map((license) => license.toLowerCase()));
+  return satisfies(result, { names, families: [...names].flatMap(openFamily) });
 }
 
-function satisfies(expression: Expression, allowed: ReadonlySet<string>): boolean {
-  if (!("conjunction" in expression)) return spellings(expression).some((text) => allowed.has(text.toLowerCase()));
+/** What a policy allows: names, and families of licences from a version on. */
+interface Allowed {
+  readonly names: ReadonlySet<string>;
+  readonly families: readonly LicenseFamily[];
+}
+
+/** `gpl-2.0-only` is version 2.0 of family `gpl`. */
+interface LicenseFamily {
+  readonly name: string;
+  readonly version: readonly number[];
+}
+
+function familyOf(license: string): LicenseFamily | undefined {
+  const parts = /^(.+)-(\d+(?:\.\d+)*)(?:-only|-or-later|\+)?$/.exec(license.toLowerCase());
+  return parts === null ? undefined : { name: parts[1]!, version: parts[2]!.split(".").map(Number) };
+}
+
+function openFamily(allowed: string): LicenseFamily[] {
+  const family = /(?:\+|-or-later)$/.test(allowed) ? familyOf(allowed) : undefined;
+  return family === undefined ? [] : [family];
+}
+
+function covers(open: LicenseFamily, license: LicenseFamily): boolean {
+  if (open.name !== license.name) return false;
+  for (let part = 0; part < Math.max(open.version.length, license.version.length); part++) {
+    const difference = (license.version[part] ?? 0) - (open.version[part] ?? 0);
+    if (difference !== 0) return difference > 0;
+  }
+  return true;
+}
+
+function isAllowed(license: License, allowed: Allowed): boolean {
+  if (spellings(license).some((text) => allowed.names.has(text.toLowerCase()))) return true;
+  const family = familyOf(license.license);
+  return family !== undefined && allowed.families.some((open) => covers(open, family));
+}
+
+function satisfies(expression: Expression, allowed: Allowed): boolean {
+  if (!("conjunction" in expression)) return isAllowed(expression, allowed);
   const left = satisfies(expression.left, allowed);
   return expression.conjunction === "or"
     ? left || satisfies(expression.right, allowed)
