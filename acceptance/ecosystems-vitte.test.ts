@@ -144,7 +144,7 @@ describe("vitte package and vitte registry", () => {
     }
   });
 
-  test("[CLI-07] [SRC-01] registry search finds a package by its name", async () => {
+  test("[CLI-07] registry search finds a package by its name", async () => {
     await sandbox.ok("vitte config set registry.url https://registry.vitte.dev");
     const { stdout } = await sandbox.ok("vitte registry search vitte-ast");
     expect(stdout).toMatch(/^vitte-ast +0\.1\.0 +The vitte-ast package$/m);

@@ -147,6 +147,10 @@ export interface RegistryOptions {
   readonly bin?: Extract<BinName, "lading-registry" | "revitpy-registry">;
   /** Default: a new directory. */
   readonly data?: string;
+  /** Default: 127.0.0.1. */
+  readonly host?: string;
+  /** Default: any free one. */
+  readonly port?: number;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -155,7 +159,8 @@ export interface RegistryOptions {
 export async function startRegistry(options: RegistryOptions = {}): Promise<RegistryProcess> {
   const root = mkdtempSync(path.join(tmpdir(), "lading-registry-"));
   const data = options.data ?? path.join(root, "data");
-  const args = ["--data", data, "--host", "127.0.0.1", "--port", "0", ...(options.args ?? [])];
+  const { host = "127.0.0.1", port = 0 } = options;
+  const args = ["--data", data, "--host", host, "--port", String(port), ...(options.args ?? [])];
   const child = spawn(
     process.execPath,
     [...NODE_FLAGS, path.join(ROOT, BINS[options.bin ?? "lading-registry"]), ...args],
