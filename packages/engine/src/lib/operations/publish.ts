@@ -1,6 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
-import type { Digest, PackageKind } from "@lading/core-manifest";
+import { isLadingError, type Digest, type PackageKind } from "@lading/core-manifest";
 import type { InspectedPackage } from "@lading/archive/node";
 import type { RegistryClient } from "@lading/registry-client";
 import { step, type EngineContext } from "../engine-context.ts";
@@ -294,8 +294,18 @@ async function registerKey(
   const { fingerprint, formatPublicKey } = await import("@lading/signing");
   if (client.registry.url.startsWith("file:")) return;
   const print = fingerprint(key.publicKey);
-  const known = await client.keys({ signal: context.signal });
-  if (known.some((entry) => Object.values(entry).includes(print))) return;
-  await client.addKey(formatPublicKey(key, "pem"), { signal: context.signal });
-  context.onEvent({ type: "info", message: `Registered key ${print} with ${client.registry.url}` });
+  try {
+    const known = await client.keys({ signal: context.signal });
+    if (known.some((entry) => Object.values(entry).includes(print))) return;
+    await client.addKey(formatPublicKey(key, "pem"), { signal: context.signal });
+    context.onEvent({ type: "info", message: `Registered key ${print} with ${client.registry.url}` });
+  } catch (error) {
+    // A token that may only publish cannot register keys; whether the key counts, the registry says at the upload.
+    if (!isLadingError(error) || error.code !== "REGISTRY_FORBIDDEN") throw error;
+    context.onEvent({
+      type: "warning",
+      code: error.code,
+      message: `The token may not register keys, so ${print} counts only if the account has it already`,
+    });
+  }
 }

@@ -1,0 +1,135 @@
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { indexDocumentPath, parsePackageName } from "@lading/core-manifest";
+import { generateKey, softwareSigner } from "@lading/signing";
+import { openTrustStore } from "@lading/signing/node";
+import { install, update } from "../src/index.ts";
+import { registriesPath } from "../src/lib/registries.ts";
+import { trustFile } from "../src/lib/signatures.ts";
+import { createSandbox, type Sandbox } from "../src/testing.ts";
+
+const key = softwareSigner(generateKey().seed);
+const stranger = softwareSigner(generateKey().seed);
+
+let box: Sandbox;
+beforeEach(async () => {
+  box = await createSandbox();
+});
+afterEach(() => box.remove());
+
+const manifest = (dependency: string, security = ""): string =>
+  `[package]\nname = "app"\nversion = "1.0.0"\n\n[dependencies]\n${dependency}\n${security}`;
+
+async function trust(publicKey: Uint8Array, names?: readonly string[]): Promise<void> {
+  const file = trustFile(box.context());
+  await openTrustStore(file).add({ publicKey, ...(names === undefined ? {} : { names }) });
+}
+
+/** Makes the sandbox's registry one of a `registries.toml` with further settings. */
+async function configure(settings: string): Promise<void> {
+  const file = registriesPath(box.context());
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(file, `[[registry]]\nname = "main"\nurl = "${box.registry.url}"\n${settings}`);
+}
+
+async function installed(name: string): Promise<void> {
+  await box.write({ "lading.toml": manifest(`${name} = "1"`) });
+  await box.use((context) => install({}, context));
+}
+
+describe("the publisher that a lock has pinned", () => {
+  it("must have signed, though another key that the user trusts has", async () => {
+    await box.registry.publish({ name: "signed", version: "1.0.0", signer: key });
+    await installed("signed");
+    await trust(stranger.publicKey);
+    await box.registry.publish({ name: "signed", version: "1.1.0", signer: stranger });
+    // What the index says of signers is signed by nobody.
+    await box.registry.change("signed", "1.1.0", { signers: [`ed25519:${key.keyId}`] });
+    await expect(box.use((context) => update({}, context))).rejects.toMatchObject({ code: "PUBLISHER_CHANGED" });
+  });
+
+  it("stays pinned when the index spells the name in another way", async () => {
+    await box.registry.publish({ name: "my-tool", version: "1.0.0", signer: key });
+    await installed("my-tool");
+    await box.registry.publish({ name: "my-tool", version: "1.1.0", signer: stranger });
+    const file = path.join(box.registry.directory, indexDocumentPath(parsePackageName("my-tool")));
+    await writeFile(file, (await readFile(file, "utf8")).replace('"my-tool"', '"my_tool"'));
+    await expect(box.use((context) => update({}, context))).rejects.toMatchObject({ code: "PUBLISHER_CHANGED" });
+  });
+});
+
+describe("a package that the store has already", () => {
+  it("is not installed as another version, whoever signed it", async () => {
+    const old = await box.registry.publish({ name: "signed", version: "1.0.0", signer: key });
+    await installed("signed");
+    await box.registry.publish({ name: "signed", version: "1.1.0", signer: key });
+    await box.registry.change("signed", "1.1.0", { artifacts: [old] });
+    await expect(box.use((context) => update({}, context))).rejects.toMatchObject({ code: "PACKAGE_MISMATCH" });
+  });
+
+  it("is held to verify_signatures of its registry", async () => {
+    await box.registry.publish({ name: "plain", version: "1.0.0" });
+    await installed("plain");
+    await configure("verify_signatures = true\n");
+    await box.write({ "lading.toml": manifest('plain = "^1.0.0"') });
+    await expect(box.use((context) => install({}, context))).rejects.toMatchObject({ code: "SIGNATURE_REQUIRED" });
+  });
+
+  it("is held to public_keys of its registry", async () => {
+    await box.registry.publish({ name: "signed", version: "1.0.0", signer: stranger });
+    await installed("signed");
+    await configure(`public_keys = ["ed25519:${key.keyId}"]\n`);
+    await box.write({ "lading.toml": manifest('signed = "^1.0.0"') });
+    await expect(box.use((context) => install({}, context))).rejects.toMatchObject({ code: "SIGNATURE_KEY_UNKNOWN" });
+  });
+
+  it("is held to trusted_publishers of its registry, also by a frozen lock", async () => {
+    await box.registry.publish({ name: "plain", version: "1.0.0" });
+    await installed("plain");
+    await configure('trusted_publishers = ["somebody-else"]\n');
+    await box.write({ "lading.toml": manifest('plain = "^1.0.0"') });
+    await expect(box.use((context) => install({ mode: "frozen" }, context))).rejects.toMatchObject({
+      code: "PUBLISHER_NOT_TRUSTED",
+    });
+  });
+
+  it("is held to the keys that the user has named for it", async () => {
+    await box.registry.publish({ name: "signed", version: "1.0.0", signer: stranger });
+    await installed("signed");
+    await trust(key.publicKey, ["signed"]);
+    await box.write({ "lading.toml": manifest('signed = "^1.0.0"') });
+    await expect(box.use((context) => install({}, context))).rejects.toMatchObject({ code: "SIGNATURE_KEY_UNKNOWN" });
+  });
+
+  it("is held to the licences that the manifest allows", async () => {
+    await box.registry.publish({ name: "viral", version: "1.0.0", license: "GPL-3.0-only" });
+    await installed("viral");
+    await box.write({ "lading.toml": manifest('viral = "1"', '[security]\nallowed_licenses = ["MIT"]\n') });
+    await expect(box.use((context) => install({}, context))).rejects.toMatchObject({ code: "LICENSE_NOT_ALLOWED" });
+  });
+});
+
+describe("verifyStatement()", () => {
+  it("refuses an unsigned package for whose name the user has named keys", async () => {
+    await trust(key.publicKey, ["plain"]);
+    await box.registry.publish({ name: "plain", version: "1.0.0" });
+    await box.write({ "lading.toml": manifest('plain = "1"') });
+    await expect(box.use((context) => install({}, context))).rejects.toMatchObject({ code: "SIGNATURE_REQUIRED" });
+  });
+});
+
+describe("the checksum that a lock holds", () => {
+  it("is demanded of the download, though the tree would be the same", async () => {
+    const artifact = await box.registry.publish({ name: "plain", version: "1.0.0" });
+    await installed("plain");
+    const other = `sha256:${"0".repeat(64)}`;
+    await box.write({ "lading.lock": (await box.read("lading.lock")).replace(artifact.blob, other) });
+    await rm(path.join(box.project, ".lading"), { recursive: true });
+    const home = path.join(box.root, "other-home");
+    await mkdir(home);
+    await expect(box.use((context) => install({ mode: "frozen" }, context), { home })).rejects.toMatchObject({
+      code: "VERSION_NOT_FOUND",
+    });
+  });
+});
