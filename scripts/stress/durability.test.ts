@@ -67,12 +67,12 @@ it.skipIf(problem !== undefined)(
       expect(answer, "a 201 in the trace").toBeGreaterThan(from);
       const before = seen.slice(from, answer);
       const renamed = before.findIndex(
-        (call) => /^rename/.test(call) && call.includes(`/blobs/sha256/${hex.slice(0, 2)}/${hex}`),
+        (call) => call.startsWith("rename") && call.includes(`/blobs/sha256/${hex.slice(0, 2)}/${hex}`),
       );
       expect(renamed, `rename of ${hex}`).toBeGreaterThanOrEqual(0);
       const temporary = /"([^"]*\/tmp\/upload-[^"]*)"/.exec(before[renamed]!)?.[1];
       const synced = (call: string, path: string): boolean =>
-        /^f(?:data)?sync\(/.test(call) && call.includes(`<${path}>`) && / = 0$/.test(call);
+        /^f(?:data)?sync\(/.test(call) && call.includes(`<${path}>`) && call.endsWith(" = 0");
       const file = before.findIndex((call) => synced(call, temporary!));
       expect(file, "sync of the blob's file").toBeGreaterThanOrEqual(0);
       expect(file, "file synced before its rename").toBeLessThan(renamed);

@@ -32,7 +32,14 @@ export async function startRegistry(
     "-C",
     "@lading/source",
     join(root, "apps/registry/src/main.ts"),
-    ...["--data", data, "--host", "127.0.0.1", "--port", "0", "--log-level", "error"],
+    "--data",
+    data,
+    "--host",
+    "127.0.0.1",
+    "--port",
+    "0",
+    "--log-level",
+    "error",
   ];
   const { PATH, HOME } = process.env;
   const child = spawn(command[0]!, command.slice(1), { env: { PATH, HOME }, stdio: ["ignore", "pipe", "pipe"] });

@@ -70,7 +70,7 @@ export class Metrics {
           }),
       ),
     ];
-    for (const metric of collected) this.#registry.registerMetric(metric as Counter);
+    for (const metric of collected) this.#registry.registerMetric(metric);
   }
 
   /** One answered API request. */

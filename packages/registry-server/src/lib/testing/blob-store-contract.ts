@@ -73,8 +73,9 @@ export function blobStoreContract(test: ContractTest, create: () => Promise<Blob
       const staged = await stage(store, "safe");
       const { digest } = await staged.seal();
       await staged.commit();
-      await stage(store, "left behind");
+      const leftBehind = await stage(store, "left behind");
       await store.recover();
+      await leftBehind.discard();
       await store.check();
       same((await store.open(digest))?.size, 4, "after recovery");
     });
