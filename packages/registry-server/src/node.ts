@@ -22,4 +22,5 @@ export {
 } from "./lib/node/server-config.ts";
 export { SETTINGS, type Setting, type SettingValue } from "./lib/node/server-settings.ts";
 export { createServerLog } from "./lib/node/server-log.ts";
-export { runRegistry, type RegistryBrand, type ServerIo } from "./lib/node/run-registry.ts";
+export { runRegistry, type RegistryBrand } from "./lib/node/run-registry.ts";
+export type { ServerIo } from "./lib/node/server-io.ts";

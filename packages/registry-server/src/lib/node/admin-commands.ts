@@ -12,7 +12,7 @@ import { DirectoryBlobStore } from "./directory-blob-store.ts";
 import { DirectoryDocumentStore } from "./directory-document-store.ts";
 import { DEFAULT_SETTINGS, dataLayout, mintToken, prepareDirectory } from "./node-registry.ts";
 import { Argon2Hasher } from "./password.ts";
-import type { ServerIo } from "./run-registry.ts";
+import type { ServerIo } from "./server-io.ts";
 import type { ServerConfig } from "./server-config.ts";
 import { SqliteMetadataStore } from "./sqlite-metadata-store.ts";
 

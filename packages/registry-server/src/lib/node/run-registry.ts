@@ -7,6 +7,7 @@ import { SCHEMA_VERSION, migrate } from "./migrations.ts";
 import { createNodeRegistry, dataLayout, prepareDirectory, type Bootstrap } from "./node-registry.ts";
 import { serve, type RegistryServer } from "./serve.ts";
 import { loadServerConfig, type ServerConfig } from "./server-config.ts";
+import type { ServerIo } from "./server-io.ts";
 import { createServerLog } from "./server-log.ts";
 import { SETTINGS, allowedForm } from "./server-settings.ts";
 import { openDatabase } from "./sqlite-metadata-store.ts";
@@ -16,17 +17,6 @@ export interface RegistryBrand {
   /** Name of the executable: `lading-registry`. */
   readonly name: string;
   readonly defaultPort: number;
-}
-
-/** What the process gives: streams, environment, signals. */
-export interface ServerIo {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  out(text: string): void;
-  err(text: string): void;
-  /** All of standard input, for `--password-stdin`. */
-  readInput(): Promise<string>;
-  /** Resolves when the process is asked to end (SIGTERM, SIGINT). */
-  untilAskedToEnd(): Promise<string>;
 }
 
 function processIo(): ServerIo {
