@@ -30,7 +30,7 @@ async function trust(publicKey: Uint8Array, names?: readonly string[]): Promise<
 async function configure(settings: string): Promise<void> {
   const file = registriesPath(box.context());
   await mkdir(path.dirname(file), { recursive: true });
-  await writeFile(file, `[[registry]]\nname = "main"\nurl = "${box.registry.url}"\n${settings}`);
+  await writeFile(file, `default_registry = "main"\n[registries.main]\nurl = "${box.registry.url}"\n${settings}`);
 }
 
 async function installed(name: string): Promise<void> {

@@ -216,7 +216,7 @@ function pinPublisher(
   accepted: ReadonlySet<string>,
 ): LockPackage {
   const pinned = previous?.packages.find(
-    ({ name, publisher }) => name === entry.name && publisher !== undefined,
+    ({ name, publisher }) => fold(name) === fold(entry.name) && publisher !== undefined,
   )?.publisher;
   if (pinned === undefined || entry.source?.type !== "registry" || accepted.has(fold(entry.name))) return entry;
   if (signers.includes(pinned)) return { ...entry, publisher: pinned };
