@@ -23,6 +23,7 @@ export type EngineErrorCode =
   | "LOCK_MISSING"
   | "LOCK_OUTDATED"
   | "LOCK_PACKAGE_UNKNOWN"
+  | "PACKAGE_MISMATCH"
   | "PUBLISHER_CHANGED"
   | "PUBLISHER_NOT_TRUSTED"
   | "SIGNATURE_REQUIRED"
@@ -147,6 +148,11 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "usage",
     summary: "The lock file has no package of that name.",
     help: "Run `tree` to see what is locked.",
+  },
+  PACKAGE_MISMATCH: {
+    category: "integrity",
+    summary: "A registry's index lists the package file of one package or version as another one.",
+    help: "Do not use the registry until its operator has explained it.",
   },
   PUBLISHER_CHANGED: {
     category: "integrity",

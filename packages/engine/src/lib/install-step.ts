@@ -1,6 +1,9 @@
-import { mkdtemp, mkdir, rm } from "node:fs/promises";
+import { mkdtemp, mkdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import {
+  canonicalName,
+  parsePackageName,
+  parsePackageRecord,
   satisfiesLicensePolicy,
   type Digest,
   type IndexArtifact,
@@ -14,14 +17,17 @@ import type {
   LinkStrategy,
   PlannedPackage,
   Store,
+  StoredPackage,
 } from "@lading/installer";
 import type { InstallInputs } from "@lading/installer/state";
-import type { RegistryClient } from "@lading/registry-client";
+import type { RegistryClient, RegistryConfig } from "@lading/registry-client";
 import { cacheDirectory, counted, step, storeDirectory, storeLimit, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { collectLocalPackages } from "./local-packages.ts";
+import { exists } from "./files.ts";
 import { packGitSource } from "./local-artefact.ts";
-import { needsVerification, signatureRequirement, verifyStatement } from "./signatures.ts";
+import { readRegistries, registriesPath } from "./registries.ts";
+import { needsVerification, signatureRequirement, trustFile, verifyStatement } from "./signatures.ts";
 import type { Project } from "./project.ts";
 
 /** What is to be installed, and how. */
@@ -126,7 +132,14 @@ async function installState(context: EngineContext, project: Project, input: Ins
   const { reason: _, verify: __, ...settings } = input;
   return {
     environment: environmentOf(context, project),
-    files: [project.lockFile, project.rootFile.path, ...project.members.map(({ path: file }) => file)],
+    files: [
+      project.lockFile,
+      project.rootFile.path,
+      ...project.members.map(({ path: file }) => file),
+      // What is demanded of signatures and publishers.
+      registriesPath(context),
+      trustFile(context),
+    ],
     settings: JSON.stringify([settings, requirement, context.profile.install, await linkSetting(context)]),
     store: storeDirectory(context),
   };
@@ -168,8 +181,26 @@ async function linkSetting(context: EngineContext): Promise<LinkStrategy | "auto
 
 function withSigners(planned: PlannedPackage, store: Store): InstallPackage {
   const { lock: _, size: __, ...own } = planned;
-  return { ...own, signers: planned.tree === undefined ? [] : (store.get(planned.tree)?.signers ?? []) };
+  const stored = planned.tree === undefined ? undefined : store.get(planned.tree);
+  if (stored !== undefined) checkIdentity(planned, stored);
+  return { ...own, signers: stored?.signers ?? [] };
 }
+
+// An index that lists the content of an old version under a new number would else roll a package back, or swap it for
+// another one, with content that is in the store and was verified long ago.
+function checkIdentity({ lock }: PlannedPackage, stored: StoredPackage): void {
+  if (fold(stored.name) === fold(lock.name) && stored.version === lock.version) return;
+  throw new EngineError({
+    code: "PACKAGE_MISMATCH",
+    message: `Cannot install "${lock.name}" ${lock.version}: the package file that the lock names for it is "${stored.name}" ${stored.version}`,
+    hint: "Tell the registry's operator: its index lists one package as another",
+    package: lock.name,
+    found: stored.name,
+    foundVersion: stored.version,
+  });
+}
+
+const fold = (name: string): string => canonicalName(parsePackageName(name));
 
 async function collectGarbage(context: EngineContext, store: Store): Promise<void> {
   const maxBytes = await storeLimit(context);
@@ -208,19 +239,39 @@ async function pendingRemote(
   plan: FetchPlan,
   missing: ReadonlySet<Digest>,
 ): Promise<Pending[]> {
-  const requirement = await signatureRequirement(context, undefined, plan.project);
+  const registryOf = await configuredRegistries(context);
   const result: Pending[] = [];
   const seen = new Set<string>();
   for (const planned of plan.planned) {
     const { tree, source, lock } = planned;
     if (source.type !== "registry" || tree === undefined || seen.has(tree)) continue;
     const absent = missing.has(tree);
-    const signers = plan.store.get(tree)?.signers ?? [];
-    if (!absent && !needsVerification(lock, signers, requirement)) continue;
+    const signature = { entry: lock, signers: plan.store.get(tree)?.signers ?? [], registry: registryOf(source.url) };
+    if (!absent && !(await needsVerification(context, plan.project, signature))) {
+      await checkStoredLicense(plan, planned, tree);
+      continue;
+    }
     seen.add(tree);
     result.push({ planned, missing: absent });
   }
   return result;
+}
+
+/** What `registries.toml` says of a registry by its URL; without that file a registry has no policy of its own. */
+async function configuredRegistries(
+  context: EngineContext,
+): Promise<(url: string | undefined) => RegistryConfig | undefined> {
+  if (!(await exists(registriesPath(context)))) return () => undefined;
+  const { registries, defaultRegistry } = await readRegistries(context);
+  return (url) =>
+    registries.find((registry) => (url === undefined ? registry.name === defaultRegistry : registry.url === url));
+}
+
+/** The store does not record licences; the package's own record does. */
+async function checkStoredLicense({ project, store }: FetchPlan, planned: PlannedPackage, tree: Digest): Promise<void> {
+  if (allowedLicenses(project).length === 0) return;
+  const text = await readFile(path.join(store.path(tree), ".lading", "package.json"), "utf8");
+  checkLicense(project, parsePackageRecord(JSON.parse(text)).manifest.license, planned);
 }
 
 /** A package with where it comes from and who was found to have signed it. */
@@ -254,7 +305,7 @@ async function verifySource(context: EngineContext, project: Project, pending: P
   // `--registry` names a mirror: what it serves is held to the lock's digests like everything else.
   const client = context.registry === undefined ? registries.client(planned.source.url) : registries.default;
   const { entry, artifact } = await findArtifact(context, client, planned);
-  checkLicense(project, entry, planned);
+  checkLicense(project, entry.license, planned);
   context.onEvent({ type: "verifying", message: `${planned.name} ${planned.version}`, package: planned.name });
   const signers = await verifyStatement(context, {
     client,
@@ -277,7 +328,10 @@ async function findArtifact(
   const find = async (refresh: boolean) => {
     const document = await client.packageDocument(name, { refresh, signal: context.signal });
     const entry = document?.versions.find((candidate) => candidate.version === version);
-    const artifact = entry?.artifacts.find(({ tree }) => tree === planned.tree);
+    // Both digests: other compressed bytes of the same tree are not what was locked, and were perhaps made to harm.
+    const artifact = entry?.artifacts.find(
+      ({ tree, blob }) => tree === planned.tree && (planned.blob === undefined || blob === planned.blob),
+    );
     return entry === undefined || artifact === undefined ? undefined : { entry, artifact };
   };
   const found = (await find(false)) ?? (context.offline ? undefined : await find(true));
@@ -293,15 +347,17 @@ async function findArtifact(
   return found;
 }
 
-function checkLicense(project: Project, entry: IndexVersion, planned: PlannedPackage): void {
-  const allowed = [project.rootFile, ...project.members].flatMap(
-    ({ manifest }) => manifest.security?.allowedLicenses ?? [],
-  );
+function allowedLicenses(project: Project): readonly string[] {
+  return [project.rootFile, ...project.members].flatMap(({ manifest }) => manifest.security?.allowedLicenses ?? []);
+}
+
+function checkLicense(project: Project, license: string | undefined, planned: PlannedPackage): void {
+  const allowed = allowedLicenses(project);
   if (allowed.length === 0) return;
-  if (entry.license !== undefined && satisfiesLicensePolicy(entry.license, allowed)) return;
+  if (license !== undefined && satisfiesLicensePolicy(license, allowed)) return;
   throw new EngineError({
     code: "LICENSE_NOT_ALLOWED",
-    message: `Cannot install "${planned.name}" ${planned.version}: its licence is ${entry.license === undefined ? "not stated" : `"${entry.license}"`}, allowed are ${allowed.map((one) => `"${one}"`).join(", ")}`,
+    message: `Cannot install "${planned.name}" ${planned.version}: its licence is ${license === undefined ? "not stated" : `"${license}"`}, allowed are ${allowed.map((one) => `"${one}"`).join(", ")}`,
     package: planned.name,
   });
 }

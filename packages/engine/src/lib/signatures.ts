@@ -6,11 +6,12 @@ import {
   type IndexVersion,
   type LockPackage,
 } from "@lading/core-manifest";
-import type { RegistryClient } from "@lading/registry-client";
-import type { SignatureRequirement, TrustedKey } from "@lading/signing";
+import type { RegistryClient, RegistryConfig } from "@lading/registry-client";
+import type { SignatureRequirement, SignatureVerdict, TrustedKey } from "@lading/signing";
 import path from "node:path";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
+import { exists } from "./files.ts";
 import { asFingerprint } from "./lock-file.ts";
 import type { Project } from "./project.ts";
 
@@ -29,7 +30,7 @@ export interface VerifyRequest {
 /** What server, client and manifest together demand of signatures; the strictest wins. */
 export async function signatureRequirement(
   context: EngineContext,
-  client: RegistryClient | undefined,
+  client: { readonly registry: RegistryConfig } | undefined,
   project: Project | undefined,
 ): Promise<SignatureRequirement> {
   const { strictestSignaturePolicy } = await import("@lading/signing");
@@ -52,33 +53,53 @@ export function trustFile(context: EngineContext): string {
 /**
  * Verifies the statement of one artefact by the keys that count for it, before a byte of it is downloaded: the registry's
  * `public_keys` where it lists any, else the user's trusted keys and the key that the lock has pinned, or on first use the
- * key that the index names. Answers the fingerprints that signed; none where it is unsigned and that is allowed.
- * @throws {EngineError} `SIGNATURE_REQUIRED`, `PUBLISHER_NOT_TRUSTED`; {SigningError} what is wrong with the signature
+ * key that the index names. The key that the lock has pinned must have signed in any case. Answers the fingerprints that
+ * signed; none where it is unsigned and that is allowed.
+ * @throws {EngineError} `SIGNATURE_REQUIRED`, `PUBLISHER_CHANGED`, `PUBLISHER_NOT_TRUSTED`; {SigningError} what is wrong with the signature
  */
 export async function verifyStatement(context: EngineContext, request: VerifyRequest): Promise<readonly string[]> {
-  const { entry, artifact, client, requirement } = request;
+  const { artifact, client, requirement } = request;
   checkPublisher(request);
   if (artifact.statement === undefined) return unsigned(context, request);
-  if (requirement === "off") return entry.signers.map(asFingerprint);
-  const { verdictError, verifyEnvelope, createTrustPolicy } = await import("@lading/signing");
-  const { nodeVerifier } = await import("@lading/signing/node");
+  if (requirement === "off") return [];
+  const { verdictError } = await import("@lading/signing");
   const keys = await trustedKeys(context, request);
   const envelope = await client.statement(artifact.statement, { signal: context.signal });
-  const verdict = verifyEnvelope(envelope, {
+  const verdict = await judge(envelope, keys, request);
+  if (!verdict.ok) throw verdictError(verdict, `${request.name} ${request.version}`);
+  const { pinned } = request;
+  if (pinned === undefined || verdict.signers.includes(pinned)) return verdict.signers;
+  // Whom the index names as signers is signed by nobody: only the pinned key's own signature keeps the lock's promise.
+  const key = await registryKey(request, pinned);
+  const kept = key === undefined ? undefined : await judge(envelope, [key], request);
+  if (kept?.ok !== true) throw publisherChanged(request, pinned, verdict.signers);
+  return [...verdict.signers, pinned].sort();
+}
+
+async function judge(
+  envelope: Uint8Array,
+  keys: readonly TrustedKey[],
+  { entry, artifact, name, version }: VerifyRequest,
+): Promise<SignatureVerdict> {
+  const { verifyEnvelope, createTrustPolicy } = await import("@lading/signing");
+  const { nodeVerifier } = await import("@lading/signing/node");
+  return verifyEnvelope(envelope, {
     policy: createTrustPolicy(keys),
     verifier: nodeVerifier,
     publishedMs: Date.parse(entry.published),
-    expect: {
-      name: request.name,
-      version: request.version,
-      kind: entry.kind,
-      target: artifact.target,
-      blob: artifact.blob,
-      tree: artifact.tree,
-    },
+    expect: { name, version, kind: entry.kind, target: artifact.target, blob: artifact.blob, tree: artifact.tree },
   });
-  if (!verdict.ok) throw verdictError(verdict, `${request.name} ${request.version}`);
-  return verdict.signers;
+}
+
+function publisherChanged({ name, version }: VerifyRequest, pinned: string, signers: readonly string[]): EngineError {
+  return new EngineError({
+    code: "PUBLISHER_CHANGED",
+    message: `Cannot use "${name}" ${version}: it is signed by "${signers.join('", "')}", the lock has pinned "${pinned}"`,
+    hint: `If the owner changed the key on purpose, run update with --accept-publisher ${name}`,
+    package: name,
+    pinned,
+    signers,
+  });
 }
 
 function checkPublisher({ client, entry, name, version }: VerifyRequest): void {
@@ -91,9 +112,11 @@ function checkPublisher({ client, entry, name, version }: VerifyRequest): void {
   });
 }
 
-function unsigned(context: EngineContext, request: VerifyRequest): readonly string[] {
+async function unsigned(context: EngineContext, request: VerifyRequest): Promise<readonly string[]> {
   const { name, version, requirement, pinned, client } = request;
-  const needed = requirement === "required" || client.registry.publicKeys.length > 0;
+  // Who names keys for a package wants their signature: leaving it out must not be a way around them.
+  const named = requirement !== "off" && (await userKeys(context, name)).decided;
+  const needed = requirement === "required" || client.registry.publicKeys.length > 0 || named;
   if (needed || pinned !== undefined) {
     throw new EngineError({
       code: pinned === undefined ? "SIGNATURE_REQUIRED" : "PUBLISHER_CHANGED",
@@ -121,17 +144,29 @@ async function trustedKeys(context: EngineContext, request: VerifyRequest): Prom
     );
     return keys.filter((key) => key !== undefined);
   }
-  const { openTrustStore } = await import("@lading/signing/node");
-  const { keys } = await openTrustStore(trustFile(context)).policyFor(name);
-  const wanted = pinned === undefined ? entry.signers.map(asFingerprint) : [pinned];
+  const { keys, decided } = await userKeys(context, name);
   const own = [...keys.values()];
-  // A user who has named keys for this package trusts those and no key that a registry offers.
-  const decided = own.some(({ names }) => names !== undefined);
   if (decided) return own;
+  const wanted = pinned === undefined ? entry.signers.map(asFingerprint) : [pinned];
   const offered = await Promise.all(
     wanted.filter((print) => !keys.has(print)).map((print) => registryKey(request, print)),
   );
   return [...own, ...offered.filter((key) => key !== undefined)];
+}
+
+/**
+ * The keys that this user trusts for a package. A user who has named keys for it (`decided`) trusts those and no key that
+ * a registry offers.
+ */
+async function userKeys(
+  context: EngineContext,
+  name: string,
+): Promise<{ readonly keys: ReadonlyMap<string, TrustedKey>; readonly decided: boolean }> {
+  const file = trustFile(context);
+  if (!(await exists(file))) return { keys: new Map(), decided: false };
+  const { openTrustStore } = await import("@lading/signing/node");
+  const { keys } = await openTrustStore(file).policyFor(name);
+  return { keys, decided: [...keys.values()].some(({ names }) => names !== undefined) };
 }
 
 /**
@@ -157,12 +192,43 @@ async function keyBlob(client: RegistryClient, digest: Digest): Promise<Uint8Arr
   }
 }
 
-/** Whether a stored package needs its statement looked at again for this lock entry. */
-export function needsVerification(
-  entry: LockPackage,
-  signers: readonly string[],
-  requirement: SignatureRequirement,
-): boolean {
-  if (entry.publisher !== undefined) return !signers.includes(entry.publisher);
-  return requirement === "required" && signers.length === 0;
+/** A package that the store has, with who was found to have signed it when it came. */
+export interface StoredSignature {
+  readonly entry: LockPackage;
+  readonly signers: readonly string[];
+  /** The registry that it comes from, where `registries.toml` says more of it than its address. */
+  readonly registry: RegistryConfig | undefined;
+}
+
+/**
+ * Whether the statement of a stored package must be looked at again: it was verified by what another project, or this one
+ * at another time, demanded, and now somebody demands what that does not answer.
+ */
+export async function needsVerification(
+  context: EngineContext,
+  project: Project,
+  { entry, signers, registry }: StoredSignature,
+): Promise<boolean> {
+  if (entry.publisher !== undefined && !signers.includes(entry.publisher)) return true;
+  // The store knows keys, not accounts.
+  if (registry !== undefined && registry.trustedPublishers.length > 0) return true;
+  const requirement = await signatureRequirement(context, registry && { registry }, project);
+  if (requirement === "required" && signers.length === 0) return true;
+  const decisive = await decisiveKeys(context, registry, entry.name);
+  return decisive !== undefined && !signers.some((signer) => decisive.has(signer));
+}
+
+async function decisiveKeys(
+  context: EngineContext,
+  registry: RegistryConfig | undefined,
+  name: string,
+): Promise<ReadonlySet<string> | undefined> {
+  if (registry !== undefined && registry.publicKeys.length > 0) {
+    const { fingerprint, isFingerprint, parsePublicKey } = await import("@lading/signing");
+    return new Set(
+      registry.publicKeys.map((text) => (isFingerprint(text) ? text : fingerprint(parsePublicKey(text).publicKey))),
+    );
+  }
+  const { keys, decided } = await userKeys(context, name);
+  return decided ? new Set(keys.keys()) : undefined;
 }
