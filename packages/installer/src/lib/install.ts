@@ -91,7 +91,7 @@ class Build {
       onEvent({
         type: "step-completed",
         step: "link",
-        message: `Linked ${this.#packages.length} packages`,
+        message: `Linked ${this.#packages.length} package${this.#packages.length === 1 ? "" : "s"}`,
         durationMs,
       });
       return number;
