@@ -1,7 +1,6 @@
 import { canonicalName, tryParsePackageName } from "@lading/core-manifest";
 
-// Every token is a literal or a class that ends at "/", so matching cannot backtrack over more than the name's length
-// per star; patterns and names are both short.
+// Matching backtracks over at most the name's length per star; stars are few, and patterns and names short.
 function toRegExp(pattern: string): RegExp {
   const source = pattern
     .split(/(\*\*|\*)/)
@@ -12,11 +11,15 @@ function toRegExp(pattern: string): RegExp {
 
 /**
  * Whether `text` can be a pattern over package names: a name in which `*` stands for any run of characters but `/`, and
- * `**` for any run.
+ * `**` for any run. At most four stars, never three in a row: each one is a loop within the loops of those before it.
  */
 export function isNamePattern(text: string): boolean {
   return (
-    text.length > 0 && text.length <= 130 && /^[a-z0-9*._/-]+$/.test(text) && (text.match(/\*+/g)?.length ?? 0) <= 4
+    text.length > 0 &&
+    text.length <= 130 &&
+    /^[a-z0-9*._/-]+$/.test(text) &&
+    !text.includes("***") &&
+    (text.match(/\*\*|\*/g)?.length ?? 0) <= 4
   );
 }
 
