@@ -1,15 +1,17 @@
-import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { spawnSync, type ChildProcess } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { figure, printFigures, type Figure } from "./lib/measure.ts";
+import { versionOf } from "./lib/peers.ts";
 import { freePort, startServer, stopServer } from "./lib/processes.ts";
 import { publishSeries } from "./lib/packages.ts";
+import { publishToVerdaccio, startLading, startVerdaccio } from "./lib/registries.ts";
 
-const root = join(import.meta.dirname, "..");
 const VERSIONS = 20;
-const ROUNDS = 5;
+const ROUNDS = 7;
+const SECONDS = 3;
+const CONNECTIONS = 32;
 
 interface Contender {
   readonly name: string;
@@ -21,16 +23,18 @@ interface Contender {
 export async function run(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), "lading-bench-index-"));
   const contenders: Contender[] = [];
+  console.log(`\n${versionOf("wrk", ["-v"])}; ${versionOf("nginx", ["-v"])}`);
   try {
-    const lading = await startLading(directory);
+    const lading = await loadedLading(directory);
     contenders.push(lading);
     const document = Buffer.from(await (await fetch(lading.url)).arrayBuffer());
-    contenders.push(await startNginx(directory, document), await startVerdaccio(directory));
+    contenders.push(await startNginx(directory, document));
+    contenders.push(await loadedVerdaccio(directory));
     for (const { name, url } of contenders) {
       const bytes = (await (await fetch(url)).arrayBuffer()).byteLength;
       console.log(`${name}: ${bytes} bytes at ${new URL(url).pathname}`);
     }
-    printFigures(`index GET, 32 connections, ${VERSIONS} versions`, measure(contenders));
+    printFigures(`index GET, ${CONNECTIONS} connections, ${VERSIONS} versions`, measure(contenders));
   } finally {
     for (const { process } of contenders) await stopServer(process);
     rmSync(directory, { recursive: true, force: true });
@@ -41,7 +45,7 @@ function measure(contenders: readonly Contender[]): Figure[] {
   const rates = contenders.map((): number[] => []);
   for (let round = 0; round <= ROUNDS; round++) {
     for (const [index, { url }] of contenders.entries()) {
-      const rate = load(url, round === 0 ? 1 : 3);
+      const rate = load(url, round === 0 ? 1 : SECONDS);
       if (round > 0) rates[index]!.push(rate);
     }
   }
@@ -50,22 +54,15 @@ function measure(contenders: readonly Contender[]): Figure[] {
 
 /** One round of wrk from a process of its own; anything but 2xx ends the benchmark. */
 function load(url: string, seconds: number): number {
-  const { stdout, error } = spawnSync("wrk", ["-t1", "-c32", `-d${seconds}s`, url], { encoding: "utf8" });
-  if (error !== undefined) throw new Error("wrk is needed: apt-get install wrk", { cause: error });
+  const args = ["-t1", `-c${CONNECTIONS}`, `-d${seconds}s`, url];
+  const { stdout, error } = spawnSync("wrk", args, { encoding: "utf8" });
+  if (error !== undefined) throw new Error('"wrk" is needed for this benchmark', { cause: error });
   if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(`${url} answered with errors:\n${stdout}`);
   return Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)![1]);
 }
 
-async function startLading(directory: string): Promise<Contender> {
-  const port = await freePort();
-  const data = join(directory, "lading");
-  const url = `http://127.0.0.1:${port}`;
-  const process = await startServer(
-    globalThis.process.execPath,
-    [join(root, "apps/registry/dist/main.js"), "--data", data, "--host", "127.0.0.1", "--port", String(port)],
-    `${url}/api/v1/health/live`,
-  );
-  const token = readFileSync(join(data, "admin-token"), "utf8").trim();
+async function loadedLading(directory: string): Promise<Contender> {
+  const { url, token, process } = await startLading(directory);
   await publishSeries({ url, token, directory, name: "bench-tool", versions: VERSIONS });
   return { name: "lading-registry", url: `${url}/index/_/be/bench-tool.json`, process };
 }
@@ -75,10 +72,14 @@ async function startNginx(directory: string, document: Buffer): Promise<Contende
   const home = join(directory, "nginx");
   mkdirSync(join(home, "www"), { recursive: true });
   writeFileSync(join(home, "www/bench-tool.json"), document);
-  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${home}/${name};`);
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
+    (name) => `${name}_temp_path ${home}/${name};`,
+  );
+  // `user` counts only where nginx is started by root, and is a warning elsewhere.
+  const user = globalThis.process.getuid?.() === 0 ? "user root;" : "";
   writeFileSync(
     join(home, "nginx.conf"),
-    `daemon off; pid ${home}/pid; error_log ${home}/error.log; worker_processes 1; user root;
+    `daemon off; pid ${home}/pid; error_log ${home}/error.log; worker_processes 1; ${user}
 events { worker_connections 256; }
 http { access_log off; sendfile on; types { application/json json; } ${temporary.join(" ")}
   server { listen 127.0.0.1:${port}; root ${home}/www; } }`,
@@ -88,52 +89,18 @@ http { access_log off; sendfile on; types { application/json json; } ${temporary
   return { name: "nginx, one worker, same bytes", url, process };
 }
 
-async function startVerdaccio(directory: string): Promise<Contender> {
-  const port = await freePort();
-  const home = join(directory, "verdaccio");
-  mkdirSync(home, { recursive: true });
-  writeFileSync(
-    join(home, "config.yaml"),
-    `storage: ${home}/storage
-auth: { htpasswd: { file: ${home}/htpasswd } }
-packages: { "**": { access: $all, publish: $all } }
-log: { type: stdout, format: json, level: fatal }
-`,
-  );
-  const base = `http://127.0.0.1:${port}`;
-  const process = await startServer(
-    globalThis.process.execPath,
-    [join(import.meta.dirname, "node_modules/verdaccio/bin/verdaccio"), "--config", join(home, "config.yaml"), "--listen", String(port)],
-    `${base}/-/ping`,
-  );
-  for (let patch = 0; patch < VERSIONS; patch++) await publishToVerdaccio(base, `1.0.${patch}`);
-  return { name: "Verdaccio", url: `${base}/bench-tool`, process };
-}
-
-/** The request that `npm publish` makes. */
-async function publishToVerdaccio(base: string, version: string): Promise<void> {
-  const tarball = Buffer.from(`not opened by anybody ${version}`);
-  const name = "bench-tool";
-  const file = `${name}-${version}.tgz`;
-  const response = await fetch(`${base}/${name}`, {
-    method: "PUT",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({
-      _id: name,
-      name,
-      "dist-tags": { latest: version },
-      versions: {
-        [version]: {
-          name,
-          version,
-          description: "A tool of the benchmark",
-          license: "MIT",
-          dependencies: { "bench-core": "^1.0.0", "bench-util": "^2.1.0" },
-          dist: { tarball: `${base}/${name}/-/${file}`, shasum: createHash("sha1").update(tarball).digest("hex") },
-        },
-      },
-      _attachments: { [file]: { content_type: "application/octet-stream", data: tarball.toString("base64"), length: tarball.length } },
-    }),
-  });
-  if (!response.ok) throw new Error(`Verdaccio answered ${response.status}: ${await response.text()}`);
+async function loadedVerdaccio(directory: string): Promise<Contender> {
+  const { url, process } = await startVerdaccio(directory);
+  for (let patch = 0; patch < VERSIONS; patch++) {
+    const version = `1.0.${patch}`;
+    const manifest = {
+      name: "bench-tool",
+      version,
+      description: "A tool of the benchmark",
+      license: "MIT",
+      dependencies: { "bench-core": "^1.0.0", "bench-util": "^2.1.0" },
+    };
+    await publishToVerdaccio(url, manifest, Buffer.from(`not opened by anybody ${version}`));
+  }
+  return { name: "Verdaccio", url: `${url}/bench-tool`, process };
 }

@@ -9,6 +9,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { printMachine, program } from "./lib/measure.ts";
+import { pnpmPath } from "./lib/peers.ts";
 
 const benchmarks: Readonly<Record<string, () => Promise<{ run: () => Promise<void> }>>> = {
   "cli-start": () => import("./cli-start.ts"),
@@ -24,9 +25,9 @@ if (unknown.length > 0) {
   console.error(`No benchmark "${unknown.join('", "')}"; there are ${Object.keys(benchmarks).join(", ")}`);
   process.exit(2);
 }
-if (!existsSync(join(here, "node_modules"))) program("pnpm", ["install", "--dir", here, "--ignore-workspace"]);
+if (!existsSync(join(here, "node_modules"))) program(pnpmPath(), ["install", "--dir", here, "--frozen-lockfile"]);
 // Measured is what users run: the built bundles.
-program("pnpm", ["run", "build"], { cwd: join(here, "..") });
+program(pnpmPath(), ["run", "build"], { cwd: join(here, "..") });
 
 printMachine();
 for (const name of wanted.length > 0 ? wanted : Object.keys(benchmarks)) {

@@ -46,24 +46,40 @@ export async function race(contenders: readonly Contender[], rounds = 7): Promis
 }
 
 /** Runs a program to its end; a failure ends the benchmark, for a failed run has no time. */
-export function program(command: string, args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): void {
+export function program(
+  command: string,
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): void {
   const result = spawnSync(command, args, { stdio: ["ignore", "ignore", "pipe"], ...options });
   if (result.error !== undefined) throw result.error;
   if (result.status !== 0) {
-    throw new Error(`${command} ${args.join(" ")} ended with ${result.status}: ${result.stderr.toString().slice(-2000)}`);
+    throw new Error(
+      `${command} ${args.join(" ")} ended with ${result.status}: ${result.stderr.toString().slice(-2000)}`,
+    );
   }
 }
 
-/** Prints a table in which every row's ratio is to the first row, which is ours. */
+/**
+ * Prints a table in which every row's ratio is to the first row, which is ours: of the medians, and of the best rounds,
+ * which other work on the machine disturbs least.
+ */
 export function printFigures(title: string, figures: readonly Figure[]): void {
   const ours = figures[0]!;
   console.log(`\n${title}`);
   for (const row of figures) {
     const digits = row.median < 10 ? 2 : row.median < 100 ? 1 : 0;
     const numbers = `${row.median.toFixed(digits).padStart(10)} ${row.unit.padEnd(10)} (${row.min.toFixed(digits)} to ${row.max.toFixed(digits)})`;
-    const ratio = row === ours ? "" : `  ours / theirs: ${(ours.median / row.median).toFixed(2)}`;
+    const ratio =
+      row === ours
+        ? ""
+        : `  ours / theirs: ${(ours.median / row.median).toFixed(2)}, best ${(best(ours) / best(row)).toFixed(2)}`;
     console.log(`  ${row.name.padEnd(34)}${numbers}${ratio}`);
   }
+}
+
+function best({ min, max, unit }: Figure): number {
+  return unit === "ms" ? min : max;
 }
 
 export function printMachine(): void {

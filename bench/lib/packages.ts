@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { builtinProfile } from "@lading/core-manifest";
 import { createContext, pack, publish } from "@lading/engine";
+import { cleanEnvironment } from "./peers.ts";
 
 /** Publishes `versions` small versions `1.0.x` of one package to a registry, as its author would. */
 export async function publishSeries(series: {
@@ -20,7 +21,7 @@ export async function publishSeries(series: {
       `[package]\nname = "${name}"\nversion = "1.0.${patch}"\ndescription = "A tool of the benchmark"\nlicense = "MIT"\n\n[dependencies]\nbench-core = "^1.0.0"\nbench-util = "^2.1.0"\n`,
     );
     writeFileSync(join(directory, "index.txt"), `release ${patch}\n`);
-    const env = { HOME: series.directory, PATH: process.env["PATH"], LADING_TOKEN: token };
+    const env = cleanEnvironment(series.directory, { LADING_TOKEN: token });
     const context = createContext({ profile: builtinProfile("lading"), cwd: directory, env, registry: url });
     const [packed] = await pack({}, context);
     await publish({ file: packed!.path, wait: false }, context);

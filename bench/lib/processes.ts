@@ -14,7 +14,12 @@ export async function freePort(): Promise<number> {
 }
 
 /** Starts a server process and waits until `url` answers at all. */
-export async function startServer(command: string, args: readonly string[], url: string, options: SpawnOptions = {}): Promise<ChildProcess> {
+export async function startServer(
+  command: string,
+  args: readonly string[],
+  url: string,
+  options: SpawnOptions = {},
+): Promise<ChildProcess> {
   const child = spawn(command, args, { stdio: "ignore", ...options });
   const deadline = performance.now() + 30_000;
   while (performance.now() < deadline) {
