@@ -1,6 +1,6 @@
 import { SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { isConfidential } from "../src/lib/connection.ts";
+import { behindProxy, isConfidential } from "../src/lib/connection.ts";
 import { FakeClock } from "../src/testing.ts";
 import { startServer, testSigner, type TestServer } from "./harness.ts";
 
@@ -108,8 +108,24 @@ describe("accounts and sessions", () => {
     });
     const far = await server.node.registry.fetch(request, { remoteAddress: "203.0.113.9", secure: false });
     expect([far.status, ((await far.json()) as Json)["code"]]).toEqual([401, "BASIC_AUTH_INSECURE"]);
+    const claimed = new Request(request, {
+      headers: { ...Object.fromEntries(request.headers), "x-forwarded-proto": "https" },
+    });
+    expect((await server.node.registry.fetch(claimed, { remoteAddress: "203.0.113.9" })).status).toBe(401);
     const encrypted = await server.node.registry.fetch(request, { remoteAddress: "203.0.113.9", secure: true });
     expect(encrypted.status).toBe(200);
+  });
+
+  it("behindProxy() believes the proxy of its client, and the last address only", () => {
+    const loopback = { remoteAddress: "127.0.0.1", secure: false };
+    const far = behindProxy(loopback, { "x-forwarded-for": "127.0.0.1, 203.0.113.9", "x-forwarded-proto": "http" });
+    expect([far, isConfidential({ url: "http://localhost/" }, far)]).toEqual([
+      { remoteAddress: "203.0.113.9", secure: false },
+      false,
+    ]);
+    const encrypted = behindProxy(loopback, { "x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https" });
+    expect(isConfidential({ url: "http://localhost/" }, encrypted)).toBe(true);
+    expect(behindProxy(loopback, {})).toEqual(loopback);
   });
 
   it("isConfidential() trusts TLS and this machine", () => {
@@ -296,6 +312,7 @@ describe("access switches", () => {
       expect(answered.headers.get("ratelimit")).toMatch(/^"api";r=1;t=\d+$/);
       await limited.call("/api/v1/search");
       const refused = await limited.call("/api/v1/search");
+      expect(((await refused.clone().json()) as Json)["code"]).toBe("RATE_LIMITED");
       expect([refused.status, Number(refused.headers.get("retry-after")) > 0]).toEqual([429, true]);
       expect((await limited.call("/index/_/no/nothing.json")).status).toBe(404);
     } finally {

@@ -166,6 +166,8 @@ describe("reads of index and blobs", () => {
     expect(await range("bytes=0-1,3-4")).toEqual([200, null, size]);
     expect(await range("bytes=9-1")).toEqual([200, null, size]);
     expect((await range(`bytes=${size}-`))[0]).toBe(416);
+    const outside = await server.call(path, { auth: "", headers: { range: `bytes=${size}-` } });
+    expect(((await outside.json()) as Json)["code"]).toBe("RANGE_NOT_SATISFIABLE");
     const whole = await server.call(path, { auth: "" });
     expect([whole.headers.get("cache-control"), whole.headers.get("etag")]).toEqual([
       "public, max-age=31536000, immutable",

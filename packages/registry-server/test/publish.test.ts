@@ -243,6 +243,13 @@ describe("a refused upload", () => {
     }
   });
 
+  it("is answered at once where the credentials do not do, though megabytes are still to come", async () => {
+    const bytes = new Uint8Array(20_000_000);
+    const body = publishBody({ bytes, blob: `sha256:${"0".repeat(64)}`, size: bytes.length });
+    const refused = await answer(server.call("/api/v1/packages/", { method: "POST", auth: "", body }));
+    expect(refused).toMatchObject({ status: 401, body: { code: "AUTHENTICATION_REQUIRED" } });
+  });
+
   it("comes from somebody without the right", async () => {
     const ada = await server.account("ada");
     const bob = await server.account("bob");

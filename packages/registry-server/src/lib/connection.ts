@@ -22,3 +22,23 @@ export function isConfidential(request: { readonly url: string }, connection: Co
   const url = new URL(request.url);
   return url.protocol === "https:" || isLoopback(url.hostname.replaceAll(/[[\]]/g, ""));
 }
+
+/** What a reverse proxy adds to a request. */
+export interface ForwardedHeaders {
+  readonly "x-forwarded-for"?: string | undefined;
+  readonly "x-forwarded-proto"?: string | undefined;
+}
+
+/**
+ * The connection between the client and a trusted reverse proxy, where the proxy tells of one. The last address
+ * counts: those before it are what the client claims.
+ */
+export function behindProxy(connection: Connection, headers: ForwardedHeaders): Connection {
+  const address = headers["x-forwarded-for"]?.split(",").at(-1)?.trim();
+  const protocol = headers["x-forwarded-proto"]?.split(",").at(-1)?.trim().toLowerCase();
+  return {
+    ...connection,
+    ...(address === undefined || address === "" ? {} : { remoteAddress: address }),
+    ...(protocol === undefined ? {} : { secure: protocol === "https" }),
+  };
+}

@@ -6,7 +6,7 @@ import type { App, Env, RouteContext, Services } from "./api/context.ts";
 import { registerPackageRoutes } from "./api/package-routes.ts";
 import { registerSystemRoutes } from "./api/system-routes.ts";
 import { Authentication, LocalIdentityProvider, requireScope } from "./authentication.ts";
-import type { Connection } from "./connection.ts";
+import { behindProxy, type Connection, type ForwardedHeaders } from "./connection.ts";
 import { DownloadCounter } from "./download-counter.ts";
 import { IndexService } from "./index-service.ts";
 import { Metrics } from "./metrics.ts";
@@ -86,7 +86,7 @@ export interface ReadRequest {
   readonly method: string;
   /** Without leading slash and query. */
   readonly path: string;
-  readonly headers: ReadHeaders & { readonly authorization?: string | undefined };
+  readonly headers: ReadHeaders & ForwardedHeaders & { readonly authorization?: string | undefined };
   readonly connection?: Connection;
 }
 
@@ -125,11 +125,13 @@ function asRegistryError(error: unknown): unknown {
   return error;
 }
 
-function clientAddress(services: Services, context: RouteContext): string {
-  const forwarded = services.settings.trustProxy
-    ? context.req.header("x-forwarded-for")?.split(",").at(-1)?.trim()
-    : undefined;
-  return forwarded ?? context.env?.connection?.remoteAddress ?? "";
+function clientOf(services: Services, context: RouteContext): Connection {
+  const connection = context.env?.connection ?? {};
+  if (!services.settings.trustProxy) return connection;
+  return behindProxy(connection, {
+    "x-forwarded-for": context.req.header("x-forwarded-for"),
+    "x-forwarded-proto": context.req.header("x-forwarded-proto"),
+  });
 }
 
 function traceIdOf(context: RouteContext): string {
@@ -164,7 +166,8 @@ function wrapRequests(app: App, services: Services): void {
   app.use("*", async (context, next) => {
     const started = performance.now();
     context.set("traceId", traceIdOf(context));
-    context.set("address", clientAddress(services, context));
+    context.set("client", clientOf(services, context));
+    context.set("address", context.get("client").remoteAddress ?? "");
     context.header("x-request-id", context.get("traceId"));
     await next();
     const durationMs = performance.now() - started;
@@ -327,7 +330,9 @@ class PortRegistry implements Registry {
   async #authorizeRead(request: ReadRequest): Promise<void> {
     const { settings, authentication } = this.#services;
     const url = { url: `http://server.invalid/${request.path}` };
-    const principal = await authentication.principal(request.headers.authorization, url, request.connection ?? {});
+    const { connection = {}, headers } = request;
+    const client = settings.trustProxy ? behindProxy(connection, headers) : connection;
+    const principal = await authentication.principal(headers.authorization, url, client);
     if (settings.readPublic) return;
     if (principal === undefined) {
       throw new RegistryError({

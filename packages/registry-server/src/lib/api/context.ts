@@ -47,7 +47,7 @@ export interface Services {
 /** Hono's view of a request: the connection from outside, the rest set on the way in. */
 export interface Env {
   Bindings: { readonly connection?: Connection };
-  Variables: { traceId: string; principal?: Principal; address: string };
+  Variables: { traceId: string; principal?: Principal; address: string; client: Connection };
 }
 
 export type App = OpenAPIHono<Env>;

@@ -67,7 +67,7 @@ async function optionalPrincipal(services: Services, context: RouteContext): Pro
   const principal = await services.authentication.principal(
     context.req.header("authorization"),
     context.req.raw,
-    context.env?.connection ?? {},
+    context.get("client"),
   );
   if (principal !== undefined) context.set("principal", principal);
   return principal;

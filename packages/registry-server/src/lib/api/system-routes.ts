@@ -251,6 +251,7 @@ function docsRoutes(app: App, services: Services): void {
     "referrer-policy": "no-referrer",
   });
   app.get("/openapi.json", (context) => context.json(openApiDocument(app, services, baseUrl(services, context))));
+  app.get("/", (context) => context.redirect("/docs", 302));
   app.get("/docs", (context: RouteContext) =>
     context.body(DOCS_PAGE(escapeHtml(`${services.settings.name}: API`)), 200, headers("text/html; charset=utf-8")),
   );

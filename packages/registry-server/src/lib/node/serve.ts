@@ -55,6 +55,8 @@ function readRequest(incoming: IncomingMessage): ReadRequest | undefined {
       "if-range": single(headers["if-range"]),
       range: headers.range,
       authorization: headers.authorization,
+      "x-forwarded-for": single(headers["x-forwarded-for"]),
+      "x-forwarded-proto": single(headers["x-forwarded-proto"]),
     },
     connection: connectionOf(incoming.socket),
   };
