@@ -57,7 +57,17 @@ export class StoreIndex {
 
   add(entry: IndexedPackage): void {
     this.#pending.set(entry.package.tree, entry);
-    this.#flushTimer ??= setTimeout(() => this.flush(), FLUSH_AFTER_MS);
+    this.#flushTimer ??= setTimeout(() => this.#flushInPassing(), FLUSH_AFTER_MS);
+  }
+
+  // Nobody could catch what a timer throws, and it would end the process: what is pending stays, and the next call that
+  // has a caller tells of it.
+  #flushInPassing(): void {
+    try {
+      this.flush();
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+    }
   }
 
   /** Writes what is pending, in one transaction. */
