@@ -41,6 +41,17 @@ describe("tokens", () => {
     expect(new Set(tokens(other))).toEqual(new Set([undefined]));
   });
 
+  it("and passwords neither: login() and register() refuse an API elsewhere before anything is sent", async () => {
+    const registry = await testRegistry();
+    const other = await testRegistry();
+    registry.addFile(".well-known/lading.json", JSON.stringify({ protocol: 1, api: `${other.url}api/v1/` }));
+    const account = { username: "alice", password: "correct horse" };
+    const refused = expect.objectContaining({ code: "REGISTRY_REDIRECT_REFUSED" });
+    await expect(clientOf(registry.url).login({ type: "basic", ...account })).rejects.toEqual(refused);
+    await expect(clientOf(registry.url).register(account)).rejects.toEqual(refused);
+    expect(other.requests).toEqual([]);
+  });
+
   it("never go along a redirect to another origin", async () => {
     const registry = await testRegistry();
     const other = await testRegistry();

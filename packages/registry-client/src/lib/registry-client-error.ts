@@ -90,8 +90,8 @@ export const REGISTRY_CLIENT_ERRORS: ErrorCatalogue<RegistryClientErrorCode> = {
   REGISTRY_REDIRECT_REFUSED: {
     category: "refused",
     summary:
-      "The registry redirects somewhere a redirect is not followed: in a circle, from https: to http:, or for a call that writes.",
-    help: "Configure the address that it redirects to, if it is the registry's own.",
+      "The registry leads somewhere it is not followed: in a circle, from https: to http:, to another address for a call that writes, or with a password.",
+    help: "Configure the address that it leads to, if it is the registry's own.",
   },
   REGISTRY_DOCUMENT_MISMATCH: {
     category: "integrity",
