@@ -24,10 +24,10 @@ function writePack(sandbox: Sandbox, directory: string, manifest: string): void 
 }
 
 /** A bare repository at the place that `https://github.com/org/<name>.git` stands for. */
-async function repository(sandbox: Sandbox, name: string, versions: readonly string[]): Promise<void> {
+async function repository(sandbox: Sandbox, name: string, versions: readonly string[], more = ""): Promise<void> {
   const source = `source-${name}`;
   for (const version of versions) {
-    writePack(sandbox, source, pack(name, version));
+    writePack(sandbox, source, pack(name, version, more));
     await sandbox.ok(`git init -q . && git add -A && git commit -q -m ${version} && git tag v${version}`, {
       cwd: source,
     });
@@ -115,6 +115,34 @@ describe("attune pack", () => {
     const missing = await sandbox.line("attune pack install https://github.com/org/pack.git#v9.9.9", { cwd: "tagged" });
     expect(missing.code).not.toBe(0);
     expect(missing.stderr).toContain("v9.9.9");
+  });
+
+  test("[CLI-22] [INS-20] pack install runs with its three documented lines; --skip-deps takes the pack alone", async () => {
+    const sandbox = open();
+    await repository(sandbox, "pack", ["1.0.0"], "dependencies:\n  - absent-pack\n");
+    const lines = {
+      whole: "attune pack install https://github.com/org/pack.git",
+      alone: "attune pack install https://github.com/org/pack.git --skip-deps",
+      untested: "attune pack install https://github.com/org/pack.git --skip-tests",
+    };
+    for (const directory of Object.keys(lines)) sandbox.write(`${directory}/.keep`, "");
+    await sandbox.ok(`attune registry add local ${registry.url}`);
+    const refused = await sandbox.line(lines.whole, { cwd: "whole" });
+    expect({ code: refused.code, named: refused.stderr.includes("absent-pack") }).toEqual({ code: 4, named: true });
+    await sandbox.ok(lines.alone, { cwd: "alone" });
+    expect(sandbox.has("alone/packs/pack/pack.yaml")).toBe(true);
+    // Skipping tests skips no dependency: they are two flags.
+    expect((await sandbox.line(lines.untested, { cwd: "untested" })).code).toBe(4);
+
+    writePack(sandbox, "absent-pack", pack("absent-pack", "1.0.0"));
+    await sandbox.ok("attune pack publish", { cwd: "absent-pack" });
+    for (const [cwd, line] of [
+      ["whole", lines.whole],
+      ["untested", lines.untested],
+    ] as const) {
+      await sandbox.ok(line, { cwd });
+      for (const name of ["pack", "absent-pack"]) expect(sandbox.has(`${cwd}/packs/${name}/pack.yaml`)).toBe(true);
+    }
   });
 
   test("[INS-06] pack install takes a directory", async () => {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { api, apiJson, createSandbox, startRegistry, type RegistryProcess, type Sandbox } from "./lib/harness.ts";
 
@@ -125,6 +126,16 @@ describe("package initialization", () => {
     expect(sandbox.read("packages/my-package/gal.toml")).toContain('name = "my-package"');
     expect(sandbox.has("packages/my-package/src")).toBe(true);
     expect(sandbox.has("gal.toml")).toBe(false);
+  });
+});
+
+describe("the example's package", () => {
+  test("it has no problems and packs", async () => {
+    const sandbox = open();
+    sandbox.copy("examples/gal/project", "project");
+    expect((await sandbox.ok("gal-pkg check", { cwd: "project" })).stdout).toContain("No problems");
+    await sandbox.ok("gal-pkg pack", { cwd: "project" });
+    expect(sandbox.has("project/target/my-package-1.0.0.galpkg")).toBe(true);
   });
 });
 
@@ -360,7 +371,7 @@ describe("registry management", () => {
   test("[CLI-53] registry list says which registries answer", async () => {
     const sandbox = open();
     sandbox.write("~/.config/gal/registries.toml", registriesToml(companyToml()));
-    await sandbox.ok("gal-pkg registry add gone http://127.0.0.1:9");
+    await sandbox.ok("gal-pkg registry add gone http://127.0.0.1:2");
     const { stdout } = await sandbox.ok("gal-pkg registry list");
     expect(stdout).toMatch(/^\* +default +\S+ +reachable/m);
     expect(stdout).toMatch(/^ +company +\S+ +reachable/m);
@@ -399,16 +410,35 @@ describe("registry management", () => {
     expect(wrong.code).toBe(6);
   });
 
-  test("login with only a registry reads the token from the environment", async () => {
-    const sandbox = open({ GAL_REGISTRY_TOKEN: main.token });
-    sandbox.write("~/.config/gal/registries.toml", registriesToml());
-    expect((await sandbox.ok("gal-pkg login --registry default")).stdout).toContain("as admin");
-    expect(sandbox.read("~/.config/gal/credentials.toml")).toContain(main.token);
-  });
+  test.runIf(existsSync("/usr/bin/script"))(
+    "[CLI-58] login with only a registry asks on a terminal, and reads the environment elsewhere",
+    async () => {
+      const body = JSON.stringify({ username: "asked", password: "a-long-password" });
+      await apiJson(main, "/api/v1/auth/register", { method: "POST", body });
+      const sandbox = open();
+      sandbox.write("~/.config/gal/registries.toml", registriesToml());
+      const { code, stdout } = await sandbox.terminal("gal-pkg login --registry default", [
+        ["User name", "asked"],
+        ["Password", "a-long-password"],
+      ]);
+      expect(code).toBe(0);
+      expect(stdout).toContain("Logged in to");
+      expect(stdout).not.toContain("a-long-password");
+      expect((await sandbox.ok("gal-pkg whoami")).stdout).toMatch(/^asked at /);
+
+      const elsewhere = await sandbox.ok("gal-pkg login --registry default", {
+        env: { GAL_REGISTRY_TOKEN: main.token },
+      });
+      expect(elsewhere.stdout).toContain("as admin");
+      expect(sandbox.read("~/.config/gal/credentials.toml")).toContain(main.token);
+      const neither = await open().line("gal-pkg login --registry default");
+      expect(neither.code).not.toBe(0);
+    },
+  );
 
   test("[CLI-38] [RES-27] install --registry takes another registry while the default one is down", async () => {
     const sandbox = project(`${MY_PACKAGE}backed-up = "^1.0"\n`, { GAL_REGISTRY_TOKEN: "" });
-    sandbox.write("~/.config/gal/registries.toml", registriesToml().replace(main.url, "http://127.0.0.1:9"));
+    sandbox.write("~/.config/gal/registries.toml", registriesToml().replace(main.url, "http://127.0.0.1:2"));
     await sandbox.ok(`gal-pkg registry add backup-registry ${COMPANY_URL}`);
     sandbox.write("fixtures/backed-up/gal.toml", '[package]\nname = "backed-up"\nversion = "1.0.0"\n');
     await sandbox.ok("gal-pkg publish --registry backup-registry", {

@@ -118,10 +118,10 @@ describe("revitpy-install", () => {
     expect(lock).toContain(`source = "registry+${registry.url}/"`);
     expect((await sandbox.ok("revitpy-install verify", { cwd: "project" })).stdout).toContain("1 installed package");
 
-    await sandbox.ok("revitpy-install config set registry.url http://127.0.0.1:9");
+    await sandbox.ok("revitpy-install config set registry.url http://127.0.0.1:2");
     const elsewhere = await sandbox.line("revitpy-install search geometry");
     expect(elsewhere.code).toBe(5);
-    expect(elsewhere.stderr).toContain("127.0.0.1:9");
+    expect(elsewhere.stderr).toContain("127.0.0.1:2");
   });
 
   test("[INS-15] verify of what is installed fails when a file of it is gone", async () => {

@@ -131,6 +131,15 @@ describe("vitte packager", () => {
   });
 });
 
+describe("the example's package", () => {
+  test("it has no problems and packs", async () => {
+    sandbox.copy("examples/vitte/project", "example");
+    expect((await sandbox.ok("vitte check", { cwd: "example" })).stdout).toContain("No problems");
+    await sandbox.ok("vitte packager build --manifest vitte.toml --out target/", { cwd: "example" });
+    expect(sandbox.has("example/target/vitte-ast-0.1.0.vitpkg")).toBe(true);
+  });
+});
+
 describe("vitte package and vitte registry", () => {
   test("[CLI-06] [CLI-10] [CCH-29] package publish and registry publish are the same command", async () => {
     for (const [name, line] of [

@@ -63,6 +63,8 @@ export interface Sandbox {
   ok(line: string, options?: RunOptions): Promise<CliResult>;
   /** Runs a line that must succeed and reads the JSON that it prints. */
   json(line: string, options?: RunOptions): Promise<unknown>;
+  /** Runs one line on a terminal of its own, and answers each question once its text has been shown. */
+  terminal(line: string, answers: readonly (readonly [question: string, answer: string])[]): Promise<CliResult>;
   /** Runs one command without a shell. */
   run(bin: BinName, args: readonly string[], options?: RunOptions): Promise<CliResult>;
   dispose(): Promise<void>;
@@ -113,6 +115,11 @@ export function createSandbox(options: SandboxOptions = {}): Sandbox {
     line,
     ok,
     json: async (text, run) => JSON.parse((await ok(text, run)).stdout) as unknown,
+    terminal: (text, answers) =>
+      converse(["/usr/bin/script", "-qec", `stty cols 100 rows 40; ${replaced(text)}`, "/dev/null"], answers, {
+        cwd: work,
+        env: { ...env({}), TERM: "xterm" },
+      }),
     run: (name, args, run) => start(path.join(bin, name), args, run),
     dispose: async () => rmSync(root, { recursive: true, force: true, maxRetries: 3 }),
   };
@@ -248,6 +255,37 @@ async function collect(
     child.once("close", (status) => resolve(status ?? -1));
   });
   return { code, ...output };
+}
+
+const CONVERSATION_MS = 30_000;
+
+/** `script` (util-linux) gives the command a terminal and passes its exit code on. */
+async function converse(
+  [command, ...args]: readonly [string, ...string[]],
+  answers: readonly (readonly [question: string, answer: string])[],
+  options: { cwd: string; env: Record<string, string> },
+): Promise<CliResult> {
+  const child = spawn(command, args, { ...options, stdio: ["pipe", "pipe", "pipe"] });
+  // A question that never comes must not hold up the run.
+  const timer = setTimeout(() => child.kill(), CONVERSATION_MS);
+  const waiting = [...answers];
+  let shown = 0;
+  let stdout = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+    const [question, answer] = waiting[0] ?? [];
+    if (question === undefined || !stdout.slice(shown).includes(question)) return;
+    waiting.shift();
+    shown = stdout.length;
+    child.stdin.write(`${answer}\r`);
+  });
+  child.stdin.on("error", () => {});
+  const code = await new Promise<number>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (status) => resolve(status ?? -1));
+  });
+  clearTimeout(timer);
+  return { code, stdout, stderr: "" };
 }
 
 function expectSuccess(line: string, result: CliResult): CliResult {
