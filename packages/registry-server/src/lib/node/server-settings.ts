@@ -32,7 +32,7 @@ export type SettingValue = string | number | boolean | readonly string[];
 export const SETTINGS: readonly Setting[] = [
   {
     key: "server.host",
-    variables: ["REGISTRY_HOST", "HOST"],
+    variables: ["REGISTRY_HOST"],
     flag: "host",
     kind: "text",
     default: "127.0.0.1",
@@ -40,7 +40,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     key: "server.port",
-    variables: ["REGISTRY_PORT", "PORT"],
+    variables: ["REGISTRY_PORT"],
     flag: "port",
     kind: "number",
     minimum: 0,
@@ -98,7 +98,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     key: "server.log_level",
-    variables: ["REGISTRY_LOG_LEVEL", "LOG_LEVEL"],
+    variables: ["REGISTRY_LOG_LEVEL"],
     flag: "log-level",
     kind: "choice",
     choices: ["info", "warn", "error", "silent"],
