@@ -1,10 +1,10 @@
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { indexDocumentPath, parsePackageName } from "@lading/core-manifest";
 import { generateKey, softwareSigner } from "@lading/signing";
 import { openTrustStore } from "@lading/signing/node";
-import { install, update } from "../src/index.ts";
+import { fetch, install, update } from "../src/index.ts";
 import { registriesPath } from "../src/lib/registries.ts";
 import { trustFile } from "../src/lib/signatures.ts";
 import { createSandbox, type Sandbox } from "../src/testing.ts";
@@ -130,6 +130,35 @@ describe("the checksum that a lock holds", () => {
     await mkdir(home);
     await expect(box.use((context) => install({ mode: "frozen" }, context), { home })).rejects.toMatchObject({
       code: "VERSION_NOT_FOUND",
+    });
+  });
+});
+
+describe("fetch()", () => {
+  it("leaves nothing behind when the file is another package than the index says", async () => {
+    const other = await box.registry.publish({ name: "other", version: "1.0.0" });
+    await box.registry.publish({ name: "plain", version: "1.0.0" });
+    await box.registry.change("plain", "1.0.0", { artifacts: [other] });
+    await expect(box.use((context) => fetch({ spec: "plain" }, context))).rejects.toMatchObject({
+      code: "PACKAGE_MISMATCH",
+    });
+    expect(await readdir(box.project)).toEqual([]);
+  });
+
+  it("takes a package of a fallback registry from there, under that one's policy", async () => {
+    const empty = path.join(box.root, "empty");
+    await mkdir(empty);
+    await box.registry.publish({ name: "plain", version: "1.0.0" });
+    const file = registriesPath(box.context());
+    await mkdir(path.dirname(file), { recursive: true });
+    const registries = `default_registry = "first"\nfallback = ["second"]\n[registries.first]\nurl = "file://${empty}/"\n[registries.second]\nurl = "${box.registry.url}"\n`;
+    await writeFile(file, `${registries}verify_signatures = false\n`);
+    const env = { PATH: process.env["PATH"] };
+    const fetched = await box.use((context) => fetch({ spec: "plain" }, context), { env });
+    expect(fetched.name).toBe("plain");
+    await writeFile(file, `${registries}verify_signatures = true\n`);
+    await expect(box.use((context) => fetch({ spec: "plain" }, context), { env })).rejects.toMatchObject({
+      code: "SIGNATURE_REQUIRED",
     });
   });
 });

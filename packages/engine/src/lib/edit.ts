@@ -10,6 +10,7 @@ import {
   type RequirementSyntax,
   type Version,
 } from "@lading/core-manifest";
+import type { FoundPackage } from "@lading/registry-client";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { writeFileAtomic } from "./files.ts";
@@ -83,12 +84,20 @@ function fitsHosts({ hosts }: IndexVersion, given: Readonly<Record<string, strin
  * @throws {EngineError} `PACKAGE_NOT_FOUND`
  */
 export async function findDocument(context: EngineContext, name: string, registry?: string): Promise<IndexDocument> {
+  return (await findPackage(context, name, registry)).document;
+}
+
+/**
+ * A package's index document with the registry that has it, whose policy and files are the ones that count for it.
+ * @throws {EngineError} `PACKAGE_NOT_FOUND`
+ */
+export async function findPackage(context: EngineContext, name: string, registry?: string): Promise<FoundPackage> {
   const registries = await context.registries();
   const found = await registries.find(name, {
     signal: context.signal,
     ...(registry === undefined ? {} : { registry }),
   });
-  if (found !== undefined) return found.document;
+  if (found !== undefined) return found;
   const asked = registry ?? registries.default.registry.name;
   throw new EngineError({
     code: "PACKAGE_NOT_FOUND",

@@ -1,8 +1,6 @@
 import { mkdtemp, mkdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import {
-  canonicalName,
-  parsePackageName,
   parsePackageRecord,
   satisfiesLicensePolicy,
   type Digest,
@@ -17,7 +15,6 @@ import type {
   LinkStrategy,
   PlannedPackage,
   Store,
-  StoredPackage,
 } from "@lading/installer";
 import type { InstallInputs } from "@lading/installer/state";
 import type { RegistryClient, RegistryConfig } from "@lading/registry-client";
@@ -27,7 +24,7 @@ import { collectLocalPackages } from "./local-packages.ts";
 import { exists } from "./files.ts";
 import { packGitSource } from "./local-artefact.ts";
 import { readRegistries, registriesPath } from "./registries.ts";
-import { needsVerification, signatureRequirement, trustFile, verifyStatement } from "./signatures.ts";
+import { checkIdentity, needsVerification, signatureRequirement, trustFile, verifyStatement } from "./signatures.ts";
 import type { Project } from "./project.ts";
 
 /** What is to be installed, and how. */
@@ -182,25 +179,9 @@ async function linkSetting(context: EngineContext): Promise<LinkStrategy | "auto
 function withSigners(planned: PlannedPackage, store: Store): InstallPackage {
   const { lock: _, size: __, ...own } = planned;
   const stored = planned.tree === undefined ? undefined : store.get(planned.tree);
-  if (stored !== undefined) checkIdentity(planned, stored);
+  if (stored !== undefined) checkIdentity(planned.lock, stored);
   return { ...own, signers: stored?.signers ?? [] };
 }
-
-// An index that lists the content of an old version under a new number would else roll a package back, or swap it for
-// another one, with content that is in the store and was verified long ago.
-function checkIdentity({ lock }: PlannedPackage, stored: StoredPackage): void {
-  if (fold(stored.name) === fold(lock.name) && stored.version === lock.version) return;
-  throw new EngineError({
-    code: "PACKAGE_MISMATCH",
-    message: `Cannot install "${lock.name}" ${lock.version}: the package file that the lock names for it is "${stored.name}" ${stored.version}`,
-    hint: "Tell the registry's operator: its index lists one package as another",
-    package: lock.name,
-    found: stored.name,
-    foundVersion: stored.version,
-  });
-}
-
-const fold = (name: string): string => canonicalName(parsePackageName(name));
 
 async function collectGarbage(context: EngineContext, store: Store): Promise<void> {
   const maxBytes = await storeLimit(context);

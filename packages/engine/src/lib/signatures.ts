@@ -1,5 +1,7 @@
 import {
+  canonicalName,
   isLadingError,
+  parsePackageName,
   tryParseDigest,
   type Digest,
   type IndexArtifact,
@@ -232,3 +234,28 @@ async function decisiveKeys(
   const { keys, decided } = await userKeys(context, name);
   return decided ? new Set(keys.keys()) : undefined;
 }
+
+/**
+ * Holds what a package file says it is against what was asked for: an index that lists the content of an old version
+ * under a new number would else roll a package back, or swap it for another, with content that is in the store and was
+ * verified long ago.
+ * @throws {EngineError} `PACKAGE_MISMATCH`
+ */
+export function checkIdentity(wanted: PackageIdentity, found: PackageIdentity): void {
+  if (fold(found.name) === fold(wanted.name) && found.version === wanted.version) return;
+  throw new EngineError({
+    code: "PACKAGE_MISMATCH",
+    message: `Cannot use "${wanted.name}" ${wanted.version}: the package file that is listed for it is "${found.name}" ${found.version}`,
+    hint: "Tell the registry's operator: its index lists one package as another",
+    package: wanted.name,
+    found: found.name,
+    foundVersion: found.version,
+  });
+}
+
+interface PackageIdentity {
+  readonly name: string;
+  readonly version: string;
+}
+
+const fold = (name: string): string => canonicalName(parsePackageName(name));

@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import {
   parseVersion,
@@ -8,14 +8,14 @@ import {
   type Digest,
   type IndexArtifact,
 } from "@lading/core-manifest";
-import type { ApiObject, Page, SearchItem } from "@lading/registry-client";
+import type { ApiObject, Page, RegistryClient, SearchItem } from "@lading/registry-client";
 import type { EngineContext } from "../engine-context.ts";
-import { findDocument, newestVersion } from "../edit.ts";
+import { findPackage, newestVersion } from "../edit.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath } from "../files.ts";
 import { hostVersions } from "../hosts.ts";
 import { parsePackageSpec, parseVersionSpec } from "../package-spec.ts";
-import { signatureRequirement, verifyStatement } from "../signatures.ts";
+import { checkIdentity, signatureRequirement, verifyStatement } from "../signatures.ts";
 import { artefactName } from "./pack.ts";
 
 /** What is searched for; an empty query lists all packages. */
@@ -78,14 +78,13 @@ export interface PackageInformation {
  */
 export async function info(input: { readonly spec: string }, context: EngineContext): Promise<PackageInformation> {
   const { name, text } = parsePackageSpec(input.spec);
-  const document = await findDocument(context, name);
+  const { document, client } = await findPackage(context, name);
   const hosts = await hostVersions(context, []);
   const entry =
     text === undefined
       ? (newestVersion(document, hosts) ?? document.versions.at(-1))
       : document.versions.find(({ version }) => version === text);
   if (entry === undefined) throw versionMissing(name, text, document.versions);
-  const client = (await context.registries()).default;
   const details =
     client.registry.url.startsWith("file:") || context.offline
       ? undefined
@@ -158,9 +157,8 @@ export interface FetchedPackage {
  * A signed file gets its `.sig` beside it.
  */
 export async function fetch(input: FetchInput, context: EngineContext): Promise<FetchedPackage> {
-  const { inspectPackage } = await import("@lading/archive/node");
   const { name, text } = parsePackageSpec(input.spec);
-  const document = await findDocument(context, name);
+  const { document, client } = await findPackage(context, name);
   const hosts = await hostVersions(context, []);
   const entry = text === undefined ? newestVersion(document, hosts) : chooseVersion(text);
   function chooseVersion(wanted: string) {
@@ -170,7 +168,6 @@ export async function fetch(input: FetchInput, context: EngineContext): Promise<
   }
   if (entry === undefined) throw versionMissing(name, text, document.versions);
   const artifact = chooseArtifact(name, entry.version, entry.artifacts, input.target);
-  const client = (await context.registries()).default;
   const signers = await verifyStatement(context, {
     client,
     entry,
@@ -187,15 +184,8 @@ export async function fetch(input: FetchInput, context: EngineContext): Promise<
     directory,
     artefactName({ name: document.name, version: entry.version, target: artifact.target, extension }),
   );
-  await client.download({ blob: artifact.blob, size: artifact.size, package: document.name }, file, {
-    signal: context.signal,
-    onEvent: context.onEvent,
-  });
-  const { tree } = await inspectPackage(file, {
-    expect: { blob: artifact.blob, size: artifact.size, tree: artifact.tree },
-    signal: context.signal,
-  });
-  if (artifact.statement !== undefined) await keepStatement(file, artifact.statement, context);
+  const tree = await placeVerified(context, file, { client, artifact, name: document.name, version: entry.version });
+  if (artifact.statement !== undefined) await keepStatement(file, client, artifact.statement, context);
   return {
     name: document.name,
     version: entry.version,
@@ -208,13 +198,45 @@ export async function fetch(input: FetchInput, context: EngineContext): Promise<
   };
 }
 
-async function keepStatement(file: string, statement: Digest, context: EngineContext): Promise<void> {
+interface FetchedArtifact {
+  readonly client: RegistryClient;
+  readonly artifact: IndexArtifact;
+  readonly name: string;
+  readonly version: string;
+}
+
+/** The file gets its name only once all of it was checked: a refused one is not left lying about. */
+async function placeVerified(context: EngineContext, file: string, wanted: FetchedArtifact): Promise<Digest> {
+  const { client, artifact, name } = wanted;
+  const { inspectPackage } = await import("@lading/archive/node");
+  const directory = await mkdtemp(path.join(path.dirname(file), ".fetch-"));
+  try {
+    const temporary = path.join(directory, path.basename(file));
+    await client.download({ blob: artifact.blob, size: artifact.size, package: name }, temporary, {
+      signal: context.signal,
+      onEvent: context.onEvent,
+    });
+    const { record, tree } = await inspectPackage(temporary, {
+      expect: { blob: artifact.blob, size: artifact.size, tree: artifact.tree },
+      signal: context.signal,
+    });
+    checkIdentity(wanted, record.manifest);
+    await rename(temporary, file);
+    return tree;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function keepStatement(
+  file: string,
+  client: RegistryClient,
+  statement: Digest,
+  context: EngineContext,
+): Promise<void> {
   const { sideFilePath } = await import("@lading/signing/node");
   const { writeFileAtomic } = await import("../files.ts");
-  await writeFileAtomic(
-    sideFilePath(file),
-    await (await context.registries()).default.statement(statement, { signal: context.signal }),
-  );
+  await writeFileAtomic(sideFilePath(file), await client.statement(statement, { signal: context.signal }));
 }
 
 function chooseArtifact(
