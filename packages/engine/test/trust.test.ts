@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { indexDocumentPath, parsePackageName } from "@lading/core-manifest";
 import { generateKey, softwareSigner } from "@lading/signing";
 import { openTrustStore } from "@lading/signing/node";
-import { fetch, install, update } from "../src/index.ts";
+import { fetch, install, update, verifyPackage } from "../src/index.ts";
 import { registriesPath } from "../src/lib/registries.ts";
 import { trustFile } from "../src/lib/signatures.ts";
 import { createSandbox, type Sandbox } from "../src/testing.ts";
@@ -160,5 +160,20 @@ describe("fetch()", () => {
     await expect(box.use((context) => fetch({ spec: "plain" }, context), { env })).rejects.toMatchObject({
       code: "SIGNATURE_REQUIRED",
     });
+  });
+});
+
+describe("verifyPackage()", () => {
+  it("does not take now for the time of publication, which would lift a key's since", async () => {
+    const { blob, statement } = await box.registry.publish({ name: "signed", version: "1.0.0", signer: key });
+    const input = { file: box.registry.blobPath(blob), signature: box.registry.blobPath(statement!) };
+    const store = openTrustStore(trustFile(box.context()));
+    await store.add({ publicKey: key.publicKey, sinceMs: Date.UTC(2026, 5, 1) });
+    await expect(box.use((context) => verifyPackage(input, context))).rejects.toMatchObject({
+      code: "SIGNATURE_KEY_NOT_ALLOWED",
+    });
+    await store.add({ publicKey: key.publicKey }, { replace: true });
+    const verified = await box.use((context) => verifyPackage(input, context));
+    expect(verified.signers).toEqual([`ed25519:${key.keyId}`]);
   });
 });
