@@ -50,7 +50,7 @@ describe("publishing", () => {
   });
 
   test("[CLI-46] publish --registry goes to that registry only", async () => {
-    const sandbox = project(MY_PACKAGE.replace("my-package", "company-package"), { GAL_REGISTRY_TOKEN: "" });
+    const sandbox = project(MY_PACKAGE.replace("my-package", "company-package"));
     await sandbox.ok(`gal-pkg registry add company-registry ${COMPANY_URL}`);
     await sandbox.ok("gal-pkg login --registry company-registry --token abc123");
     await sandbox.ok("gal-pkg publish --registry company-registry", inside);
@@ -192,7 +192,7 @@ describe("registry management", () => {
     sandbox.write("fixtures/backed-up/gal.toml", '[package]\nname = "backed-up"\nversion = "1.0.0"\n');
     await sandbox.ok("gal-pkg publish --registry backup-registry", {
       cwd: "fixtures/backed-up",
-      env: { GAL_REGISTRY_TOKEN: company.token },
+      env: { GAL_TOKEN_BACKUP_REGISTRY: company.token },
     });
     expect((await sandbox.line("gal-pkg install", inside)).code).toBe(5);
     await sandbox.ok("gal-pkg install --registry backup-registry", inside);

@@ -60,11 +60,12 @@ export async function plainRegistry(context: EngineContext, name: string, url: s
  */
 export async function openRegistries(context: EngineContext): Promise<RegistrySet> {
   const { createRegistrySet } = await import("@lading/registry-client");
-  const file = await withOverride(context, await readRegistries(context));
+  const configured = await readRegistries(context);
+  const file = await withOverride(context, configured);
   if (file.registries.length === 0) {
     throw new EngineError({ code: "REGISTRY_NOT_CONFIGURED", message: "Cannot reach a registry: none is configured" });
   }
-  const opened = await openClients(context, file.registries, file.defaultRegistry);
+  const opened = await openClients(context, file.registries, tokenOwner(configured, file));
   const set = createRegistrySet({
     clients: opened.clients,
     default: file.defaultRegistry,
@@ -80,6 +81,14 @@ export async function openRegistries(context: EngineContext): Promise<RegistrySe
       await opened.close();
     },
   };
+}
+
+/**
+ * The registry that the general token variables speak for: the configured default one, and not another that was chosen
+ * by name, which would be shown a token that is not its own. An address given by hand stands in for the default.
+ */
+function tokenOwner(configured: RegistriesFile, file: RegistriesFile): string {
+  return file.registries.length > configured.registries.length ? file.defaultRegistry : configured.defaultRegistry;
 }
 
 async function withOverride(context: EngineContext, file: RegistriesFile): Promise<RegistriesFile> {
@@ -105,12 +114,12 @@ async function withOverride(context: EngineContext, file: RegistriesFile): Promi
 async function openClients(
   context: EngineContext,
   registries: readonly RegistryConfig[],
-  defaultRegistry: string,
+  tokenOwner: string,
 ): Promise<{ clients: RegistryClient[]; close(): Promise<void> }> {
   const { createRegistryClient } = await import("@lading/registry-client");
   const { createDiskCache, createNodeFetch, directoryTransport } = await import("@lading/registry-client/node");
   const cache = createDiskCache(await cacheDirectory(context));
-  const credentials = await openCredentials(context, registries, defaultRegistry);
+  const credentials = await openCredentials(context, registries, tokenOwner);
   const fetches: { close(): Promise<void> }[] = [];
   const clients = registries.map((registry) => {
     const common = {
@@ -136,18 +145,18 @@ async function openClients(
   };
 }
 
-/** The profile's token variables belong to the default registry, `<PREFIX>_TOKEN_<NAME>` to the one of that name. */
+/** The profile's token variables belong to the token owner, `<PREFIX>_TOKEN_<NAME>` to the one of that name. */
 async function openCredentials(
   context: EngineContext,
   registries: readonly RegistryConfig[],
-  defaultRegistry: string,
+  tokenOwner: string,
 ): Promise<CredentialStore> {
   const { createEnvironmentCredentials, layerCredentials } = await import("@lading/registry-client");
   const bindings: EnvironmentBinding[] = registries.map(({ name, url }) => ({
     url,
     variables: [
       `${context.profile.environmentPrefix}_TOKEN_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`,
-      ...(name === defaultRegistry ? context.profile.tokenVariables : []),
+      ...(name === tokenOwner ? context.profile.tokenVariables : []),
     ],
   }));
   return layerCredentials(createEnvironmentCredentials(context.env, bindings), await credentialsFile(context));
