@@ -342,6 +342,18 @@ describe("decodeStatement()", () => {
     expect(codeOf(() => decodeEnvelope(bytes))).toBe("STATEMENT_UNSUPPORTED");
   });
 
+  test("refuses a list of one digest where a digest belongs", () => {
+    const { subject, predicate } = statement;
+    const { name, digest } = subject[0];
+    const listed = { ...predicate, manifest: { sha256: [predicate.manifest.sha256] } };
+    const tree = { ...digest, ladingTreeV1: [digest.ladingTreeV1] };
+    for (const wrong of [{ predicate: listed }, { subject: [{ name, digest: tree }] }]) {
+      expect(codeOf(() => decodeStatement(encodeStatement({ ...statement, ...wrong } as never)))).toBe(
+        "STATEMENT_INVALID",
+      );
+    }
+  });
+
   test("throws nothing but its two codes", () => {
     const shape = fc.record(
       {

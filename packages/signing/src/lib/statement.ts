@@ -188,9 +188,12 @@ export function decodeStatement(payload: Uint8Array): Statement {
   const subject = asSubject(statement["subject"]);
   const digest = asObject(subject["digest"], `"subject[0].digest"`);
   const predicate = asObject(statement["predicate"], `"predicate"`);
-  asObject(predicate["manifest"], `"predicate.manifest"`);
+  const manifest = asObject(predicate["manifest"], `"predicate.manifest"`);
   const known = value as Statement;
+  // Before the facts are put together as texts, in which a list of one digest would look like the digest.
   check(typeof digest["sha256"] === "string", `"subject[0].digest.sha256" is not a string`);
+  check(typeof digest[TREE_DIGEST_NAME] === "string", `"subject[0].digest.${TREE_DIGEST_NAME}" is not a string`);
+  check(typeof manifest["sha256"] === "string", `"predicate.manifest.sha256" is not a string`);
   checkFacts(statementFacts(known));
   check(subject["name"] === predicate["name"], `"subject[0].name" and "predicate.name" differ`);
   check(
