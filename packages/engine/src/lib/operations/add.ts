@@ -253,7 +253,21 @@ async function importDependencies(
   const taken = manifest.dependencies.filter(
     ({ name, kind, source }) => source.type === "registry" && !own.has(`${kind} ${fold(name)}`),
   );
-  return { dependencies: taken, findings };
+  const skipped = manifest.dependencies.filter(({ source }) => source.type !== "registry");
+  return { dependencies: taken, findings: [...findings, ...skipped.map((one) => sourceSkipped(one, file))] };
+}
+
+/** A path or address of another project means nothing here; saying so is all that can be done. */
+function sourceSkipped({ name, source, location }: ManifestDependency, file: string): Diagnostic {
+  const what = source.type === "path" ? "directory" : "Git";
+  return {
+    code: "IMPORT_SOURCE_UNSUPPORTED",
+    severity: "warning",
+    message: `Skipped "${name}" of "${file}": a ${what} dependency of another project is not taken over`,
+    location: location ?? { file, line: 1, column: 1 },
+    key: name,
+    hint: `Add it by hand with --${source.type === "path" ? "path" : "git"}`,
+  };
 }
 
 const fold = (name: string): string => canonicalName(parsePackageName(name));
