@@ -128,7 +128,7 @@ function prepareTemplate(tool: Tool): void {
 /** What the lock file names; of pnpm's only the section `packages`, for `snapshots` repeats them. */
 function lockedPackages(tool: Tool): number {
   if (existsSync(join(tool.template, "lading.lock"))) {
-    return readFileSync(join(tool.template, "lading.lock"), "utf8").split("[[package]]").length - 1;
+    return readFileSync(join(tool.template, "lading.lock"), "utf8").split("[[packages]]").length - 1;
   }
   const lock = readFileSync(join(tool.template, "pnpm-lock.yaml"), "utf8");
   return /^packages:$([^]*?)^\w/m.exec(lock)![1]!.match(/^ {2}\S/gm)!.length;
