@@ -100,8 +100,8 @@ export async function build(spec: PackageSpec): Promise<BuiltPackage> {
 }
 
 /** A new key that signs in memory. */
-export async function newSigner(): Promise<Signer> {
-  return softwareSigner((await generateKey()).seed);
+export function newSigner(): Signer {
+  return softwareSigner(generateKey().seed);
 }
 
 /** The signed statement about a package; `change` forges single facts. */
@@ -112,7 +112,7 @@ export async function statementFor(
 ): Promise<Uint8Array> {
   const { name, version, kind, blob, tree, recordDigest } = built;
   const facts = { name, version, kind, target: "any", blob, tree, manifestDigest: recordDigest, ...change };
-  return encodeEnvelope(createStatement(facts as Parameters<typeof createStatement>[0]), [signer]);
+  return encodeEnvelope(createStatement(facts), [signer]);
 }
 
 /** How a package is sent. */
