@@ -67,11 +67,13 @@ export interface PackRequest {
   readonly project: Project;
   readonly member: Member;
   readonly input: PackInput;
+  /** Path to write to, in place of the package file's own in the output directory. */
+  readonly file?: string | undefined;
 }
 
 /** Packs one member. */
 export async function packMember(
-  { project, member, input }: PackRequest,
+  { project, member, input, file: elsewhere }: PackRequest,
   context: EngineContext,
 ): Promise<PackedPackage> {
   const { collectFiles, packDirectory } = await import("@lading/archive/node");
@@ -80,7 +82,7 @@ export async function packMember(
   const target = input.target ?? (kind === "source" ? "source" : "any");
   const format = formatOf(context.profile.package[kind], input.compress);
   const directory = outputDirectory(member, input, context);
-  const file = path.join(directory, artefactName({ name, version, target, extension: format.extension }));
+  const file = elsewhere ?? path.join(directory, artefactName({ name, version, target, extension: format.extension }));
   const { registries } = await readRegistries(context);
   const record = recordOf(member.manifest, {
     registryUrls: new Map(registries.map((registry) => [registry.name, registry.url])),

@@ -1,19 +1,20 @@
-import { readdir, stat } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
-import { isLadingError, type Digest, type PackageKind } from "@lading/core-manifest";
+import { ignoreEvents, isLadingError, type Digest, type PackageKind } from "@lading/core-manifest";
 import type { InspectedPackage } from "@lading/archive/node";
 import type { RegistryClient } from "@lading/registry-client";
 import { step, type EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, exists, hasErrno } from "../files.ts";
 import { chooseMembers, tryLoadProject, type Member, type MemberChoice, type Project } from "../project.ts";
-import { checkPublishable, packMember, type PackInput } from "./pack.ts";
+import { checkPublishable, packMember, type PackInput, type PackRequest } from "./pack.ts";
 import { readSigningKey, statementOf, type KeyInput } from "./signing.ts";
 
 /** What is published, and how. */
 export interface PublishCommandInput
   extends MemberChoice, KeyInput, Pick<PackInput, "manifest" | "output" | "kind" | "compress" | "release" | "target"> {
-  /** A package file; default: the newest one of this package, or one that is packed now. */
+  /** A package file; default: the one of this version in the output directory while it is up to date, else one that is packed now. */
   readonly file?: string | undefined;
   /** Sign even though `signing.auto` is not set. Implied by `key`. */
   readonly sign?: boolean | undefined;
@@ -77,7 +78,7 @@ async function artefactPaths(input: PublishCommandInput, context: EngineContext,
   for (const member of chooseMembers(project, input)) {
     if (input.workspace === true && member.manifest.package!.publish === false) continue;
     checkPublishable(member.manifest, registry);
-    paths.push((await newestOfMember(member, input, context)) ?? (await packNow(project, member, input, context)));
+    paths.push(await artefactOfMember({ project, member, input }, context));
   }
   return inPublishOrder(project, paths);
 }
@@ -107,14 +108,59 @@ function inPublishOrder(project: Project, paths: readonly string[]): string[] {
   return paths.toSorted((left, right) => rankOf(left) - rankOf(right));
 }
 
-async function packNow(
-  project: Project,
-  member: Member,
-  input: PublishCommandInput,
-  context: EngineContext,
-): Promise<string> {
+/** One member to publish. */
+interface MemberRequest {
+  readonly project: Project;
+  readonly member: Member;
+  readonly input: PublishCommandInput;
+}
+
+/**
+ * The package file that is there while it holds what the member's files hold now, else a new one. A signed file is
+ * taken as it is, since somebody vouched for exactly its bytes; that the files have changed since is told.
+ */
+async function artefactOfMember(request: MemberRequest, context: EngineContext): Promise<string> {
+  const { member, input } = request;
+  const found = await newestOfMember(member, input, context);
+  if (found === undefined) return (await packMember(packRequest(request), context)).path;
+  const fresh = await packBeside(found, request, context);
+  if (fresh === undefined) return found;
+  const { readSideFile, sideFilePath } = await import("@lading/signing/node");
+  if ((await readSideFile(sideFilePath(found))) === undefined) {
+    await rename(fresh, found);
+    context.onEvent({
+      type: "info",
+      message: `Packed ${displayPath(found, context.cwd)} again: its files have changed`,
+    });
+    return found;
+  }
+  await rm(fresh, { force: true });
+  context.onEvent({
+    type: "warning",
+    message: `${displayPath(found, context.cwd)} is signed and is published as it is, though files of ${member.name} have changed since it was packed`,
+    hint: "Run `pack` and `sign` again to publish what the files hold now",
+  });
+  return found;
+}
+
+/** Packs the member beside its package file; nothing is left and returned where the content is the same. */
+async function packBeside(found: string, request: MemberRequest, context: EngineContext): Promise<string | undefined> {
+  const { inspected } = await inspect(found, context);
+  const { kind, target } = inspected.record;
+  const file = `${found}.${randomBytes(4).toString("hex")}.tmp`;
+  const { input, ...rest } = packRequest(request);
+  const packed = await packMember(
+    { ...rest, input: { ...input, kind, target }, file },
+    { ...context, onEvent: ignoreEvents },
+  );
+  if (packed.tree !== inspected.tree) return file;
+  await rm(file, { force: true });
+  return undefined;
+}
+
+function packRequest({ project, member, input }: MemberRequest): PackRequest {
   const { manifest: _, ...rest } = input;
-  return (await packMember({ project, member, input: { ...rest, dryRun: false } }, context)).path;
+  return { project, member, input: { ...rest, dryRun: false } };
 }
 
 async function newestOfMember(

@@ -1,0 +1,53 @@
+import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { keygen, pack, publish, sign } from "../src/index.ts";
+import { createSandbox, type Sandbox } from "../src/testing.ts";
+
+let box: Sandbox;
+beforeEach(async () => {
+  box = await createSandbox();
+  await box.write({ "lading.toml": '[package]\nname = "tool"\nversion = "1.0.0"\n', "a.txt": "one" });
+});
+afterEach(() => box.remove());
+
+const dryRun = async (): Promise<string> =>
+  (await box.use((context) => publish({ dryRun: true }, context)))[0]!.checksum;
+const packed = async (): Promise<string> => (await box.use((context) => pack({}, context)))[0]!.checksum!;
+const output = (): string => path.join(box.project, "target/package");
+
+describe("publish() chooses the package file", () => {
+  it("takes the one that is there while it holds what the files hold", async () => {
+    const checksum = await packed();
+    const before = await readFile(path.join(output(), "tool-1.0.0.lpk"));
+    expect(await dryRun()).toBe(checksum);
+    expect(await readFile(path.join(output(), "tool-1.0.0.lpk"))).toEqual(before);
+    expect(await readdir(output())).toEqual(["tool-1.0.0.lpk"]);
+  });
+
+  it("packs again what has changed since, so that a corrected package is what is published", async () => {
+    const stale = await packed();
+    await box.write({ "a.txt": "two" });
+    const published = await dryRun();
+    expect(published).not.toBe(stale);
+    expect(published).toBe(await packed());
+    expect(await readdir(output())).toEqual(["tool-1.0.0.lpk"]);
+  });
+
+  it("leaves a signed file as it is, and says that its files have changed", async () => {
+    const checksum = await packed();
+    await box.use((context) => keygen({ output: path.join(box.home, "dev.pem") }, context));
+    await box.use((context) =>
+      sign({ file: "target/package/tool-1.0.0.lpk", key: path.join(box.home, "dev.pem") }, context),
+    );
+    await box.write({ "a.txt": "two" });
+    expect(await dryRun()).toBe(checksum);
+    expect(box.events).toContainEqual(
+      expect.objectContaining({
+        type: "warning",
+        message: expect.stringContaining("signed and is published as it is"),
+      }),
+    );
+    expect((await readdir(output())).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+  });
+});
