@@ -50,6 +50,17 @@ describe("createCli()", () => {
     }
   });
 
+  it.each([
+    [["login", "--token-stdin"], "Cannot use --token-stdin: the first line of standard input is empty"],
+    [["keygen", "--passphrase-stdin"], "Cannot use --passphrase-stdin: the first line of standard input is empty"],
+    [["yank", "tool@1.0.0"], "Cannot yank without a reason: --reason is missing"],
+    [["deprecate", "tool@1.0.0", "--reason", " "], "Cannot deprecate without a reason: --reason is empty"],
+  ])("%j fails before it asks a registry", async (argv, message) => {
+    const { code, stdout, stderr } = await runCli(argv, { env: { HOME: "/nonexistent" }, stdin: "\n" });
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toContain(`error[CLI_FLAG_INVALID]: ${message}\n`);
+  });
+
   it("refuses a bin that the profile does not have", async () => {
     const { code, stderr } = await runCli(["lock"], { bin: "nothing" });
     expect(code).toBe(2);

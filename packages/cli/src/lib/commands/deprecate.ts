@@ -1,3 +1,4 @@
+import { requireReason } from "./reason.ts";
 import { defineCommand, type CommandSpec } from "../spec.ts";
 
 export const command: CommandSpec = defineCommand({
@@ -12,7 +13,10 @@ export const command: CommandSpec = defineCommand({
   async run({ args, flags, context }) {
     const { deprecate } = await import("@lading/engine");
     const { reason, replacement, undo } = flags;
-    const result = await deprecate({ spec: args[0]!, reason: reason ?? "", replacement, undo }, await context());
+    const result = await deprecate(
+      { spec: args[0]!, reason: undo ? "" : requireReason(reason, "deprecate"), replacement, undo },
+      await context(),
+    );
     return {
       data: result,
       text: () => [

@@ -14,7 +14,7 @@ export const command: CommandSpec = defineCommand({
   async run({ flags, io, context }) {
     const { keygen } = await import("@lading/engine");
     const passphrase = flags["passphrase-stdin"]
-      ? await readSecretFromInput(io)
+      ? await readSecretFromInput(io, "--passphrase-stdin")
       : flags.encrypt
         ? await askSecret(io, "Passphrase for the new key", "--passphrase-stdin")
         : undefined;

@@ -42,12 +42,12 @@ async function credentialFrom(
     const password =
       flags.password ??
       (flags["password-stdin"]
-        ? await readSecretFromInput(io)
+        ? await readSecretFromInput(io, "--password-stdin")
         : await askSecret(io, `Password of ${flags.username}`, "--password-stdin"));
     return { type: "basic", username: flags.username, password };
   }
   if (flags.token !== undefined) return { type: "token", token: flags.token };
-  if (flags["token-stdin"]) return { type: "token", token: (await readSecretFromInput(io)).trim() };
+  if (flags["token-stdin"]) return { type: "token", token: (await readSecretFromInput(io, "--token-stdin")).trim() };
   const variable = variables.find((name) => (io.env[name] ?? "") !== "");
   if (variable !== undefined) return { type: "token", token: io.env[variable]! };
   const username = await askText(

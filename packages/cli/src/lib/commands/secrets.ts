@@ -49,14 +49,23 @@ export async function askText(io: CliIo, message: string, instead: string): Prom
   return answer;
 }
 
-/** Standard input up to its first line break. */
-export async function readSecretFromInput(io: CliIo): Promise<string> {
+/**
+ * Standard input up to its first line break.
+ * @throws {CliError} `CLI_FLAG_INVALID` where that is empty: a variable that is not set, a file that is not there yet
+ */
+export async function readSecretFromInput(io: CliIo, flag: string): Promise<string> {
   let text = "";
   for await (const chunk of io.stdin) {
     text += String(chunk);
     if (text.includes("\n") || text.length > 65_536) break;
   }
-  return text.split(/\r?\n/, 1)[0]!;
+  const secret = text.split(/\r?\n/, 1)[0]!;
+  if (secret.trim() !== "") return secret;
+  throw new CliError({
+    code: "CLI_FLAG_INVALID",
+    message: `Cannot use ${flag}: the first line of standard input is empty`,
+    hint: `Pipe the secret in, such as \`< FILE\` after ${flag}`,
+  });
 }
 
 function impossible(message: string, instead: string): CliError {

@@ -1,3 +1,4 @@
+import { requireReason } from "./reason.ts";
 import { defineCommand, type CommandSpec } from "../spec.ts";
 
 export const command: CommandSpec = defineCommand({
@@ -7,10 +8,10 @@ export const command: CommandSpec = defineCommand({
   flags: { reason: { type: "text", summary: "Why; shown to everybody who has it", placeholder: "TEXT" } },
   async run({ args, flags, context }) {
     const { yank } = await import("@lading/engine");
-    const result = await yank({ spec: args[0]!, reason: flags.reason ?? "" }, await context());
+    const result = await yank({ spec: args[0]!, reason: requireReason(flags.reason, "yank") }, await context());
     return {
       data: result,
-      text: () => [`Yanked ${result.name} ${result.version}${result.reason === "" ? "" : `: ${result.reason}`}`],
+      text: () => [`Yanked ${result.name} ${result.version}: ${result.reason}`],
     };
   },
 });
