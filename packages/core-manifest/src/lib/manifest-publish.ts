@@ -37,7 +37,7 @@ function record(
   if (requirement === undefined) {
     const place = dependency.workspace
       ? "the workspace's value is not known"
-      : `it has a ${source.type} and no version`;
+      : `it has a ${source.type === "git" ? "Git address" : source.type} and no version`;
     problems.push(
       problem(
         options.file,

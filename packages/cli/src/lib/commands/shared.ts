@@ -125,7 +125,7 @@ export function installLine({ packages, downloaded, verified, result, upToDate }
   if (upToDate) return `Everything is installed: ${count(packages, "package")}, generation ${result.generation.number}`;
   const parts = [
     `${downloaded} downloaded`,
-    `${verified} signatures verified`,
+    `${count(verified, "signature")} verified`,
     `generation ${result.generation.number}`,
   ];
   return `Installed ${count(packages, "package")} (${parts.join(", ")})`;

@@ -126,7 +126,7 @@ function versionMissing(
     .join(", ");
   return new EngineError({
     code: "VERSION_NOT_FOUND",
-    message: `Cannot find "${name}"${wanted === undefined ? "" : ` ${wanted}`}: it has ${versions.length} versions${known === "" ? "" : `, the newest are ${known}`}`,
+    message: `Cannot find "${name}"${wanted === undefined ? "" : ` ${wanted}`}: it has ${versions.length} ${versions.length === 1 ? "version" : "versions"}${known === "" ? "" : `, the newest ${versions.length === 1 ? "is" : "are"} ${known}`}`,
     package: name,
   });
 }
