@@ -59,6 +59,45 @@ describe("the publisher that a lock has pinned", () => {
   });
 });
 
+describe("the publishers of two majors beside each other", () => {
+  const two = 'signed = "1"\nnewer = { package = "signed", version = "2" }';
+
+  async function installedTwo(): Promise<void> {
+    await box.registry.publish({ name: "signed", version: "1.0.0", signer: key });
+    await box.registry.publish({ name: "signed", version: "2.0.0", signer: stranger });
+    await box.write({ "lading.toml": manifest(two) });
+    await box.use((context) => install({}, context));
+  }
+
+  it("are pinned each for its own major", async () => {
+    await installedTwo();
+    await box.registry.publish({ name: "signed", version: "1.1.0", signer: key });
+    await box.registry.publish({ name: "signed", version: "2.1.0", signer: stranger });
+    const { lock } = await box.use((context) => update({}, context));
+    expect(lock.lock.packages.map(({ version, publisher }) => [version, publisher])).toEqual([
+      ["1.1.0", `ed25519:${key.keyId}`],
+      ["2.1.0", `ed25519:${stranger.keyId}`],
+    ]);
+  });
+
+  it("do not stand in for each other", async () => {
+    await installedTwo();
+    await box.registry.publish({ name: "signed", version: "2.1.0", signer: key });
+    await expect(box.use((context) => update({}, context))).rejects.toMatchObject({
+      code: "PUBLISHER_CHANGED",
+      details: { pinned: `ed25519:${stranger.keyId}` },
+    });
+  });
+
+  it("must be the one that is pinned when a new major comes to a name with one publisher", async () => {
+    await box.registry.publish({ name: "signed", version: "1.0.0", signer: key });
+    await installed("signed");
+    await box.registry.publish({ name: "signed", version: "2.0.0", signer: stranger });
+    await box.write({ "lading.toml": manifest('signed = "2"') });
+    await expect(box.use((context) => install({}, context))).rejects.toMatchObject({ code: "PUBLISHER_CHANGED" });
+  });
+});
+
 describe("a package that the store has already", () => {
   it("is not installed as another version, whoever signed it", async () => {
     const old = await box.registry.publish({ name: "signed", version: "1.0.0", signer: key });

@@ -1,4 +1,12 @@
-import { canonicalName, parsePackageName, type Digest, type LockPackage, type Lockfile } from "@lading/core-manifest";
+import {
+  canonicalName,
+  compatibilitySlot,
+  parsePackageName,
+  parseVersion,
+  type Digest,
+  type LockPackage,
+  type Lockfile,
+} from "@lading/core-manifest";
 import type { CoexistencePolicy, PrereleasePolicy } from "@lading/resolver";
 import { counted, step, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
@@ -215,9 +223,7 @@ function pinPublisher(
   signers: readonly string[],
   accepted: ReadonlySet<string>,
 ): LockPackage {
-  const pinned = previous?.packages.find(
-    ({ name, publisher }) => fold(name) === fold(entry.name) && publisher !== undefined,
-  )?.publisher;
+  const pinned = pinFor(entry, previous);
   if (pinned === undefined || entry.source?.type !== "registry" || accepted.has(fold(entry.name))) return entry;
   if (signers.includes(pinned)) return { ...entry, publisher: pinned };
   throw new EngineError({
@@ -228,6 +234,21 @@ function pinPublisher(
     pinned,
     signers,
   });
+}
+
+/**
+ * Two versions of one name beside each other may have two publishers: the pin that counts is that of the compatible
+ * version, or, for a version that is compatible with none, the pin on which all others agree.
+ */
+function pinFor({ name, version }: LockPackage, previous: Lockfile | undefined): string | undefined {
+  const pins = (previous?.packages ?? []).filter(
+    (other) => other.publisher !== undefined && fold(other.name) === fold(name),
+  );
+  const slotOf = (text: string): string => compatibilitySlot(parseVersion(text));
+  const compatible = pins.find((pin) => slotOf(pin.version) === slotOf(version));
+  if (compatible !== undefined) return compatible.publisher;
+  const publishers = new Set(pins.map(({ publisher }) => publisher));
+  return publishers.size === 1 ? pins[0]!.publisher : undefined;
 }
 
 async function finish(
