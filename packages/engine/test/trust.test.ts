@@ -1,8 +1,9 @@
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { indexDocumentPath, parsePackageName } from "@lading/core-manifest";
-import { generateKey, softwareSigner } from "@lading/signing";
+import { digestFromBytes, indexDocumentPath, parsePackageName } from "@lading/core-manifest";
+import { createStatement, encodeEnvelope, generateKey, softwareSigner, type StatementFacts } from "@lading/signing";
 import { openTrustStore } from "@lading/signing/node";
 import { fetch, install, update, verifyPackage } from "../src/index.ts";
 import { registriesPath } from "../src/lib/registries.ts";
@@ -214,5 +215,52 @@ describe("verifyPackage()", () => {
     await store.add({ publicKey: key.publicKey }, { replace: true });
     const verified = await box.use((context) => verifyPackage(input, context));
     expect(verified.signers).toEqual([`ed25519:${key.keyId}`]);
+  });
+
+  const zero = digestFromBytes(new Uint8Array(32));
+
+  async function signedBytes(bytes: string, facts: Partial<StatementFacts> = {}): Promise<void> {
+    const blob = digestFromBytes(createHash("sha256").update(bytes).digest());
+    const rest = { kind: "binary", target: "any", tree: zero, manifestDigest: zero } as const;
+    const statement = createStatement({ name: "signed", version: "1.0.0", ...rest, blob, ...facts });
+    await box.write({ "file.lpk": bytes });
+    await writeFile(path.join(box.project, "file.lpk.sig"), await encodeEnvelope(statement, [key]));
+  }
+
+  const verify = () => box.use((context) => verifyPackage({ file: "file.lpk" }, context));
+
+  it("judges the signature before it reads the content", async () => {
+    await signedBytes("no package at all");
+    await expect(verify()).rejects.toMatchObject({ code: "SIGNATURE_KEY_UNKNOWN" });
+    await rm(path.join(box.project, "file.lpk.sig"));
+    await expect(verify()).rejects.toMatchObject({ code: "SIGNATURE_MISSING" });
+    await box.write({ "file.lpk.sig": "{}" });
+    await expect(verify()).rejects.toMatchObject({ code: "ENVELOPE_MALFORMED" });
+  });
+
+  it("compares the digest before it reads the content", async () => {
+    await trust(key.publicKey);
+    await signedBytes("no package at all");
+    await expect(verify()).rejects.toMatchObject({ code: expect.stringMatching(/^ARCHIVE_(?!BLOB)/) });
+    await box.write({ "file.lpk": "no package at alL" });
+    await expect(verify()).rejects.toMatchObject({ code: "ARCHIVE_BLOB_MISMATCH" });
+  });
+
+  it("refuses a statement that calls the signed content something else", async () => {
+    await trust(key.publicKey);
+    const { blob, tree } = await box.registry.publish({ name: "signed", version: "1.0.0" });
+    for (const facts of [
+      { name: "other" },
+      { version: "1.0.1" },
+      { kind: "source" },
+      { target: "linux-x64" },
+    ] as const) {
+      await signedBytes("", { blob, tree, ...facts });
+      await cp(box.registry.blobPath(blob), path.join(box.project, "file.lpk"));
+      await expect(verify()).rejects.toMatchObject({ code: "SIGNATURE_SUBJECT_MISMATCH" });
+    }
+    await signedBytes("", { blob, tree });
+    await cp(box.registry.blobPath(blob), path.join(box.project, "file.lpk"));
+    expect(await verify()).toMatchObject({ name: "signed", version: "1.0.0", checksum: blob, tree });
   });
 });

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import path from "node:path";
 import { digestFromBytes, type Digest } from "@lading/core-manifest";
 import type { InspectedPackage } from "@lading/archive/node";
-import type { PrivateKey, Statement } from "@lading/signing";
+import type { ExpectedSubject, PrivateKey, Statement, StatementFacts } from "@lading/signing";
 import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, exists } from "../files.ts";
@@ -171,37 +171,31 @@ export interface VerifiedFile {
   readonly signers: readonly string[];
 }
 
+/** A package file with what is to judge it. */
+interface VerifyPackageInput {
+  readonly file: string;
+  /** Public key file that alone counts. Default: the keys that this user trusts. */
+  readonly key?: string | undefined;
+  /** Default: `<file>.sig`. */
+  readonly signature?: string | undefined;
+}
+
 /**
- * Verifies a package file: the strict reader over every byte, then its side file against the given public key or the keys
- * that this user trusts.
- * @throws {ArchiveError} for content, {SigningError} for the signature: two different failures
+ * Verifies a package file: its side file against the given public key or the keys that this user trusts, then the digest
+ * of its bytes, and only then, with the strict reader over every byte, the content that was signed. Nothing that no
+ * trusted key has signed is decompressed.
+ * @throws {ArchiveError} for bytes that are not the signed ones, {SigningError} for the signature: two different failures
  */
-export async function verifyPackage(
-  input: { readonly file: string; readonly key?: string | undefined; readonly signature?: string | undefined },
-  context: EngineContext,
-): Promise<VerifiedFile> {
+export async function verifyPackage(input: VerifyPackageInput, context: EngineContext): Promise<VerifiedFile> {
   const { inspectPackage } = await import("@lading/archive/node");
-  const { createTrustPolicy, verdictError } = await import("@lading/signing");
-  const { openTrustStore, readPublicKeyFile, verifyFile } = await import("@lading/signing/node");
   const file = path.resolve(context.cwd, input.file);
   await needFile(file, input.file);
-  const given = input.key === undefined ? undefined : await readPublicKeyFile(path.resolve(context.cwd, input.key));
-  const inspected = await inspectPackage(file, { signal: context.signal });
-  const { record, blob, tree } = inspected;
+  const judge = await signatureJudge(input, file, context);
+  const { blob, tree } = judge({}).facts;
+  const inspected = await inspectPackage(file, { expect: { blob, tree }, signal: context.signal });
+  const { record } = inspected;
   const { name, version } = record.manifest;
-  const policy =
-    given === undefined
-      ? await openTrustStore(trustFile(context)).policyFor(name)
-      : createTrustPolicy([{ publicKey: given.publicKey }]);
-  const verdict = await verifyFile({
-    file,
-    policy,
-    expect: { name, version, kind: record.kind, target: record.target, blob, tree },
-    // When a lone file was published nobody can tell; taking now for it would lift every key's `since`.
-    signal: context.signal,
-    ...(input.signature === undefined ? {} : { signature: path.resolve(context.cwd, input.signature) }),
-  });
-  if (!verdict.ok) throw verdictError(verdict, displayPath(file, context.cwd));
+  const { signers } = judge({ name, version, kind: record.kind, target: record.target });
   return {
     file: displayPath(file, context.cwd),
     name,
@@ -211,7 +205,44 @@ export async function verifyPackage(
     checksum: blob,
     tree,
     files: inspected.files.length,
-    signers: verdict.signers,
+    signers,
+  };
+}
+
+/** Says what a side file states and who signed it, or throws why it does not hold for what is expected. */
+type SignatureJudge = (expect: ExpectedSubject) => {
+  readonly facts: StatementFacts;
+  readonly signers: readonly string[];
+};
+
+async function signatureJudge(
+  { key, signature }: VerifyPackageInput,
+  file: string,
+  context: EngineContext,
+): Promise<SignatureJudge> {
+  const { createTrustPolicy, decodeEnvelope, statementFacts, verdictError, verifyEnvelope } =
+    await import("@lading/signing");
+  const { nodeVerifier, openTrustStore, readPublicKeyFile, readSideFile, sideFilePath } =
+    await import("@lading/signing/node");
+  const given = key === undefined ? undefined : await readPublicKeyFile(path.resolve(context.cwd, key));
+  const envelope = await readSideFile(
+    signature === undefined ? sideFilePath(file) : path.resolve(context.cwd, signature),
+  );
+  const shown = displayPath(file, context.cwd);
+  if (envelope === undefined) {
+    throw verdictError({ ok: false, code: "SIGNATURE_MISSING", reason: "it is not signed" }, shown);
+  }
+  // Not verified yet: the name only chooses the keys that may sign it, and what they signed is compared with the content.
+  const { name } = statementFacts(decodeEnvelope(envelope).statement);
+  const policy =
+    given === undefined
+      ? await openTrustStore(trustFile(context)).policyFor(name)
+      : createTrustPolicy([{ publicKey: given.publicKey }]);
+  return (expect) => {
+    // When a lone file was published nobody can tell; taking now for it would lift every key's `since`.
+    const verdict = verifyEnvelope(envelope, { policy, verifier: nodeVerifier, expect });
+    if (!verdict.ok) throw verdictError(verdict, shown);
+    return { facts: statementFacts(verdict.statement), signers: verdict.signers };
   };
 }
 
