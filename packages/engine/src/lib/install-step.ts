@@ -6,6 +6,7 @@ import {
   type Digest,
   type IndexArtifact,
   type IndexVersion,
+  type LadingEvent,
   type Lockfile,
 } from "@lading/core-manifest";
 import type {
@@ -16,7 +17,7 @@ import type {
   PlannedPackage,
   Store,
 } from "@lading/installer";
-import type { InstallInputs } from "@lading/installer/state";
+import type { InputContent, InstallInputs } from "@lading/installer/state";
 import type { RegistryClient, RegistryConfig } from "@lading/registry-client";
 import { cacheDirectory, counted, step, storeDirectory, storeLimit, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
@@ -29,6 +30,8 @@ import type { Project } from "./project.ts";
 
 /** What is to be installed, and how. */
 export interface InstallInput {
+  /** The lock file's text, as the lock was read from it or written to it. */
+  readonly lockText: string;
   /** Kinds to leave out. */
   readonly omit?: readonly ("dev" | "build" | "peer" | "optional")[] | undefined;
   /** Targets in order of preference, before `any`. */
@@ -83,6 +86,7 @@ export async function installLock(
   const state = await installState(context, project, input);
   const known = input.verify === "full" ? undefined : await upToDate(state);
   if (known !== undefined) return known;
+  const read = await contentsRead(context, project, input);
   const { planInstall, installGeneration } = await import("@lading/installer");
   const store = await context.store();
   const plan = planInstall(lock, {
@@ -119,14 +123,14 @@ export async function installLock(
   );
   await collectGarbage(context, store);
   const { writeInstallState } = await import("@lading/installer/state");
-  writeInstallState(state);
+  writeInstallState(state, read);
   return { upToDate: false, result, packages: plan.packages.length, skipped: plan.skipped, ...fetched };
 }
 
 /** Everything that decides what is installed: the files and, as one text, the settings. */
 async function installState(context: EngineContext, project: Project, input: InstallInput): Promise<InstallInputs> {
   const requirement = await signatureRequirement(context, undefined, project);
-  const { reason: _, verify: __, ...settings } = input;
+  const { reason: _, verify: __, lockText: ___, ...settings } = input;
   return {
     environment: environmentOf(context, project),
     files: [
@@ -140,6 +144,19 @@ async function installState(context: EngineContext, project: Project, input: Ins
     settings: JSON.stringify([settings, requirement, context.profile.install, await linkSetting(context)]),
     store: storeDirectory(context),
   };
+}
+
+/**
+ * What the files of {@link installState} held when they were read. Somebody may edit one while packages are fetched; what
+ * is installed then is what was read, not what is on disk in the end.
+ */
+async function contentsRead(context: EngineContext, project: Project, input: InstallInput): Promise<InputContent[]> {
+  const { contentOf, readContent } = await import("@lading/installer/state");
+  return [
+    ...[input.lockText, project.rootFile.text, ...project.members.map(({ text }) => text)].map(contentOf),
+    context.registriesRead() ?? readContent(registriesPath(context)),
+    readContent(trustFile(context)),
+  ];
 }
 
 async function upToDate(state: InstallInputs): Promise<InstallOutcome | undefined> {
@@ -272,12 +289,32 @@ async function verifyAll(
     context,
     "verify",
     `Verifying ${counted(pending.length, "package")}`,
-    () => mapLimited(pending, 16, (one) => verifySource(context, project, one)),
+    () => verifyInOrder(context, project, pending),
     (sources) => {
       const signed = sources.filter(({ signers }) => signers.length > 0).length;
       return `Verified ${counted(signed, "signature")} of ${counted(sources.length, "package")}`;
     },
   );
+}
+
+/** Checks many at once, and warns in the order of the packages, however the answers come in. */
+async function verifyInOrder(
+  context: EngineContext,
+  project: Project,
+  pending: readonly Pending[],
+): Promise<VerifiedSource[]> {
+  const warnings = new Map(pending.map((one): [Pending, LadingEvent[]] => [one, []]));
+  try {
+    return await mapLimited(pending, 16, (one) => {
+      const onEvent = (event: LadingEvent): void => {
+        if (event.type === "warning") warnings.get(one)!.push(event);
+        else context.onEvent(event);
+      };
+      return verifySource({ ...context, onEvent }, project, one);
+    });
+  } finally {
+    for (const event of [...warnings.values()].flat()) context.onEvent(event);
+  }
 }
 
 async function verifySource(context: EngineContext, project: Project, pending: Pending): Promise<VerifiedSource> {
