@@ -8,7 +8,8 @@ import { editDistance } from "../src/lib/edit-distance.ts";
 import { matchRoute, ownRoutes, ROUTES } from "../src/lib/router.ts";
 import { routesOf, translateFlags } from "../src/lib/spelling.ts";
 import { GLOBAL_FLAGS } from "../src/lib/global-flags.ts";
-import { runCli } from "./harness.ts";
+import { createSandbox } from "@lading/engine/testing";
+import { runCli, runIn } from "./harness.ts";
 
 const commands = Promise.all(
   Object.entries(ROUTES).map(async ([words, entry]) => ({ words, command: (await entry.load()).command })),
@@ -83,8 +84,14 @@ describe("createCli()", () => {
   });
 
   it("ends an aborted command with an error", async () => {
-    const { code } = await runCli(["lock"], { signal: AbortSignal.abort(new Error("interrupted by SIGINT")) });
-    expect(code).not.toBe(0);
+    const box = await createSandbox();
+    await box.registry.publish({ name: "leaf", version: "1.0.0" });
+    await box.write({ "lading.toml": '[package]\nname = "a"\nversion = "1.0.0"\n\n[dependencies]\nleaf = "1"\n' });
+    const signal = AbortSignal.abort(new Error("interrupted by SIGINT"));
+    const { code, stderr } = await runIn(box, ["lock"], { signal });
+    await box.remove();
+    expect(code).toBe(70);
+    expect(stderr).toContain("error[CLI_INTERRUPTED]: Cannot finish: interrupted by SIGINT\n");
   });
 
   it("prints errors of the command line in the asked format", async () => {

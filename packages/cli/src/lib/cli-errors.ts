@@ -10,6 +10,7 @@ export type CliErrorCode =
   | "CLI_CODE_UNKNOWN"
   | "CLI_PROMPT_IMPOSSIBLE"
   | "CLI_BIN_UNKNOWN"
+  | "CLI_INTERRUPTED"
   | "CLI_INTERNAL";
 
 /**
@@ -56,6 +57,11 @@ export const CLI_ERRORS: ErrorCatalogue<CliErrorCode> = {
     category: "usage",
     summary: "A program was started under a name that its ecosystem profile does not list.",
     help: "Pass `bin` to `createCli` with one of the names of the profile's `bins`.",
+  },
+  CLI_INTERRUPTED: {
+    category: "internal",
+    summary: "A signal ended the command before it was done. The process ends with 128 and the signal's number.",
+    help: "Run the command again: what it had begun was undone.",
   },
   CLI_INTERNAL: {
     category: "internal",

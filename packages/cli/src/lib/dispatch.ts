@@ -292,7 +292,7 @@ async function invocationOf(
 
 async function printError(thrown: unknown, { io }: DispatchInput, printing: Printing): Promise<number> {
   const { renderError, toLadingError } = await import("./render/error.ts");
-  const error = toLadingError(thrown);
+  const error = toLadingError(thrown, io.signal);
   if (printing.format === "text") {
     const lines = renderError(error, {
       style: printing.errorStyle,

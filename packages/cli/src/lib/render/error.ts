@@ -7,9 +7,11 @@ import type { Style } from "./style.ts";
 export type ReadSource = (file: string) => string | undefined;
 
 /** Any thrown value as one of ours; what we did not foresee becomes `CLI_INTERNAL`. */
-export function toLadingError(thrown: unknown): LadingError {
+export function toLadingError(thrown: unknown, signal?: AbortSignal): LadingError {
   if (isLadingError(thrown)) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
+  if (signal?.aborted === true && thrown === signal.reason)
+    return new CliError({ code: "CLI_INTERRUPTED", message: `Cannot finish: ${message}`, cause: thrown });
   return new CliError({ code: "CLI_INTERNAL", message: `Cannot go on: ${message}`, cause: thrown });
 }
 
