@@ -51,3 +51,12 @@ describe("publish() chooses the package file", () => {
     expect((await readdir(output())).filter((name) => name.endsWith(".tmp"))).toEqual([]);
   });
 });
+
+describe("pack() into the package's own directory", () => {
+  it("packs no earlier package file, so that the same files give the same bytes", async () => {
+    const here = async (): Promise<string> =>
+      (await box.use((context) => pack({ output: "." }, context)))[0]!.checksum!;
+    const first = await here();
+    expect(await here()).toBe(first);
+  });
+});

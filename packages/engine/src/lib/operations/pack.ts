@@ -139,7 +139,12 @@ export function collectRules(
   return {
     include,
     // Without a slash at its end: what is installed is a link.
-    exclude: [...exclude, `/${profile.install.directory}`, ...below(member, output)],
+    exclude: [
+      ...exclude,
+      `/${profile.install.directory}`,
+      ...below(member, output),
+      ...artefactsIn(member, output, profile),
+    ],
     // Packages inside this one's directory are packages of their own.
     ignore: [...profile.ignore, ...project.members.flatMap((other) => below(member, other.directory))],
     manifestFile: path.basename(member.path),
@@ -149,6 +154,15 @@ export function collectRules(
 function below(member: Member, directory: string): string[] {
   const relative = path.relative(member.directory, directory).split(path.sep).join("/");
   return relative === "" || relative.startsWith("..") ? [] : [`/${relative}/`];
+}
+
+/** Where packages are written among the files themselves, an earlier one is no part of the next. */
+function artefactsIn(member: Member, output: string, { package: formats }: EngineContext["profile"]): string[] {
+  if (path.relative(member.directory, output) !== "") return [];
+  const name = member.manifest.package!.name.replaceAll("/", "-");
+  return [...new Set([formats.binary.extension, formats.source.extension])].map(
+    (extension) => `/${name}-*${extension}*`,
+  );
 }
 
 function versionInProject(project: Project, name: string): string | undefined {
