@@ -49,12 +49,17 @@ export async function packDirectory(options: PackOptions): Promise<PackedArtifac
   const onEvent = options.onEvent ?? ignoreEvents;
   const step = `pack ${options.record.manifest.name} ${options.record.manifest.version}`;
   onEvent({ type: "step-started", step, message: `Packing ${quote(options.directory)}` });
-  const tar = new TarSource(await filesToPack(options), options.record);
+  const own = await filesToPack(options);
+  const tar = new TarSource(own, options.record);
   const stored = await writeOutput(
     options,
     encode(tar.chunks(options.signal), { ...options, plainBytes: tar.plainBytes }),
   );
-  onEvent({ type: "step-completed", step, message: `Packed ${tar.files.length} files into ${stored.size} bytes` });
+  onEvent({
+    type: "step-completed",
+    step,
+    message: `Packed ${own.length} ${own.length === 1 ? "file" : "files"} into ${stored.size} bytes`,
+  });
   return {
     path: options.output,
     ...stored,
