@@ -169,7 +169,7 @@ describe("the checksum that a lock holds", () => {
     const home = path.join(box.root, "other-home");
     await mkdir(home);
     await expect(box.use((context) => install({ mode: "frozen" }, context), { home })).rejects.toMatchObject({
-      code: "VERSION_NOT_FOUND",
+      code: "LOCK_CHECKSUM_MISMATCH",
     });
   });
 });

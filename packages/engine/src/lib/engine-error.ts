@@ -24,6 +24,7 @@ export type EngineErrorCode =
   | "LOCK_OUTDATED"
   | "LOCK_PACKAGE_UNKNOWN"
   | "PACKAGE_MISMATCH"
+  | "LOCK_CHECKSUM_MISMATCH"
   | "PUBLISHER_CHANGED"
   | "PUBLISHER_NOT_TRUSTED"
   | "SIGNATURE_REQUIRED"
@@ -148,6 +149,11 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "usage",
     summary: "The lock file has no package of that name.",
     help: "Run `tree` to see what is locked.",
+  },
+  LOCK_CHECKSUM_MISMATCH: {
+    category: "integrity",
+    summary: "A registry offers other bytes for a version than those that the lock file names.",
+    help: "A published version never changes: find out who changed what, the lock file or the registry, before you lock again.",
   },
   PACKAGE_MISMATCH: {
     category: "integrity",

@@ -343,26 +343,48 @@ async function findArtifact(
   planned: PlannedPackage,
 ): Promise<{ entry: IndexVersion; artifact: IndexArtifact }> {
   const { name, version } = planned.lock;
-  const find = async (refresh: boolean) => {
+  const find = async (refresh: boolean): Promise<IndexVersion | undefined> => {
     const document = await client.packageDocument(name, { refresh, signal: context.signal });
-    const entry = document?.versions.find((candidate) => candidate.version === version);
-    // Both digests: other compressed bytes of the same tree are not what was locked, and were perhaps made to harm.
-    const artifact = entry?.artifacts.find(
-      ({ tree, blob }) => tree === planned.tree && (planned.blob === undefined || blob === planned.blob),
-    );
-    return entry === undefined || artifact === undefined ? undefined : { entry, artifact };
+    return document?.versions.find((candidate) => candidate.version === version);
   };
-  const found = (await find(false)) ?? (context.offline ? undefined : await find(true));
-  if (found === undefined) {
-    throw new EngineError({
-      code: "VERSION_NOT_FOUND",
-      message: `Cannot install "${name}" ${version}: registry "${client.registry.name}" does not have what the lock names`,
-      hint: "Run `lock` to resolve again, or ask the registry's owner where the version went",
-      package: name,
-      version,
-    });
+  let entry = await find(false);
+  let artifact = lockedArtifact(entry, planned);
+  if (artifact === undefined && !context.offline) {
+    entry = await find(true);
+    artifact = lockedArtifact(entry, planned);
   }
-  return found;
+  if (entry === undefined) throw lockedVersionMissing(client, planned);
+  if (artifact === undefined) throw lockedBytesDiffer(client, entry, planned);
+  return { entry, artifact };
+}
+
+/** Both digests count: other compressed bytes of the same tree are not what was locked, and were perhaps made to harm. */
+function lockedArtifact(entry: IndexVersion | undefined, planned: PlannedPackage): IndexArtifact | undefined {
+  return entry?.artifacts.find(
+    ({ tree, blob }) => tree === planned.tree && (planned.blob === undefined || blob === planned.blob),
+  );
+}
+
+function lockedVersionMissing(client: RegistryClient, { lock: { name, version } }: PlannedPackage): EngineError {
+  return new EngineError({
+    code: "VERSION_NOT_FOUND",
+    message: `Cannot install "${name}" ${version}: registry "${client.registry.name}" does not have what the lock names`,
+    hint: "Run `lock` to resolve again, or ask the registry's owner where the version went",
+    package: name,
+    version,
+  });
+}
+
+function lockedBytesDiffer(client: RegistryClient, entry: IndexVersion, planned: PlannedPackage): EngineError {
+  const { name, version } = planned.lock;
+  const offered = entry.artifacts.map(({ blob, tree }) => `${blob} (tree ${tree})`).join(", ") || "no file";
+  return new EngineError({
+    code: "LOCK_CHECKSUM_MISMATCH",
+    message: `Cannot install "${name}" ${version}: the lock names ${planned.blob ?? "no checksum"} (tree ${planned.tree}), registry "${client.registry.name}" offers ${offered}`,
+    hint: "A published version never changes. Compare the lock file with version control before you trust either side",
+    package: name,
+    version,
+  });
 }
 
 function allowedLicenses(project: Project): readonly string[] {
