@@ -206,7 +206,8 @@ describe("PACKAGE_SIGNING_KEY", () => {
       await server.close();
     }
     await expect(startServer({ signingKeyFile: join(directory, "missing.key") })).rejects.toMatchObject({
-      code: "KEY_FILE_NOT_FOUND",
+      code: "SERVER_CONFIG_INVALID",
+      message: expect.stringMatching(/PACKAGE_SIGNING_KEY ".*missing\.key".*does not exist/) as string,
     });
   });
 });

@@ -185,7 +185,14 @@ async function registerSigningKey(
 }
 
 async function publicHalf(file: string): Promise<string> {
-  const { publicKey } = await readKeyFile(file);
+  const { publicKey } = await readKeyFile(file).catch((cause: unknown) => {
+    throw new RegistryError({
+      code: "SERVER_CONFIG_INVALID",
+      message: `Cannot use PACKAGE_SIGNING_KEY "${file}": ${cause instanceof Error ? cause.message : "it cannot be read"}`,
+      hint: "Name an Ed25519 key file that the server may read, PEM or JSON",
+      cause,
+    });
+  });
   if (publicKey !== undefined) return formatPublicKey(publicKey);
   throw new RegistryError({
     code: "SERVER_CONFIG_INVALID",

@@ -63,6 +63,7 @@ function readTable(file: string): Map<string, string> {
     throw new RegistryError({
       code: "SERVER_CONFIG_INVALID",
       message: `Cannot read configuration file "${file}": ${(cause as Error).message.split("\n")[0]}`,
+      hint: "REGISTRY_CONFIG or --config names a TOML file that the server may read; lading-registry --help lists its keys",
       cause,
     });
   }
