@@ -1,4 +1,5 @@
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { appendFileSync } from "node:fs";
+import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { generateKey, softwareSigner } from "@lading/signing";
@@ -17,6 +18,7 @@ import {
   verifyEnvironment,
   why,
 } from "../src/index.ts";
+import { registriesPath } from "../src/lib/registries.ts";
 import { createSandbox, type Sandbox } from "../src/testing.ts";
 
 let box: Sandbox;
@@ -209,6 +211,37 @@ describe("install()", () => {
       "extract",
       "install",
     ]);
+  });
+});
+
+describe("a file that is edited during an installation", () => {
+  const upToDate = async (): Promise<boolean> =>
+    (await box.use((context) => install({ mode: "frozen" }, context))).install!.upToDate;
+
+  it.each([
+    ["the manifest", "step-completed", "resolve", () => path.join(box.project, "lading.toml")],
+    ["the lock", "step-started", "install", () => path.join(box.project, "lading.lock")],
+    ["registries.toml", "step-completed", "resolve", () => registriesPath(box.context())],
+  ])("is not taken for what was installed: %s", async (_, when, step, file) => {
+    await publishSet();
+    const registries = registriesPath(box.context());
+    await mkdir(path.dirname(registries), { recursive: true });
+    await writeFile(registries, `[registries.main]\nurl = "${box.registry.url}"\nverify_signatures = false\n`);
+    await box.write({ "lading.toml": manifest('tool = "1"\n') });
+    await box.use((context) => install({}, context), {
+      onEvent: (event) => {
+        if (event.type === when && "step" in event && event.step === step) appendFileSync(file(), "# edited\n");
+      },
+    });
+    expect(await upToDate()).toBe(false);
+    expect(await upToDate()).toBe(true);
+  });
+
+  it("counts as installed when the command itself wrote it", async () => {
+    await publishSet();
+    await box.write({ "lading.toml": manifest() });
+    await box.use((context) => add({ specs: ["tool"] }, context));
+    expect(await upToDate()).toBe(true);
   });
 });
 

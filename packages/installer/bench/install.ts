@@ -15,7 +15,7 @@ import {
   verifyInstalled,
   type InstallPackage,
 } from "@lading/installer";
-import { checkInstallState, writeInstallState } from "@lading/installer/state";
+import { checkInstallState, readContent, writeInstallState } from "@lading/installer/state";
 
 const [count = 500, runs = 7] = process.argv.slice(2).map(Number);
 const root = mkdtempSync(join(tmpdir(), "lading-bench-"));
@@ -118,7 +118,7 @@ await median("verify installed, every byte", () => verifyInstalled({ environment
 const lock = join(root, "lading.lock");
 writeFileSync(lock, "version = 1\n".repeat(10_000));
 const inputs = { environment, files: [lock], settings: "copied", store: store.directory };
-writeInstallState(inputs);
+writeInstallState(inputs, inputs.files.map(readContent));
 await new Promise((resolve) => setTimeout(resolve, 100));
 await median("no-op check, in process", () => checkInstallState(inputs));
 const state = fileURLToPath(new URL("../src/state.ts", import.meta.url));

@@ -1,7 +1,10 @@
 export {
   checkInstallState,
   clearInstallState,
+  contentOf,
+  readContent,
   writeInstallState,
+  type InputContent,
   type InstallFreshness,
   type InstallInputs,
 } from "./lib/install-state.ts";

@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { ignoreEvents } from "@lading/core-manifest";
+import type { InputContent } from "@lading/installer/state";
 import { resolveDirectories } from "./directories.ts";
 import { storeDirectory, type ContextInput, type EngineContext } from "./engine-context.ts";
 import { loadSettings } from "./settings.ts";
@@ -10,6 +11,7 @@ export function createContext(input: ContextInput): EngineContext {
   const home = input.home ?? env["HOME"] ?? homedir();
   const directories = resolveDirectories(input.profile, env, home);
   let project: { table: Readonly<Record<string, unknown>>; file: string } | undefined;
+  let registriesRead: InputContent | undefined;
   const settings = once(() =>
     loadSettings({ profile: input.profile, configDirectory: directories.config, env, home, project }),
   );
@@ -30,6 +32,7 @@ export function createContext(input: ContextInput): EngineContext {
       if (!settings.opened()) project = { table, file };
     },
     registries: async () => registries.get(),
+    registriesRead: () => registriesRead,
     store: async () => store.get(),
     async close() {
       if (store.opened()) (await store.get()).close();
@@ -37,7 +40,9 @@ export function createContext(input: ContextInput): EngineContext {
     },
   };
   const registries = once(async () => {
-    const { openRegistries } = await import("./registries.ts");
+    const { openRegistries, registriesPath } = await import("./registries.ts");
+    const { readContent } = await import("@lading/installer/state");
+    registriesRead = readContent(registriesPath(context));
     return openRegistries(context);
   });
   const store = once(async () => {

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { parseSize, type EcosystemProfile, type EventListener } from "@lading/core-manifest";
 import type { Store } from "@lading/installer";
+import type { InputContent } from "@lading/installer/state";
 import type { Fetch, RegistrySet } from "@lading/registry-client";
 import type { Directories } from "./directories.ts";
 import type { Settings } from "./settings.ts";
@@ -49,6 +50,8 @@ export interface EngineContext {
   /** Tells of the project's own `[config]` table; must come before the first use of settings. */
   readonly useProjectSettings: (table: Readonly<Record<string, unknown>>, file: string) => void;
   readonly registries: () => Promise<RegistrySet>;
+  /** What the file of registries held before {@link registries} were opened from it; `undefined` while they are not. */
+  readonly registriesRead: () => InputContent | undefined;
   readonly store: () => Promise<Store>;
   readonly close: () => Promise<void>;
 }

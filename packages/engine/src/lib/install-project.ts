@@ -30,6 +30,7 @@ export async function installProject(
 export function installInput(project: Project, input: InstallProjectInput, lock: LockOutcome): InstallInput {
   const chosen = input.package === undefined ? undefined : chooseMembers(project, input).map(({ name }) => name);
   return {
+    lockText: lock.text,
     omit: input.omit,
     targets: input.targets,
     members: chosen,

@@ -58,6 +58,8 @@ export interface LockInput extends FeatureChoice {
 /** A lock that fits the manifests. */
 export interface LockOutcome {
   readonly lock: Lockfile;
+  /** The lock file's text: as it was read or written, with `dryRun` as it is to be. */
+  readonly text: string;
   readonly changes: LockChanges;
   /** Whether the lock's bytes changed, or would have with `dryRun`. */
   readonly changed: boolean;
@@ -82,7 +84,7 @@ export async function ensureLock(context: EngineContext, project: Project, input
   checkFeatureChoice(project, input);
   if (input.mode === "frozen") {
     return {
-      lock: present(context, project, previous).lock,
+      ...present(context, project, previous),
       changes: NO_CHANGES,
       changed: false,
       fresh: true,
@@ -93,7 +95,7 @@ export async function ensureLock(context: EngineContext, project: Project, input
   if (input.mode === "locked") present(context, project, previous);
   const request = await requestOf(context, { project, input, previous, hosts });
   if (previous !== undefined && input.refresh === undefined && isFresh(previous.lock, request)) {
-    return { lock: previous.lock, changes: NO_CHANGES, changed: false, fresh: true, hosts, previous };
+    return { ...previous, changes: NO_CHANGES, changed: false, fresh: true, hosts, previous };
   }
   const solved = await solve(context, request);
   const lock = await pinPublishers(
@@ -264,7 +266,8 @@ async function finish(
   const { project, previous, lock, input, hosts } = made;
   const changes = compareLocks(previous?.lock, lock);
   const { renderLockfile } = await import("@lading/core-manifest");
-  const changed = renderLockfile(lock, previous?.text) !== previous?.text;
+  const text = renderLockfile(lock, previous?.text);
+  const changed = text !== previous?.text;
   if (changed && input.mode === "locked") {
     throw new EngineError({
       code: "LOCK_OUTDATED",
@@ -273,5 +276,5 @@ async function finish(
     });
   }
   if (changed && input.dryRun !== true) await writeLock(project, lock, previous);
-  return { lock, changes, changed, fresh: false, hosts, previous };
+  return { lock, text, changes, changed, fresh: false, hosts, previous };
 }

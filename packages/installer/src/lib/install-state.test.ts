@@ -6,7 +6,14 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { environmentIn, storedPackage, temporaryDirectory } from "../../test/helpers.ts";
 import { rollback } from "./history.ts";
 import { installGeneration } from "./install.ts";
-import { checkInstallState, clearInstallState, writeInstallState, type InstallInputs } from "./install-state.ts";
+import {
+  checkInstallState,
+  clearInstallState,
+  contentOf,
+  readContent,
+  writeInstallState,
+  type InstallInputs,
+} from "./install-state.ts";
 import { openStore } from "./store.ts";
 
 async function installed(): Promise<{
@@ -30,9 +37,34 @@ async function installed(): Promise<{
     settings: "copied",
     store: store.directory,
   };
-  writeInstallState(inputs);
+  writeInstallState(inputs, inputs.files.map(readContent));
   return { inputs, lock, again, removeAll: () => store.remove([tool.tree!]) };
 }
+
+describe("writeInstallState()", () => {
+  it("records a file that was changed since as it was read", async () => {
+    const { inputs, lock } = await installed();
+    const absent = readContent(inputs.files[1]!);
+    expect(readContent(lock)).toEqual(contentOf("version = 1\n"));
+    writeFileSync(lock, "version = 2\n");
+    writeInstallState(inputs, [contentOf("version = 1\n"), absent]);
+    expect(checkInstallState(inputs)).toEqual({ fresh: false, reason: `"${lock}" changed` });
+    writeFileSync(lock, "version = 1\n");
+    expect(checkInstallState(inputs)).toMatchObject({ fresh: true });
+  });
+
+  it("records what appeared or went since as it was read", async () => {
+    const { inputs, lock } = await installed();
+    const read = inputs.files.map(readContent);
+    writeFileSync(inputs.files[1]!, "");
+    writeInstallState(inputs, read);
+    expect(checkInstallState(inputs)).toEqual({ fresh: false, reason: `"${inputs.files[1]!}" changed` });
+    rmSync(inputs.files[1]!);
+    rmSync(lock);
+    writeInstallState(inputs, read);
+    expect(checkInstallState(inputs)).toEqual({ fresh: false, reason: `"${lock}" changed` });
+  });
+});
 
 describe("checkInstallState()", () => {
   it("is fresh after an installation, and stale without one", async () => {
@@ -79,7 +111,7 @@ describe("checkInstallState()", () => {
   it("is stale after a rollback", async () => {
     const { inputs, again } = await installed();
     await again();
-    writeInstallState(inputs);
+    writeInstallState(inputs, inputs.files.map(readContent));
     await rollback(inputs.environment);
     expect(checkInstallState(inputs)).toMatchObject({ fresh: false });
   });

@@ -21,6 +21,9 @@ export interface InstallInputs {
   readonly store: string;
 }
 
+/** What a file held when it was read; `absent` where there was none. */
+export type InputContent = "absent" | { readonly size: number; readonly sha256: string };
+
 /** Whether an installation would change anything. */
 export type InstallFreshness =
   | { readonly fresh: true; readonly generation: number }
@@ -45,10 +48,23 @@ interface InstallState {
   readonly files: readonly (Stamp | { readonly path: string; readonly absent: true })[];
 }
 
+/** The content of text that was read from a file, or written to it. */
+export function contentOf(text: string): InputContent {
+  return { size: Buffer.byteLength(text), sha256: sha256(text) };
+}
+
+/** What a file holds now; for files that something else reads: call it before. */
+export function readContent(file: string): InputContent {
+  const stamp = stampOf(resolve(file));
+  return stamp === undefined ? "absent" : { size: stamp.size, sha256: stamp.sha256 };
+}
+
 /**
- * Records that the environment now is what `inputs` ask for. Call it after the switch, with the inputs as they were read.
+ * Records that the environment now is what `inputs` asked for when they were read. Call it after the switch. A file that
+ * was changed since is recorded as it was read, so that the next installation sees the change.
+ * @param read content of each of `inputs.files`, in their order, as the installation used it
  */
-export function writeInstallState(inputs: InstallInputs): void {
+export function writeInstallState(inputs: InstallInputs, read: readonly InputContent[]): void {
   const { environment } = inputs;
   const state: InstallState = {
     format: FORMAT,
@@ -57,7 +73,7 @@ export function writeInstallState(inputs: InstallInputs): void {
     store: resolve(inputs.store),
     epoch: readEpoch(inputs.store),
     writtenMs: Date.now(),
-    files: inputs.files.map((path) => stampOf(resolve(path)) ?? { path: resolve(path), absent: true }),
+    files: inputs.files.map((path, index) => recorded(resolve(path), read[index]!)),
   };
   mkdirSync(environment.state, { recursive: true });
   const file = join(environment.state, STATE_FILE);
@@ -108,6 +124,13 @@ function sameFile(path: string, known: InstallState["files"][number], writtenMs:
   // A stamp proves nothing for a file that was written just before the state: the clock may not have ticked between.
   const racy = Number(found.mtimeNs / 1_000_000n) > writtenMs - RACY_MS;
   return sameStamp && !racy ? true : sha256(readFileSync(path)) === known.sha256;
+}
+
+function recorded(path: string, read: InputContent): InstallState["files"][number] {
+  if (read === "absent") return { path, absent: true };
+  const now = stampOf(path);
+  // The stamp of another content would vouch for it; one that no file has makes the next check compare bytes.
+  return now?.sha256 === read.sha256 ? now : { path, ...read, mtimeNs: "", ino: "" };
 }
 
 function stampOf(path: string): Stamp | undefined {
