@@ -10,6 +10,8 @@ const folders = (parent: string): string[] =>
 
 export default defineConfig({
   test: {
+    // Vitest leaves one processor idle; on a machine of two that is half.
+    maxWorkers: "100%",
     projects: [...folders("packages"), ...folders("apps")].map((root) => ({
       resolve: { conditions },
       ssr: { resolve: { conditions } },

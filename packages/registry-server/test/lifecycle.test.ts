@@ -1,5 +1,6 @@
 import { parseIndexDocument } from "@lading/core-manifest";
 import Database from "better-sqlite3";
+import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
@@ -189,8 +190,9 @@ describe("stopping", () => {
       { name: "in-flight", version: "1.0.0" },
       { files: { "big.txt": "x".repeat(3_000_000) } },
     );
+    const arrived = once(server.server.server, "request");
     const publishing = server.publish(built);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await arrived;
     const closing = server.server.close(5000);
     expect([201, 503]).toContain((await publishing).status);
     await closing;
