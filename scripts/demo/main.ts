@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { builtinProfile, canonicalName, parsePackageName } from "@lading/core-manifest";
 import { createContext, keygen, migrateNpmPackage, pack, publish, type EngineContext } from "@lading/engine";
 import { dependencyClosure, type Closure, type InstalledPackage } from "./closure.ts";
-import { startRegistry, type DemoRegistry } from "./server.ts";
+import { startRegistry, type RegistryProcess } from "./server.ts";
 
 const root = join(import.meta.dirname, "../..");
 const lading = join(root, "apps/lading/src/main.ts");
@@ -42,7 +42,7 @@ interface Demo {
   readonly home: string;
   readonly project: string;
   readonly key: string;
-  registry: DemoRegistry;
+  registry: RegistryProcess;
   closure: Closure;
   context: EngineContext;
 }

@@ -5,66 +5,73 @@ import { createInterface } from "node:readline";
 
 const root = join(import.meta.dirname, "../..");
 
-/** A registry process of the demo's own. */
-export interface DemoRegistry {
+/** A registry process as its user starts it: the demo's, and the one that the stress suite torments. */
+export interface RegistryProcess {
   readonly url: string;
   readonly token: string;
-  readonly data: string;
-  stop(): Promise<void>;
-  /** Resolves when the process has ended by itself or by a signal to it. */
-  ended: Promise<void>;
+  readonly pid: number;
+  /** Resolves with the exit code when the process has ended, by itself or by a signal. */
+  readonly ended: Promise<number | null>;
+  /** Ends it at once, as a power cut of the process would. */
+  kill(): Promise<void>;
+  /** Asks it to end, and tells its exit code. */
+  stop(): Promise<number | null>;
 }
 
-/** Starts a fresh registry on a free port of the loopback interface, exactly as its user would. */
-export async function startRegistry(data: string, options: { port?: number } = {}): Promise<DemoRegistry> {
-  const child = spawn(
+/**
+ * Starts a registry on a free port of the loopback interface, configured by nothing but its flags. `wrapper` is put
+ * before its command line (`strace -f …`).
+ */
+export async function startRegistry(
+  data: string,
+  options: { readonly wrapper?: readonly string[]; readonly flags?: readonly string[] } = {},
+): Promise<RegistryProcess> {
+  const main = join(root, "apps/registry/src/main.ts");
+  const [program, ...args] = [
+    ...(options.wrapper ?? []),
     process.execPath,
-    [
-      "-C",
-      "@lading/source",
-      join(root, "apps/registry/src/main.ts"),
-      "--data",
-      data,
-      "--host",
-      "127.0.0.1",
-      "--port",
-      String(options.port ?? 0),
-    ],
-    { stdio: ["ignore", "pipe", "pipe"], env: serverEnvironment() },
-  );
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    "-C",
+    "@lading/source",
+    main,
+    "--data",
+    data,
+    "--host",
+    "127.0.0.1",
+    "--port",
+    "0",
+    ...(options.flags ?? []),
+  ];
+  const { PATH, HOME, TMPDIR } = process.env;
+  const env = { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }) };
+  const child = spawn(program!, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
   const url = await listening(child);
-  const token = (await readFile(join(data, "admin-token"), "utf8")).trim();
   return {
     url,
-    token,
-    data,
+    token: (await readFile(join(data, "admin-token"), "utf8")).trim(),
+    pid: child.pid!,
     ended,
+    kill: async () => {
+      child.kill("SIGKILL");
+      await ended;
+    },
     stop: async () => {
       child.kill("SIGTERM");
-      await ended;
+      return ended;
     },
   };
 }
 
-/** The demo's registry is configured by nothing but its flags. */
-function serverEnvironment(): NodeJS.ProcessEnv {
-  const { PATH, HOME, TMPDIR } = process.env;
-  return { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }) };
-}
-
 async function listening(child: ChildProcess): Promise<string> {
-  const output: string[] = [];
+  const lines: string[] = [];
   return new Promise((resolve, reject) => {
     const look = (line: string): void => {
-      output.push(line);
-      const found = /http:\/\/(?:127\.0\.0\.1|localhost):\d+/.exec(line);
-      if (found !== null) resolve(found[0]);
+      lines.push(line);
+      const found = / listens on (http:\S+)/.exec(line);
+      if (found !== null) resolve(found[1]!);
     };
-    createInterface({ input: child.stdout! }).on("line", look);
     createInterface({ input: child.stderr! }).on("line", look);
-    child.once("exit", (code) =>
-      reject(new Error(`The registry ended with ${code} before it listened:\n${output.join("\n")}`)),
-    );
+    createInterface({ input: child.stdout! }).on("line", look);
+    child.once("exit", (code) => reject(new Error(`the server ended with ${code}:\n${lines.join("\n")}`)));
   });
 }

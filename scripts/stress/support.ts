@@ -1,77 +1,20 @@
 import { packDirectory } from "@lading/archive/node";
 import type { PackageRecord } from "@lading/core-manifest";
-import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { openAsBlob } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
+import { startRegistry as startProcess, type RegistryProcess } from "../demo/server.ts";
 
-const root = join(import.meta.dirname, "../..");
+export type { RegistryProcess } from "../demo/server.ts";
 
-/** A registry process as its user starts it. */
-export interface RegistryProcess {
-  readonly url: string;
-  readonly token: string;
-  readonly pid: number;
-  /** Ends it at once, as a power cut of the process would. */
-  kill(): Promise<void>;
-  /** Asks it to end, and tells its exit code. */
-  stop(): Promise<number | null>;
-}
-
-/** Starts the server; `wrapper` is put before its command line (`strace -f …`). */
+/** Starts the server, quiet but for errors; `wrapper` is put before its command line (`strace -f …`). */
 export async function startRegistry(
   data: string,
   options: { wrapper?: readonly string[] } = {},
 ): Promise<RegistryProcess> {
-  const command = [
-    ...(options.wrapper ?? []),
-    process.execPath,
-    "-C",
-    "@lading/source",
-    join(root, "apps/registry/src/main.ts"),
-    "--data",
-    data,
-    "--host",
-    "127.0.0.1",
-    "--port",
-    "0",
-    "--log-level",
-    "error",
-  ];
-  const { PATH, HOME } = process.env;
-  const child = spawn(command[0]!, command.slice(1), { env: { PATH, HOME }, stdio: ["ignore", "pipe", "pipe"] });
-  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
-  const url = await listening(child);
-  return {
-    url,
-    token: (await readFile(join(data, "admin-token"), "utf8")).trim(),
-    pid: child.pid!,
-    kill: async () => {
-      child.kill("SIGKILL");
-      await ended;
-    },
-    stop: async () => {
-      child.kill("SIGTERM");
-      return ended;
-    },
-  };
-}
-
-async function listening(child: ChildProcess): Promise<string> {
-  const lines: string[] = [];
-  return new Promise((resolve, reject) => {
-    const look = (line: string): void => {
-      lines.push(line);
-      const found = / listens on (http:\S+)/.exec(line);
-      if (found !== null) resolve(found[1]!);
-    };
-    createInterface({ input: child.stderr! }).on("line", look);
-    createInterface({ input: child.stdout! }).on("line", look);
-    child.once("exit", (code) => reject(new Error(`the server ended with ${code}:\n${lines.join("\n")}`)));
-  });
+  return startProcess(data, { ...options, flags: ["--log-level", "error"] });
 }
 
 /** A package file on disk. */
