@@ -231,9 +231,17 @@ export class Universe implements RuleSource {
   /** Whether a dependency of a package, or of a root, counts at all. */
   counts(dependency: Dependency, ofRoot: boolean): boolean {
     if (dependency.kind === "dev" && !ofRoot) return false;
-    const { targets } = this.input;
-    return (
-      targets === undefined || dependency.targets === undefined || dependency.targets.some((t) => targets.includes(t))
+    const { targets, hosts } = this.input;
+    if (dependency.targets !== undefined && targets !== undefined) {
+      if (!dependency.targets.some((target) => targets.includes(target))) return false;
+    }
+    if (dependency.hosts === undefined || hosts === undefined) return true;
+    return Object.entries(dependency.hosts).every(
+      ([axis, asked]) =>
+        hosts[axis] === undefined ||
+        // A condition that nobody can read holds: better a package too many than one that is missing.
+        this.#problemWith(asked) !== undefined ||
+        hosts[axis].some((version) => acceptsHost(this.requirement(asked), version)),
     );
   }
 

@@ -31,6 +31,8 @@ export function checkInput(input: ResolveInput): void {
 function checkRoot(root: RootPackage): void {
   for (const dependency of root.dependencies) {
     checkRequirement(dependency.requirement, `the dependency "${nameOf(dependency)}" of "${root.name}"`);
+    for (const [axis, asked] of Object.entries(dependency.hosts ?? {}))
+      checkRequirement(asked, `the condition on host "${axis}" of the dependency "${nameOf(dependency)}"`);
   }
   const features = new Set(Object.keys(root.features ?? {}));
   const names = new Set(root.dependencies.map(nameOf));

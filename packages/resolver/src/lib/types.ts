@@ -39,6 +39,11 @@ export interface Dependency {
   readonly ifPossible?: boolean;
   /** Counts only for these targets; absent: for all. See `ResolveInput.targets`. */
   readonly targets?: readonly string[];
+  /**
+   * Counts only where each of these host axes has a declared version in range; absent: everywhere. An axis that the
+   * input does not declare holds back nothing.
+   */
+  readonly hosts?: Readonly<Record<string, string | VersionRequirement>>;
 }
 
 /** Why a version that exists may not be chosen. */
