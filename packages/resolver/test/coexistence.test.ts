@@ -38,7 +38,7 @@ describe("per-major", () => {
     expect(await ids(tight, { foo: "*", other: "*" }, perMajor)).toEqual(["foo 1.0.0", "other 1.0.0", "shared 1.0.0"]);
     const clash = tight.package("third", "1.0.0", { shared: "=1.5.0" });
     expect((await unsolvable(clash, { other: "*", third: "*" }, perMajor)).explanation).toContain(
-      "third 1.0.0 depends on shared =1.5.0",
+      "myapp depends on third any which depends on shared 1.5.0",
     );
   });
 

@@ -1,6 +1,7 @@
 import { solveCanonically } from "./canonical.ts";
 import { Universe, nameOf, type FactCause } from "./compile.ts";
 import { findSuggestions } from "./suggest.ts";
+import { smallerProofs } from "./minimal-proof.ts";
 import { checkContradiction, extractProof, type ProofStep } from "./proof.ts";
 import { tellProof } from "./report.ts";
 import type { Failure, Need } from "./question.ts";
@@ -22,16 +23,13 @@ export function* explainFailure(
   statistics: ResolutionStatistics,
 ): Generator<Need, UnsolvableResolution> {
   const full = checkedProof(universe);
-  const smallest = minimise(universe, full);
+  const smallest = shortest(minimise(universe, full));
   const proof = publishProof(smallest.universe, smallest.steps);
-  const suggestions = universe.input.suggest === false ? [] : yield* findSuggestions(smallest);
-  const lines = tellProof(smallest.universe, smallest.steps);
-  const hints = suggestions.map(({ message }) => `  - ${message}`);
-  const explanation = [...lines, ...(hints.length === 0 ? [] : ["", "What would help:", ...hints])].join("\n");
+  const suggestions = universe.input.suggest === false ? [] : yield* findSuggestions(smallest, universe.packages);
   return {
     status: "unsolvable",
     proof,
-    explanation,
+    explanation: proof.lines.join("\n"),
     requirements: requirementsOf(smallest.universe, smallest.steps),
     suggestions,
     statistics,
@@ -42,6 +40,18 @@ function checkedProof(universe: Universe): ProofStep[] {
   const steps = extractProof(universe, universe.solver.contradiction);
   checkContradiction(steps);
   return steps;
+}
+
+/** Of all proofs that rest on a minimal set of facts, the one that takes the fewest words. */
+function shortest(failure: Failure): Failure {
+  const { universe } = failure;
+  const told = [failure.steps, ...smallerProofs(universe, failure.steps)].map((steps) => ({
+    steps,
+    length: tellProof(universe, steps).join("\n").length,
+  }));
+  const { steps } = told.reduce((best, one) => (one.length < best.length ? one : best));
+  checkContradiction(steps);
+  return { ...failure, steps };
 }
 
 /** Drops root requirements one by one while there is still no solution, so that only what matters is told. */

@@ -76,7 +76,7 @@ function inOrder(universe: Universe, goal: number): number[] {
   return order;
 }
 
-function resolveTerms(
+export function resolveTerms(
   universe: Universe,
   left: ReadonlyMap<number, Bits>,
   right: ReadonlyMap<number, Bits>,

@@ -1,7 +1,7 @@
 import type { Bits } from "./bits.ts";
 import type { FactCause, Universe } from "./compile.ts";
 import type { ProofStep } from "./proof.ts";
-import { Words } from "./words.ts";
+import { Words, type Fact } from "./words.ts";
 
 /** A step of the proof as it is told: steps that say nothing to a reader are folded away. */
 interface Told {
@@ -103,20 +103,27 @@ class Teller {
     if (left === undefined || right === undefined) return;
     if (left.left !== undefined && right.left !== undefined) this.#visitBoth(told, left, right, mustNumber);
     else if (left.left !== undefined) this.#visitOne(told, left, right, mustNumber);
-    else this.#line(told, `Because ${this.#fact(left)} and ${this.#fact(right)}`, mustNumber);
+    else this.#line(told, `Because ${this.#both(left, right)}`, mustNumber);
   }
 
   #visitBoth(told: Told, left: Told, right: Told, mustNumber: boolean): void {
-    const [first, second] = this.#numbers.has(right) || this.#isShort(left) ? [right, left] : [left, right];
-    if (!this.#numbers.has(first)) this.#visit(first, !this.#numbers.has(second));
-    if (this.#numbers.has(second)) {
-      const start = this.#numbers.has(first) ? `Because ${this.#reference(first)} and` : "And because";
-      this.#line(told, `${start} ${this.#reference(second)}`, mustNumber);
+    const [known, open] = this.#numbers.has(right) ? [right, left] : [left, right];
+    if (this.#numbers.has(known)) {
+      this.#visit(open, false);
+      const start = this.#numbers.has(open) ? `Because ${this.#reference(open)} and` : "And because";
+      this.#line(told, `${start} ${this.#reference(known)}`, mustNumber);
       return;
     }
-    this.#visit(second, false);
-    const known = this.#numbers.has(first) ? `And because ${this.#reference(first)}` : "Thus";
-    this.#line(told, known, mustNumber);
+    if (this.#isShort(left) || this.#isShort(right)) {
+      const [first, second] = this.#isShort(right) ? [left, right] : [right, left];
+      this.#visit(first, false);
+      this.#visit(second, false);
+      this.#line(told, "Thus", mustNumber);
+      return;
+    }
+    this.#visit(left, true);
+    this.#visit(right, false);
+    this.#line(told, `And because ${this.#reference(left)}`, mustNumber);
   }
 
   #visitOne(told: Told, derived: Told, fact: Told, mustNumber: boolean): void {
@@ -134,7 +141,7 @@ class Teller {
       !this.#numbers.has(inner)
     ) {
       this.#visit(inner, false);
-      this.#line(told, `And because ${this.#fact(innerFact)} and ${this.#fact(fact)}`, mustNumber);
+      this.#line(told, `And because ${this.#both(innerFact, fact)}`, mustNumber);
       return;
     }
     this.#visit(derived, false);
@@ -149,12 +156,42 @@ class Teller {
     return told.cause === undefined ? this.#words.conclusion(told.terms) : this.#words.fact(told.cause, told.terms);
   }
 
+  /** Two facts in one breath: "a depends on both b and c", "a depends on b which depends on c". */
+  #both(left: Told, right: Told): string {
+    const words = this.#words;
+    if (isFact(left) && isFact(right)) {
+      if (words.leadsTo(left, right)) return this.#chain(left, right);
+      if (words.leadsTo(right, left)) return this.#chain(right, left);
+      const together = this.#shared(left, right) ?? this.#shared(right, left);
+      if (together !== undefined) return together;
+    }
+    return `${this.#fact(left)} and ${this.#fact(right)}`;
+  }
+
+  #chain(first: Fact, second: Fact): string {
+    const { type } = second.cause;
+    const rest = type === "dependency" || type === "host" ? this.#words.demand(second.cause) : "";
+    return `${this.#words.fact(first.cause, first.terms)} which ${rest}`;
+  }
+
+  #shared(left: Fact, right: Fact): string | undefined {
+    if (left.cause.type !== "dependency" || right.cause.type !== "dependency") return undefined;
+    const kinds = [left.cause, right.cause].map(({ dependency }) => dependency.kind === "peer");
+    const owner = this.#words.owner(left.cause, left.terms);
+    const same = owner === this.#words.owner(right.cause, right.terms) && kinds[0] === kinds[1];
+    if (!same || this.#words.isHopeless(left.cause) || this.#words.isHopeless(right.cause)) return undefined;
+    const verb = kinds[0] === true ? "expects" : "depends on";
+    return `${owner} ${verb} both ${this.#words.asked(left.cause)} and ${this.#words.asked(right.cause)}`;
+  }
+
   #reference(told: Told): string {
     return `${this.#words.conclusion(told.terms)} (${this.#numbers.get(told)})`;
   }
 
   #line(told: Told, because: string, mustNumber: boolean): void {
-    let line = `${because}, ${this.#words.conclusion(told.terms)}.`;
+    const conclusion = this.#words.conclusion(told.terms);
+    const start = conclusion === NONE ? because.replace(/^And because/, "So, because") : because;
+    let line = `${start}, ${conclusion}.`;
     if (mustNumber || (this.#uses.get(told) ?? 0) > 1) {
       const number = this.#numbers.size + 1;
       this.#numbers.set(told, number);
@@ -162,4 +199,10 @@ class Teller {
     }
     this.#lines.push(line);
   }
+}
+
+const NONE = "there is no solution";
+
+function isFact(told: Told): told is Told & Fact {
+  return told.cause !== undefined;
 }

@@ -1,151 +1,433 @@
-import { solveCanonically, type Chosen } from "./canonical.ts";
-import { acceptsHost, nameOf, Universe, type FactCause } from "./compile.ts";
+import { isLadingError } from "@lading/core-manifest";
+import { solveCanonically } from "./canonical.ts";
+import { acceptsHost, nameOf, Universe, type FactCause, type PackageInfo } from "./compile.ts";
+import { lifting } from "./lift.ts";
+import { closeNames } from "./close-names.ts";
 import type { Failure, Need } from "./question.ts";
-import type { Dependency, Exclusion, ResolveInput, Suggestion, VersionRequirement } from "./types.ts";
+import { compatibleRange } from "./short-requirement.ts";
+import type {
+  Dependency,
+  DependencyProvider,
+  ExclusionReason,
+  PackageKey,
+  ResolveInput,
+  Suggestion,
+  VersionRequirement,
+} from "./types.ts";
+import { Words } from "./words.ts";
 
-/** One change to the input, and the advice it would make. */
-interface Trial {
-  readonly input: ResolveInput;
-  readonly type: Suggestion["type"];
-  readonly key: string;
-  readonly message: (version: string) => string;
-}
+type Cause<Type extends FactCause["type"]> = Extract<FactCause, { type: Type }>;
+type Attempt = Generator<Need, Suggestion | undefined>;
 
 /** More trials than this cost more time than they are worth. */
-const MOST_TRIALS = 24;
+const MOST_TRIALS = 32;
+/** Versions that a cooldown keeps back are tried one by one, the one that is free first before all. */
+const MOST_WAITS = 3;
 
 const ANYTHING: VersionRequirement = { canonical: "*", matches: () => true, matchesWithPrereleases: () => true };
+const HELP = "everything resolves";
 
 /** For each cause of the conflict, one change; only those with which a solution was really found are told. */
-export function* findSuggestions(failure: Failure): Generator<Need, Suggestion[]> {
-  const found: Suggestion[] = [];
-  for (const trial of trialsFor(failure).slice(0, MOST_TRIALS)) {
-    const version = yield* attempt(trial, failure.universe);
-    if (version === undefined) continue;
-    found.push({ type: trial.type, key: trial.key, version, message: trial.message(version) });
+export function* findSuggestions(failure: Failure, known: Known): Generator<Need, Suggestion[]> {
+  const advisor = new Advisor(failure, known);
+  const found = new Map<string, Suggestion>();
+  const causes = failure.steps.flatMap(({ cause }) => cause ?? []);
+  for (const attempt of causes.flatMap((cause) => advisor.forCause(cause))) yield* collect(attempt(), found);
+  const named = [...found.values()].some(({ type }) => type === "allow-prerelease");
+  if (!named) yield* collect(advisor.allowPrereleases(causes), found);
+  // To overrule a package, or to go without it, nearly always helps; it is worth a line only where nothing else does.
+  for (const attempts of [advisor.overrules(causes), advisor.removals(causes)]) {
+    if (found.size === 0) for (const attempt of attempts) yield* collect(attempt(), found);
   }
-  return found;
+  return [...found.values()].sort((left, right) => ORDER.indexOf(left.type) - ORDER.indexOf(right.type));
 }
 
-function* attempt(trial: Trial, known: Universe): Generator<Need, string | undefined> {
-  const universe = new Universe({ ...trial.input, suggest: false }, known.provider);
-  const solving = solveCanonically(universe);
-  for (;;) {
-    const next = solving.next();
-    if (next.done === true) return next.value === undefined ? undefined : versionOf(universe, next.value, trial.key);
-    const asked = [...universe.needs];
-    yield { universe, forSuggestions: true };
-    // What could not be loaded leaves this suggestion untested, and so untold.
-    if (asked.some((key) => universe.provider.get(key) === undefined)) return undefined;
-  }
+const ORDER: readonly Suggestion["type"][] = [
+  "rename-root",
+  "loosen-root",
+  "allow-prerelease",
+  "allow-excluded",
+  "change-host",
+  "change-override",
+  "drop-override",
+  "drop-features",
+  "add-override",
+  "remove-root",
+];
+
+function* collect(attempt: Attempt, found: Map<string, Suggestion>): Generator<Need, void> {
+  const suggestion = yield* attempt;
+  if (suggestion !== undefined && !found.has(suggestion.message)) found.set(suggestion.message, suggestion);
 }
 
-function versionOf(universe: Universe, chosen: Chosen, key: string): string | undefined {
-  for (const [node, bit] of chosen) {
-    const info = universe.infos[node]!;
-    if (info.type === "package" && info.info.key === key) return universe.candidateOf(node, bit)!.version;
-  }
-  return undefined;
-}
+/** Packages that the original question came to know. */
+type Known = ReadonlyMap<PackageKey, PackageInfo>;
 
-function trialsFor(failure: Failure): Trial[] {
-  const { universe, steps, original } = failure;
-  const trials = new Map<string, Trial>();
-  for (const { cause } of steps) {
-    for (const trial of cause === undefined ? [] : trialsForFact(universe, original, cause)) {
-      trials.set(`${trial.type}\0${trial.key}\0${trial.message("")}`, trial);
+/** Version of every package in an answer; under `per-major` the last of several. */
+type Answer = ReadonlyMap<PackageKey, string>;
+
+class Advisor {
+  readonly #universe: Universe;
+  readonly #original: ResolveInput;
+  readonly #words: Words;
+  readonly #known: Known;
+  #trials = 0;
+
+  constructor({ universe, original }: Failure, known: Known) {
+    this.#universe = universe;
+    this.#known = known;
+    this.#original = original;
+    this.#words = new Words(universe);
+  }
+
+  forCause(cause: FactCause): (() => Attempt)[] {
+    switch (cause.type) {
+      case "dependency":
+        return this.#forDependency(cause);
+      case "excluded":
+        return [() => this.#allow(cause)];
+      case "host":
+        return this.#hosts(cause).map((host) => () => this.#changeHost(cause, host));
+      case "feature":
+        return [() => this.#dropFeatures(cause)];
+      default:
+        return [];
     }
   }
-  const early = prereleaseTrial(original, trials.size > 0 ? [...trials.values()][0]!.key : undefined);
-  return [...(early === undefined ? [] : [early]), ...trials.values()];
-}
 
-function trialsForFact(universe: Universe, original: ResolveInput, cause: FactCause): Trial[] {
-  switch (cause.type) {
-    case "dependency":
-      return [dependencyTrial(universe, original, cause.owner, cause.dependency, cause.overridden) ?? []].flat();
-    case "excluded":
-      return [exclusionTrial(universe, original, cause.node, cause.reason, cause.text) ?? []].flat();
-    case "host":
-      return hostTrials(universe, original, cause);
-    default:
-      return [];
+  #forDependency(cause: Cause<"dependency">): (() => Attempt)[] {
+    const { key } = cause.dependency;
+    if (cause.overridden) return [() => this.#changeOverride(key), () => this.#dropOverride(key)];
+    if (this.#universe.infos[cause.owner]!.type !== "root") return [];
+    return [() => this.#rename(cause), () => this.#namePrerelease(cause), () => this.#widen(cause)];
   }
-}
 
-/** The versions that a host requirement itself names are the likeliest to meet it. */
-function hostTrials(universe: Universe, original: ResolveInput, cause: Extract<FactCause, { type: "host" }>): Trial[] {
-  const info = universe.infos[cause.node]!;
-  if (info.type !== "package") return [];
-  const { key } = info.info;
-  const named = cause.requirement.canonical.match(/\d+\.\d+\.\d+/g) ?? [];
-  return named
-    .filter((host) => acceptsHost(cause.requirement, host))
-    .map((host) => {
-      const versions = (original.hosts?.[cause.axis] ?? []).map((one) => (one === cause.version ? host : one));
-      const message = (version: string): string =>
-        `resolve for ${cause.axis} ${host} instead of ${cause.version}: there is a solution with ${universe.displayName(key)} ${version}`;
+  // --- trials --------------------------------------------------------------------------------------------------
+
+  /** Solves a changed question; `undefined` where it has no answer, or none that could be found out. */
+  *#solve(
+    input: ResolveInput,
+    provider: DependencyProvider = this.#universe.provider,
+  ): Generator<Need, Answer | undefined> {
+    if (this.#trials++ >= MOST_TRIALS) return undefined;
+    try {
+      const universe = new Universe({ ...input, suggest: false }, provider);
+      const solving = solveCanonically(universe);
+      for (;;) {
+        const next = solving.next();
+        if (next.done === true) return next.value === undefined ? undefined : answerOf(universe, next.value);
+        const asked = [...universe.needs];
+        yield { universe, forSuggestions: true };
+        // What could not be loaded leaves this suggestion untested, and so untold.
+        if (asked.some((key) => provider.get(key) === undefined)) return undefined;
+      }
+    } catch (error) {
+      if (isLadingError(error) && error.code !== "RESOLVE_INTERNAL") return undefined;
+      throw error;
+    }
+  }
+
+  #withRoot(cause: Cause<"dependency">, change: (dependency: Dependency) => readonly Dependency[]): ResolveInput {
+    const info = this.#universe.infos[cause.owner]!;
+    const isMeant = (one: Dependency): boolean =>
+      one.key === cause.dependency.key && nameOf(one) === nameOf(cause.dependency);
+    const roots = this.#original.roots.map((root) =>
+      info.type === "root" && root.name === info.root.name
+        ? { ...root, dependencies: root.dependencies.flatMap((one) => (isMeant(one) ? change(one) : [one])) }
+        : root,
+    );
+    return { ...this.#original, roots };
+  }
+
+  #require(cause: Cause<"dependency">, requirement: string | VersionRequirement): ResolveInput {
+    return this.#withRoot(cause, (one) => [{ ...one, requirement }]);
+  }
+
+  /** The narrowest requirement around a version that resolves when it is really asked for. */
+  *#settle(
+    key: PackageKey,
+    version: string,
+    ask: (requirement: string) => ResolveInput,
+  ): Generator<Need, { requirement: string; text: string; version: string } | undefined> {
+    const range = compatibleRange(version);
+    // Versions of another scheme than SemVer have no requirement text that we could write.
+    if (range === undefined || this.#universe.provider.compareVersions !== undefined) return undefined;
+    const wording = this.#original.wording;
+    const exact = { canonical: `=${version}`, text: version };
+    for (const { canonical, text } of [range, exact]) {
+      const answer = yield* this.#solve(ask(canonical));
+      const got = answer?.get(key);
+      if (got !== undefined) return { requirement: canonical, text: wording?.(canonical) ?? text, version: got };
+    }
+    return undefined;
+  }
+
+  // --- kinds of advice -----------------------------------------------------------------------------------------
+
+  *#widen(cause: Cause<"dependency">): Attempt {
+    const { key } = cause.dependency;
+    const loose = yield* this.#solve(this.#require(cause, this.#anyVersion(key)));
+    const version = loose?.get(key);
+    if (version === undefined) return undefined;
+    const settled = yield* this.#settle(key, version, (requirement) => this.#require(cause, requirement));
+    const name = this.#display(key);
+    const where = this.#original.roots.length > 1 ? ` in ${this.#words.name(cause.owner)}` : "";
+    const verb = this.#isNewer(cause, version) ? "widen" : "lower";
+    if (settled === undefined) {
+      const message = `${verb} ${name}${where} so that it allows ${version}, and ${HELP}`;
+      return { type: "loosen-root", key, version, message };
+    }
+    const message = `${verb} ${name}${where} to ${settled.text} and ${HELP} with ${name} ${settled.version}`;
+    return { type: "loosen-root", key, version: settled.version, requirement: settled.requirement, message };
+  }
+
+  #isNewer(cause: Cause<"dependency">, version: string): boolean {
+    const { candidates } = this.#universe.packages.get(cause.dependency.key)!;
+    const accepted = candidates.filter((one) => this.#universe.accepts(cause.requirement, one.version));
+    const newest = accepted.at(-1)?.version;
+    if (newest !== undefined) return this.#universe.compare(cause.dependency.key, version, newest) > 0;
+    // Nothing is in the range: its first number says on which side of it the version is.
+    const bound = /\d+\.\d+\.\d+/.exec(cause.requirement.canonical)?.[0];
+    return bound === undefined || this.#universe.compare(cause.dependency.key, version, bound) > 0;
+  }
+
+  /** Anything; a pre-release only where the policy has it anyway. */
+  #anyVersion(key: PackageKey): VersionRequirement {
+    const { prereleases = "named" } = this.#original;
+    if (prereleases !== "named") return ANYTHING;
+    return { canonical: "*", matches: (version) => !this.#universe.isPrerelease(key, version) };
+  }
+
+  *#namePrerelease(cause: Cause<"dependency">): Attempt {
+    const { key } = cause.dependency;
+    const { requirement } = cause;
+    if ((this.#original.prereleases ?? "named") !== "named" || requirement.matchesWithPrereleases === undefined)
+      return undefined;
+    const spans = (version: string): boolean => requirement.matchesWithPrereleases?.(version) === true;
+    const known = this.#universe.packages.get(key)?.candidates ?? [];
+    if (!known.some(({ version }) => spans(version) && !requirement.matches(version))) return undefined;
+    const answer = yield* this.#solve(this.#require(cause, { canonical: requirement.canonical, matches: spans }));
+    const version = answer?.get(key);
+    if (version === undefined) return undefined;
+    const settled = yield* this.#settle(key, version, (text) => this.#require(cause, text));
+    if (settled === undefined) return undefined;
+    const name = this.#display(key);
+    const message = `ask for the pre-release with ${name} ${settled.text} and ${HELP} with ${name} ${settled.version}`;
+    return { type: "allow-prerelease", key, version: settled.version, requirement: settled.requirement, message };
+  }
+
+  /** The policy as a whole, for a pre-release that only others ask for. */
+  *allowPrereleases(causes: readonly FactCause[]): Attempt {
+    const { prereleases = "named" } = this.#original;
+    if (prereleases !== "named" && prereleases !== "never") return undefined;
+    if (causes.every(({ type }) => type === "root" || type === "host")) return undefined;
+    const answer = yield* this.#solve({ ...this.#original, prereleases: "fallback" });
+    const early = [...(answer ?? [])].find(([key, version]) => this.#universe.isPrerelease(key, version));
+    if (early === undefined) return undefined;
+    const [key, version] = early;
+    const message = `allow pre-releases (prereleases = "fallback") and ${HELP} with ${this.#display(key)} ${version}`;
+    return { type: "allow-prerelease", key, version, message };
+  }
+
+  *#allow(cause: Cause<"excluded">): Attempt {
+    const info = this.#universe.infos[cause.node]!;
+    if (info.type !== "package") return undefined;
+    const { key } = info.info;
+    for (const version of yield* this.#worthAllowing(key, cause.reason)) {
+      const answer = yield* this.#lift(key, cause.reason, (one) => one === version);
+      if (answer?.get(key) !== version) continue;
+      const exclusion = this.#exclusion(key, version, cause.reason);
+      if (exclusion === undefined) continue;
+      const why = exclusion.text.startsWith("it ") ? `which ${exclusion.text.slice(3)}` : exclusion.text;
       return {
-        input: { ...original, hosts: { ...original.hosts, [cause.axis]: versions } },
-        type: "change-host",
+        type: "allow-excluded",
         key,
-        message,
+        version,
+        message: `allow ${this.#display(key)} ${version}, ${why}; ${HELP} with it`,
+        ...(exclusion.until === undefined ? {} : { until: exclusion.until }),
       };
-    });
-}
-
-function dependencyTrial(
-  universe: Universe,
-  original: ResolveInput,
-  owner: number,
-  dependency: Dependency,
-  overridden: boolean,
-): Trial | undefined {
-  const { key } = dependency;
-  if (overridden) {
-    const overrides = (original.overrides ?? []).filter((one) => one.key !== key);
-    const message = (): string => `drop the override of ${universe.displayName(key)}`;
-    return { input: { ...original, overrides }, type: "drop-override", key, message };
+    }
+    return undefined;
   }
-  const info = universe.infos[owner]!;
-  if (info.type !== "root") return undefined;
-  const asked = universe.effective(dependency).canonical;
-  const loosen = (one: Dependency): Dependency =>
-    one.key === key && nameOf(one) === nameOf(dependency)
-      ? { ...one, requirement: looseRequirement(universe, key) }
-      : one;
-  const roots = original.roots.map((root) =>
-    root.name === info.root.name ? { ...root, dependencies: root.dependencies.map(loosen) } : root,
-  );
-  const message = (version: string): string =>
-    `loosen ${universe.displayName(key)} ${asked} in ${info.root.name}: with ${version} there is a solution`;
-  return { input: { ...original, roots }, type: "loosen-root", key, message };
+
+  /** Versions that an exclusion keeps back: those that are free soonest, or else the one that would be chosen. */
+  *#worthAllowing(key: PackageKey, reason: ExclusionReason): Generator<Need, string[]> {
+    const { candidates } = this.#universe.packages.get(key)!;
+    const waiting = candidates.flatMap(({ version }) => {
+      const until = this.#exclusion(key, version, reason)?.until;
+      return until === undefined ? [] : [{ version, until }];
+    });
+    if (waiting.length > 0) {
+      return waiting
+        .toSorted((left, right) => (left.until < right.until ? -1 : left.until > right.until ? 1 : 0))
+        .slice(0, MOST_WAITS)
+        .map(({ version }) => version);
+    }
+    const version = (yield* this.#lift(key, reason, () => true))?.get(key);
+    return version === undefined ? [] : [version];
+  }
+
+  #lift(
+    key: PackageKey,
+    reason: ExclusionReason,
+    which: (version: string) => boolean,
+  ): Generator<Need, Answer | undefined> {
+    const { input, provider } = lifting(this.#original, this.#universe.provider, { key, reason, which });
+    return this.#solve(input, provider);
+  }
+
+  #exclusion(
+    key: PackageKey,
+    version: string,
+    reason: ExclusionReason,
+  ): { readonly text: string; readonly until?: string } | undefined {
+    const candidate = this.#universe.packages.get(key)?.candidates.find((one) => one.version === version);
+    if (candidate === undefined) return undefined;
+    return this.#universe.exclusionsOf(key, candidate).find((one) => one.reason === reason);
+  }
+
+  /** The versions that a host requirement itself names are the likeliest to meet it. */
+  #hosts(cause: Cause<"host">): string[] {
+    const named = cause.requirement.canonical.match(/\d+\.\d+\.\d+/g) ?? [];
+    return [...new Set(named)].filter((host) => acceptsHost(cause.requirement, host));
+  }
+
+  *#changeHost(cause: Cause<"host">, host: string): Attempt {
+    const info = this.#universe.infos[cause.node]!;
+    if (info.type !== "package") return undefined;
+    const versions = (this.#original.hosts?.[cause.axis] ?? []).map((one) => (one === cause.version ? host : one));
+    const answer = yield* this.#solve({
+      ...this.#original,
+      hosts: { ...this.#original.hosts, [cause.axis]: versions },
+    });
+    if (answer === undefined) return undefined;
+    const { key } = info.info;
+    const version = answer.get(key);
+    const shown = host.split(".").slice(0, cause.version.split(".").length).join(".");
+    const got = version === undefined ? "" : ` with ${this.#display(key)} ${version}`;
+    const message = `use ${cause.axis} ${shown} instead of ${cause.version} and ${HELP}${got}`;
+    return { type: "change-host", key, message, ...(version === undefined ? {} : { version }) };
+  }
+
+  *#dropOverride(key: PackageKey): Attempt {
+    const overrides = (this.#original.overrides ?? []).filter((one) => one.key !== key);
+    const answer = yield* this.#solve({ ...this.#original, overrides });
+    if (answer === undefined) return undefined;
+    const version = answer.get(key);
+    const name = this.#display(key);
+    const got = version === undefined ? "" : ` with ${name} ${version}`;
+    const message = `drop the override of ${name} and ${HELP}${got}`;
+    return { type: "drop-override", key, message, ...(version === undefined ? {} : { version }) };
+  }
+
+  *#changeOverride(key: PackageKey): Attempt {
+    const found = yield* this.#override(key);
+    return found && { type: "change-override", ...found, message: `override ${found.message}` };
+  }
+
+  /** The override that helps, in words that complete "override ...". */
+  *#override(
+    key: PackageKey,
+  ): Generator<
+    Need,
+    (Pick<Suggestion, "requirement"> & { key: string; version: string; message: string }) | undefined
+  > {
+    const others = (this.#original.overrides ?? []).filter((one) => one.key !== key);
+    const ask = (requirement: string | VersionRequirement): ResolveInput => ({
+      ...this.#original,
+      overrides: [...others, { key, requirement }],
+    });
+    const version = (yield* this.#solve(ask(this.#anyVersion(key))))?.get(key);
+    if (version === undefined) return undefined;
+    const settled = yield* this.#settle(key, version, ask);
+    const name = this.#display(key);
+    if (settled === undefined) return { key, version, message: `${name} so that it allows ${version}, and ${HELP}` };
+    const message = `${name} with ${settled.text} and ${HELP} with ${name} ${settled.version}`;
+    return { key, version: settled.version, requirement: settled.requirement, message };
+  }
+
+  overrules(causes: readonly FactCause[]): (() => Attempt)[] {
+    return causes.flatMap((cause) =>
+      cause.type === "dependency" && !cause.overridden && this.#universe.infos[cause.owner]!.type !== "root"
+        ? [() => this.#overrule(cause)]
+        : [],
+    );
+  }
+
+  *#overrule(cause: Cause<"dependency">): Attempt {
+    const found = yield* this.#override(cause.dependency.key);
+    if (found === undefined) return undefined;
+    const asked = this.#words.requirement(cause.requirement.canonical);
+    const message = `override ${found.message}, against the ${asked} that ${this.#words.name(cause.owner)} asks for`;
+    return { type: "add-override", ...found, message };
+  }
+
+  *#dropFeatures(cause: Cause<"feature">): Attempt {
+    const info = this.#universe.infos[cause.node]!;
+    const base = info.type === "feature" ? this.#universe.infos[info.base]! : info;
+    if (base.type !== "package") return undefined;
+    const { key } = base.info;
+    const asked = this.#original.roots.flatMap((root) =>
+      root.dependencies.filter((one) => one.key === key && (one.features ?? []).includes(cause.feature)),
+    );
+    if (asked.length === 0) return undefined;
+    const roots = this.#original.roots.map((root) => ({
+      ...root,
+      dependencies: root.dependencies.map((one) =>
+        asked.includes(one) ? { ...one, features: (one.features ?? []).filter((name) => name !== cause.feature) } : one,
+      ),
+    }));
+    const answer = yield* this.#solve({ ...this.#original, roots });
+    const version = answer?.get(key);
+    if (version === undefined) return undefined;
+    const name = this.#display(key);
+    const message = `go without feature "${cause.feature}" of ${name} and ${HELP} with ${name} ${version}`;
+    return { type: "drop-features", key, version, message };
+  }
+
+  *#rename(cause: Cause<"dependency">): Attempt {
+    const { key } = cause.dependency;
+    if ((this.#universe.packages.get(key)?.candidates.length ?? 0) > 0) return undefined;
+    const direct = new Set(this.#original.roots.flatMap((root) => root.dependencies.map((one) => one.key)));
+    const known = [...this.#known].filter(([, { candidates }]) => candidates.length > 0).map(([name]) => name);
+    const names = new Set([...known, ...(this.#universe.provider.names?.() ?? [])].filter((one) => !direct.has(one)));
+    for (const other of closeNames(key, [...names])) {
+      const answer = yield* this.#solve(this.#withRoot(cause, (one) => [{ ...one, key: other }]));
+      const version = answer?.get(other);
+      if (version === undefined) continue;
+      const name = this.#display(other);
+      const message = `did you mean ${name}? with ${name} ${version} ${HELP}`;
+      return { type: "rename-root", key: other, version, message };
+    }
+    return undefined;
+  }
+
+  removals(causes: readonly FactCause[]): (() => Attempt)[] {
+    return causes.flatMap((cause) =>
+      cause.type === "dependency" && this.#universe.infos[cause.owner]!.type === "root"
+        ? [() => this.#remove(cause)]
+        : [],
+    );
+  }
+
+  *#remove(cause: Cause<"dependency">): Attempt {
+    const answer = yield* this.#solve(this.#withRoot(cause, () => []));
+    if (answer === undefined) return undefined;
+    const { key } = cause.dependency;
+    const where = this.#original.roots.length > 1 ? ` from ${this.#words.name(cause.owner)}` : "";
+    return { type: "remove-root", key, message: `remove ${this.#display(key)}${where} and everything else resolves` };
+  }
+
+  #display(key: PackageKey): string {
+    return this.#universe.displayName(key);
+  }
 }
 
-/** Anything; a pre-release only where the policy has it anyway. */
-function looseRequirement(universe: Universe, key: string): VersionRequirement {
-  if (universe.input.prereleases !== undefined && universe.input.prereleases !== "named") return ANYTHING;
-  return { canonical: "*", matches: (version) => !universe.isPrerelease(key, version) };
-}
-
-function exclusionTrial(
-  universe: Universe,
-  original: ResolveInput,
-  node: number,
-  reason: Exclusion["reason"],
-  text: string,
-): Trial | undefined {
-  const info = universe.infos[node]!;
-  if (info.type !== "package") return undefined;
-  const { key } = info.info;
-  const message = (version: string): string =>
-    `allow ${universe.displayName(key)} ${version}, which is excluded: ${text}`;
-  return { input: { ...original, pardon: { key, reason, text } }, type: "allow-excluded", key, message };
-}
-
-function prereleaseTrial(original: ResolveInput, key: string | undefined): Trial | undefined {
-  const { prereleases = "named" } = original;
-  if (key === undefined || (prereleases !== "named" && prereleases !== "never")) return undefined;
-  const message = (version: string): string => `allow pre-releases: there is a solution with ${key} ${version}`;
-  return { input: { ...original, prereleases: "fallback" }, type: "allow-prerelease", key, message };
+function answerOf(universe: Universe, chosen: ReadonlyMap<number, number>): Answer {
+  const found = new Map<PackageKey, string>();
+  for (const [node, bit] of chosen) {
+    const info = universe.infos[node]!;
+    if (info.type === "package") found.set(info.info.key, universe.candidateOf(node, bit)!.version);
+  }
+  return found;
 }

@@ -64,6 +64,8 @@ export interface Exclusion {
   readonly text: string;
   /** Whether a lock that has exactly this version may keep it. Absent: true for `yanked`, `cooldown` and `exclude-newer`. */
   readonly unlessLocked?: boolean;
+  /** Instant (RFC 3339) from which the reason is gone: when a cooldown ends. */
+  readonly until?: string;
 }
 
 /** One version of a package on offer. */
@@ -111,6 +113,8 @@ export interface DependencyProvider {
   ): Promise<void>;
   /** Name of a package in explanations; absent: the key. */
   displayName?(key: PackageKey): string;
+  /** Packages that exist, as far as that is known without loading: what may have been meant by a name that does not. */
+  names?(): Iterable<PackageKey>;
   /** Order of versions, oldest first; absent: SemVer precedence. */
   compareVersions?(left: string, right: string, key: PackageKey): number;
   /** Whether a version is a pre-release; absent: by SemVer. */
@@ -190,6 +194,8 @@ export interface ResolveInput {
   readonly pardon?: { readonly key: PackageKey; readonly reason: ExclusionReason; readonly text: string };
   /** Whether tested single-change fixes are looked for when there is no solution; absent: true. */
   readonly suggest?: boolean;
+  /** How canonical requirement text is written for people; absent: the short caret form (`^1.2.0`, `any`). */
+  readonly wording?: (canonical: string) => string;
 }
 
 /** How a package is reached from the roots. */
@@ -326,12 +332,30 @@ export interface Derivation {
 
 /** One change to the input with which a solution was really found. */
 export interface Suggestion {
-  readonly type: "loosen-root" | "drop-override" | "allow-prerelease" | "allow-excluded" | "change-host";
+  /**
+   * `rename-root`: the package does not exist, another of a similar name does. `add-override`, which goes against a
+   * package's own word, and `remove-root` are only tried where nothing else helps.
+   */
+  readonly type:
+    | "rename-root"
+    | "loosen-root"
+    | "drop-features"
+    | "drop-override"
+    | "change-override"
+    | "add-override"
+    | "allow-prerelease"
+    | "allow-excluded"
+    | "change-host"
+    | "remove-root";
   /** The advice as a sentence without final period. */
   readonly message: string;
   readonly key?: PackageKey;
   /** Version that `key` then gets. */
   readonly version?: string;
+  /** The root, host axis or feature list that is to be changed is in `message`; this is the new requirement, canonical. */
+  readonly requirement?: string;
+  /** For an exclusion that ends by itself: when (RFC 3339). */
+  readonly until?: string;
 }
 
 /** There is no solution; the proof has passed an independent checker. */

@@ -1,5 +1,6 @@
-import { ABSENT, complement, countBits, hasBit, isEmpty, members, type Bits } from "./bits.ts";
+import { ABSENT, complement, countBits, hasBit, isEmpty, isSubset, members, type Bits } from "./bits.ts";
 import { nameOf, type FactCause, type Universe } from "./compile.ts";
+import { shortRequirement } from "./short-requirement.ts";
 
 /** Versions in words, bound by bound rather than one by one; "" where it is all of them. */
 export function rangeText(versions: readonly string[], included: readonly boolean[]): string {
@@ -28,6 +29,11 @@ export class Words {
 
   constructor(universe: Universe) {
     this.#universe = universe;
+  }
+
+  /** A canonical requirement as the caller's people write it. */
+  requirement(canonical: string): string {
+    return (this.#universe.input.wording ?? shortRequirement)(canonical);
   }
 
   name(node: number): string {
@@ -80,22 +86,25 @@ export class Words {
 
   /** What must not be, said as a sentence about what follows. */
   conclusion(terms: ReadonlyMap<number, Bits>): string {
-    const present: string[] = [];
+    const present: (readonly [number, Bits])[] = [];
     const wanted: string[] = [];
     for (const [node, bits] of terms) {
-      const info = this.#universe.infos[node]!;
-      if (info.type === "root") continue;
-      if (!hasBit(bits, ABSENT)) present.push(this.set(node, bits, "every version of "));
-      else wanted.push(this.#wanted(node, bits));
+      if (this.#universe.infos[node]!.type === "root") continue;
+      if (hasBit(bits, ABSENT)) wanted.push(this.#wanted(node, bits));
+      else present.push([node, bits]);
     }
+    const short = present.map(([node, bits]) => this.set(node, bits, ""));
     if (wanted.length === 0) {
-      if (present.length === 0) return "there is no solution";
-      if (present.length === 1) return `${present[0]} cannot be used`;
-      return `${listed(present, "and")} cannot be used together`;
+      if (short.length === 0) return "there is no solution";
+      if (short.length === 1) return `${short[0]} cannot be used`;
+      if (short.length === 2) return `${short[0]} is incompatible with ${short[1]}`;
+      return `${listed(short, "and")} cannot be used together`;
     }
     const result = listed(wanted, "or");
     if (present.length === 0) return `${result} is required`;
-    return `${listed(present, "and")} ${present.length === 1 ? "requires" : "together require"} ${result}`;
+    if (present.length > 1) return `${listed(short, "and")} together require ${result}`;
+    const [[node, bits]] = present as [readonly [number, Bits]];
+    return `${this.set(node, bits, "every version of ")} requires ${result}`;
   }
 
   #wanted(node: number, bits: Bits): string {
@@ -110,10 +119,10 @@ export class Words {
       case "root":
         return `${this.#universe.input.roots[cause.root]!.name} is what is resolved for`;
       case "excluded":
-        return `${this.#first(terms)} is excluded: ${cause.text}`;
+        return this.#exclusionFact(cause.text, terms);
       case "host": {
-        const asks = countBits([...terms.values()][0] ?? new Int32Array(1)) === 1 ? "needs" : "need";
-        return `${this.#first(terms)} ${asks} ${cause.axis} ${cause.requirement.canonical}, and the host is ${cause.axis} ${cause.version}`;
+        const { text, one } = this.#first(terms);
+        return `${text} ${one ? this.demand(cause) : this.demand(cause).replace(/^needs/, "need")}`;
       }
       case "feature":
         return this.#featureFact(cause, terms);
@@ -122,9 +131,24 @@ export class Words {
     }
   }
 
-  #first(terms: ReadonlyMap<number, Bits>): string {
+  #dependencyFact(cause: DependencyCause, terms: ReadonlyMap<number, Bits>): string {
+    const hopeless = this.#trouble(cause);
+    if (!cause.overridden || hopeless === "" || this.#universe.infos[cause.owner]!.type !== "root")
+      return `${this.owner(cause, terms)} ${this.demand(cause)}`;
+    const to = this.requirement(cause.requirement.canonical);
+    return `${this.#universe.displayName(cause.dependency.key)} is overridden to ${to}${hopeless}`;
+  }
+
+  #first(terms: ReadonlyMap<number, Bits>): { text: string; one: boolean } {
     const [[node, bits] = []] = terms;
-    return node === undefined || bits === undefined ? "it" : this.set(node, bits, "every version of ");
+    if (node === undefined || bits === undefined) return { text: "it", one: true };
+    return { text: this.set(node, bits, "every version of "), one: countBits(bits) === 1 };
+  }
+
+  /** "it was yanked" about one version becomes "foo 1.0.0 exists but was yanked". */
+  #exclusionFact(text: string, terms: ReadonlyMap<number, Bits>): string {
+    const { text: what, one } = this.#first(terms);
+    return one && text.startsWith("it ") ? `${what} exists but ${text.slice(3)}` : `${what} is excluded: ${text}`;
   }
 
   #featureFact(cause: Extract<FactCause, { type: "feature" }>, terms: ReadonlyMap<number, Bits>): string {
@@ -138,39 +162,87 @@ export class Words {
     return `${owner} ${cause.text}`;
   }
 
-  #dependencyFact(cause: Extract<FactCause, { type: "dependency" }>, terms: ReadonlyMap<number, Bits>): string {
+  /** What a dependency or host requirement asks for, and what is wrong with that where nothing can meet it. */
+  demand(cause: DependencyCause | HostCause): string {
+    if (cause.type === "host") {
+      const several = (this.#universe.input.hosts?.[cause.axis] ?? []).length > 1;
+      const given = several ? `one host is ${cause.axis} ${cause.version}` : `the host is ${cause.version}`;
+      return `needs ${cause.axis} ${this.requirement(cause.requirement.canonical)} and ${given}`;
+    }
+    const verb = cause.dependency.kind === "peer" ? "expects" : "depends on";
+    return `${verb} ${this.asked(cause)}${this.#trouble(cause)}`;
+  }
+
+  /** The package and range that a dependency names. */
+  asked(cause: DependencyCause): string {
     const { dependency, requirement, overridden } = cause;
-    const info = this.#universe.packages.get(dependency.key);
     const feature = cause.feature === undefined || cause.feature === "default" ? "" : `[${cause.feature}]`;
-    const asked = `${this.#universe.displayName(dependency.key)}${feature} ${requirement.canonical}`;
-    const verb = dependency.kind === "peer" ? "expects" : "depends on";
-    const sentence = `${this.#owner(cause, terms)} ${verb} ${asked}${overridden ? " (by an override)" : ""}`;
-    if (info === undefined || cause.feature !== undefined) return sentence;
+    const name = `${this.#universe.displayName(dependency.key)}${feature}`;
+    return `${name} ${this.requirement(requirement.canonical)}${overridden ? " (by an override)" : ""}`;
+  }
+
+  /** Whether a dependency cannot be met whatever else is chosen. */
+  isHopeless(cause: DependencyCause): boolean {
+    return this.#trouble(cause) !== "";
+  }
+
+  #trouble({ dependency, requirement, feature }: DependencyCause): string {
+    const info = this.#universe.packages.get(dependency.key);
+    if (info === undefined || feature !== undefined) return "";
     if (info.candidates.length === 0)
-      return `${sentence}, which does not exist${info.missing === undefined ? "" : ` (${info.missing})`}`;
-    if (info.candidates.some((one) => this.#universe.accepts(requirement, one.version))) return sentence;
-    return `${sentence}, which no version matches (${this.#onOffer(dependency.key, requirement)})`;
+      return `, which does not exist${info.missing === undefined ? "" : ` (${info.missing})`}`;
+    if (info.candidates.some((one) => this.#universe.accepts(requirement, one.version))) return "";
+    return ` and only ${this.#onOffer(dependency.key, requirement)}`;
   }
 
   #onOffer(key: string, requirement: { matchesWithPrereleases?(version: string): boolean }): string {
     const { candidates } = this.#universe.packages.get(key)!;
     const early = candidates.filter((one) => requirement.matchesWithPrereleases?.(one.version) === true).at(-1);
-    if (early !== undefined) return `only the pre-release ${early.version} would`;
+    if (early !== undefined) return `the pre-release ${early.version} would fit`;
     const first = candidates[0]!.version;
     const last = candidates.at(-1)!.version;
-    return candidates.length === 1
-      ? `there is only ${last}`
-      : `there are ${candidates.length}, from ${first} to ${last}`;
+    if (candidates.length === 1) return `${last} exists`;
+    return candidates.length === 2 ? `${first} and ${last} exist` : `${first} to ${last} exist`;
   }
 
-  #owner(cause: Extract<FactCause, { type: "dependency" }>, terms: ReadonlyMap<number, Bits>): string {
-    for (const [node, bits] of terms) {
+  /** Who has a dependency: versions, or the root. */
+  owner(cause: DependencyCause, terms: ReadonlyMap<number, Bits>): string {
+    const found = this.#ownerTerm(cause, terms);
+    return found === undefined ? this.name(cause.owner) : this.set(found[0], found[1], "every version of ");
+  }
+
+  #ownerTerm(cause: DependencyCause, terms: ReadonlyMap<number, Bits>): readonly [number, Bits] | undefined {
+    return [...terms].find(([node, bits]) => {
       const info = this.#universe.infos[node]!;
       const base = info.type === "feature" ? info.base : node;
-      if (base === cause.owner && !hasBit(bits, ABSENT)) return this.set(node, bits, "every version of ");
-    }
-    return this.name(cause.owner);
+      return base === cause.owner && !hasBit(bits, ABSENT);
+    });
   }
+
+  /** Whether all that meets the first dependency asks for the second: "a depends on b which depends on c". */
+  leadsTo(first: Fact, second: Fact): boolean {
+    if (first.cause.type !== "dependency" || this.isHopeless(first.cause) || first.cause.feature !== undefined)
+      return false;
+    const has = this.#asker(second);
+    const target = has && first.terms.get(has[0]);
+    if (has === undefined || target === undefined || !hasBit(target, ABSENT)) return false;
+    const { size } = this.#universe.solver.nodes[has[0]]!;
+    return isSubset(complement(target, size), has[1]);
+  }
+
+  #asker({ cause, terms }: Fact): readonly [number, Bits] | undefined {
+    if (cause.type === "dependency") return this.#ownerTerm(cause, terms);
+    return cause.type === "host" && terms.size === 1 ? [...terms][0] : undefined;
+  }
+}
+
+type HostCause = Extract<FactCause, { type: "host" }>;
+type DependencyCause = Extract<FactCause, { type: "dependency" }>;
+
+/** A fact of the input with the terms that a proof cites of it. */
+export interface Fact {
+  readonly cause: FactCause;
+  readonly terms: ReadonlyMap<number, Bits>;
 }
 
 /** The members of a set of versions as text, absence first. */
