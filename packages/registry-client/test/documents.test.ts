@@ -1,5 +1,5 @@
 import { createServer } from "node:net";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { LadingEvent } from "@lading/core-manifest";
@@ -92,6 +92,30 @@ describe("packageDocument()", () => {
       { code: "CACHE_CORRUPT" },
       { code: "CACHE_CORRUPT" },
     ]);
+  });
+
+  it("fetches again what the disk cache cannot even read", async () => {
+    const registry = await testRegistry();
+    const directory = temporaryDirectory();
+    registry.addDocument(documentOf("tool", [{ version: "1.0.0" }]));
+    await clientOf(registry.url, { cache: createDiskCache(directory) }).packageDocument("tool");
+    for (const file of entriesBelow(directory)) {
+      rmSync(file);
+      mkdirSync(file);
+    }
+    const events: LadingEvent[] = [];
+    const client = clientOf(registry.url, {
+      cache: createDiskCache(directory),
+      onEvent: (event) => events.push(event),
+    });
+    expect((await client.packageDocument("tool"))?.versions).toHaveLength(1);
+    expect(events.filter((event) => event.type === "warning")).toMatchObject([
+      { code: "CACHE_CORRUPT", message: expect.stringContaining("EISDIR") as string },
+      { code: "CACHE_CORRUPT" },
+    ]);
+    const next = clientOf(registry.url, { cache: createDiskCache(directory) });
+    await next.packageDocument("tool");
+    expect(next.metrics()).toMatchObject({ cacheCorrupt: 0, notModified: 1 });
   });
 
   it("refuses the document of another package, and one whose bytes do not match its entity tag", async () => {
@@ -278,6 +302,8 @@ describe("failures of the registry", () => {
     await expect(clientOf(registry.url, {}, { timeoutMs: 150 }).describe()).rejects.toMatchObject({
       code: "REGISTRY_TIMEOUT",
       exitCode: 5,
+      message: expect.stringContaining(`at ${registry.url}.well-known/lading.json was silent for 150 ms`) as string,
+      details: { url: `${registry.url}.well-known/lading.json` },
     });
     expect(Date.now() - started).toBeLessThan(1500);
     expect(registry.requests).toHaveLength(1);
@@ -302,7 +328,10 @@ describe("failures of the registry", () => {
     await new Promise((resolve) => server.close(resolve));
     await expect(clientOf(`http://127.0.0.1:${port}`, { clock: createFakeClock() }).describe()).rejects.toMatchObject({
       code: "REGISTRY_UNREACHABLE",
-      message: expect.stringContaining("ECONNREFUSED") as string,
+      message: expect.stringMatching(
+        new RegExp(`at http://127\\.0\\.0\\.1:${port}/\\.well-known/lading\\.json failed: .*ECONNREFUSED`),
+      ) as string,
+      details: { url: `http://127.0.0.1:${port}/.well-known/lading.json` },
     });
   });
 

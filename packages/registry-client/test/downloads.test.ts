@@ -252,6 +252,24 @@ describe("statement()", () => {
     expect(client.metrics().requests).toBe(requests);
   });
 
+  it("is asked for once by many callers at a time, also when the first of them gives up", async () => {
+    const registry = await testRegistry();
+    const digest = registry.addBlob(Buffer.from('{"payload":"..."}'));
+    const client = clientOf(registry.url);
+    await client.describe();
+    await Promise.all(Array.from({ length: 5 }, () => client.statement(digest)));
+    expect(registry.requests.filter(({ url }) => url.includes("/blobs/"))).toHaveLength(1);
+
+    const other = clientOf(registry.url);
+    await other.describe();
+    const first = new AbortController();
+    const given = other.statement(digest, { signal: first.signal });
+    const second = other.statement(digest);
+    first.abort(new Error("gave up"));
+    await expect(given).rejects.toThrow("gave up");
+    expect((await second).length).toBe(17);
+  });
+
   it("is refused when its bytes are others, or too many, and named when it is absent", async () => {
     const registry = await testRegistry();
     const digest = digestOf(Buffer.from("right"));

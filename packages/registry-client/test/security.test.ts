@@ -85,6 +85,7 @@ describe("tokens", () => {
     await expect(clientOf(registry.url).whoami()).rejects.toMatchObject({
       code: "REGISTRY_AUTH_REQUIRED",
       exitCode: 6,
+      hint: 'Run "login" for registry "test"',
     });
     const client = clientOf(registry.url);
     client.authenticate({ type: "token", token: "wrong" });

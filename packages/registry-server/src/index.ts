@@ -12,6 +12,7 @@ export type {
   LogListener,
   MetadataStore,
   OwnerOutcome,
+  OwnersCheck,
   PackageInspector,
   PasswordHasher,
   PendingIndexUpdate,

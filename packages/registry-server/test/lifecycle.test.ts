@@ -337,16 +337,33 @@ describe("runRegistry()", () => {
     const directory = await freshDirectory();
     const server = await startServer({ dataDirectory: directory });
     const taken = new URL(server.url).port;
-    expect(await run(["--data", await freshDirectory(), "--port", taken])).toMatchObject({
-      code: 2,
-      err: expect.stringContaining("Cannot listen on"),
+    const unused = join(await freshDirectory(), "data");
+    expect(await run(["--data", unused, "--port", taken])).toMatchObject({
+      code: 5,
+      err: expect.stringMatching(
+        new RegExp(
+          `Cannot listen on "127.0.0.1" port ${taken}: another process has that port .ADDRESS_UNAVAILABLE.\\nhint: .*--port .REGISTRY_PORT.`,
+        ),
+      ),
     });
+    // Nothing was begun: the first start that succeeds shows the password.
+    await expect(stat(unused)).rejects.toMatchObject({ code: "ENOENT" });
     expect(await run(["--data", directory, "--port", "0"])).toMatchObject({
       code: 8,
       err: expect.stringContaining("DATA_DIRECTORY_IN_USE"),
     });
     await server.close();
   });
+
+  it.each(["/proc/lading-data", "/dev/null/data"])(
+    "refuses --data %s, naming it, in place of hanging",
+    async (data) => {
+      expect(await run(["--data", data, "--port", "0"])).toMatchObject({
+        code: 5,
+        err: expect.stringContaining(`Cannot use data directory "${data}"`),
+      });
+    },
+  );
 
   it("admin create-user, token, verify and rebuild-index work on a data directory", async () => {
     const directory = await freshDirectory();

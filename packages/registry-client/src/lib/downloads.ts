@@ -77,8 +77,27 @@ export async function downloadMany(
   if (failure.signal.aborted) throw first;
 }
 
-/** A small blob as bytes, verified; kept in the metadata cache, since it never changes. */
+/** A small blob as bytes, verified; kept in the metadata cache, since it never changes. Callers at one time share a request. */
 export async function readStatement(session: Session, digest: Digest, options: CallOptions): Promise<Uint8Array> {
+  const pending = session.statements.get(digest);
+  if (pending !== undefined) {
+    try {
+      return await pending;
+    } catch (error) {
+      // Where only the one who asked first gave up, this one asks anew.
+      if (error instanceof RegistryClientError || options.signal?.aborted === true) throw error;
+    }
+  }
+  const loading = loadStatement(session, digest, options);
+  session.statements.set(digest, loading);
+  try {
+    return await loading;
+  } finally {
+    if (session.statements.get(digest) === loading) session.statements.delete(digest);
+  }
+}
+
+async function loadStatement(session: Session, digest: Digest, options: CallOptions): Promise<Uint8Array> {
   const path = `blobs/sha256/${digestHex(digest)}`;
   const cached = await session.cached(path);
   if (cached !== undefined && digestOf(cached.bytes) === digest) return cached.bytes;

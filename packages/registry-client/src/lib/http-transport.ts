@@ -21,7 +21,7 @@ import { RegistryClientError } from "./registry-client-error.ts";
 import type { RegistryConfig } from "./registry-config.ts";
 import { isLoopback, redactUrl } from "./registry-url.ts";
 import { parseRetryAfter } from "./retry.ts";
-import { Watchdog } from "./watchdog.ts";
+import { Watchdog, type ExchangeContext } from "./watchdog.ts";
 
 /** Most bytes of a metadata document or an API answer. */
 export const METADATA_LIMIT_BYTES: number = 64 * 1024 * 1024;
@@ -98,10 +98,10 @@ class HttpTransport implements Transport {
       if (range === undefined) {
         throw invalidAnswer(options.action, this.#options.registry.name, `a part of the file that was not asked for`);
       }
-      return { ...range, body: this.#stream(answer.response, options, watchdog) };
+      return { ...range, body: this.#stream(url, answer.response, options, watchdog) };
     } catch (error) {
       watchdog.disarm();
-      throw watchdog.explain(error, this.#context(options));
+      throw watchdog.explain(error, this.#context(url, options));
     }
   }
 
@@ -158,7 +158,7 @@ class HttpTransport implements Transport {
     try {
       return await read(await this.#follow(exchange, options, watchdog), watchdog);
     } catch (error) {
-      throw watchdog.explain(error, this.#context(options));
+      throw watchdog.explain(error, this.#context(exchange.url, options));
     } finally {
       watchdog.disarm();
     }
@@ -260,7 +260,12 @@ class HttpTransport implements Transport {
     return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
   }
 
-  async *#stream(response: FetchResponse, options: TransportOptions, watchdog: Watchdog): AsyncGenerator<Uint8Array> {
+  async *#stream(
+    url: string,
+    response: FetchResponse,
+    options: TransportOptions,
+    watchdog: Watchdog,
+  ): AsyncGenerator<Uint8Array> {
     try {
       watchdog.arm();
       for await (const chunk of response.body ?? []) {
@@ -269,7 +274,7 @@ class HttpTransport implements Transport {
         watchdog.arm();
       }
     } catch (error) {
-      throw watchdog.explain(error, this.#context(options));
+      throw watchdog.explain(error, this.#context(url, options));
     } finally {
       watchdog.disarm();
     }
@@ -286,8 +291,8 @@ class HttpTransport implements Transport {
     return result;
   }
 
-  #context(options: TransportOptions): { action: string; registry: string; signal: AbortSignal | undefined } {
-    return { action: options.action, registry: this.#options.registry.name, signal: options.signal };
+  #context(url: string, { action, signal }: TransportOptions): ExchangeContext {
+    return { action, registry: this.#options.registry.name, url: redactUrl(url), signal };
   }
 }
 

@@ -24,7 +24,7 @@ export function errorFromProblem(context: ProblemContext): RegistryClientError {
   return new RegistryClientError({
     code,
     message: `Cannot ${context.action}: registry "${context.registry}" answered ${context.status}${detail === "" ? "" : `: ${withoutPeriod(detail)}`}${listed(problem)}`,
-    hint: optionalString(problem?.hint) ?? hintOf(code, context),
+    hint: loginHint(code, context, serverCode) ?? optionalString(problem?.hint) ?? hintOf(code, context),
     registry: context.registry,
     status: context.status,
     ...(serverCode === undefined ? {} : { serverCode }),
@@ -58,10 +58,19 @@ function codeOf(context: ProblemContext, serverCode: string | undefined): Regist
   return "REGISTRY_REFUSED";
 }
 
-function hintOf(code: RegistryClientErrorCode, context: ProblemContext): string | undefined {
+// What the server advises here speaks of HTTP headers; whoever reads this has a command line.
+function loginHint(
+  code: RegistryClientErrorCode,
+  context: ProblemContext,
+  serverCode: string | undefined,
+): string | undefined {
   if (code === "REGISTRY_AUTH_REQUIRED") return `Run "login" for registry "${context.registry}"`;
-  if (code === "REGISTRY_AUTH_FAILED")
+  if (code === "REGISTRY_AUTH_FAILED" && (serverCode === undefined || serverCode === "TOKEN_INVALID"))
     return `The credential is mistyped, expired or revoked: run "login" for registry "${context.registry}" again`;
+  return undefined;
+}
+
+function hintOf(code: RegistryClientErrorCode, context: ProblemContext): string | undefined {
   if (code === "PUBLISH_VERSION_EXISTS") return "Published versions never change: raise the version and publish again";
   if (context.retryAfterMs !== undefined)
     return `The registry asks to wait ${Math.ceil(context.retryAfterMs / 1000)} s`;

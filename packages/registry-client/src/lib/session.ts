@@ -1,4 +1,4 @@
-import type { EventListener } from "@lading/core-manifest";
+import type { Digest, EventListener } from "@lading/core-manifest";
 import type { CallOptions } from "./client-types.ts";
 import { DESCRIPTION_PATH, parseDescription, staticDescription } from "./description.ts";
 import { invalidAnswer } from "./json.ts";
@@ -42,6 +42,8 @@ export class Session {
   readonly metrics: MutableMetrics;
   /** Set by `authenticate`; wins over the store. */
   override: Credential | undefined;
+  /** Statements that are being read. */
+  readonly statements: Map<Digest, Promise<Uint8Array>> = new Map<Digest, Promise<Uint8Array>>();
   #cacheWarned = false;
   #description: Promise<RegistryDescription> | undefined;
 

@@ -1,5 +1,15 @@
 import { RegistryClientError } from "./registry-client-error.ts";
 
+/** What errors tell of an exchange. */
+export interface ExchangeContext {
+  /** What the user is doing. */
+  readonly action: string;
+  readonly registry: string;
+  /** Without user, password and query. */
+  readonly url: string;
+  readonly signal: AbortSignal | undefined;
+}
+
 /**
  * Aborts an exchange when the other side is silent for `timeoutMs`, or when the caller's signal aborts. Armed only
  * while the other side has the turn: a slow disk of ours is not a silent registry.
@@ -37,7 +47,7 @@ export class Watchdog {
   }
 
   /** The error to throw for a failure that happened under this watchdog. */
-  explain(error: unknown, context: { action: string; registry: string; signal: AbortSignal | undefined }): unknown {
+  explain(error: unknown, context: ExchangeContext): unknown {
     if (context.signal?.aborted === true) return context.signal.reason;
     const own = ownError(error);
     if (own !== undefined) return own;
@@ -45,17 +55,19 @@ export class Watchdog {
     if (this.#expired) {
       return new RegistryClientError({
         code: "REGISTRY_TIMEOUT",
-        message: `Cannot ${context.action}: registry "${context.registry}" was silent for ${this.#timeoutMs} ms, the allowed timeout`,
+        message: `Cannot ${context.action}: registry "${context.registry}" at ${context.url} was silent for ${this.#timeoutMs} ms, the allowed timeout`,
         hint: "Try again, or raise timeout_seconds for this registry",
         registry: context.registry,
+        url: context.url,
         timeoutMs: this.#timeoutMs,
       });
     }
     return new RegistryClientError({
       code: "REGISTRY_UNREACHABLE",
-      message: `Cannot ${context.action}: the connection to registry "${context.registry}" failed: ${rootCause(error)}`,
+      message: `Cannot ${context.action}: the connection to registry "${context.registry}" at ${context.url} failed: ${rootCause(error)}`,
       hint: "Check the address, the network and the proxy settings",
       registry: context.registry,
+      url: context.url,
       cause: error,
     });
   }

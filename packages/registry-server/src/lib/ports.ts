@@ -234,6 +234,9 @@ export interface PendingIndexUpdate {
 /** How a change of ownership ended. */
 export type OwnerOutcome = "changed" | "unchanged" | "last-owner";
 
+/** What may object to a change of ownership, given the user names of the owners. */
+export type OwnersCheck = (owners: readonly string[]) => void;
+
 /** A change of a version's status. */
 export interface StatusChange {
   readonly canonical: CanonicalName;
@@ -242,6 +245,8 @@ export interface StatusChange {
   readonly reason?: string;
   readonly replacement?: string;
   readonly audit: AuditEntry;
+  /** Called in the transaction with the version as it is; what it throws ends the transaction without a change. */
+  readonly check?: (current: VersionRecord) => void;
 }
 
 /**
@@ -308,8 +313,14 @@ export interface MetadataStore {
 
   /** User names, in order of their addition. */
   owners(canonical: CanonicalName): Promise<readonly string[]>;
-  addOwner(canonical: CanonicalName, account: Account, audit: AuditEntry): Promise<OwnerOutcome>;
-  removeOwner(canonical: CanonicalName, account: Account, audit: AuditEntry): Promise<OwnerOutcome>;
+  /** `check` is called in the transaction with the owners as they are; what it throws ends it without a change. */
+  addOwner(canonical: CanonicalName, account: Account, audit: AuditEntry, check?: OwnersCheck): Promise<OwnerOutcome>;
+  removeOwner(
+    canonical: CanonicalName,
+    account: Account,
+    audit: AuditEntry,
+    check?: OwnersCheck,
+  ): Promise<OwnerOutcome>;
 
   /** The package's index document as of now, or `undefined` where no version is published. */
   indexDocument(canonical: CanonicalName): Promise<IndexDocument | undefined>;

@@ -46,9 +46,11 @@ export function problemOf(error: unknown, traceId: string): Problem {
   };
 }
 
-/** Headers that go with a problem. */
-export function problemHeaders(problem: Problem): Record<string, string> {
+/** Headers that go with the problem that answers `error`; seconds in its `details.retryAfter` are told. */
+export function problemHeaders(problem: Problem, error: unknown): Record<string, string> {
+  const { retryAfter } = (error instanceof RegistryError ? error.details : {}) as { retryAfter?: number };
   return {
+    ...(retryAfter === undefined ? {} : { "retry-after": String(retryAfter) }),
     "content-type": "application/problem+json",
     "cache-control": "no-store",
     ...(problem.status === 401

@@ -42,9 +42,10 @@ export interface PublishPorts {
   readonly onStep: (step: string, durationMs: number) => void;
 }
 
-/** One publish request. */
+/** Who publishes, and how. */
 export interface PublishRequest {
-  readonly request: Request;
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal;
   readonly principal: Principal;
   /** Name that the address says, where it says one. */
   readonly addressed?: PackageName;
@@ -302,42 +303,43 @@ function auditOf(
   };
 }
 
+async function timed<Result>(ports: PublishPorts, name: string, work: () => Promise<Result>): Promise<Result> {
+  const started = performance.now();
+  try {
+    return await work();
+  } finally {
+    ports.onStep(name, performance.now() - started);
+  }
+}
+
 /**
- * The one way into the registry: receive, inspect, name and rights, statement, bytes durable, one transaction,
- * index. A crash at any point leaves the whole version or nothing of it; the same upload again is safe.
+ * Reads an upload into a staged blob; the first step of a publication. Who calls it discards `package` in the end.
+ * @throws {RegistryError} as {@link readPublishForm}
+ */
+export async function receive(ports: PublishPorts, request: Request): Promise<PublishForm> {
+  const { blobs, settings } = ports;
+  return timed(ports, "receive", () => readPublishForm(request, { blobs, packageBytes: settings.packageBytes }));
+}
+
+/**
+ * The one way into the registry, for what {@link receive} gave: inspect, name and rights, statement, bytes durable, one
+ * transaction, index. A crash at any point leaves the whole version or nothing of it; the same upload again is safe.
  * @throws {RegistryError} any code of a refused publication
  */
-export async function publish(ports: PublishPorts, request: PublishRequest): Promise<Published> {
-  const step = async <Result>(name: string, work: () => Promise<Result>): Promise<Result> => {
-    const started = performance.now();
-    try {
-      return await work();
-    } finally {
-      ports.onStep(name, performance.now() - started);
-    }
-  };
-  const { principal } = request;
+export async function publish(ports: PublishPorts, form: PublishForm, request: PublishRequest): Promise<Published> {
+  const step = <Result>(name: string, work: () => Promise<Result>): Promise<Result> => timed(ports, name, work);
+  const { principal, signal } = request;
   requireScope(principal, "publish");
-  const { blobs, settings, inspector } = ports;
-  const form = await step("receive", () =>
-    readPublishForm(request.request, { blobs, packageBytes: settings.packageBytes }),
-  );
-  try {
-    const upload = await step("inspect", () =>
-      inspector.inspect(form.package, { size: form.size, signal: request.request.signal }),
-    );
-    checkTree(upload.tree, form.declared.tree);
-    const identified = identify(upload, request.addressed);
-    await step("authorize", () => checkName(ports, principal, identified));
-    const known = await ports.metadata.version(identified.canonical, identified.version);
-    const same = sameArtifact(known, upload);
-    if (same !== undefined) return await alreadyPublished(ports, identified, known!, same);
-    const verdict = await step("verify", () => checkStatement(ports, principal, identified, form, upload));
-    const artifact = await step("store", () => storeBlobs(ports, form, upload, verdict));
-    return await step("commit", () => commit(ports, request, { identified, upload, artifact }));
-  } finally {
-    await form.package.discard();
-  }
+  const upload = await step("inspect", () => ports.inspector.inspect(form.package, { size: form.size, signal }));
+  checkTree(upload.tree, form.declared.tree);
+  const identified = identify(upload, request.addressed);
+  await step("authorize", () => checkName(ports, principal, identified));
+  const known = await ports.metadata.version(identified.canonical, identified.version);
+  const same = sameArtifact(known, upload);
+  if (same !== undefined) return alreadyPublished(ports, identified, known!, same);
+  const verdict = await step("verify", () => checkStatement(ports, principal, identified, form, upload));
+  const artifact = await step("store", () => storeBlobs(ports, form, upload, verdict));
+  return step("commit", () => commit(ports, request, { identified, upload, artifact }));
 }
 
 async function alreadyPublished(

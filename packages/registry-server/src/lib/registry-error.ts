@@ -23,6 +23,9 @@ export type RegistryErrorCode =
   | "USER_EXISTS"
   | "KEY_EXISTS"
   | "LAST_OWNER"
+  | "PRECONDITION_FAILED"
+  | "IDEMPOTENCY_KEY_IN_USE"
+  | "IDEMPOTENCY_KEY_REUSED"
   | "NAME_RESERVED"
   | "NAME_CONFUSABLE"
   | "PACKAGE_REFUSED"
@@ -41,7 +44,8 @@ export type RegistryErrorCode =
   | "SCHEMA_TOO_OLD"
   | "SCHEMA_TOO_NEW"
   | "DATA_DIRECTORY_IN_USE"
-  | "DATA_DIRECTORY_UNUSABLE";
+  | "DATA_DIRECTORY_UNUSABLE"
+  | "ADDRESS_UNAVAILABLE";
 
 /** Explanations of {@link RegistryErrorCode}. */
 export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
@@ -150,6 +154,21 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     summary: "The last owner of a package cannot be removed.",
     help: "Add another owner first.",
   },
+  PRECONDITION_FAILED: {
+    category: "refused",
+    summary: "The resource is not any more what the request's `If-Match` says.",
+    help: "Read it again, and repeat the change with its new `ETag` if it is still wanted.",
+  },
+  IDEMPOTENCY_KEY_IN_USE: {
+    category: "refused",
+    summary: "A request with the same `Idempotency-Key` is being answered at this moment.",
+    help: "Wait for the seconds in `Retry-After` and send it again: the answer is kept.",
+  },
+  IDEMPOTENCY_KEY_REUSED: {
+    category: "usage",
+    summary: "The `Idempotency-Key` belongs to an earlier request that said something else.",
+    help: "Use a new key for every new request.",
+  },
   NAME_RESERVED: {
     category: "refused",
     summary: "The package name is reserved.",
@@ -246,6 +265,11 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     summary: "The data directory cannot be created, read or written.",
     help: "Check the path, its owner and the free space.",
   },
+  ADDRESS_UNAVAILABLE: {
+    category: "io",
+    summary: "The server cannot listen on its address: the port is taken, or the address is not this machine's.",
+    help: "Choose another `--port` (`REGISTRY_PORT`) or `--host` (`REGISTRY_HOST`), or stop the process that has it.",
+  },
 };
 
 /** An error of the registry server. `details` never holds a secret. */
@@ -277,6 +301,8 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   USER_EXISTS: 409,
   KEY_EXISTS: 409,
   LAST_OWNER: 409,
+  IDEMPOTENCY_KEY_IN_USE: 409,
+  PRECONDITION_FAILED: 412,
   NAME_RESERVED: 409,
   NAME_CONFUSABLE: 409,
   PAYLOAD_TOO_LARGE: 413,
@@ -286,6 +312,7 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   BLOB_MISMATCH: 422,
   STATEMENT_REFUSED: 422,
   SIGNATURE_REQUIRED: 422,
+  IDEMPOTENCY_KEY_REUSED: 422,
   RATE_LIMITED: 429,
   UNAVAILABLE: 503,
 };

@@ -8,6 +8,7 @@ import { registerSystemRoutes } from "./api/system-routes.ts";
 import { Authentication, LocalIdentityProvider, requireScope } from "./authentication.ts";
 import { behindProxy, type Connection, type ForwardedHeaders } from "./connection.ts";
 import { DownloadCounter } from "./download-counter.ts";
+import { IdempotentAnswers } from "./idempotent-answers.ts";
 import { IndexService } from "./index-service.ts";
 import { Metrics } from "./metrics.ts";
 import type {
@@ -145,11 +146,11 @@ function limitRequests(limiter: RateLimiter, context: RouteContext): void {
   context.header("ratelimit-policy", `"api";q=${verdict.limit};w=60`);
   context.header("ratelimit", `"api";r=${verdict.remaining};t=${verdict.resetSeconds}`);
   if (verdict.allowed) return;
-  context.header("retry-after", String(verdict.resetSeconds));
   throw new RegistryError({
     code: "RATE_LIMITED",
     message: `Cannot answer: more than ${verdict.limit} requests in a minute`,
     hint: `Wait ${verdict.resetSeconds} seconds`,
+    retryAfter: verdict.resetSeconds,
   });
 }
 
@@ -157,8 +158,21 @@ const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
 function refuseWhileDraining(services: Services, context: RouteContext): void {
   if (!services.isDraining() || SAFE_METHODS.has(context.req.method)) return;
-  context.header("retry-after", "5");
-  throw new RegistryError({ code: "UNAVAILABLE", message: "Cannot accept a change: the server is shutting down" });
+  throw new RegistryError({
+    code: "UNAVAILABLE",
+    message: "Cannot accept a change: the server is shutting down",
+    retryAfter: 5,
+  });
+}
+
+const DRAINED_BYTES = 64 * 1024;
+
+// Whoever is refused before the body was read may still be sending it: the connection is no good for another request.
+function closeAfterUnreadBody(context: RouteContext): void {
+  const { res, req } = context;
+  if (res.status < 400 || SAFE_METHODS.has(req.method)) return;
+  const length = Number(req.header("content-length") ?? Number.POSITIVE_INFINITY);
+  if (length > DRAINED_BYTES && req.raw.body !== null && !req.raw.bodyUsed) context.header("connection", "close");
 }
 
 function wrapRequests(app: App, services: Services): void {
@@ -170,6 +184,7 @@ function wrapRequests(app: App, services: Services): void {
     context.set("address", context.get("client").remoteAddress ?? "");
     context.header("x-request-id", context.get("traceId"));
     await next();
+    closeAfterUnreadBody(context);
     const durationMs = performance.now() - started;
     services.metrics.request(context.req.method, context.res.status, durationMs / 1000);
     services.log("info", "request", {
@@ -200,7 +215,7 @@ function problemAnswer(services: Services, context: RouteContext, error: unknown
       error: known instanceof Error ? (known.stack ?? known.message) : String(known),
     });
   }
-  for (const [name, value] of Object.entries(problemHeaders(problem))) context.header(name, value);
+  for (const [name, value] of Object.entries(problemHeaders(problem, known))) context.header(name, value);
   return context.body(JSON.stringify(problem), problem.status as 400);
 }
 
@@ -261,6 +276,7 @@ function createServices(ports: RegistryPorts, isDraining: () => boolean): Servic
     }),
     metrics: new Metrics(() => index.statistics),
     logins: new RateLimiter(settings.loginsPerMinute, clock),
+    answers: new IdempotentAnswers(clock),
     docsAsset: ports.docsAsset ?? (async () => undefined),
     isDraining,
     started: clock.now(),
@@ -351,7 +367,7 @@ class PortRegistry implements Registry {
     const problem = problemOf(error, randomId());
     if (!isExpected(error))
       this.#services.log("error", "a read failed", { traceId: problem.traceId, error: String(error) });
-    return { status: problem.status, headers: problemHeaders(problem), body: JSON.stringify(problem) };
+    return { status: problem.status, headers: problemHeaders(problem, error), body: JSON.stringify(problem) };
   }
 
   async start(): Promise<void> {

@@ -24,10 +24,9 @@ export function createDiskCache(directory: string): MetadataCache {
   return {
     get: async (url, path) => {
       const file = fileOf(url, path);
-      const bytes = await readIfPresent(file);
-      if (bytes === undefined) return { status: "miss" };
-      const found = decodeEntry(bytes, url, path);
-      if (found.status === "corrupt") await rm(file, { force: true });
+      const found = await readEntry(file, url, path);
+      // Best effort: an entry that cannot be removed is replaced, or found damaged again.
+      if (found.status === "corrupt") await rm(file, { force: true, recursive: true }).catch(() => {});
       return found;
     },
     put: async (url, path, entry) => writeAtomically(fileOf(url, path), encodeEntry(url, path, entry)),
@@ -62,12 +61,13 @@ function decodeEntry(bytes: Buffer, registry: string, path: string): CacheLookup
   return { status: "hit", entry };
 }
 
-async function readIfPresent(file: string): Promise<Buffer | undefined> {
+async function readEntry(file: string, url: string, path: string): Promise<CacheLookup> {
   try {
-    return await readFile(file);
+    return decodeEntry(await readFile(file), url, path);
   } catch (error) {
-    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
-    throw error;
+    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return { status: "miss" };
+    // A bad sector or foreign owner: what cannot be read is fetched again, like what was altered.
+    return { status: "corrupt", reason: (error as Error).message };
   }
 }
 

@@ -245,7 +245,8 @@ function json(response: ServerResponse, status: number, body: unknown): void {
 }
 
 function problem(response: ServerResponse, status: number, code: string, detail: string): void {
-  const body = { type: "about:blank", title: code, status, detail, code, traceId: "trace-1" };
+  const hint = "Send other headers";
+  const body = { type: "about:blank", title: code, status, detail, code, traceId: "trace-1", hint };
   response.writeHead(status, { "content-type": "application/problem+json" }).end(JSON.stringify(body));
 }
 

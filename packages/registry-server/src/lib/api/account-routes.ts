@@ -5,8 +5,10 @@ import { isPackagePattern } from "../package-pattern.ts";
 import { SCOPES, type Account, type KeyRecord, type Scope, type TokenRecord } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import { generateToken, hashToken, randomId } from "../token.ts";
+import { callers, principalOf, registrants, smallBody } from "./access.ts";
 import { auditEntry, type App, type RouteContext, type Services } from "./context.ts";
-import { ANONYMOUS, requirePrincipal } from "./guards.ts";
+import { ANONYMOUS } from "./guards.ts";
+import { idempotent } from "./idempotency.ts";
 import { SECURED, jsonResponse, problems } from "./schemas.ts";
 
 const TAGS = ["accounts"];
@@ -106,7 +108,6 @@ function limitLogins(services: Services, context: RouteContext, name: string): v
   );
   const refusal = verdicts.find((verdict) => verdict?.allowed === false);
   if (refusal === undefined) return;
-  context.header("retry-after", String(refusal.resetSeconds));
   throw new RegistryError({
     code: "RATE_LIMITED",
     message: `Cannot log in: more than ${refusal.limit} attempts in a minute`,
@@ -121,16 +122,6 @@ async function register(
   body: z.infer<typeof registerBody>,
 ): Promise<Response> {
   limitLogins(services, context, body.username);
-  if (services.settings.registration === "closed") {
-    const caller =
-      context.req.header("authorization") === undefined ? undefined : await requirePrincipal(services, context);
-    if (caller?.scopes.has("admin") !== true) {
-      throw new RegistryError({
-        code: "REGISTRATION_CLOSED",
-        message: "Cannot create an account: this server does not let people register themselves",
-      });
-    }
-  }
   const account: Account = {
     id: randomId(),
     username: body.username,
@@ -169,6 +160,7 @@ function sessionRoutes(app: App, services: Services): void {
     createRoute({
       method: "post",
       path: "/api/v1/auth/register",
+      middleware: [registrants(services), smallBody],
       tags: TAGS,
       summary: "Create an account",
       request: { body: json(registerBody) },
@@ -180,6 +172,7 @@ function sessionRoutes(app: App, services: Services): void {
     createRoute({
       method: "post",
       path: "/api/v1/auth/login",
+      middleware: smallBody,
       tags: TAGS,
       summary: "Exchange user name and password for a session token",
       request: { body: json(loginBody) },
@@ -191,13 +184,14 @@ function sessionRoutes(app: App, services: Services): void {
     createRoute({
       method: "post",
       path: "/api/v1/auth/logout",
+      middleware: callers(services),
       tags: TAGS,
       summary: "End the session; a token stays until it is deleted",
       security: SECURED,
       responses: { 204: { description: "Ended" }, ...problems(401) },
     }),
     async (context): Promise<Response> => {
-      const principal = await requirePrincipal(services, context);
+      const principal = principalOf(context);
       if (principal.sessionId !== undefined) {
         await services.authentication.closeSession(
           principal.sessionId,
@@ -211,13 +205,14 @@ function sessionRoutes(app: App, services: Services): void {
     createRoute({
       method: "get",
       path: "/api/v1/auth/whoami",
+      middleware: callers(services),
       tags: TAGS,
       summary: "Whose credentials these are and what they allow",
       security: SECURED,
       responses: { 200: jsonResponse(whoami, "The account"), ...problems(401) },
     }),
     async (context): Promise<Response> => {
-      const principal = await requirePrincipal(services, context);
+      const principal = principalOf(context);
       return context.json({
         ...userView(principal.account),
         method: principal.method,
@@ -258,7 +253,7 @@ async function createToken(
   context: RouteContext,
   body: z.infer<typeof tokenBody>,
 ): Promise<Response> {
-  const principal = await requirePrincipal(services, context);
+  const principal = principalOf(context);
   requireNoEscalation(principal, body.scopes, body.packages);
   const days = tokenLifeDays(body);
   const token = generateToken();
@@ -283,13 +278,14 @@ function tokenRoutes(app: App, services: Services): void {
     createRoute({
       method: "get",
       path: "/api/v1/tokens",
+      middleware: callers(services),
       tags: TAGS,
       summary: "Tokens of the account, without their secrets",
       security: SECURED,
       responses: { 200: jsonResponse(z.object({ items: z.array(tokenView) }), "The tokens"), ...problems(401) },
     }),
     async (context): Promise<Response> => {
-      const { account } = await requirePrincipal(services, context);
+      const { account } = principalOf(context);
       return context.json({ items: (await services.metadata.tokensOf(account.id)).map(viewToken) });
     },
   );
@@ -297,6 +293,7 @@ function tokenRoutes(app: App, services: Services): void {
     createRoute({
       method: "post",
       path: "/api/v1/tokens",
+      middleware: [callers(services), smallBody],
       tags: TAGS,
       summary: "Create a token; its secret is in this answer and nowhere else",
       security: SECURED,
@@ -309,6 +306,7 @@ function tokenRoutes(app: App, services: Services): void {
     createRoute({
       method: "delete",
       path: "/api/v1/tokens/{id}",
+      middleware: callers(services),
       tags: TAGS,
       summary: "Revoke a token: at once on this server, on replicas within five seconds",
       security: SECURED,
@@ -316,7 +314,7 @@ function tokenRoutes(app: App, services: Services): void {
       responses: { 204: { description: "Revoked" }, ...problems(401, 404) },
     }),
     async (context): Promise<Response> => {
-      const { account } = await requirePrincipal(services, context);
+      const { account } = principalOf(context);
       const { id } = context.req.valid("param");
       const hash = await services.metadata.revokeToken(
         account.id,
@@ -345,13 +343,14 @@ function keyRoutes(app: App, services: Services): void {
     createRoute({
       method: "get",
       path: "/api/v1/keys",
+      middleware: callers(services),
       tags: TAGS,
       summary: "Public signing keys of the account",
       security: SECURED,
       responses: { 200: jsonResponse(z.object({ items: z.array(keyView) }), "The keys"), ...problems(401) },
     }),
     async (context): Promise<Response> => {
-      const { account } = await requirePrincipal(services, context);
+      const { account } = principalOf(context);
       return context.json({ items: (await services.metadata.keysOf(account.id)).map(viewKey) });
     },
   );
@@ -359,15 +358,15 @@ function keyRoutes(app: App, services: Services): void {
     createRoute({
       method: "post",
       path: "/api/v1/keys",
+      middleware: [callers(services, requireKeyRights), smallBody, idempotent(services)],
       tags: TAGS,
       summary: "Register a public signing key",
       security: SECURED,
       request: { body: { required: true, content: { "application/json": { schema: keyBody } } } },
-      responses: { 201: jsonResponse(keyView, "The key"), ...problems(400, 401, 403, 409) },
+      responses: { 201: jsonResponse(keyView, "The key"), ...problems(400, 401, 403, 409, 413, 422) },
     }),
     async (context): Promise<Response> => {
-      const principal = await requirePrincipal(services, context);
-      requireKeyRights(principal);
+      const principal = principalOf(context);
       const { public_key: text, name } = keyBody.parse(context.req.valid("json"));
       const { fingerprint, pem } = await services.statements.readPublicKey(text);
       const record: KeyRecord = {
@@ -394,6 +393,7 @@ function keyRoutes(app: App, services: Services): void {
     createRoute({
       method: "delete",
       path: "/api/v1/keys/{fingerprint}",
+      middleware: callers(services, requireKeyRights),
       tags: TAGS,
       summary: "Remove a public signing key; what it signed stays published",
       security: SECURED,
@@ -401,8 +401,7 @@ function keyRoutes(app: App, services: Services): void {
       responses: { 204: { description: "Removed" }, ...problems(401, 403, 404) },
     }),
     async (context): Promise<Response> => {
-      const principal = await requirePrincipal(services, context);
-      requireKeyRights(principal);
+      const principal = principalOf(context);
       const { fingerprint } = context.req.valid("param");
       const audit = auditEntry(services, context, { action: "key.remove", details: { fingerprint } });
       if (await services.metadata.removeKey(principal.account.id, fingerprint, audit)) return context.body(null, 204);

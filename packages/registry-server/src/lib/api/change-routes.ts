@@ -1,17 +1,13 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { VersionStatus } from "@lading/core-manifest";
-import type { PackageSummary } from "../records.ts";
+import type { PackageSummary, VersionRecord } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
+import { principalOf, readers, smallBody, writers } from "./access.ts";
 import { auditEntry, baseUrl, type App, type RouteContext, type Services } from "./context.ts";
-import {
-  requireOwner,
-  requirePackage,
-  requireReader,
-  requireVersion,
-  requireWriter,
-  versionNotFound,
-} from "./guards.ts";
+import { requireOwner, requirePackage, requireVersion, versionNotFound } from "./guards.ts";
+import { idempotent } from "./idempotency.ts";
 import { versionDetailsView } from "./package-views.ts";
+import { ownersEtag, requireMatch, versionEtag } from "./preconditions.ts";
 import { SECURED, jsonResponse, nameParam, problems, versionParam } from "./schemas.ts";
 
 const TAGS = ["packages"];
@@ -35,14 +31,14 @@ interface Change {
 }
 
 async function change(services: Services, context: RouteContext, wanted: Change): Promise<Response> {
-  const principal = await requireWriter(services, context, "yank");
+  const principal = principalOf(context);
   const { name = "", version = "" } = context.req.param() as { name?: string; version?: string };
   const summary = await requirePackage(services, name);
   await requireOwner(services, principal, summary, "yank");
   const before = await requireVersion(services, summary, version);
-  const base = baseUrl(services, context);
+  requireMatch(context, versionEtag(before));
   // Undoing what is not done changes nothing: `DELETE …/yank` of a deprecated version keeps the deprecation.
-  if (!wanted.from.includes(before.status)) return context.json(versionDetailsView(base, summary.name, before));
+  if (!wanted.from.includes(before.status)) return versionAnswer(services, context, summary.name, before);
   const { action, status, reason, replacement } = wanted;
   const details = {
     from: before.status,
@@ -56,21 +52,31 @@ async function change(services: Services, context: RouteContext, wanted: Change)
     ...(reason === undefined ? {} : { reason }),
     ...(replacement === undefined ? {} : { replacement }),
     audit: auditEntry(services, context, { action, package: summary.name, version: before.version, details }),
+    check: (current) => requireMatch(context, versionEtag(current)),
   });
   if (record === undefined) throw versionNotFound(summary.name, version);
   await services.index.refresh(summary.canonical);
   services.index.saveSoon();
-  return context.json(versionDetailsView(base, summary.name, record));
+  return versionAnswer(services, context, summary.name, record);
+}
+
+function versionAnswer(services: Services, context: RouteContext, name: string, record: VersionRecord): Response {
+  context.header("etag", versionEtag(record));
+  return context.json(versionDetailsView(baseUrl(services, context), name, record));
 }
 
 function statusRoutes(app: App, services: Services): void {
   const params = z.object({ name: nameParam, version: versionParam });
-  const responses = { 200: jsonResponse(statusResult, "The version as it is now"), ...problems(400, 401, 403, 404) };
+  const responses = {
+    200: jsonResponse(statusResult, "The version as it is now"),
+    ...problems(400, 401, 403, 404, 409, 412, 413, 422),
+  };
   const body = (schema: z.ZodType) => ({ required: true, content: { "application/json": { schema } } });
   app.openapi(
     createRoute({
       method: "post",
       path: "/api/v1/packages/{name}/versions/{version}/yank",
+      middleware: [writers(services, "yank"), smallBody, idempotent(services)],
       tags: TAGS,
       summary: "Yank a version: it stays for locks that have it, and is never chosen anew",
       security: SECURED,
@@ -91,6 +97,7 @@ function statusRoutes(app: App, services: Services): void {
     createRoute({
       method: "delete",
       path: "/api/v1/packages/{name}/versions/{version}/yank",
+      middleware: writers(services, "yank"),
       tags: TAGS,
       summary: "Undo a yank",
       security: SECURED,
@@ -104,6 +111,7 @@ function statusRoutes(app: App, services: Services): void {
     createRoute({
       method: "post",
       path: "/api/v1/packages/{name}/versions/{version}/deprecate",
+      middleware: [writers(services, "yank"), smallBody, idempotent(services)],
       tags: TAGS,
       summary: "Deprecate a version: it can be chosen, with a warning that names the replacement",
       security: SECURED,
@@ -126,6 +134,7 @@ function statusRoutes(app: App, services: Services): void {
     createRoute({
       method: "delete",
       path: "/api/v1/packages/{name}/versions/{version}/deprecate",
+      middleware: writers(services, "yank"),
       tags: TAGS,
       summary: "Undo a deprecation",
       security: SECURED,
@@ -137,13 +146,14 @@ function statusRoutes(app: App, services: Services): void {
   );
 }
 
-async function ownersView(services: Services, summary: PackageSummary): Promise<z.infer<typeof ownersBody>> {
+async function ownersAnswer(services: Services, context: RouteContext, summary: PackageSummary): Promise<Response> {
   const owners = await services.metadata.owners(summary.canonical);
-  return { name: summary.name, items: owners.map((username) => ({ username })) };
+  context.header("etag", ownersEtag(owners));
+  return context.json({ name: summary.name, items: owners.map((username) => ({ username })) });
 }
 
 async function changeOwner(services: Services, context: RouteContext, action: "add" | "remove"): Promise<Response> {
-  const principal = await requireWriter(services, context, "owner");
+  const principal = principalOf(context);
   const { name = "", user = "" } = context.req.param() as { name?: string; user?: string };
   const summary = await requirePackage(services, name);
   await requireOwner(services, principal, summary, "owner");
@@ -155,10 +165,11 @@ async function changeOwner(services: Services, context: RouteContext, action: "a
     package: summary.name,
     details: { user: account.username },
   });
+  const check = (owners: readonly string[]): void => requireMatch(context, ownersEtag(owners));
   const outcome =
     action === "add"
-      ? await services.metadata.addOwner(summary.canonical, account, audit)
-      : await services.metadata.removeOwner(summary.canonical, account, audit);
+      ? await services.metadata.addOwner(summary.canonical, account, audit, check)
+      : await services.metadata.removeOwner(summary.canonical, account, audit, check);
   if (outcome === "last-owner") {
     throw new RegistryError({
       code: "LAST_OWNER",
@@ -166,31 +177,35 @@ async function changeOwner(services: Services, context: RouteContext, action: "a
       hint: "Add another owner first",
     });
   }
-  return context.json(await ownersView(services, summary));
+  return ownersAnswer(services, context, summary);
 }
 
 function ownerRoutes(app: App, services: Services): void {
   const params = z.object({ name: nameParam, user: z.string().max(64) });
-  const responses = { 200: jsonResponse(ownersBody, "The owners as they are now"), ...problems(401, 403, 404, 409) };
+  const responses = {
+    200: jsonResponse(ownersBody, "The owners as they are now"),
+    ...problems(401, 403, 404, 409, 412),
+  };
   app.openapi(
     createRoute({
       method: "get",
       path: "/api/v1/packages/{name}/owners",
+      middleware: readers(services),
       tags: TAGS,
       summary: "Owners of a package, in order of their addition",
       request: { params: z.object({ name: nameParam }) },
       responses,
     }),
     async (context): Promise<Response> => {
-      await requireReader(services, context);
       const summary = await requirePackage(services, context.req.valid("param").name);
-      return context.json(await ownersView(services, summary));
+      return ownersAnswer(services, context, summary);
     },
   );
   app.openapi(
     createRoute({
       method: "put",
       path: "/api/v1/packages/{name}/owners/{user}",
+      middleware: writers(services, "owner"),
       tags: TAGS,
       summary: "Add an owner",
       security: SECURED,
@@ -203,6 +218,7 @@ function ownerRoutes(app: App, services: Services): void {
     createRoute({
       method: "delete",
       path: "/api/v1/packages/{name}/owners/{user}",
+      middleware: writers(services, "owner"),
       tags: TAGS,
       summary: "Remove an owner; the last one stays",
       security: SECURED,

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import type { Authentication, Principal } from "../authentication.ts";
 import type { Connection } from "../connection.ts";
 import type { DownloadCounter } from "../download-counter.ts";
+import type { IdempotentAnswers } from "../idempotent-answers.ts";
 import type { IndexService } from "../index-service.ts";
 import type { Metrics } from "../metrics.ts";
 import type {
@@ -39,6 +40,7 @@ export interface Services {
   readonly authentication: Authentication;
   readonly metrics: Metrics;
   readonly logins: RateLimiter;
+  readonly answers: IdempotentAnswers;
   readonly docsAsset: (name: string) => Promise<Uint8Array | undefined>;
   readonly isDraining: () => boolean;
   readonly started: number;

@@ -3,18 +3,12 @@ import { digestHex } from "@lading/core-manifest";
 import { requireScope } from "../authentication.ts";
 import { nameSkeleton } from "../package-name-rules.ts";
 import type { SearchQuery } from "../ports.ts";
-import { checkNewName, publish, type PublishPorts } from "../publish.ts";
+import { checkNewName, publish, receive, type PublishPorts } from "../publish.ts";
 import { RegistryError } from "../registry-error.ts";
+import { principalOf, readers, smallBody, writers } from "./access.ts";
 import { auditEntry, baseUrl, type App, type RouteContext, type Services } from "./context.ts";
-import {
-  bodyName,
-  pathName,
-  requireOwner,
-  requirePackage,
-  requireReader,
-  requireVersion,
-  requireWriter,
-} from "./guards.ts";
+import { bodyName, pathName, requireOwner, requirePackage, requireVersion } from "./guards.ts";
+import { answerOnce, idempotent } from "./idempotency.ts";
 import {
   packageUrl,
   packageView,
@@ -24,6 +18,7 @@ import {
   versionView,
 } from "./package-views.ts";
 import { pageBody } from "./paging.ts";
+import { versionEtag } from "./preconditions.ts";
 import { SECURED, jsonResponse, nameParam, pageShape, problems, versionParam } from "./schemas.ts";
 
 const TAGS = ["packages"];
@@ -144,7 +139,6 @@ function searchQuery(query: z.infer<z.ZodObject<typeof searchShape>>, publishedO
 
 function listRoutes(app: App, services: Services): void {
   const answer = async (context: RouteContext, query: SearchQuery): Promise<Response> => {
-    await requireReader(services, context);
     const page = await services.metadata.search(query);
     const base = baseUrl(services, context);
     return context.json(
@@ -156,6 +150,7 @@ function listRoutes(app: App, services: Services): void {
     createRoute({
       method: "get",
       path: "/api/v1/packages",
+      middleware: readers(services),
       tags: TAGS,
       summary: "List packages",
       request: { query: z.object({ ...searchShape, sort: searchShape.sort.default("name") }) },
@@ -167,6 +162,7 @@ function listRoutes(app: App, services: Services): void {
     createRoute({
       method: "get",
       path: "/api/v1/search",
+      middleware: readers(services),
       tags: TAGS,
       summary: "Search packages by words in name, title, description and keywords, best match first",
       request: { query: z.object(searchShape) },
@@ -181,13 +177,13 @@ function detailRoutes(app: App, services: Services): void {
     createRoute({
       method: "get",
       path: "/api/v1/packages/{name}",
+      middleware: readers(services),
       tags: TAGS,
       summary: "A package with its versions, owners and the metadata of its latest version",
       request: { params: z.object({ name: nameParam }) },
       responses: { 200: jsonResponse(packageDetails, "The package"), ...problems(401, 404) },
     }),
     async (context): Promise<Response> => {
-      await requireReader(services, context);
       const summary = await requirePackage(services, context.req.valid("param").name);
       const [versions, owners] = await Promise.all([
         services.metadata.versions(summary.canonical),
@@ -200,6 +196,7 @@ function detailRoutes(app: App, services: Services): void {
     createRoute({
       method: "get",
       path: "/api/v1/packages/{name}/versions",
+      middleware: readers(services),
       tags: TAGS,
       summary: "Versions of a package, ascending by SemVer precedence",
       request: { params: z.object({ name: nameParam }) },
@@ -209,7 +206,6 @@ function detailRoutes(app: App, services: Services): void {
       },
     }),
     async (context): Promise<Response> => {
-      await requireReader(services, context);
       const summary = await requirePackage(services, context.req.valid("param").name);
       const versions = await services.metadata.versions(summary.canonical);
       const base = baseUrl(services, context);
@@ -224,16 +220,17 @@ function detailRoutes(app: App, services: Services): void {
     createRoute({
       method: "get",
       path: "/api/v1/packages/{name}/versions/{version}",
+      middleware: readers(services),
       tags: TAGS,
       summary: "One version: artefacts, signature, manifest, dependencies",
       request: { params: z.object({ name: nameParam, version: versionParam }) },
       responses: { 200: jsonResponse(versionDetails, "The version"), ...problems(401, 404) },
     }),
     async (context): Promise<Response> => {
-      await requireReader(services, context);
       const { name, version } = context.req.valid("param");
       const summary = await requirePackage(services, name);
       const record = await requireVersion(services, summary, version);
+      context.header("etag", versionEtag(record));
       return context.json(versionDetailsView(baseUrl(services, context), summary.name, record));
     },
   );
@@ -245,7 +242,6 @@ async function sendReadme(
   name: string,
   version?: string,
 ): Promise<Response> {
-  await requireReader(services, context);
   const summary = await requirePackage(services, name);
   const record = await requireVersion(services, summary, version ?? summary.latest ?? "");
   const digest = record.artifacts.find(({ readme }) => readme !== undefined)?.readme;
@@ -270,6 +266,7 @@ function fileRoutes(app: App, services: Services): void {
     createRoute({
       method: "get",
       path: "/api/v1/packages/{name}/versions/{version}/download",
+      middleware: readers(services),
       tags: TAGS,
       summary: "Redirect to the file of a version",
       request: {
@@ -279,7 +276,6 @@ function fileRoutes(app: App, services: Services): void {
       responses: { 302: { description: "The immutable blob" }, ...problems(401, 404) },
     }),
     async (context): Promise<Response> => {
-      await requireReader(services, context);
       const { name, version } = context.req.valid("param");
       const { target } = context.req.valid("query");
       const summary = await requirePackage(services, name);
@@ -301,6 +297,7 @@ function fileRoutes(app: App, services: Services): void {
     createRoute({
       method: "get",
       path: "/api/v1/packages/{name}/readme",
+      middleware: readers(services),
       tags: TAGS,
       summary: "The readme of the latest version, as its author wrote it",
       request: { params: z.object({ name: nameParam }) },
@@ -312,6 +309,7 @@ function fileRoutes(app: App, services: Services): void {
     createRoute({
       method: "get",
       path: "/api/v1/packages/{name}/versions/{version}/readme",
+      middleware: readers(services),
       tags: TAGS,
       summary: "The readme of a version, as its author wrote it",
       request: { params: z.object({ name: nameParam, version: versionParam }) },
@@ -340,27 +338,38 @@ function publishPorts(services: Services): PublishPorts {
 }
 
 async function upload(services: Services, context: RouteContext, addressed?: string): Promise<Response> {
-  const principal = await requireWriter(services, context, "publish");
+  const principal = principalOf(context);
   const { traceId, address = "" } = auditEntry(services, context, { action: "package.publish" });
+  const ports = publishPorts(services);
   try {
-    const done = await publish(publishPorts(services), {
-      request: context.req.raw,
-      principal,
-      audit: { ...(traceId === undefined ? {} : { traceId }), ...(address === "" ? {} : { address }) },
-      ...(addressed === undefined ? {} : { addressed: pathName(addressed).name }),
-    });
-    services.metrics.publication(done.created ? "created" : "same");
-    const view = publishedView(baseUrl(services, context), done);
-    context.header("location", (view["links"] as { self: string }).self);
-    return context.json(view, done.created ? 201 : 200);
+    const form = await receive(ports, context.req.raw);
+    const { blob, size, tree = "" } = form.declared;
+    // Of a resent upload the boundary differs and the bytes that are published do not: those are what counts.
+    const content = [blob, String(size), tree, form.statement ?? ""];
+    return await answerOnce(services, context, content, async () => {
+      const done = await publish(ports, form, {
+        signal: context.req.raw.signal,
+        principal,
+        audit: { ...(traceId === undefined ? {} : { traceId }), ...(address === "" ? {} : { address }) },
+        ...(addressed === undefined ? {} : { addressed: pathName(addressed).name }),
+      });
+      services.metrics.publication(done.created ? "created" : "same");
+      const view = publishedView(baseUrl(services, context), done);
+      context.header("location", (view["links"] as { self: string }).self);
+      return context.json(view, done.created ? 201 : 200);
+    }).finally(() => form.package.discard());
   } catch (error) {
     services.metrics.publication(error instanceof RegistryError ? error.code : "INTERNAL");
     throw error;
   }
 }
 
+function isJson(context: RouteContext): boolean {
+  return /^application\/(?:[\w.-]+\+)?json\b/i.test(context.req.header("content-type") ?? "");
+}
+
 async function createPackageName(services: Services, context: RouteContext): Promise<Response> {
-  const principal = await requireWriter(services, context, "publish");
+  const principal = principalOf(context);
   const body = createName.safeParse(await context.req.json().catch(() => undefined));
   if (!body.success) {
     throw new RegistryError({
@@ -420,11 +429,17 @@ function publishRoutes(app: App, services: Services): void {
     },
     responses,
   });
-  app.post("/api/v1/packages", async (context) => {
-    const json = /^application\/(?:[\w.-]+\+)?json\b/i.test(context.req.header("content-type") ?? "");
-    return json ? createPackageName(services, context) : upload(services, context);
-  });
-  app.post("/api/v1/packages/:name/versions", async (context) => upload(services, context, context.req.param("name")));
+  app.post(
+    "/api/v1/packages",
+    writers(services, "publish"),
+    async (context, next) => (isJson(context) ? next() : upload(services, context)),
+    smallBody,
+    idempotent(services),
+    async (context) => createPackageName(services, context),
+  );
+  app.post("/api/v1/packages/:name/versions", writers(services, "publish"), async (context) =>
+    upload(services, context, context.req.param("name")),
+  );
 }
 
 /** Registers the routes of packages and versions that read and publish. */

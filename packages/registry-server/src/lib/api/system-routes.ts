@@ -2,6 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { timestamp } from "../index-model.ts";
 import { REGISTRY_ERRORS, RegistryError } from "../registry-error.ts";
 import { downloadedBlob, type ReadAnswer, type ReadHeaders } from "../reads.ts";
+import { callers, principalOf } from "./access.ts";
 import { baseUrl, type App, type RouteContext, type Services } from "./context.ts";
 import { requirePrincipal, requireReader } from "./guards.ts";
 import { pageBody } from "./paging.ts";
@@ -115,6 +116,7 @@ function auditRoutes(app: App, services: Services): void {
     createRoute({
       method: "get",
       path: "/api/v1/audit",
+      middleware: callers(services),
       tags: TAGS,
       summary: "Audit records, newest first; admins see all, others their own",
       security: SECURED,
@@ -137,7 +139,7 @@ function auditRoutes(app: App, services: Services): void {
       },
     }),
     async (context): Promise<Response> => {
-      const principal = await requirePrincipal(services, context);
+      const principal = principalOf(context);
       const query = context.req.valid("query");
       const actor = principal.scopes.has("admin") ? query.actor : principal.account.username;
       const request = {

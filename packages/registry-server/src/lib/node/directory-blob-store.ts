@@ -1,11 +1,11 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { digestHex, parseDigest, tryParseDigest, type Digest } from "@lading/core-manifest";
 import type { BlobStore, ByteRange, StagedBlob, StoredBlob } from "../ports.ts";
-import { makeDurableDirectory, syncDirectory } from "./durable-file.ts";
+import { makeDirectory, makeDurableDirectory, syncDirectory } from "./durable-file.ts";
 
 async function sizeOf(file: string): Promise<number | undefined> {
   try {
@@ -118,8 +118,8 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   async recover(): Promise<void> {
-    await mkdir(this.#blobs, { recursive: true });
-    await mkdir(this.#temporary, { recursive: true });
+    await makeDirectory(this.#blobs);
+    await makeDirectory(this.#temporary);
     for (const name of await readdir(this.#temporary))
       await rm(join(this.#temporary, name), { force: true, recursive: true });
     await syncDirectory(dirname(dirname(this.#blobs)));

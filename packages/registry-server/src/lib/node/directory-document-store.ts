@@ -1,7 +1,7 @@
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { DocumentStore } from "../ports.ts";
-import { writeDurably } from "./durable-file.ts";
+import { makeDirectory, writeDurably } from "./durable-file.ts";
 
 /** Rendered documents as files below one directory, in the layout in which a static host would serve them. */
 export class DirectoryDocumentStore implements DocumentStore {
@@ -25,7 +25,7 @@ export class DirectoryDocumentStore implements DocumentStore {
   }
 
   async put(path: string, bytes: Uint8Array): Promise<void> {
-    await mkdir(this.#temporary, { recursive: true });
+    await makeDirectory(this.#temporary);
     await writeDurably(join(this.#directory, path), bytes, { temporary: this.#temporary });
   }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 
 /**
  * Makes the entries of a directory survive a power failure. Windows has no such call on directories;
@@ -16,11 +16,40 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
+/**
+ * Makes a directory and what is missing above it; resolves with those that were made, the lowest first. In place of
+ * `mkdir({ recursive: true })`, which never returns where a file system answers "no such directory" for a folder below an
+ * existing one, as procfs does.
+ */
+export async function makeDirectory(directory: string): Promise<readonly string[]> {
+  const missing: string[] = [];
+  for (let at = resolve(directory); ; at = dirname(at)) {
+    if (await isDirectory(at)) break;
+    missing.push(at);
+    if (at === dirname(at)) break;
+  }
+  for (const path of missing.toReversed()) {
+    await mkdir(path).catch(async (error: unknown) => {
+      // Another upload may have made it meanwhile.
+      if (!(await isDirectory(path))) throw error;
+    });
+  }
+  return missing;
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    const entry = await stat(path);
+    return entry.isDirectory();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+}
+
 /** Makes a directory and what is missing above it, each entry durable in its parent. */
 export async function makeDurableDirectory(directory: string): Promise<void> {
-  const first = await mkdir(directory, { recursive: true });
-  if (first === undefined) return;
-  for (let at = directory; at.length >= first.length; at = dirname(at)) await syncDirectory(dirname(at));
+  for (const made of await makeDirectory(directory)) await syncDirectory(dirname(made));
 }
 
 /** Replaces a file's content at once and durably: temporary file, fsync, rename, fsync of the directory. */

@@ -2,7 +2,7 @@ import { DecodeBudget } from "@lading/archive/node";
 import { formatPublicKey } from "@lading/signing";
 import { nodeVerifier, readKeyFile } from "@lading/signing/node";
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, readFile } from "node:fs/promises";
+import { chmod, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MemoryCache } from "../memory-cache.ts";
 import type { Clock, LogListener, MetadataStore, PasswordHasher } from "../ports.ts";
@@ -18,7 +18,7 @@ import { lockDataDirectory } from "./data-lock.ts";
 import { DirectoryBlobStore } from "./directory-blob-store.ts";
 import { DirectoryDocumentStore } from "./directory-document-store.ts";
 import { readDocsAsset } from "./docs-assets.ts";
-import { writeDurably } from "./durable-file.ts";
+import { makeDirectory, writeDurably } from "./durable-file.ts";
 import { Argon2Hasher } from "./password.ts";
 import { SqliteMetadataStore } from "./sqlite-metadata-store.ts";
 
@@ -92,7 +92,7 @@ export const DECODE_BUDGET_BYTES: number = 256 * 2 ** 20;
 
 export async function prepareDirectory(directory: string): Promise<void> {
   try {
-    await mkdir(dataLayout(directory).temporary, { recursive: true });
+    await makeDirectory(dataLayout(directory).temporary);
     await chmod(directory, 0o700).catch(() => {});
   } catch (cause) {
     throw new RegistryError({

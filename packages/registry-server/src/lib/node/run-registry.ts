@@ -5,7 +5,7 @@ import { adminCommand } from "./admin-commands.ts";
 import { parseCommandLine, type CommandLine } from "./command-line.ts";
 import { SCHEMA_VERSION, migrate } from "./migrations.ts";
 import { createNodeRegistry, dataLayout, prepareDirectory, type Bootstrap } from "./node-registry.ts";
-import { serve, type RegistryServer } from "./serve.ts";
+import { assertCanListen, serve, type RegistryServer } from "./serve.ts";
 import { loadServerConfig, type ServerConfig } from "./server-config.ts";
 import type { ServerIo } from "./server-io.ts";
 import { createServerLog } from "./server-log.ts";
@@ -99,20 +99,15 @@ function welcome(
 
 async function serveCommand(brand: RegistryBrand, io: ServerIo, config: ServerConfig): Promise<number> {
   const log = createServerLog(config.logLevel);
+  const address = { host: config.host, port: config.port };
+  // Before there is an account whose password would be shown to nobody.
+  await assertCanListen(address);
   const { registry, bootstrap } = await createNodeRegistry({ ...config.registry, log });
   await registry.start();
-  let server: RegistryServer;
-  try {
-    server = await serve(registry, { host: config.host, port: config.port });
-  } catch (cause) {
+  const server = await serve(registry, address).catch(async (error: unknown) => {
     await registry.stop();
-    throw new RegistryError({
-      code: "SERVER_CONFIG_INVALID",
-      message: `Cannot listen on "${config.host}" port ${config.port}: ${(cause as Error).message}`,
-      hint: "Choose another --host or --port",
-      cause,
-    });
-  }
+    throw error;
+  });
   io.err(welcome(brand, server, config, bootstrap));
   const signal = await io.untilAskedToEnd();
   log("info", "stopping", { signal });

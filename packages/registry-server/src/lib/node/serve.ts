@@ -1,12 +1,13 @@
 import { getRequestListener } from "@hono/node-server";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { createServer as createNetServer, type AddressInfo, type Server as NetServer, type Socket } from "node:net";
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Connection } from "../connection.ts";
 import type { ReadAnswer } from "../reads.ts";
 import type { ReadRequest, Registry } from "../registry.ts";
+import { RegistryError } from "../registry-error.ts";
 
 /** Where and how to listen. */
 export interface ServeOptions {
@@ -92,14 +93,45 @@ async function answerRead(registry: Registry, request: ReadRequest, outgoing: Se
   }
 }
 
-async function listen(server: Server, { host, port }: ServeOptions): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host, port }, () => {
-      server.off("error", reject);
-      resolve();
+async function listen(server: Server | NetServer, { host, port }: ServeOptions): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ host, port }, () => {
+        server.off("error", reject);
+        resolve();
+      });
     });
+  } catch (cause) {
+    throw addressUnavailable(host, port, cause as NodeJS.ErrnoException);
+  }
+}
+
+function addressUnavailable(host: string, port: number, cause: NodeJS.ErrnoException): RegistryError {
+  const why = {
+    EADDRINUSE: "another process has that port",
+    EACCES: "this user may not use that port",
+    EADDRNOTAVAIL: "the address is not one of this machine's",
+    ENOTFOUND: "the address is not known",
+  }[cause.code ?? ""];
+  return new RegistryError({
+    code: "ADDRESS_UNAVAILABLE",
+    message: `Cannot listen on "${host}" port ${port}: ${why ?? cause.message}`,
+    hint: "Choose another --port (REGISTRY_PORT) or --host (REGISTRY_HOST)",
+    host,
+    port,
+    cause,
   });
+}
+
+/**
+ * Whether a server could listen there at this moment, to be asked before a data directory is made for it.
+ * @throws {RegistryError} `ADDRESS_UNAVAILABLE`
+ */
+export async function assertCanListen(options: ServeOptions): Promise<void> {
+  const probe = createNetServer();
+  await listen(probe, options);
+  await new Promise<void>((resolve) => probe.close(() => resolve()));
 }
 
 function localUrl(server: Server): string {
@@ -122,6 +154,7 @@ async function shutdown(server: Server, registry: Registry, drainMs: number): Pr
 /**
  * Puts a started registry on a socket. Reads of index and blobs are answered ahead of the API framework,
  * from memory or from the file.
+ * @throws {RegistryError} `ADDRESS_UNAVAILABLE`
  */
 export async function serve(registry: Registry, options: ServeOptions): Promise<RegistryServer> {
   const api = getRequestListener(

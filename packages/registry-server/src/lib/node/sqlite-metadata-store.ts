@@ -6,6 +6,7 @@ import type {
   AuditQuery,
   MetadataStore,
   OwnerOutcome,
+  OwnersCheck,
   PendingIndexUpdate,
   Publication,
   PublishOutcome,
@@ -24,7 +25,7 @@ import type {
   VersionRecord,
 } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
-import { sameManifest } from "../same-manifest.ts";
+import { firstRecord, headlineOf, outcomeForKnown, searchWords, searchedName, termsOf } from "../publication-rules.ts";
 import { requireCurrentSchema } from "./migrations.ts";
 import { toAccount, toAudit, toKey, toSummary, toToken, toVersion } from "./sqlite-rows.ts";
 import type { Tables } from "./sqlite-schema.ts";
@@ -136,6 +137,18 @@ async function isOwner(session: Session, packageId: number, accountId: string): 
   return row !== undefined;
 }
 
+async function ownersOf(session: Session, canonical: string): Promise<readonly string[]> {
+  const rows = await session
+    .selectFrom("owners")
+    .innerJoin("packages", "packages.id", "owners.package_id")
+    .innerJoin("accounts", "accounts.id", "owners.account_id")
+    .select("accounts.username")
+    .where("packages.canonical", "=", canonical)
+    .orderBy("owners.position")
+    .execute();
+  return rows.map((row) => row.username);
+}
+
 async function insertPackage(
   session: Session,
   entry: {
@@ -178,16 +191,16 @@ async function refreshPackage(session: Session, packageId: number, canonical: st
     .execute();
   const latest = latestVersion(heads);
   const manifest = latest === undefined ? undefined : (await versionsOf(session, packageId, latest))[0]?.manifest;
-  const keywords = manifest?.keywords ?? [];
-  const categories = manifest?.categories ?? [];
+  const headline = headlineOf(latest, manifest);
+  const { title = "", description = "", keywords, categories } = headline;
   const { sequence, name } = await session
     .updateTable("packages")
     .set((eb) => ({
       sequence: eb("sequence", "+", 1),
       latest: latest ?? null,
-      title: manifest?.title ?? null,
-      description: manifest?.description ?? null,
-      license: manifest?.license ?? null,
+      title: headline.title ?? null,
+      description: headline.description ?? null,
+      license: headline.license ?? null,
       keywords: JSON.stringify(keywords),
       categories: JSON.stringify(categories),
       updated: at,
@@ -196,20 +209,14 @@ async function refreshPackage(session: Session, packageId: number, canonical: st
     .returning(["sequence", "name"])
     .executeTakeFirstOrThrow();
   await session.deleteFrom("package_terms").where("package_id", "=", packageId).execute();
-  const terms = [
-    ...keywords.map((term) => ({ kind: "keyword", term: term.toLowerCase() })),
-    ...categories.map((term) => ({ kind: "category", term: term.toLowerCase() })),
-  ];
-  for (const { kind, term } of terms) {
+  for (const { kind, term } of termsOf(headline)) {
     await sql`insert or ignore into package_terms (package_id, kind, term) values (${packageId}, ${kind}, ${term})`.execute(
       session,
     );
   }
   await sql`delete from package_search where rowid = ${packageId}`.execute(session);
   await sql`insert into package_search (rowid, name, title, keywords, description)
-    values (${packageId}, ${name}, ${manifest?.title ?? ""}, ${keywords.join(" ")}, ${manifest?.description ?? ""})`.execute(
-    session,
-  );
+    values (${packageId}, ${name}, ${title}, ${keywords.join(" ")}, ${description})`.execute(session);
   await session.insertInto("outbox").values({ kind: "index", canonical }).execute();
   return sequence;
 }
@@ -236,13 +243,8 @@ async function insertArtifact(session: Session, versionId: number, artifact: Pub
 
 /** Words of a search as an FTS5 query: every word quoted (so that no operator of the user's is one), as a prefix, all required. */
 export function ftsQuery(text: string): string | undefined {
-  const words = text.normalize("NFC").match(/[\p{L}\p{N}]+/gu) ?? [];
-  return words.length === 0
-    ? undefined
-    : words
-        .slice(0, 16)
-        .map((word) => `"${word.slice(0, 64)}"*`)
-        .join(" ");
+  const words = searchWords(text);
+  return words.length === 0 ? undefined : words.map((word) => `"${word.slice(0, 64)}"*`).join(" ");
 }
 
 /** The {@link MetadataStore} in one SQLite file. */
@@ -509,15 +511,8 @@ export class SqliteMetadataStore implements MetadataStore {
       }
       const packageId = existing?.id ?? (await insertPackage(session, publication, audit.at));
       const first = (await versionsOf(session, packageId, publication.version))[0];
-      if (first !== undefined) {
-        const same = first.artifacts.find(({ target }) => target === artifact.target);
-        if (first.kind !== publication.kind) return { status: "conflict", reason: "kind", version: first };
-        if (same !== undefined && same.tree !== artifact.tree)
-          return { status: "conflict", reason: "bytes", version: first };
-        if (same !== undefined) return { status: "same", sequence: existing!.sequence, version: first };
-        if (!sameManifest(first.manifest, publication.manifest))
-          return { status: "conflict", reason: "manifest", version: first };
-      }
+      const decided = first && outcomeForKnown(first, publication, existing!.sequence);
+      if (decided !== undefined) return decided;
       await insertArtifact(session, await this.#versionId(session, packageId, publication), artifact);
       const sequence = await refreshPackage(session, packageId, canonical, audit.at);
       await record(session, audit);
@@ -533,18 +528,10 @@ export class SqliteMetadataStore implements MetadataStore {
       .where("version", "=", publication.version)
       .executeTakeFirst();
     if (existing !== undefined) return existing.id;
+    const { manifest, artifacts: _, ...row } = firstRecord(publication);
     const { id } = await session
       .insertInto("versions")
-      .values({
-        package_id: packageId,
-        version: publication.version,
-        kind: publication.kind,
-        manifest: JSON.stringify(publication.manifest),
-        status: "active",
-        published: publication.artifact.published,
-        publisher: publication.account.username,
-        downloads: 0,
-      })
+      .values({ ...row, package_id: packageId, manifest: JSON.stringify(manifest) })
       .returning("id")
       .executeTakeFirstOrThrow();
     return id;
@@ -554,6 +541,8 @@ export class SqliteMetadataStore implements MetadataStore {
     return this.#write(async (session) => {
       const row = await packageRow(session, change.canonical);
       if (row === undefined) return undefined;
+      const before = change.check && (await versionsOf(session, row.id, change.version))[0];
+      if (before !== undefined) change.check?.(before);
       const updated = await session
         .updateTable("versions")
         .set({ status: change.status, reason: change.reason ?? null, replacement: change.replacement ?? null })
@@ -602,20 +591,18 @@ export class SqliteMetadataStore implements MetadataStore {
   }
 
   async owners(canonical: CanonicalName): Promise<readonly string[]> {
-    const rows = await this.#db
-      .selectFrom("owners")
-      .innerJoin("packages", "packages.id", "owners.package_id")
-      .innerJoin("accounts", "accounts.id", "owners.account_id")
-      .select("accounts.username")
-      .where("packages.canonical", "=", canonical)
-      .orderBy("owners.position")
-      .execute();
-    return rows.map((row) => row.username);
+    return ownersOf(this.#db, canonical);
   }
 
-  async addOwner(canonical: CanonicalName, account: Account, audit: AuditEntry): Promise<OwnerOutcome> {
+  async addOwner(
+    canonical: CanonicalName,
+    account: Account,
+    audit: AuditEntry,
+    check?: OwnersCheck,
+  ): Promise<OwnerOutcome> {
     return this.#write(async (session) => {
       const row = await packageRow(session, canonical);
+      check?.(await ownersOf(session, canonical));
       if (row === undefined || (await isOwner(session, row.id, account.id))) return "unchanged";
       await sql`insert into owners (package_id, account_id, position)
         select ${row.id}, ${account.id}, coalesce(max(position), 0) + 1 from owners where package_id = ${row.id}`.execute(
@@ -626,9 +613,15 @@ export class SqliteMetadataStore implements MetadataStore {
     });
   }
 
-  async removeOwner(canonical: CanonicalName, account: Account, audit: AuditEntry): Promise<OwnerOutcome> {
+  async removeOwner(
+    canonical: CanonicalName,
+    account: Account,
+    audit: AuditEntry,
+    check?: OwnersCheck,
+  ): Promise<OwnerOutcome> {
     return this.#write(async (session) => {
       const row = await packageRow(session, canonical);
+      check?.(await ownersOf(session, canonical));
       if (row === undefined || !(await isOwner(session, row.id, account.id))) return "unchanged";
       const owners = await session.selectFrom("owners").select("account_id").where("package_id", "=", row.id).execute();
       if (owners.length === 1) return "last-owner";
@@ -739,9 +732,6 @@ function searchOrder(query: SearchQuery, ranked: boolean) {
   if (query.sort === "updated") return sql`packages.updated desc`;
   if (query.sort === "name" || !ranked) return sql`packages.canonical`;
   // The package that is called what was typed comes first, whatever the statistics say.
-  const exact = query.text
-    .trim()
-    .toLowerCase()
-    .replaceAll(/[_.\s]/g, "-");
+  const exact = searchedName(query.text);
   return sql`(packages.canonical = ${exact}) desc, bm25(package_search, 10.0, 4.0, 5.0, 1.0)`;
 }

@@ -4,6 +4,7 @@ import type {
   AuditQuery,
   MetadataStore,
   OwnerOutcome,
+  OwnersCheck,
   PendingIndexUpdate,
   Publication,
   PublishOutcome,
@@ -21,7 +22,7 @@ import type {
   TokenRecord,
   VersionRecord,
 } from "../records.ts";
-import { sameManifest } from "../same-manifest.ts";
+import { firstRecord, headlineOf, outcomeForKnown, searchWords, searchedName } from "../publication-rules.ts";
 
 interface Entry {
   summary: PackageSummary;
@@ -34,13 +35,8 @@ function pageOf<Item>(items: readonly Item[], { page, perPage }: { page: number;
   return { items: items.slice((page - 1) * perPage, page * perPage), total: items.length };
 }
 
-function words(text: string): string[] {
-  return (
-    text
-      .normalize("NFC")
-      .toLowerCase()
-      .match(/[\p{L}\p{N}]+/gu) ?? []
-  ).slice(0, 16);
+function words(text: string): readonly string[] {
+  return searchWords(text.toLowerCase());
 }
 
 /** The {@link MetadataStore} in memory, for tests and throw-away registries. Nothing survives the process. */
@@ -198,30 +194,11 @@ export class MemoryMetadataStore implements MetadataStore {
     const owned = existing === undefined || existing.owners.some(({ id }) => id === account.id);
     if (!owned && !publication.override) return { status: "not-owner" };
     const first = existing?.versions.get(publication.version);
-    if (existing !== undefined && first !== undefined) {
-      const same = first.artifacts.find(({ target }) => target === artifact.target);
-      if (first.kind !== publication.kind) return { status: "conflict", reason: "kind", version: first };
-      if (same !== undefined && same.tree !== artifact.tree)
-        return { status: "conflict", reason: "bytes", version: first };
-      if (same !== undefined) return { status: "same", sequence: existing.summary.sequence, version: first };
-      if (!sameManifest(first.manifest, publication.manifest)) {
-        return { status: "conflict", reason: "manifest", version: first };
-      }
-    }
+    const decided = first && outcomeForKnown(first, publication, existing!.summary.sequence);
+    if (decided !== undefined) return decided;
     const entry = existing ?? this.#insert(publication, audit.at);
-    const version: VersionRecord =
-      first === undefined
-        ? {
-            version: publication.version,
-            kind: publication.kind,
-            manifest: publication.manifest,
-            status: "active",
-            published: artifact.published,
-            publisher: account.username,
-            downloads: 0,
-            artifacts: [artifact],
-          }
-        : { ...first, artifacts: [...first.artifacts, artifact] };
+    const version =
+      first === undefined ? firstRecord(publication) : { ...first, artifacts: [...first.artifacts, artifact] };
     entry.versions.set(version.version, version);
     this.#refresh(entry, audit.at);
     this.#record(audit);
@@ -238,12 +215,7 @@ export class MemoryMetadataStore implements MetadataStore {
       downloads,
       created,
       sequence: sequence + 1,
-      ...(latest === undefined ? {} : { latest }),
-      ...(manifest?.title === undefined ? {} : { title: manifest.title }),
-      ...(manifest?.description === undefined ? {} : { description: manifest.description }),
-      ...(manifest?.license === undefined ? {} : { license: manifest.license }),
-      keywords: manifest?.keywords ?? [],
-      categories: manifest?.categories ?? [],
+      ...headlineOf(latest, manifest),
       updated: at,
     };
     this.#lastUpdate += 1;
@@ -254,6 +226,7 @@ export class MemoryMetadataStore implements MetadataStore {
     const entry = this.#packages.get(change.canonical);
     const before = entry?.versions.get(change.version);
     if (entry === undefined || before === undefined) return undefined;
+    change.check?.(before);
     const { reason: _reason, replacement: _replacement, ...kept } = before;
     const record: VersionRecord = {
       ...kept,
@@ -301,16 +274,28 @@ export class MemoryMetadataStore implements MetadataStore {
     return (this.#packages.get(canonical)?.owners ?? []).map(({ username }) => username);
   }
 
-  async addOwner(canonical: CanonicalName, account: Account, audit: AuditEntry): Promise<OwnerOutcome> {
+  async addOwner(
+    canonical: CanonicalName,
+    account: Account,
+    audit: AuditEntry,
+    check?: OwnersCheck,
+  ): Promise<OwnerOutcome> {
     const entry = this.#packages.get(canonical);
+    check?.((entry?.owners ?? []).map(({ username }) => username));
     if (entry === undefined || entry.owners.some(({ id }) => id === account.id)) return "unchanged";
     entry.owners.push(account);
     this.#record(audit);
     return "changed";
   }
 
-  async removeOwner(canonical: CanonicalName, account: Account, audit: AuditEntry): Promise<OwnerOutcome> {
+  async removeOwner(
+    canonical: CanonicalName,
+    account: Account,
+    audit: AuditEntry,
+    check?: OwnersCheck,
+  ): Promise<OwnerOutcome> {
     const entry = this.#packages.get(canonical);
+    check?.((entry?.owners ?? []).map(({ username }) => username));
     if (entry === undefined || !entry.owners.some(({ id }) => id === account.id)) return "unchanged";
     if (entry.owners.length === 1) return "last-owner";
     entry.owners = entry.owners.filter(({ id }) => id !== account.id);
@@ -393,14 +378,7 @@ function scoreOf(summary: PackageSummary, wanted: readonly string[], text: strin
     [summary.title ?? "", 4],
     [summary.description ?? "", 1],
   ];
-  let score =
-    summary.canonical ===
-    text
-      .trim()
-      .toLowerCase()
-      .replaceAll(/[_.\s]/g, "-")
-      ? 1000
-      : 0;
+  let score = summary.canonical === searchedName(text) ? 1000 : 0;
   for (const word of wanted) {
     const weight = fields.reduce(
       (sum, [field, points]) => sum + (words(field).some((found) => found.startsWith(word)) ? points : 0),

@@ -175,6 +175,34 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
       same(await store.removeOwner(canonical("tool"), bob!, fakeAudit()), "last-owner", "remove the last");
       same(await store.owners(canonical("tool")), ["bob"], "owners");
     });
+    it("changes nothing where a change's check objects, and shows it what is there", async (store) => {
+      const [ada, bob] = await withAccounts(store, "ada", "bob");
+      await store.publish(fakePublication(ada!, "tool", "1.0.0"));
+      const seen: unknown[] = [];
+      const object = (current: unknown): never => {
+        seen.push(current);
+        throw new Error("objection");
+      };
+      const outcomes = await Promise.all(
+        [
+          () => store.addOwner(canonical("tool"), bob!, fakeAudit(), object),
+          () => store.removeOwner(canonical("tool"), ada!, fakeAudit(), object),
+          () =>
+            store.setStatus({
+              canonical: canonical("tool"),
+              version: parseVersion("1.0.0"),
+              status: "yanked",
+              audit: fakeAudit(),
+              check: ({ status }) => object(status),
+            }),
+        ].map((work) => work().then(String, (error: Error) => error.message)),
+      );
+      same(outcomes, ["objection", "objection", "objection"], "outcomes");
+      same(seen, [["ada"], ["ada"], "active"], "what the checks saw");
+      same(await store.owners(canonical("tool")), ["ada"], "owners");
+      same((await store.version(canonical("tool"), parseVersion("1.0.0")))?.status, "active", "status");
+      same((await store.package(canonical("tool")))?.sequence, 1, "sequence");
+    });
     it("creates a name, finds look-alikes and knows namespaces", async (store) => {
       const [ada, bob] = await withAccounts(store, "ada", "bob");
       const entry = {

@@ -1,0 +1,33 @@
+import { createHash } from "node:crypto";
+import type { VersionRecord } from "../records.ts";
+import { RegistryError } from "../registry-error.ts";
+import type { RouteContext } from "./context.ts";
+
+function etagOf(state: unknown): string {
+  return `"${createHash("sha256").update(JSON.stringify(state)).digest("base64url")}"`;
+}
+
+/** The validator of a version: of what requests can change, so that a download does not change it. */
+export function versionEtag({ version, status, reason, replacement, artifacts }: VersionRecord): string {
+  return etagOf([version, status, reason, replacement, artifacts.map(({ target, blob }) => [target, blob])]);
+}
+
+/** The validator of a package's list of owners. */
+export function ownersEtag(owners: readonly string[]): string {
+  return etagOf(owners);
+}
+
+/**
+ * Demands that `If-Match`, where the request has one, names the resource as it is; strong comparison (RFC 9110 §13.1.1).
+ * @throws {RegistryError} `PRECONDITION_FAILED`
+ */
+export function requireMatch(context: RouteContext, etag: string): void {
+  const header = context.req.header("if-match");
+  if (header === undefined || header.trim() === "*") return;
+  if (header.split(",").some((part) => part.trim() === etag)) return;
+  throw new RegistryError({
+    code: "PRECONDITION_FAILED",
+    message: `Cannot ${context.req.method} "${context.req.path.slice(0, 200)}": If-Match is ${header.slice(0, 100)}, the resource is ${etag} now`,
+    hint: "Read it again, and repeat the change if it is still wanted",
+  });
+}

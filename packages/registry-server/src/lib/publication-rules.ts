@@ -1,0 +1,84 @@
+import type { PublishedManifest } from "@lading/core-manifest";
+import type { Publication, PublishOutcome } from "./ports.ts";
+import type { PackageSummary, VersionRecord } from "./records.ts";
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([left], [right]) => (left < right ? -1 : 1))
+      .map(([key, item]) => [key, sorted(item)]),
+  );
+}
+
+/** Whether two manifests say the same, whatever the order of their keys. */
+export function sameManifest(left: PublishedManifest, right: PublishedManifest): boolean {
+  return JSON.stringify(sorted(left)) === JSON.stringify(sorted(right));
+}
+
+/**
+ * What every metadata store answers to a publication of a version that it has, `undefined` where the artefact is new: a
+ * further target of a version whose manifest is the same.
+ */
+export function outcomeForKnown(
+  known: VersionRecord,
+  publication: Publication,
+  sequence: number,
+): PublishOutcome | undefined {
+  const { kind, manifest, artifact } = publication;
+  const same = known.artifacts.find(({ target }) => target === artifact.target);
+  if (known.kind !== kind) return { status: "conflict", reason: "kind", version: known };
+  if (same !== undefined && same.tree !== artifact.tree) return { status: "conflict", reason: "bytes", version: known };
+  if (same !== undefined) return { status: "same", sequence, version: known };
+  return sameManifest(known.manifest, manifest)
+    ? undefined
+    : { status: "conflict", reason: "manifest", version: known };
+}
+
+/** The version that the first artefact of a publication makes. */
+export function firstRecord({ version, kind, manifest, account, artifact }: Publication): VersionRecord {
+  const { published } = artifact;
+  const counts = { downloads: 0, artifacts: [artifact] };
+  return { version, kind, manifest, status: "active", published, publisher: account.username, ...counts };
+}
+
+/** What lists and searches show of a package's latest version. */
+export type Headline = Pick<PackageSummary, "latest" | "title" | "description" | "license" | "keywords" | "categories">;
+
+/** The headline of a package whose latest version is `latest`, with that version's manifest. */
+export function headlineOf(latest: string | undefined, manifest: PublishedManifest | undefined): Headline {
+  const { title, description, license, keywords = [], categories = [] } = manifest ?? {};
+  return {
+    ...(latest === undefined ? {} : { latest }),
+    ...(title === undefined ? {} : { title }),
+    ...(description === undefined ? {} : { description }),
+    ...(license === undefined ? {} : { license }),
+    keywords,
+    categories,
+  };
+}
+
+/** The words under which a package is filtered, in the form in which they are compared. */
+export function termsOf({
+  keywords,
+  categories,
+}: Headline): readonly { readonly kind: string; readonly term: string }[] {
+  return [
+    ...keywords.map((term) => ({ kind: "keyword", term: term.toLowerCase() })),
+    ...categories.map((term) => ({ kind: "category", term: term.toLowerCase() })),
+  ];
+}
+
+/** A search text as the name that it may be. */
+export function searchedName(text: string): string {
+  return text
+    .trim()
+    .toLowerCase()
+    .replaceAll(/[_.\s]/g, "-");
+}
+
+/** The words of a search text; more than sixteen are cut off. */
+export function searchWords(text: string): readonly string[] {
+  return (text.normalize("NFC").match(/[\p{L}\p{N}]+/gu) ?? []).slice(0, 16);
+}

@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { buildPackage, startServer, type TestServer } from "./harness.ts";
+
+/**
+ * Who may call each route: anybody; readers (everybody where reading is public); callers with any credentials; writers
+ * with the scope; `keys`: a session, or a token with scope owner.
+ */
+const ACCESS: Readonly<Record<string, "anybody" | "reader" | "caller" | "keys" | "publish" | "yank" | "owner">> = {
+  "GET /.well-known/lading.json": "anybody",
+  "GET /openapi.json": "anybody",
+  "GET /docs": "anybody",
+  "GET /api/v1/health": "anybody",
+  "GET /api/v1/health/live": "anybody",
+  "GET /api/v1/health/ready": "anybody",
+  "POST /api/v1/auth/register": "anybody",
+  "POST /api/v1/auth/login": "anybody",
+  "GET /index/_/{ab}/{file}": "reader",
+  "GET /index/@{namespace}/{ab}/{file}": "reader",
+  "GET /blobs/sha256/{hex}": "reader",
+  "GET /metrics": "reader",
+  "GET /api/v1/packages/": "reader",
+  "GET /api/v1/search": "reader",
+  "GET /api/v1/packages/{name}": "reader",
+  "GET /api/v1/packages/{name}/versions": "reader",
+  "GET /api/v1/packages/{name}/versions/{version}": "reader",
+  "GET /api/v1/packages/{name}/versions/{version}/download": "reader",
+  "GET /api/v1/packages/{name}/versions/{version}/readme": "reader",
+  "GET /api/v1/packages/{name}/readme": "reader",
+  "GET /api/v1/packages/{name}/owners": "reader",
+  "POST /api/v1/auth/logout": "caller",
+  "GET /api/v1/auth/whoami": "caller",
+  "GET /api/v1/tokens": "caller",
+  "POST /api/v1/tokens": "caller",
+  "DELETE /api/v1/tokens/{id}": "caller",
+  "GET /api/v1/keys": "caller",
+  "GET /api/v1/audit": "caller",
+  "POST /api/v1/keys": "keys",
+  "DELETE /api/v1/keys/{fingerprint}": "keys",
+  "POST /api/v1/packages/": "publish",
+  "POST /api/v1/packages/{name}/versions": "publish",
+  "POST /api/v1/packages/{name}/versions/{version}/yank": "yank",
+  "DELETE /api/v1/packages/{name}/versions/{version}/yank": "yank",
+  "POST /api/v1/packages/{name}/versions/{version}/deprecate": "yank",
+  "DELETE /api/v1/packages/{name}/versions/{version}/deprecate": "yank",
+  "PUT /api/v1/packages/{name}/owners/{user}": "owner",
+  "DELETE /api/v1/packages/{name}/owners/{user}": "owner",
+};
+const routes = Object.entries(ACCESS).map(([route, access]) => ({ route, access }));
+const restricted = routes.filter(({ access }) => access !== "anybody" && access !== "reader");
+
+let server: TestServer;
+let hidden: TestServer;
+let unable: string;
+beforeAll(async () => {
+  server = await startServer();
+  hidden = await startServer({ readPublic: false });
+  await server.publish(await buildPackage({ name: "tool", version: "1.0.0" }));
+  unable = await server.account("unable", { scopes: ["read"] });
+});
+afterAll(async () => {
+  await server.close();
+  await hidden.close();
+});
+
+/** Calls a route with nothing right but the address: its package is there or not, its body and query are nonsense. */
+async function call(on: TestServer, route: string, auth: string, name: string): Promise<[number, string]> {
+  const [method, path] = route.split(" ") as [string, string];
+  const filled = path.replace("{name}", name).replaceAll(/\{\w+\}/g, "x");
+  const json = method === "GET" || method === "DELETE" ? {} : { json: { nonsense: "x".repeat(10) } };
+  const response = await on.call(`${filled}?page=nonsense`, { method, auth, ...json });
+  const { code } = (await response.json()) as { code: string };
+  return [response.status, code];
+}
+
+describe("access", () => {
+  it("is decided here for every route that the API describes", async () => {
+    const { paths } = (await (await server.call("/openapi.json")).json()) as { paths: Record<string, object> };
+    const described = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(described.sort()).toEqual(Object.keys(ACCESS).sort());
+  });
+
+  it.each(restricted)("of $route: no credentials 401, whatever the body and the package are", async ({ route }) => {
+    for (const name of ["tool", "missing", "NOT%20A%20NAME"])
+      expect(await call(server, route, "", name)).toEqual([401, "AUTHENTICATION_REQUIRED"]);
+    expect(await call(server, route, "ldg_wrong", "tool")).toEqual([401, "TOKEN_INVALID"]);
+  });
+
+  it.each(restricted.filter(({ access }) => access !== "caller"))(
+    "of $route: a token without the scope 403, whatever the body and the package are",
+    async ({ route }) => {
+      for (const name of ["tool", "missing"])
+        expect(await call(server, route, unable, name)).toEqual([403, "FORBIDDEN"]);
+    },
+  );
+
+  it("of a token for other packages: 403 before a package's existence is told", async () => {
+    const limited = await server.account("limited", { scopes: ["yank", "owner", "publish"], packages: ["mine-*"] });
+    for (const { route, access } of routes.filter(({ route }) => route.includes("{name}"))) {
+      if (!["yank", "owner", "publish"].includes(access)) continue;
+      for (const name of ["tool", "missing"])
+        expect([route, ...(await call(server, route, limited, name))]).toEqual([route, 403, "FORBIDDEN"]);
+    }
+  });
+
+  it.each(routes.filter(({ access }) => access === "reader"))(
+    "of $route where reading is not public: 401, whatever the query and the package are",
+    async ({ route }) => {
+      for (const name of ["tool", "missing"])
+        expect(await call(hidden, route, "", name)).toEqual([401, "AUTHENTICATION_REQUIRED"]);
+    },
+  );
+
+  it("of registration where it is closed: told before the body is looked at", async () => {
+    const closed = await startServer({ registration: "closed" });
+    try {
+      expect(await call(closed, "POST /api/v1/auth/register", "", "")).toEqual([403, "REGISTRATION_CLOSED"]);
+      expect(await call(closed, "POST /api/v1/auth/register", closed.token, "")).toEqual([400, "REQUEST_INVALID"]);
+    } finally {
+      await closed.close();
+    }
+  });
+
+  it.each(routes.filter(({ route }) => route.startsWith("POST ") && !/logout|\}\/versions$/.test(route)))(
+    "of $route: a body larger than any is refused, after the credentials",
+    async ({ route, access }) => {
+      const path = route.slice(5).replace("{name}", "tool").replace("{version}", "1.0.0");
+      const send = async (auth: string): Promise<number> =>
+        (await server.call(path, { method: "POST", auth, json: { name: "x".repeat(300_000) } })).status;
+      expect(await send("")).toBe(access === "anybody" ? 413 : 401);
+      expect(await send(server.token)).toBe(413);
+    },
+  );
+});
