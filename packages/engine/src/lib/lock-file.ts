@@ -55,6 +55,10 @@ export function resolutionInputs(request: ResolutionRequest): Digest {
     format: "lading-lock-inputs-v1",
     coexistence: request.coexistence,
     prereleases: request.prereleases,
+    // A lock stays valid whatever is preferred and however old a version must be; an override changes what is valid.
+    ...(request.overrides.length === 0
+      ? {}
+      : { overrides: request.overrides.map(({ name, requirement }) => `${name} ${requirement}`) }),
     hosts: request.hosts,
     features: requestedFeatures(request),
     allFeatures: request.allFeatures === true,

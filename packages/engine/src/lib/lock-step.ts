@@ -7,7 +7,6 @@ import {
   type LockPackage,
   type Lockfile,
 } from "@lading/core-manifest";
-import type { CoexistencePolicy, PrereleasePolicy } from "@lading/resolver";
 import { counted, step, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { displayPath } from "./files.ts";
@@ -25,6 +24,7 @@ import {
   type LockOnDisk,
 } from "./lock-file.ts";
 import type { Project } from "./project.ts";
+import { readPolicy, type PolicyInput } from "./resolver-policy.ts";
 import {
   checkFeatureChoice,
   checkHosts,
@@ -40,7 +40,7 @@ import {
 export type LockMode = "update" | "locked" | "frozen";
 
 /** How the lock is brought up to date. */
-export interface LockInput extends FeatureChoice {
+export interface LockInput extends FeatureChoice, PolicyInput {
   /** Default: `update`. */
   readonly mode?: LockMode | undefined;
   /** Packages that may move within their ranges; `all`: every one. Default: none. */
@@ -131,7 +131,7 @@ async function requestOf(
     project,
     locals,
     hosts,
-    ...(await policies(context, project)),
+    ...(await readPolicy(context, project, input)),
     features: input.features,
     noDefaultFeatures: input.noDefaultFeatures,
     allFeatures: input.allFeatures,
@@ -142,32 +142,6 @@ async function requestOf(
 }
 
 const fold = (name: string): string => canonicalName(parsePackageName(name));
-
-async function policies(
-  context: EngineContext,
-  project: Project,
-): Promise<{ coexistence: CoexistencePolicy; prereleases: PrereleasePolicy }> {
-  const table = project.rootFile.manifest.extra["resolver"];
-  const own = typeof table === "object" && table !== null ? (table as Record<string, unknown>) : {};
-  const settings = await context.settings();
-  const coexistence =
-    own["coexistence"] ?? settings.string("resolver.coexistence") ?? context.profile.install.coexistence;
-  const prereleases = own["prereleases"] ?? settings.string("resolver.prereleases");
-  return {
-    coexistence: oneOf("resolver.coexistence", coexistence, ["single", "per-major"]),
-    prereleases: oneOf("resolver.prereleases", prereleases, ["named", "fallback", "allow", "never"]),
-  };
-}
-
-function oneOf<Value extends string>(key: string, value: unknown, allowed: readonly Value[]): Value {
-  const found = allowed.find((candidate) => candidate === value);
-  if (found !== undefined) return found;
-  throw new EngineError({
-    code: "CONFIG_VALUE_INVALID",
-    message: `Cannot use ${JSON.stringify(value)} for "${key}": allowed are ${allowed.map((one) => `"${one}"`).join(", ")}`,
-    key,
-  });
-}
 
 function isFresh(lock: Lockfile, request: ResolutionRequest): boolean {
   return lock.inputs === undefined

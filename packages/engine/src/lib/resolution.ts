@@ -1,21 +1,23 @@
 import {
   canonicalName,
+  compatibilitySlot,
   parsePackageName,
   parseRequirement,
+  parseVersion,
   tryParsePackageName,
   tryParseVersion,
   type Lockfile,
   type ManifestDependency,
+  type RequirementSyntax,
 } from "@lading/core-manifest";
 import type {
   Candidate,
-  CoexistencePolicy,
   Dependency,
   DependencyProvider,
+  Exclusion,
   LockedPackage,
   PackageKey,
   PackageMetadata,
-  PrereleasePolicy,
   ResolveInput,
   RootPackage,
   SolvedResolution,
@@ -26,6 +28,9 @@ import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import type { LocalPackage, LocalPackages } from "./local-packages.ts";
 import type { Project } from "./project.ts";
+import { releaseExclusions } from "./release-rules.ts";
+import type { ResolverPolicy } from "./resolver-policy.ts";
+import { similarNames } from "./similar-names.ts";
 
 /** Which features of the members are on. */
 export interface FeatureChoice {
@@ -37,16 +42,24 @@ export interface FeatureChoice {
 }
 
 /** Everything that decides the answer besides what registries offer. */
-export interface ResolutionRequest extends FeatureChoice {
+export interface ResolutionRequest extends FeatureChoice, ResolverPolicy {
   readonly project: Project;
   readonly locals: LocalPackages;
   readonly hosts: Readonly<Record<string, string>>;
-  readonly coexistence: CoexistencePolicy;
-  readonly prereleases: PrereleasePolicy;
   /** Take what the members name, and nothing of what that depends on. */
   readonly skipDependencies?: boolean | undefined;
   /** Versions to keep where possible. */
   readonly locked: readonly LockedVersion[];
+  /** Versions that are asked for beside what the members name. */
+  readonly question?: readonly AskedVersion[] | undefined;
+  /** Versions that are taken wherever the package is needed: no other compatible one counts. */
+  readonly precise?: readonly AskedVersion[] | undefined;
+}
+
+/** One version of a package, asked for by name. */
+export interface AskedVersion {
+  readonly name: string;
+  readonly version: string;
 }
 
 /** A version that the previous lock has. */
@@ -62,10 +75,18 @@ export type CandidateData =
   | { readonly type: "local"; readonly package: LocalPackage }
   | ({ readonly type?: undefined } & RegistryCandidateData);
 
-/** A solution with the provider that found it. */
+/** A solution with the question and the provider that found it. */
 export interface SolvedProject {
   readonly resolution: SolvedResolution;
   readonly request: ResolutionRequest;
+  readonly asked: AskedQuestion;
+}
+
+/** A request in the resolver's terms. */
+export interface AskedQuestion {
+  readonly input: ResolveInput;
+  readonly provider: DependencyProvider;
+  readonly keyOf: (name: string, registry?: string) => PackageKey;
 }
 
 /**
@@ -73,16 +94,61 @@ export interface SolvedProject {
  * @throws {EngineError} `RESOLUTION_IMPOSSIBLE` with the explanation and tested suggestions
  */
 export async function resolveProject(context: EngineContext, request: ResolutionRequest): Promise<SolvedProject> {
-  const [{ resolve }, registry] = await Promise.all([import("@lading/resolver"), openProvider(context, request)]);
-  const keys = createKeys(registry, request.locals);
-  const provider = withoutDependencies(overlay(registry, request.locals, keys), request.skipDependencies === true);
-  const resolution = await resolve(resolveInput(request, keys), provider, {
-    signal: context.signal,
-    onEvent: context.onEvent,
-  });
+  const asked = await questionOf(context, request);
+  const resolution = await answerQuestion(context, asked);
   if (resolution.status === "unsolvable") throw impossible(resolution);
-  for (const note of resolution.notes) context.onEvent({ type: "warning", message: note.message });
-  return { resolution, request };
+  warn(context, request, asked, resolution);
+  return { resolution, request, asked };
+}
+
+/** The question that a request puts to the resolver; opens the registries where one is needed. */
+export async function questionOf(context: EngineContext, request: ResolutionRequest): Promise<AskedQuestion> {
+  const registry = await openProvider(context, request);
+  const keys = createKeys(registry, request.locals);
+  const everything = overlay(registry, request.locals, keys);
+  const allowed = withAllowed(withoutDependencies(everything, request.skipDependencies === true), request.allowed);
+  const provider = registry === undefined ? allowed : await withSimilarNames(context, allowed);
+  const wording = wordingOf(context.profile.manifest.requirements);
+  const input = { ...resolveInput(request, keys), ...(wording === undefined ? {} : { wording }) };
+  return { input, provider, keyOf: (name, pinned) => keys.of(name, pinned) };
+}
+
+/** Solves a question with the context's signal and events. */
+export async function answerQuestion(
+  context: EngineContext,
+  { input, provider }: AskedQuestion,
+): Promise<SolvedResolution | UnsolvableResolution> {
+  const { resolve } = await import("@lading/resolver");
+  return resolve(input, provider, { signal: context.signal, onEvent: context.onEvent });
+}
+
+function warn(
+  context: EngineContext,
+  request: ResolutionRequest,
+  asked: AskedQuestion,
+  { packages, notes }: SolvedResolution,
+): void {
+  const say = (message: string): void => context.onEvent({ type: "warning", message });
+  for (const note of notes) say(note.message);
+  for (const { candidate, version, key } of packages) {
+    const data = candidate.data as CandidateData;
+    if (data.type === "local") continue;
+    const because = data.entry.reason === undefined ? "" : `: ${data.entry.reason}`;
+    const instead = data.entry.replacement === undefined ? "" : `; use "${data.entry.replacement}" instead`;
+    const name = asked.provider.displayName?.(key) ?? data.name;
+    if (data.entry.status === "deprecated") say(`"${name}" ${version} is deprecated${because}${instead}`);
+    if (data.entry.status === "yanked")
+      say(`"${name}" ${version} was yanked${because}; it is kept because ${keptBy(request, data.name, version)}`);
+  }
+  const used = new Set(packages.map(({ key }) => key));
+  for (const { name } of request.overrides) {
+    if (!used.has(asked.keyOf(name))) say(`The override of "${name}" changes nothing: no package needs it`);
+  }
+}
+
+function keptBy(request: ResolutionRequest, name: string, version: string): string {
+  const canonical = canonicalName(parsePackageName(name));
+  return request.allowed.has(`${canonical}@${version}`) ? "resolver.allow names it" : "the lock has it";
 }
 
 /** The registries are opened only where a dependency comes from one: path dependencies need none. */
@@ -97,7 +163,10 @@ async function openProvider(context: EngineContext, request: ResolutionRequest):
   return registryProvider({
     registries,
     signal: context.signal,
-    exclude: (data) => untrustedPublisher(data, registries.client(data.registry).registry.trustedPublishers),
+    exclude: (data) => [
+      ...untrustedPublisher(data, registries.client(data.registry).registry.trustedPublishers),
+      ...releaseExclusions(request.release, data.name, data.entry),
+    ],
   });
 }
 
@@ -168,6 +237,49 @@ function withoutDependencies(provider: DependencyProvider, skip: boolean): Depen
   };
 }
 
+/** Reasons that naming a version in `resolver.allow` lifts. */
+const LIFTED_BY_NAME: ReadonlySet<string> = new Set(["yanked", "cooldown", "exclude-newer"]);
+
+/** A view of a provider in which versions that are allowed by name are neither too new nor yanked. */
+function withAllowed(provider: DependencyProvider, allowed: ReadonlySet<string>): DependencyProvider {
+  if (allowed.size === 0) return provider;
+  const known = new Map<PackageMetadata, PackageMetadata>();
+  const lift = (candidate: Candidate): Candidate => {
+    const data = candidate.data as CandidateData;
+    if (data.type === "local" || !allowed.has(`${canonicalName(parsePackageName(data.name))}@${candidate.version}`))
+      return candidate;
+    return { ...candidate, excluded: (candidate.excluded ?? []).filter(({ reason }) => !LIFTED_BY_NAME.has(reason)) };
+  };
+  return {
+    ...provider,
+    get(key) {
+      const metadata = provider.get(key);
+      if (metadata === undefined) return undefined;
+      const lifted = known.get(metadata) ?? { ...metadata, candidates: metadata.candidates.map(lift) };
+      known.set(metadata, lifted);
+      return lifted;
+    },
+  };
+}
+
+/** A view of a provider that looks for similar names once a package turns out not to exist. */
+async function withSimilarNames(context: EngineContext, provider: DependencyProvider): Promise<DependencyProvider> {
+  const registries = await context.registries();
+  const names = new Set<PackageKey>();
+  const look = async (key: PackageKey): Promise<void> => {
+    if (provider.get(key)?.candidates.length !== 0 || key.includes("@")) return;
+    for (const name of await similarNames(registries.default, key, context.signal)) names.add(name);
+  };
+  return {
+    ...provider,
+    names: () => names,
+    async load(keys, options) {
+      await provider.load(keys, options);
+      if (!context.offline) await Promise.all(keys.map(look));
+    },
+  };
+}
+
 function candidateOf(local: LocalPackage, locals: LocalPackages, keys: Keys): Candidate {
   const { manifest, version, source } = local;
   const data: CandidateData = { type: "local", package: local };
@@ -203,24 +315,66 @@ function toDependency(dependency: ManifestDependency, locals: LocalPackages, key
 }
 
 function resolveInput(request: ResolutionRequest, keys: Keys): ResolveInput {
+  const { question = [], precise = [] } = request;
+  const pinned = new Map(precise.map(({ name, version }) => [keys.of(name, undefined), version]));
   return {
-    roots: request.project.members.map((member) => rootOf(member, request, keys)),
+    roots: [
+      ...request.project.members.map((member) => rootOf(member, request, keys)),
+      ...(question.length === 0 ? [] : [questionRoot(question, keys)]),
+    ],
     coexistence: request.coexistence,
+    prefer: request.prefer,
     prereleases: request.prereleases,
-    locked: request.locked.flatMap((locked) => lockedKeys(locked, keys)),
+    locked: [...request.locked, ...precise].flatMap((locked) => lockedKeys(locked, keys)),
+    overrides: request.overrides.map(({ name, requirement }) => ({ key: keys.of(name, undefined), requirement })),
     hosts: Object.fromEntries(Object.entries(request.hosts).map(([axis, version]) => [axis, [version]])),
+    ...(pinned.size === 0 ? {} : { exclude: (key, candidate) => otherThan(pinned.get(key), candidate, request) }),
   };
+}
+
+/** Name of the root that stands for a question; it reads as the subject of a sentence. */
+export const QUESTION_ROOT = "this question";
+
+function questionRoot(question: readonly AskedVersion[], keys: Keys): RootPackage {
+  const dependencies = question.map(({ name, version }) => ({
+    key: keys.of(name, undefined),
+    name,
+    requirement: `=${version}`,
+  }));
+  return { name: QUESTION_ROOT, dependencies };
+}
+
+function otherThan(
+  pinned: string | undefined,
+  { version }: Candidate,
+  { coexistence }: ResolutionRequest,
+): readonly Exclusion[] {
+  if (pinned === undefined || version === pinned) return [];
+  const slot = (text: string): string => compatibilitySlot(parseVersion(text));
+  if (coexistence === "per-major" && slot(version) !== slot(pinned)) return [];
+  return [{ reason: "policy", text: `exactly ${pinned} is asked for` }];
 }
 
 function rootOf(member: Project["members"][number], request: ResolutionRequest, keys: Keys): RootPackage {
   return {
     name: member.name,
     version: member.manifest.package!.version,
-    dependencies: member.manifest.dependencies.map((dependency) => toDependency(dependency, request.locals, keys)),
+    // Which package is met first decides; sorting a table must not change the lock.
+    dependencies: member.manifest.dependencies
+      .map((dependency) => toDependency(dependency, request.locals, keys))
+      .sort(byNameAndKind),
     features: member.manifest.features,
     enable: featuresOf(member, request),
     defaultFeatures: request.noDefaultFeatures !== true,
   };
+}
+
+function byNameAndKind(left: Dependency, right: Dependency): number {
+  const [a, b] = [left, right].map(({ name, key, kind }) => `${name ?? key}\0${key}\0${kind ?? ""}`) as [
+    string,
+    string,
+  ];
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** The features that are on for a member; one that it does not define is somebody else's in a workspace. */
@@ -291,15 +445,38 @@ export function lockedVersions(lock: Lockfile | undefined, except: ReadonlySet<s
     }));
 }
 
-function impossible({ explanation, suggestions, requirements }: UnsolvableResolution): EngineError {
+/** Most suggestions that are worth reading. */
+const MOST_SUGGESTIONS = 6;
+
+/** The error of a question that has no answer. */
+export function impossible(resolution: UnsolvableResolution): EngineError {
+  const { explanation, suggestions, requirements } = resolution;
+  const hint = hintOf(suggestions.slice(0, MOST_SUGGESTIONS).map(({ message }) => message));
   return new EngineError({
     code: "RESOLUTION_IMPOSSIBLE",
     message: "Cannot find versions that satisfy every requirement",
     explanation,
     requirements,
     suggestions,
-    ...(suggestions.length === 0 ? {} : { hint: suggestions.map(({ message }) => message).join("\n      ") }),
+    ...(hint === undefined ? {} : { hint }),
   });
+}
+
+function hintOf(messages: readonly string[]): string | undefined {
+  if (messages.length < 2) return messages[0];
+  return ["any one of these was tried and helps:", ...messages.map((message) => `  - ${message}`)].join("\n");
+}
+
+/** How a requirement reads in a dialect's own syntax. */
+function wordingOf(syntax: RequirementSyntax): ((canonical: string) => string) | undefined {
+  if (syntax !== "pep440") return undefined;
+  return (canonical) => {
+    if (canonical === "*") return "any version";
+    return canonical
+      .replaceAll(/-0(?=$| )/g, "")
+      .replaceAll(" <", ",<")
+      .replaceAll(/(^| )=(?=\d)/g, "$1==");
+  };
 }
 
 /**
