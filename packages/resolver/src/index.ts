@@ -1,6 +1,31 @@
 export { createResolver, resolve, type ResolveOptions } from "./lib/resolve.ts";
 export { explainDerivation, type ExplainOptions } from "./lib/explain.ts";
 export { ResolverError, RESOLVER_ERRORS, type ResolverErrorCode } from "./lib/resolver-error.ts";
+export {
+  createUniversalResolver,
+  resolveUniversal,
+  type UniversalOptions,
+  type UniversalResolver,
+  type UniversalStep,
+} from "./lib/universal.ts";
+export { environmentsOf } from "./lib/environments.ts";
+export {
+  MOST_ENVIRONMENTS,
+  TARGET_AXIS,
+  type EnvironmentGrid,
+  type EnvironmentSuggestion,
+  type LockedInEnvironments,
+  type TargetEnvironment,
+  type UniversalAnswer,
+  type UniversalDependency,
+  type UniversalFailure,
+  type UniversalInput,
+  type UniversalPackage,
+  type UniversalResolution,
+  type UniversalRoot,
+  type UniversalSolution,
+  type UniversalStatistics,
+} from "./lib/universal-types.ts";
 export type {
   Candidate,
   CoexistencePolicy,

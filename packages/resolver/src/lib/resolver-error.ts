@@ -3,6 +3,7 @@ import { LadingError, type ErrorCatalogue, type LadingErrorInit } from "@lading/
 /** Codes of the resolver. That no solution exists is not among them: it is a value. */
 export type ResolverErrorCode =
   | "RESOLVE_INPUT_INVALID"
+  | "RESOLVE_ENVIRONMENTS_TOO_MANY"
   | "RESOLVE_METADATA_INVALID"
   | "RESOLVE_METADATA_INCOMPLETE"
   | "RESOLVE_INTERNAL";
@@ -13,6 +14,11 @@ export const RESOLVER_ERRORS: ErrorCatalogue<ResolverErrorCode> = {
     category: "usage",
     summary: "What is to be resolved contradicts itself or cannot be read.",
     help: "Correct the requirement, feature, override or host version that the message names.",
+  },
+  RESOLVE_ENVIRONMENTS_TOO_MANY: {
+    category: "usage",
+    summary: "The grid of environments has more combinations than can be resolved for.",
+    help: "Name fewer versions of a host, or fewer targets; the product of all axes counts.",
   },
   RESOLVE_METADATA_INVALID: {
     category: "io",

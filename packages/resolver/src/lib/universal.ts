@@ -1,0 +1,350 @@
+import type { EventListener } from "@lading/core-manifest";
+import { solveCanonically } from "./canonical.ts";
+import { Universe } from "./compile.ts";
+import { answerAlike, EnvironmentConditions } from "./environment-conditions.ts";
+import { axesOf, environmentsOf, environmentText, type Axis } from "./environments.ts";
+import { describeSolution } from "./outcome.ts";
+import { createResolver } from "./resolve.ts";
+import type {
+  DependencyProvider,
+  LockedPackage,
+  PackageKey,
+  PackageMetadata,
+  Resolution,
+  ResolutionStatistics,
+  ResolveInput,
+  ResolverStep,
+  SolvedResolution,
+  UnsolvableResolution,
+} from "./types.ts";
+import { Following, type CellQuestion, type Preferences } from "./universal-follow.ts";
+import { joinAnswers } from "./universal-join.ts";
+import {
+  TARGET_AXIS,
+  type EnvironmentSuggestion,
+  type TargetEnvironment,
+  type UniversalFailure,
+  type UniversalInput,
+  type UniversalResolution,
+  type UniversalStatistics,
+} from "./universal-types.ts";
+import { validateSolution } from "./validate.ts";
+
+type Needs = Extract<ResolverStep, { status: "needs" }>;
+
+/** What one call of `step` came to. */
+export type UniversalStep = Needs | { readonly status: "done"; readonly resolution: UniversalResolution };
+
+/** A resolution for a grid under way, without IO: call `step` until it is done, loading what it needs between. */
+export interface UniversalResolver {
+  /** @throws {ResolverError} `RESOLVE_INPUT_INVALID`, `RESOLVE_METADATA_INVALID`, `RESOLVE_INTERNAL` */
+  step(): UniversalStep;
+}
+
+/** What surrounds a resolution for a grid. */
+export interface UniversalOptions {
+  /** Aborts between two steps and is handed to the provider's `load`. */
+  readonly signal?: AbortSignal;
+  /** Receives `resolving` with the number of packages known and of loads so far. */
+  readonly onEvent?: EventListener;
+}
+
+/**
+ * Starts a resolution for a grid that does no IO of its own: `step` until it is done.
+ * @throws {ResolverError} `RESOLVE_INPUT_INVALID`, `RESOLVE_ENVIRONMENTS_TOO_MANY`
+ */
+export function createUniversalResolver(input: UniversalInput, provider: DependencyProvider): UniversalResolver {
+  const axes = axesOf(input.environments);
+  const work = input.mode === "every" ? solveForEvery(input, provider, axes) : solveForEach(input, provider, axes);
+  return {
+    step(): UniversalStep {
+      const next = work.next();
+      return next.done === true ? { status: "done", resolution: next.value } : next.value;
+    },
+  };
+}
+
+/**
+ * Finds an answer for every environment of a grid (docs/spec/resolution.md, "Environments"), or proves for one of them that
+ * there is none. Both are values; the answer depends on nothing but input and metadata.
+ * @throws {ResolverError} `RESOLVE_INPUT_INVALID`, `RESOLVE_ENVIRONMENTS_TOO_MANY`, `RESOLVE_METADATA_INVALID`,
+ * `RESOLVE_METADATA_INCOMPLETE`, `RESOLVE_INTERNAL`; besides, whatever the provider's `load` or the signal rejects with
+ */
+export async function resolveUniversal(
+  input: UniversalInput,
+  provider: DependencyProvider,
+  options: UniversalOptions = {},
+): Promise<UniversalResolution> {
+  const { signal, onEvent } = options;
+  const resolver = createUniversalResolver(input, provider);
+  const asked = new Set<string>();
+  for (let requests = 0; ; requests++) {
+    signal?.throwIfAborted();
+    const step = resolver.step();
+    if (step.status === "done") return step.resolution;
+    for (const key of step.packages) asked.add(key);
+    onEvent?.({ type: "resolving", packages: asked.size, requests: requests + 1 });
+    try {
+      await provider.load(step.packages, {
+        speculative: step.speculative,
+        ...(signal === undefined ? {} : { signal }),
+      });
+    } catch (error) {
+      if (!step.forSuggestions || signal?.aborted === true) throw error;
+    }
+  }
+}
+
+function* solveWhole(input: ResolveInput, provider: DependencyProvider): Generator<Needs, Resolution> {
+  const resolver = createResolver(input, provider);
+  for (;;) {
+    const step = resolver.step();
+    if (step.status === "done") return step.resolution;
+    yield step;
+  }
+}
+
+/** Like {@link solveWhole}, but that there is no solution is not explained. */
+function* trySolve(input: ResolveInput, provider: DependencyProvider): Generator<Needs, SolvedResolution | undefined> {
+  const universe = new Universe(input, provider);
+  const solving = solveCanonically(universe);
+  for (let loads = 0; ; loads++) {
+    const next = solving.next();
+    if (next.done !== true) {
+      const packages = [...universe.needs];
+      universe.needs.clear();
+      yield { status: "needs", packages, speculative: universe.speculate(packages), forSuggestions: false };
+      continue;
+    }
+    if (next.value === undefined) return undefined;
+    const answer = describeSolution(universe, next.value);
+    validateSolution(universe, answer);
+    const { decisions, conflicts, solves } = universe.solver;
+    return { ...answer, statistics: { packages: universe.packages.size, loads, decisions, conflicts, solves } };
+  }
+}
+
+function* solveForEvery(
+  input: UniversalInput,
+  provider: DependencyProvider,
+  axes: readonly Axis[],
+): Generator<Needs, UniversalResolution> {
+  const { environments: grid, mode: _, locked, ...rest } = input;
+  const environments = environmentsOf(grid);
+  const question: ResolveInput = {
+    ...rest,
+    hosts: grid.hosts ?? {},
+    ...(grid.targets === undefined ? {} : { targets: grid.targets }),
+    locked: (locked ?? []).map(({ key, version }) => ({ key, version })),
+  };
+  const resolution = yield* solveWhole(question, provider);
+  const costs: UniversalStatistics = {
+    ...resolution.statistics,
+    environments: environments.length,
+    solved: 1,
+    followed: 0,
+    merged: environments.length - 1,
+  };
+  const cells = environments.map((__, cell) => cell);
+  if (resolution.status === "solved") return joinAnswers(environments, [{ cells, resolution }], costs);
+  return failure({ input, axes, environments, failed: cells, of: resolution, costs, ofAll: true });
+}
+
+/** An environment that was solved, and all that the answer depended on. */
+interface Solved {
+  readonly cell: number;
+  readonly cells: number[];
+  readonly locked: string;
+  readonly classes: ReturnType<EnvironmentConditions["classes"]>;
+  readonly resolution: Resolution;
+}
+
+function* solveForEach(
+  input: UniversalInput,
+  provider: DependencyProvider,
+  axes: readonly Axis[],
+): Generator<Needs, UniversalResolution> {
+  const work = new EachWork(input, provider, axes);
+  for (const cell of work.environments.keys()) yield* work.solve(cell);
+  return work.result();
+}
+
+class EachWork {
+  readonly environments: readonly TargetEnvironment[];
+  readonly #input: UniversalInput;
+  readonly #provider: DependencyProvider;
+  readonly #axes: readonly Axis[];
+  readonly #conditions: EnvironmentConditions;
+  readonly #following: Following;
+  readonly #solved: Solved[] = [];
+  /** Of every package, what the first environment that needed it has. */
+  readonly #first = new Map<PackageKey, Set<string>>();
+  readonly #everLocked = new Map<PackageKey, Set<string>>();
+  readonly #costs = { packages: 0, loads: 0, decisions: 0, conflicts: 0, solves: 0, solved: 0, followed: 0, merged: 0 };
+
+  constructor(input: UniversalInput, provider: DependencyProvider, axes: readonly Axis[]) {
+    this.#input = input;
+    this.#provider = provider;
+    this.#axes = axes;
+    this.environments = environmentsOf(input.environments);
+    this.#conditions = new EnvironmentConditions(axes);
+    this.#following = new Following(input, provider, this.#conditions);
+    for (const { key, version } of input.locked ?? []) put(this.#everLocked, key, version);
+  }
+
+  *solve(cell: number): Generator<Needs, void> {
+    const environment = this.environments[cell]!;
+    const own = (this.#input.locked ?? []).filter(({ appliesTo }) => appliesTo?.(environment) ?? true);
+    const locked = own.map(({ key, version }) => `${key} ${version}`).join("\n");
+    const twin = this.#solved.find(
+      (one) => one.locked === locked && answerAlike(one.classes, this.environments[one.cell]!, environment),
+    );
+    if (twin !== undefined) {
+      twin.cells.push(cell);
+      this.#costs.merged++;
+      return;
+    }
+    const read = new Set<PackageKey>();
+    const question = this.#question(environment, own);
+    const resolution = yield* this.#answer(question, read);
+    if (resolution.status === "solved") this.#prefer(resolution);
+    const metadata = [...read].map((key) => this.#provider.get(key)).filter((one) => one !== undefined);
+    const classes = this.#conditions.classes(this.#input, metadata);
+    this.#solved.push({ cell, cells: [cell], locked, classes, resolution });
+  }
+
+  result(): UniversalResolution {
+    const costs: UniversalStatistics = { ...this.#costs, environments: this.environments.length };
+    const failing = this.#solved.filter(({ resolution }) => resolution.status === "unsolvable");
+    const [first] = failing;
+    if (first?.resolution.status === "unsolvable") {
+      const failed = failing.flatMap(({ cells }) => cells).sort((a, b) => a - b);
+      const { resolution: of } = first;
+      return failure({ input: this.#input, axes: this.#axes, environments: this.environments, failed, of, costs });
+    }
+    const answers = this.#solved.map(({ cells, resolution }) => ({
+      cells,
+      resolution: this.#lockedAsGiven(resolution),
+    }));
+    return joinAnswers(this.environments, answers, costs);
+  }
+
+  /** Answers one environment: from an earlier answer, where that can be proven to be the same; else from the beginning. */
+  *#answer(question: CellQuestion, read: Set<PackageKey>): Generator<Needs, Resolution> {
+    if (this.#solved.some(({ resolution }) => resolution.status === "solved")) {
+      const followed = yield* trySolve(question.input, noting(this.#following.narrowed(question), read));
+      if (followed !== undefined && this.#following.isAnswer(question, followed)) {
+        this.#costs.followed++;
+        this.#count(followed.statistics);
+        return followed;
+      }
+    }
+    // One explanation is enough.
+    const told = this.#solved.some(({ resolution }) => resolution.status === "unsolvable");
+    const input = told ? { ...question.input, suggest: false } : question.input;
+    const resolution = yield* solveWhole(input, noting(this.#provider, read));
+    this.#costs.solved++;
+    this.#count(resolution.statistics);
+    return resolution;
+  }
+
+  #question(environment: TargetEnvironment, own: readonly LockedPackage[]): CellQuestion {
+    const preferred = this.#preferences(own);
+    const { environments: grid, mode: _, locked: __, ...rest } = this.#input;
+    const { [TARGET_AXIS]: target, ...versions } = environment;
+    const input: ResolveInput = {
+      ...rest,
+      hosts: Object.fromEntries(Object.keys(grid.hosts ?? {}).map((axis) => [axis, [versions[axis]!]])),
+      ...(target === undefined ? {} : { targets: [target] }),
+      locked: [...preferred].flatMap(([key, all]) => [...all].map((version) => ({ key, version }))),
+    };
+    return { input, environment, preferred };
+  }
+
+  /** What the lock has here; else what it has anywhere; else what the first environment with the package has. */
+  #preferences(own: readonly LockedPackage[]): Preferences {
+    const here = new Map<PackageKey, Set<string>>();
+    for (const { key, version } of own) put(here, key, version);
+    return new Map([...this.#first, ...this.#everLocked, ...here]);
+  }
+
+  /** Several versions of a package in one answer are all preferred; what later answers have besides is not. */
+  #prefer({ packages }: SolvedResolution): void {
+    const fresh = new Map<PackageKey, Set<string>>();
+    for (const { key, version } of packages) if (!this.#first.has(key)) put(fresh, key, version);
+    for (const [key, versions] of fresh) this.#first.set(key, versions);
+  }
+
+  #count(costs: ResolutionStatistics): void {
+    this.#costs.packages = Math.max(this.#costs.packages, costs.packages);
+    for (const key of ["loads", "decisions", "conflicts", "solves"] as const) this.#costs[key] += costs[key];
+  }
+
+  /** An earlier environment's choice is a preference here, but not what the caller calls locked. */
+  #lockedAsGiven(resolution: Resolution): SolvedResolution {
+    if (resolution.status !== "solved") throw new Error("An environment without a solution has no answer");
+    const packages = resolution.packages.map((one) => ({
+      ...one,
+      locked: this.#everLocked.get(one.key)?.has(one.version) ?? false,
+    }));
+    return { ...resolution, packages };
+  }
+}
+
+function put(into: Map<PackageKey, Set<string>>, key: PackageKey, version: string): void {
+  const known = into.get(key);
+  if (known === undefined) into.set(key, new Set([version]));
+  else known.add(version);
+}
+
+/** A provider that notes what was read through it. */
+function noting(provider: DependencyProvider, read: Set<PackageKey>): DependencyProvider {
+  return {
+    ...provider,
+    get(key): PackageMetadata | undefined {
+      read.add(key);
+      return provider.get(key);
+    },
+    load: (keys, options) => provider.load(keys, options),
+  };
+}
+
+function failure(made: {
+  readonly input: UniversalInput;
+  readonly axes: readonly Axis[];
+  readonly environments: readonly TargetEnvironment[];
+  readonly failed: readonly number[];
+  readonly of: UnsolvableResolution;
+  readonly costs: UniversalStatistics;
+  /** Whether the proof speaks of all environments at once. */
+  readonly ofAll?: boolean;
+}): UniversalFailure {
+  const { input, axes, environments, failed, of, costs, ofAll = false } = made;
+  const known = of.suggestions.filter(
+    ({ type }) => type !== "change-host" || axes.every(({ values }) => values.length < 2),
+  );
+  const dropping = ofAll || input.suggest === false ? [] : droppable(axes, environments, failed);
+  const suggestions = [...known, ...dropping];
+  const where = ofAll ? "" : environmentText(environments[failed[0]!]!, axes);
+  const hints = suggestions.map(({ message }) => `  - ${message}`);
+  const explanation = [
+    ...(where === "" ? [] : [`For ${where}:`, ""]),
+    ...of.proof.lines,
+    ...(hints.length === 0 ? [] : ["", "What would help:", ...hints]),
+  ].join("\n");
+  return { ...of, explanation, suggestions, environments, failed, statistics: costs };
+}
+
+/** Values of axes that all failing environments share, and the others do not need. */
+function droppable(
+  axes: readonly Axis[],
+  environments: readonly TargetEnvironment[],
+  failed: readonly number[],
+): EnvironmentSuggestion[] {
+  return axes.flatMap(({ name, values }) => {
+    const value = environments[failed[0]!]![name]!;
+    if (values.length < 2 || failed.some((cell) => environments[cell]![name] !== value)) return [];
+    const message = `leave out ${name} ${value}: every other environment has a solution`;
+    return [{ type: "drop-environment" as const, message, axis: name, value }];
+  });
+}
