@@ -130,3 +130,24 @@ export { importCargoManifest } from "./lib/import-cargo.ts";
 export { importNpmManifest } from "./lib/import-npm.ts";
 export type { ImportOptions, ImportedManifest } from "./lib/import-common.ts";
 export { publishedManifest, type PublishOptions } from "./lib/manifest-publish.ts";
+export {
+  PACK_COMPONENTS,
+  PACK_INDEX_VERSION,
+  checkPackEntry,
+  checkPackIndex,
+  isPackUrl,
+  mergePackIndexes,
+  orderPackEntry,
+  parsePackIndex,
+  renderPackIndex,
+  updatePackIndex,
+  type CheckedPackIndex,
+  type MergedPackIndex,
+  type PackComponent,
+  type PackIndex,
+  type PackIndexEntry,
+  type PackIndexProblem,
+  type PackInstallSource,
+  type UpdatedPackIndex,
+} from "./lib/pack-index.ts";
+export { parsePackComponent } from "./lib/pack-component.ts";

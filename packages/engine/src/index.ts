@@ -104,3 +104,21 @@ export {
   type MigratedNpmPackage,
   type MigrationSource,
 } from "./lib/operations/migrate.ts";
+export {
+  checksum,
+  indexEntry,
+  indexInit,
+  indexMerge,
+  indexUpdate,
+  indexValidate,
+  type CheckedIndexFile,
+  type ChecksumResult,
+  type IndexEntryInput,
+  type IndexHead,
+  type IndexInitInput,
+  type IndexMergeInput,
+  type IndexMergeResult,
+  type IndexUpdateInput,
+  type IndexUpdateResult,
+  type PackSourceInput,
+} from "./lib/operations/pack-index.ts";

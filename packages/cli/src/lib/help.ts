@@ -7,6 +7,7 @@ const GROUP_TITLES = {
   inspect: "Inspect",
   package: "Package",
   registry: "Registry",
+  index: "Static index",
   machine: "This machine",
 } as const;
 

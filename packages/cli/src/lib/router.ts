@@ -92,6 +92,36 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
   "config get": { group: "machine", summary: "Show one setting", load: () => import("./commands/config-get.ts") },
   "config set": { group: "machine", summary: "Change one setting", load: () => import("./commands/config-set.ts") },
   "config list": { group: "machine", summary: "List all settings", load: () => import("./commands/config-list.ts") },
+  checksum: {
+    group: "index",
+    summary: "Sum a package directory or a file",
+    load: () => import("./commands/checksum.ts"),
+  },
+  "index-init": {
+    group: "index",
+    summary: "Make the directory of a static registry",
+    load: () => import("./commands/index-init.ts"),
+  },
+  "index-entry": {
+    group: "index",
+    summary: "Print a pack's entry for a flat index",
+    load: () => import("./commands/index-entry.ts"),
+  },
+  "index-update": {
+    group: "index",
+    summary: "Put a pack into a flat index",
+    load: () => import("./commands/index-update.ts"),
+  },
+  "index-merge": {
+    group: "index",
+    summary: "Merge flat indexes",
+    load: () => import("./commands/index-merge.ts"),
+  },
+  "index-validate": {
+    group: "index",
+    summary: "Check flat indexes",
+    load: () => import("./commands/index-validate.ts"),
+  },
   clean: {
     group: "machine",
     summary: "Delete caches and build outputs",

@@ -111,7 +111,7 @@ export interface CommandSpec {
 /** What the router knows of a command without loading it. */
 export interface RouteEntry {
   readonly summary: string;
-  readonly group: "project" | "inspect" | "package" | "registry" | "machine";
+  readonly group: "project" | "inspect" | "package" | "registry" | "index" | "machine";
   readonly hidden?: boolean;
   readonly load: () => Promise<{ readonly command: CommandSpec }>;
 }

@@ -121,6 +121,30 @@ export const BUILTIN_PROFILE_DATA: Readonly<
             command: "owner",
           },
           {
+            spelling: "pack checksum",
+            command: "checksum",
+          },
+          {
+            spelling: "pack index-init",
+            command: "index-init",
+          },
+          {
+            spelling: "pack index-entry",
+            command: "index-entry",
+          },
+          {
+            spelling: "pack index-update",
+            command: "index-update",
+          },
+          {
+            spelling: "pack index-merge",
+            command: "index-merge",
+          },
+          {
+            spelling: "pack index-validate",
+            command: "index-validate",
+          },
+          {
             spelling: "login",
             command: "login",
           },

@@ -13,6 +13,10 @@ export type CoreErrorCode =
   | "PROFILE_INVALID"
   | "PACKAGE_RECORD_INVALID"
   | "CANONICAL_JSON_INVALID"
+  | "PACK_COMPONENT_INVALID"
+  | "PACK_INDEX_INVALID"
+  | "PACK_INDEX_DUPLICATE"
+  | "PACK_INDEX_CONFLICT"
   | "SIZE_INVALID"
   | "DURATION_INVALID";
 
@@ -72,6 +76,26 @@ export const CORE_ERRORS: ErrorCatalogue<CoreErrorCode> = {
     category: "integrity",
     summary: "A signed or digested JSON text is not in the one canonical spelling, or a value has none.",
     help: "Fetch the file again; a text that was re-formatted on its way can no longer be checked.",
+  },
+  PACK_COMPONENT_INVALID: {
+    category: "manifest",
+    summary: "The file of an action, sensor, trigger, rule or workflow of a pack cannot be read.",
+    help: "Correct the YAML file; it needs a `ref` or a `name`.",
+  },
+  PACK_INDEX_INVALID: {
+    category: "manifest",
+    summary: "A flat index of packs, or an entry for one, is not valid.",
+    help: "Run `index-validate FILE`, which lists every mistake with its place.",
+  },
+  PACK_INDEX_DUPLICATE: {
+    category: "refused",
+    summary: "The flat index has an entry for this pack already.",
+    help: "Give `--update` to replace it.",
+  },
+  PACK_INDEX_CONFLICT: {
+    category: "integrity",
+    summary: "Two flat indexes give one version of a pack different checksums.",
+    help: "Find out which of them is right before you merge them; one version has one content.",
   },
   SIZE_INVALID: {
     category: "usage",

@@ -51,6 +51,12 @@ export const PROFILE_COMMANDS: readonly string[] = [
   "completion",
   "explain",
   "profile check",
+  "checksum",
+  "index-init",
+  "index-entry",
+  "index-update",
+  "index-merge",
+  "index-validate",
 ];
 
 const DIALECTS: readonly DialectId[] = [

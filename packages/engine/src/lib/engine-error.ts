@@ -40,6 +40,10 @@ export type EngineErrorCode =
   | "ARTEFACT_AMBIGUOUS"
   | "PUBLISH_FORBIDDEN"
   | "FETCH_TARGET_MISSING"
+  | "INDEX_FILE_MISSING"
+  | "INDEX_FILE_EXISTS"
+  | "INDEX_SOURCE_INVALID"
+  | "REMOTE_FILE_FAILED"
   | "MIGRATE_SOURCE_INVALID"
   | "MIGRATE_TARGET_EXISTS";
 
@@ -234,6 +238,26 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "usage",
     summary: "The version has no package file for the target that was asked for.",
     help: "The message lists the targets there are.",
+  },
+  INDEX_FILE_MISSING: {
+    category: "usage",
+    summary: "There is no flat index where one is to be updated.",
+    help: "Correct the path, or make a registry with `index-init DIR --url URL`.",
+  },
+  INDEX_FILE_EXISTS: {
+    category: "refused",
+    summary: "A file would be overwritten that is there already.",
+    help: "Choose another place, or give `--force` where the command has it.",
+  },
+  INDEX_SOURCE_INVALID: {
+    category: "usage",
+    summary: "An address for a flat index is missing, or is none that everybody can read.",
+    help: "Give `--git-url` with `--git-ref`, or `--archive-url`, each an https: address without credentials.",
+  },
+  REMOTE_FILE_FAILED: {
+    category: "io",
+    summary: "A file at a web address could not be downloaded.",
+    help: "Open the address in a browser; with `--archive-checksum` the file need not be downloaded.",
   },
   MIGRATE_SOURCE_INVALID: {
     category: "manifest",

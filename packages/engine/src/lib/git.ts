@@ -182,7 +182,11 @@ async function fetchCommit(
   }
 }
 
-async function git(
+/**
+ * Runs git and answers with what it prints.
+ * @throws {EngineError} `GIT_FAILED`, `GIT_UNAVAILABLE`
+ */
+export async function git(
   context: EngineContext,
   args: readonly string[],
   cwd: string | undefined,
