@@ -4,7 +4,9 @@ import { solveCanonically } from "../src/lib/canonical.ts";
 import { Universe } from "../src/lib/compile.ts";
 import { findCycles } from "../src/lib/cycles.ts";
 import { describeSolution } from "../src/lib/outcome.ts";
-import { extractProof } from "../src/lib/proof.ts";
+import { fullBits } from "../src/lib/bits.ts";
+import { ProofReader, type RecordedStatement } from "../src/lib/core/read-proof.ts";
+import { extractProof, ProofChecker } from "../src/lib/proof.ts";
 import { solutionFault } from "../src/lib/validate.ts";
 import { rangeText } from "../src/lib/words.ts";
 import {
@@ -88,43 +90,53 @@ describe("solutionFault()", () => {
   });
 });
 
-describe("extractProof()", () => {
-  function contradiction(): Universe {
+describe("ProofChecker", () => {
+  function contradiction(): { made: Universe; proof: RecordedStatement[] } {
     const made = new Universe(
       { roots: [{ name: "myapp", dependencies: [need("a", "*"), need("b", "=1.0.0")] }] },
       world.provider(),
     );
     solveCanonically(made).next();
-    return made;
+    return { made, proof: new ProofReader(made.solver.state).statement(made.solver.contradiction) };
+  }
+
+  /** Checks the proof with one statement replaced. */
+  function checkWith(made: Universe, proof: readonly RecordedStatement[], changed: RecordedStatement): void {
+    new ProofChecker(made).check(proof.map((one) => (one.id === changed.id ? changed : one)));
   }
 
   test("accepts what the solver proved", () => {
-    const made = contradiction();
+    const { made } = contradiction();
     expect(extractProof(made, made.solver.contradiction).at(-1)!.terms.size).toBe(0);
   });
 
   test("refuses every derived statement that claims more than follows", () => {
-    const made = contradiction();
-    const derived = made.solver.statements.filter(({ chain, nodes }) => chain !== undefined && nodes.length > 0);
+    const { made, proof } = contradiction();
+    const derived = proof.filter(({ chain, nodes }) => chain.length > 0 && nodes.length > 0);
     expect(derived.length).toBeGreaterThan(0);
-    for (const statement of derived) {
-      const stronger = { ...statement, nodes: statement.nodes.slice(1), sets: statement.sets.slice(1) };
-      made.solver.statements[statement.id] = stronger;
-      expect(() => extractProof(made, statement.id)).toThrow("does not follow from what it cites");
-      made.solver.statements[statement.id] = statement;
+    for (const one of derived) {
+      const stronger = { ...one, nodes: one.nodes.slice(1), sets: one.sets.slice(1) };
+      expect(() => checkWith(made, proof, stronger)).toThrow("does not follow from what it cites");
     }
   });
 
   test("refuses facts that the input does not hold", () => {
-    const made = contradiction();
-    const facts = made.solver.statements.filter(({ chain }) => chain === undefined);
-    for (const statement of facts) {
+    const { made, proof } = contradiction();
+    const facts = proof.filter(({ chain }) => chain.length === 0);
+    expect(facts.length).toBeGreaterThan(2);
+    for (const one of facts) {
       // Every value of every node at once: no dependency, exclusion or root says that.
-      const wider = { ...statement, sets: statement.nodes.map((node) => made.solver.nodes[node]!.full) };
-      made.solver.statements[statement.id] = wider;
-      expect(() => extractProof(made, statement.id)).toThrow("is not in the input");
-      made.solver.statements[statement.id] = statement;
+      const wider = { ...one, sets: one.nodes.map((node) => fullBits(made.solver.size(node))) };
+      expect(() => checkWith(made, proof, wider)).toThrow("is not in the input");
     }
+  });
+
+  test("refuses a statement that rests on what was not shown, and one resolved on another package", () => {
+    const { made, proof } = contradiction();
+    const last = proof.at(-1)!;
+    expect(() => new ProofChecker(made).check([last])).toThrow("was not shown before");
+    const elsewhere = { ...last, chain: last.chain.map((part, i) => (i > 0 && i % 2 === 0 ? part + 1 : part)) };
+    expect(() => checkWith(made, proof, elsewhere)).toThrow("does not follow from what it cites");
   });
 });
 
@@ -174,8 +186,10 @@ describe("explanations", () => {
   test("every code has an explanation", () => {
     expect(Object.keys(RESOLVER_ERRORS)).toEqual([
       "RESOLVE_INPUT_INVALID",
+      "RESOLVE_ENVIRONMENTS_TOO_MANY",
       "RESOLVE_METADATA_INVALID",
       "RESOLVE_METADATA_INCOMPLETE",
+      "RESOLVE_BUDGET_EXCEEDED",
       "RESOLVE_INTERNAL",
     ]);
   });

@@ -1,7 +1,8 @@
-import { ABSENT, equalBits, fullBits, hasBit, intersection, intersects, members, union, type Bits } from "./bits.ts";
-import { acceptsHost, nameOf, type FactCause, type NodeInfo, type Universe } from "./compile.ts";
+import { equalBits, fullBits, intersection, union, type Bits } from "./bits.ts";
+import type { FactCause, Universe } from "./compile.ts";
+import { ProofReader, type RecordedStatement } from "./core/read-proof.ts";
+import { factFault } from "./proof-facts.ts";
 import { ResolverError } from "./resolver-error.ts";
-import type { Dependency } from "./types.ts";
 
 /** One step of a proof: a fact of the input, or the resolution of two earlier steps on a node. */
 export interface ProofStep {
@@ -20,27 +21,7 @@ export interface ProofStep {
  */
 export function extractProof(universe: Universe, goal: number): ProofStep[] {
   const steps: ProofStep[] = [];
-  const places = new Map<number, number>();
-  for (const id of inOrder(universe, goal)) {
-    const statement = universe.solver.statements[id]!;
-    const claimed = new Map(statement.nodes.map((node, i) => [node, statement.sets[i]!]));
-    if (statement.chain === undefined) {
-      const cause = universe.causes[statement.cause]!;
-      const fault = factFault(universe, cause, claimed);
-      if (fault !== undefined) throw unsound(`statement ${id} is not in the input: ${fault}`);
-      places.set(id, steps.push({ terms: claimed, cause, left: -1, right: -1, pivot: -1 }) - 1);
-      continue;
-    }
-    let place = places.get(statement.chain[0]!)!;
-    for (let i = 1; i < statement.chain.length; i += 2) {
-      const right = places.get(statement.chain[i]!)!;
-      const pivot = statement.chain[i + 1]!;
-      const terms = resolveTerms(universe, steps[place]!.terms, steps[right]!.terms, pivot);
-      place = steps.push({ terms, cause: undefined, left: place, right, pivot }) - 1;
-    }
-    if (!sameTerms(steps[place]!.terms, claimed)) throw unsound(`statement ${id} does not follow from what it cites`);
-    places.set(id, place);
-  }
+  new ProofChecker(universe, steps).check(new ProofReader(universe.solver.state).statement(goal));
   return steps;
 }
 
@@ -56,24 +37,71 @@ function unsound(detail: string): ResolverError {
   });
 }
 
-/** Everything that a statement rests on, each after what it rests on itself. */
-function inOrder(universe: Universe, goal: number): number[] {
-  const order: number[] = [];
-  const done = new Set<number>();
-  const stack: { id: number; open: boolean }[] = [{ id: goal, open: true }];
-  for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
-    if (done.has(top.id)) continue;
-    const chain = universe.solver.statements[top.id]!.chain;
-    if (!top.open || chain === undefined) {
-      done.add(top.id);
-      order.push(top.id);
-      continue;
-    }
-    stack.push({ id: top.id, open: false });
-    for (let i = chain.length - 2; i >= 1; i -= 2) stack.push({ id: chain[i]!, open: true });
-    stack.push({ id: chain[0]!, open: true });
+/**
+ * Checks recorded statements one after the other, knowing nothing of how they were found. Keeps those that it has accepted,
+ * so that proofs may share parts.
+ */
+export class ProofChecker {
+  readonly #universe: Universe;
+  readonly #steps: ProofStep[] | undefined;
+  readonly #accepted = new Map<number, { readonly terms: ReadonlyMap<number, Bits>; readonly place: number }>();
+
+  /** With `steps`, each single resolution is noted there. */
+  constructor(universe: Universe, steps?: ProofStep[]) {
+    this.#universe = universe;
+    this.#steps = steps;
   }
-  return order;
+
+  /** @throws {ResolverError} `RESOLVE_INTERNAL` */
+  check(statements: readonly RecordedStatement[]): void {
+    for (const one of statements) {
+      if (one.chain.length === 0) this.#checkFact(one);
+      else this.#checkDerived(one);
+    }
+  }
+
+  /** @throws {ResolverError} `RESOLVE_INTERNAL` unless a statement that was accepted says that a value cannot be chosen. */
+  checkRuledOut(statement: number, node: number, bit: number): void {
+    const terms = this.#accepted.get(statement)?.terms;
+    const set = terms?.get(node);
+    const isRuledOut = terms?.size === 1 && set !== undefined && (set[bit >>> 5]! & (1 << (bit & 31))) !== 0;
+    if (!isRuledOut) throw unsound(`its last statement does not rule out value ${bit} of node ${node}`);
+  }
+
+  #checkFact({ id, nodes, sets, cause: named }: RecordedStatement): void {
+    const terms = new Map(nodes.map((node, i) => [node, sets[i]!]));
+    const cause = this.#universe.causeOf(named);
+    const fault = factFault(this.#universe, cause, terms);
+    if (fault !== undefined) throw unsound(`statement ${id} is not in the input: ${fault}`);
+    this.#accepted.set(id, { terms, place: this.#note({ terms, cause, left: -1, right: -1, pivot: -1 }) });
+  }
+
+  #checkDerived({ id, nodes, sets, chain }: RecordedStatement): void {
+    const first = this.#cited(id, chain[0]!);
+    const terms = new Map(first.terms);
+    let { place } = first;
+    for (let i = 1; i < chain.length; i += 2) {
+      const cited = this.#cited(id, chain[i]!);
+      const pivot = chain[i + 1]!;
+      resolveInto(this.#universe, terms, cited.terms, pivot);
+      place = this.#note({ terms, cause: undefined, left: place, right: cited.place, pivot });
+    }
+    const isClaimed =
+      terms.size === nodes.length && nodes.every((node, i) => terms.has(node) && equalBits(sets[i]!, terms.get(node)!));
+    if (!isClaimed) throw unsound(`statement ${id} does not follow from what it cites`);
+    this.#accepted.set(id, { terms, place });
+  }
+
+  #cited(by: number, id: number): { readonly terms: ReadonlyMap<number, Bits>; readonly place: number } {
+    const cited = this.#accepted.get(id);
+    if (cited === undefined) throw unsound(`statement ${by} cites ${id}, which was not shown before`);
+    return cited;
+  }
+
+  #note(step: ProofStep): number {
+    if (this.#steps === undefined) return -1;
+    return this.#steps.push({ ...step, terms: new Map(step.terms) }) - 1;
+  }
 }
 
 export function resolveTerms(
@@ -83,172 +111,29 @@ export function resolveTerms(
   pivot: number,
 ): Map<number, Bits> {
   const terms = new Map(left);
-  for (const [node, set] of right) {
-    const mine = terms.get(node);
-    if (node !== pivot) terms.set(node, mine === undefined ? set : intersection(mine, set));
-    else if (mine !== undefined) terms.set(node, union(mine, set));
-  }
-  const pivotSet = terms.get(pivot);
-  // A side that does not speak of the pivot speaks of all its values.
-  if (pivotSet === undefined || !right.has(pivot) || !left.has(pivot)) terms.delete(pivot);
-  else if (equalBits(pivotSet, fullBits(universe.solver.nodes[pivot]!.size))) terms.delete(pivot);
+  resolveInto(universe, terms, right, pivot);
   return terms;
 }
 
-function sameTerms(left: ReadonlyMap<number, Bits>, right: ReadonlyMap<number, Bits>): boolean {
-  return (
-    left.size === right.size && [...left].every(([node, set]) => right.has(node) && equalBits(set, right.get(node)!))
-  );
-}
-
-// --- facts against the input -------------------------------------------------------------------------------------
-
-/** What is wrong with a fact, by the input's own words; `undefined` where nothing is. */
-function factFault(universe: Universe, cause: FactCause, terms: ReadonlyMap<number, Bits>): string | undefined {
-  switch (cause.type) {
-    case "root":
-      return rootFault(universe, terms);
-    case "excluded":
-      return exclusionFault(universe, cause, terms);
-    case "host":
-      return hostFault(universe, cause, terms);
-    case "feature":
-      return featureFault(universe, cause, terms);
-    case "dependency":
-      return dependencyFault(universe, cause, terms);
-  }
-}
-
-function rootFault(universe: Universe, terms: ReadonlyMap<number, Bits>): string | undefined {
-  const [[node, set] = []] = terms;
-  if (terms.size !== 1 || universe.infos[node!]!.type !== "root") return "only a root is needed by itself";
-  return members(set!).join() === `${ABSENT}` ? undefined : "a root has one version";
-}
-
-function exclusionFault(
+/** Union on the pivot, intersection elsewhere; a term that always holds goes. */
+function resolveInto(
   universe: Universe,
-  cause: Extract<FactCause, { type: "excluded" }>,
-  terms: ReadonlyMap<number, Bits>,
-): string | undefined {
-  for (const [node, set] of terms) {
-    const owner = ownerOf(universe, node);
-    for (const bit of members(set)) {
-      if (bit === ABSENT) return "absence cannot be excluded";
-      const given = universe.candidateOf(owner, bit);
-      const key = keyOf(universe.infos[owner]!);
-      const reasons = given === undefined || key === undefined ? [] : universe.exclusionsOf(key, given);
-      if (reasons.some((one) => one.reason === cause.reason && one.text === cause.text)) continue;
-      if (!universe.table(owner, bit).dependencies.some((one) => isUnreadable(universe, one)))
-        return `nothing excludes ${bit}`;
-    }
+  terms: Map<number, Bits>,
+  right: ReadonlyMap<number, Bits>,
+  pivot: number,
+): void {
+  const before = terms.get(pivot);
+  for (const [node, set] of right) {
+    if (node === pivot) continue;
+    const mine = terms.get(node);
+    terms.set(node, mine === undefined ? set : intersection(mine, set));
   }
-  return undefined;
-}
-
-function isUnreadable(universe: Universe, dependency: Dependency): boolean {
-  try {
-    universe.effective(dependency);
-    return false;
-  } catch {
-    return true;
+  const other = right.get(pivot);
+  // A side that does not speak of the pivot speaks of all its values.
+  if (before === undefined || other === undefined) terms.delete(pivot);
+  else {
+    const both = union(before, other);
+    if (equalBits(both, fullBits(universe.solver.size(pivot)))) terms.delete(pivot);
+    else terms.set(pivot, both);
   }
-}
-
-function hostFault(
-  universe: Universe,
-  cause: Extract<FactCause, { type: "host" }>,
-  terms: ReadonlyMap<number, Bits>,
-): string | undefined {
-  if (!universe.input.hosts?.[cause.axis]?.includes(cause.version))
-    return `host ${cause.axis} ${cause.version} is not given`;
-  for (const bit of members(terms.get(cause.node)!)) {
-    const asked = bit === ABSENT ? undefined : universe.candidateOf(cause.node, bit)?.hosts?.[cause.axis];
-    if (asked === undefined) return `version ${bit} asks nothing of host ${cause.axis}`;
-    if (acceptsHost(universe.requirement(asked), cause.version))
-      return `version ${bit} accepts ${cause.axis} ${cause.version}`;
-  }
-  return undefined;
-}
-
-function featureFault(
-  universe: Universe,
-  cause: Extract<FactCause, { type: "feature" }>,
-  terms: ReadonlyMap<number, Bits>,
-): string | undefined {
-  const info = universe.infos[cause.node]!;
-  if (info.type !== "feature") return "it is about no feature";
-  const mine = terms.get(cause.node);
-  const below = terms.get(info.base);
-  if (mine !== undefined && below !== undefined) {
-    return hasBit(mine, ABSENT) || intersects(mine, below)
-      ? "a feature and its package may have these versions"
-      : undefined;
-  }
-  for (const [node, set] of terms) {
-    if (node !== cause.node && ownerOf(universe, node) !== info.base) return "it mixes packages";
-    if (node === cause.node && terms.size === 1 && hasBit(set, ABSENT)) return "a feature may be off";
-  }
-  return undefined;
-}
-
-function dependencyFault(
-  universe: Universe,
-  cause: Extract<FactCause, { type: "dependency" }>,
-  terms: ReadonlyMap<number, Bits>,
-): string | undefined {
-  const info = universe.packages.get(cause.dependency.key);
-  if (info === undefined) return `package "${cause.dependency.key}" was never read`;
-  let targets = 0;
-  for (const [node, set] of terms) {
-    const { type } = universe.infos[node]!;
-    const owner = ownerOf(universe, node);
-    const absent = hasBit(set, ABSENT);
-    // A condition says which versions have the dependency; only what is demanded can be absent.
-    const isCondition = owner === cause.owner && type !== "choice" && !absent;
-    if (isCondition && !members(set).every((bit) => hasDependency(universe, owner, bit, cause.dependency))) {
-      return `not every version has the dependency on "${info.key}"`;
-    }
-    if (keyOf(universe.infos[owner]!) !== info.key || (type === "choice" && !absent)) continue;
-    const met = type === "choice" ? undefined : metVersion(universe, cause, owner, set);
-    if (met === undefined) targets++;
-    else if (!isCondition) return `"${info.key}" ${met} meets ${cause.requirement.canonical}`;
-  }
-  const none = targets === 0 && info.candidates.some((one) => universe.accepts(cause.requirement, one.version));
-  return none ? `versions of "${info.key}" meet ${cause.requirement.canonical}` : undefined;
-}
-
-function metVersion(
-  universe: Universe,
-  cause: Extract<FactCause, { type: "dependency" }>,
-  owner: number,
-  set: Bits,
-): string | undefined {
-  const versions = members(set).map((bit) => universe.candidateOf(owner, bit)?.version);
-  return versions.find((version) => version !== undefined && universe.accepts(cause.requirement, version));
-}
-
-function hasDependency(universe: Universe, owner: number, bit: number, wanted: Dependency): boolean {
-  if (bit === ABSENT) return false;
-  const canonical = universe.effective(wanted).canonical;
-  return universe
-    .table(owner, bit)
-    .dependencies.some(
-      (one) =>
-        one.key === wanted.key &&
-        nameOf(one) === nameOf(wanted) &&
-        !isUnreadable(universe, one) &&
-        universe.effective(one).canonical === canonical,
-    );
-}
-
-/** The package or root behind a feature or a taken option; the node itself otherwise. */
-function ownerOf(universe: Universe, node: number): number {
-  const info = universe.infos[node]!;
-  if (info.type === "feature") return info.base;
-  return info.type === "soft" ? info.owner : node;
-}
-
-function keyOf(info: NodeInfo): string | undefined {
-  if (info.type === "package" || info.type === "choice") return info.info.key;
-  return undefined;
 }

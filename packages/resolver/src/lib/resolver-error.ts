@@ -6,6 +6,7 @@ export type ResolverErrorCode =
   | "RESOLVE_ENVIRONMENTS_TOO_MANY"
   | "RESOLVE_METADATA_INVALID"
   | "RESOLVE_METADATA_INCOMPLETE"
+  | "RESOLVE_BUDGET_EXCEEDED"
   | "RESOLVE_INTERNAL";
 
 /** Explanations of {@link ResolverErrorCode}. */
@@ -29,6 +30,11 @@ export const RESOLVER_ERRORS: ErrorCatalogue<ResolverErrorCode> = {
     category: "internal",
     summary: "A dependency provider returned from loading without having loaded.",
     help: "This is a fault in the provider; after `load`, `get` must know every key that was asked for.",
+  },
+  RESOLVE_BUDGET_EXCEEDED: {
+    category: "resolution",
+    summary: "The search took more steps than its budget allows, and found neither an answer nor a proof.",
+    help: "Narrow the requirements of the packages that have many versions in conflict, or raise `budget` of the input.",
   },
   RESOLVE_INTERNAL: {
     category: "internal",

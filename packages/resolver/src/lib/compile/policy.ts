@@ -1,0 +1,181 @@
+import {
+  compareVersions,
+  compatibilitySlot,
+  isLadingError,
+  isPrerelease,
+  parseRequirement,
+  type Version,
+} from "@lading/core-manifest";
+import type {
+  Candidate,
+  Dependency,
+  DependencyProvider,
+  Exclusion,
+  ExclusionReason,
+  PackageKey,
+  ResolveInput,
+  VersionRequirement,
+} from "../types.ts";
+import { acceptsHost, type PackageInfo } from "./facts.ts";
+
+/** Exclusions that a lock which has the version lifts, unless the exclusion says otherwise. */
+const LIFTED_BY_LOCK: ReadonlySet<ExclusionReason> = new Set(["yanked", "cooldown", "exclude-newer"]);
+
+const NO_EXCLUSIONS: readonly Exclusion[] = [];
+
+/** What the input and the provider rule on versions, requirements and reasons: questions with one answer each. */
+export class Policy {
+  readonly input: ResolveInput;
+  readonly provider: DependencyProvider;
+  readonly #requirements = new Map<string, VersionRequirement>();
+  readonly #overrides = new Map<PackageKey, VersionRequirement>();
+  readonly #locked = new Map<PackageKey, Set<string>>();
+  readonly #direct = new Set<PackageKey>();
+  readonly #namedOnly: boolean;
+  readonly #axes: readonly string[];
+
+  constructor(input: ResolveInput, provider: DependencyProvider) {
+    this.input = input;
+    this.provider = provider;
+    this.#namedOnly = ["named", "never"].includes(input.prereleases ?? "named");
+    this.#axes = Object.keys(input.hosts ?? {});
+    for (const { key, requirement } of input.overrides ?? []) this.#overrides.set(key, this.requirement(requirement));
+    for (const { key, version } of input.locked ?? []) {
+      const known = this.#locked.get(key) ?? new Set();
+      this.#locked.set(key, known.add(version));
+    }
+    for (const root of input.roots) for (const dependency of root.dependencies) this.#direct.add(dependency.key);
+  }
+
+  isLocked(key: PackageKey, version: string): boolean {
+    return this.#locked.get(key)?.has(version) ?? false;
+  }
+
+  isDirect(key: PackageKey): boolean {
+    return this.#direct.has(key);
+  }
+
+  /** The requirement that counts for a dependency: the override's, where there is one. */
+  effective(dependency: Dependency): VersionRequirement {
+    return this.#overrides.get(dependency.key) ?? this.requirement(dependency.requirement);
+  }
+
+  isOverridden(key: PackageKey): boolean {
+    return this.#overrides.has(key);
+  }
+
+  requirement(given: string | VersionRequirement): VersionRequirement {
+    if (typeof given !== "string") return given;
+    const known = this.#requirements.get(given);
+    if (known !== undefined) return known;
+    const parsed: VersionRequirement = parseRequirement(given, "canonical");
+    this.#requirements.set(given, parsed);
+    return parsed;
+  }
+
+  /** What makes a requirement unreadable; `undefined` where nothing does. */
+  problemWith(requirement: string | VersionRequirement): string | undefined {
+    try {
+      this.requirement(requirement);
+      return undefined;
+    } catch (error) {
+      if (!isLadingError(error) || error.code !== "REQUIREMENT_INVALID") throw error;
+      return error.message;
+    }
+  }
+
+  /** A record whose requirement nobody can read rules its version out; the others stay usable. */
+  unreadable(dependency: Dependency): string | undefined {
+    if (this.#overrides.has(dependency.key)) return undefined;
+    const problem = this.problemWith(dependency.requirement);
+    return problem === undefined ? undefined : `its requirement on "${dependency.key}" cannot be read (${problem})`;
+  }
+
+  accepts(requirement: VersionRequirement, version: string): boolean {
+    if (this.#namedOnly || requirement.matchesWithPrereleases === undefined) return requirement.matches(version);
+    return requirement.matchesWithPrereleases(version);
+  }
+
+  compare(key: PackageKey, left: string, right: string): number {
+    return this.provider.compareVersions?.(left, right, key) ?? compareVersions(left as Version, right as Version);
+  }
+
+  isPrerelease(key: PackageKey, version: string): boolean {
+    return this.provider.isPrerelease?.(version, key) ?? (version.includes("-") && isPrerelease(version as Version));
+  }
+
+  slotOf(key: PackageKey, version: string): string {
+    if ((this.input.coexistence ?? "single") === "single") return "";
+    return this.provider.slotOf?.(version, key) ?? compatibilitySlot(version as Version);
+  }
+
+  displayName(key: PackageKey): string {
+    return this.provider.displayName?.(key) ?? key;
+  }
+
+  /** Whether a dependency of a package, or of a root, counts at all. */
+  counts(dependency: Dependency, ofRoot: boolean): boolean {
+    if (dependency.kind === "dev" && !ofRoot) return false;
+    const { targets, hosts } = this.input;
+    if (dependency.targets !== undefined && targets !== undefined) {
+      if (!dependency.targets.some((target) => targets.includes(target))) return false;
+    }
+    if (dependency.hosts === undefined || hosts === undefined) return true;
+    return Object.entries(dependency.hosts).every(
+      ([axis, asked]) =>
+        hosts[axis] === undefined ||
+        // A condition that nobody can read holds: better a package too many than one that is missing.
+        this.problemWith(asked) !== undefined ||
+        hosts[axis].some((version) => acceptsHost(this.requirement(asked), version)),
+    );
+  }
+
+  /** Only checked where the package is present anyway. */
+  isConditional(dependency: Dependency): boolean {
+    return dependency.kind === "peer" && (dependency.optional === true || this.input.peers === "check");
+  }
+
+  /** Taken only when a feature asks for it. */
+  isGated(dependency: Dependency): boolean {
+    return dependency.optional === true && dependency.kind !== "peer";
+  }
+
+  /** Every reason why a candidate may not be chosen. */
+  exclusionsOf(key: PackageKey, candidate: Candidate): readonly Exclusion[] {
+    const { exclude, prereleases, pardon } = this.input;
+    const own = candidate.excluded ?? NO_EXCLUSIONS;
+    if (own.length === 0 && exclude === undefined && prereleases !== "never" && this.#axes.length === 0) return own;
+    const given = [...own, ...(exclude?.(key, candidate) ?? NO_EXCLUSIONS)];
+    if (prereleases === "never" && this.isPrerelease(key, candidate.version)) {
+      given.push({ reason: "pre-release", text: "it is a pre-release, and none are allowed" });
+    }
+    for (const axis of this.#axes) {
+      const asked = candidate.hosts?.[axis];
+      const problem = asked === undefined ? undefined : this.problemWith(asked);
+      if (problem !== undefined) {
+        given.push({ reason: "policy", text: `its requirement on host ${axis} cannot be read (${problem})` });
+      }
+    }
+    const counted =
+      pardon?.key === key ? given.filter((one) => one.reason !== pardon.reason || one.text !== pardon.text) : given;
+    if (!this.isLocked(key, candidate.version)) return counted;
+    return counted.filter((one) => !(one.unlessLocked ?? LIFTED_BY_LOCK.has(one.reason)));
+  }
+
+  /** Values best first: locked, then by policy; `undefined` where that is simply the highest first. */
+  preference(info: PackageInfo, versions: readonly number[]): number[] | undefined {
+    const { prefer = "newest", prereleases = "named" } = this.input;
+    const { key, candidates } = info;
+    const oldest = prefer === "oldest" || (prefer === "lowest-direct" && this.isDirect(key));
+    const locked = this.#locked.get(key);
+    const late = versions.map((index) => prereleases !== "allow" && this.isPrerelease(key, candidates[index]!.version));
+    if (!oldest && locked === undefined && !late.includes(true)) return undefined;
+    const rank = versions.map((index, i) => ({
+      bit: i + 1,
+      locked: locked?.has(candidates[index]!.version) === true ? 0 : 1,
+      late: late[i] === true ? 1 : 0,
+    }));
+    rank.sort((a, b) => a.locked - b.locked || a.late - b.late || (oldest ? a.bit - b.bit : b.bit - a.bit));
+    return rank.map(({ bit }) => bit);
+  }
+}
