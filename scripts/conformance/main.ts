@@ -6,11 +6,14 @@ import { runFolder } from "./discover.ts";
 import { runDsseFile } from "./dsse.ts";
 import { runSignatureFile } from "./ed25519.ts";
 import { UnknownFormError, type SuiteResult } from "./suite.ts";
+import { runTufFile } from "./tuf.ts";
 
 const USAGE = `Usage: pnpm conformance [--vectors DIR]          run every known vector file below DIR, or the project's own
        pnpm conformance archives DIR             verdict and code of each file, as JSON
        pnpm conformance ed25519 FILE...          verdicts of both verifiers, as JSON
        pnpm conformance dsse FILE...             results, as JSON
+       pnpm conformance tuf FILE...              replayed client traces, as JSON
+       pnpm conformance tlog FILE|DIR...         results, as JSON
        pnpm conformance resolver FILE [--answers OUT]   answers as JSON, to stdout or OUT
 Exit code: 0 all passed, 1 some failed, 2 wrong use`;
 
@@ -125,6 +128,8 @@ async function main(): Promise<number> {
       return runFiles(files, runSignatureFile);
     case "dsse":
       return runFiles(files, runDsseFile);
+    case "tuf":
+      return runFiles(files, runTufFile);
     case "resolver":
       return files.length === 1 ? runResolverCommand(files, values.answers) : wrongUse();
     default:

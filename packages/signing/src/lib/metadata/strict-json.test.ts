@@ -1,0 +1,71 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { MetadataError } from "./metadata-error.ts";
+import { encodeTufCanonical, parseStrictJson, type Json } from "./strict-json.ts";
+
+function problem(text: string): string {
+  try {
+    parseStrictJson(text);
+    return "accepted";
+  } catch (error) {
+    if (error instanceof MetadataError) return error.message;
+    throw error;
+  }
+}
+
+describe("parseStrictJson()", () => {
+  it.each([
+    ['{"a":1,"a":2}', 'the member "a" a second time'],
+    ["1.0", "neither a JSON value nor an integer"],
+    ["1e3", "neither a JSON value nor an integer"],
+    ["-0", "neither a JSON value nor an integer"],
+    ["9007199254740992", "neither a JSON value nor an integer"],
+    ["01", "neither a JSON value nor an integer"],
+    ["[1,]", "neither a JSON value nor an integer"],
+    ['"\\ud800"', "half of a surrogate pair"],
+    ['"\u0001"', "control character"],
+    ['"\\x"', "an unknown escape"],
+    ["{} {}", "something after the value"],
+    ["{a:1}", "no name"],
+    ["[1 2]", "without comma"],
+    ['{"a" 1}', "without colon"],
+    ["", "neither a JSON value nor an integer"],
+    ["[".repeat(40), "nesting deeper"],
+  ])("refuses %s", (text, expected) => {
+    expect(problem(text)).toContain(expected);
+  });
+
+  it("takes __proto__ for a name like any other", () => {
+    const value = parseStrictJson('{"__proto__":{"x":1},"y":2}') as Record<string, Json>;
+    expect(Object.keys(value)).toEqual(["__proto__", "y"]);
+    expect(({} as Record<string, unknown>)["x"]).toBeUndefined();
+  });
+
+  it("reads what JSON.parse reads of integers, texts, lists and objects, and nothing else", () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 5 }), (value) => {
+        const text = JSON.stringify(value);
+        const allowed = !/[.eE]|\d{16}|\\ud|-0/.test(text);
+        const found = problem(text) === "accepted" ? JSON.stringify(parseStrictJson(text)) : "refused";
+        expect([text, ...(allowed ? [] : ["refused"])]).toContain(found);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("throws nothing but its error for any text", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom(...'{}[]",:\\u0123-ab \n'.split("")) }), (text) => {
+        problem(text);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe("encodeTufCanonical()", () => {
+  it("sorts members by code point, and escapes only quote and backslash", () => {
+    const value = parseStrictJson('{"\\ud83d\\ude00":1,"\\uffff":2,"b":"\\"\\\\\\n","a":[true,null]}');
+    expect(encodeTufCanonical(value)).toBe('{"a":[true,null],"b":"\\"\\\\\n","\uffff":2,"\u{1f600}":1}');
+  });
+});
