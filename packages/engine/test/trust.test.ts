@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { digestFromBytes, indexDocumentPath, parsePackageName } from "@lading/core-manifest";
+import { digestFromBytes, indexDocumentPath, parsePackageName, type Digest } from "@lading/core-manifest";
 import { createStatement, encodeEnvelope, generateKey, softwareSigner, type StatementFacts } from "@lading/signing";
 import { openTrustStore } from "@lading/signing/node";
 import { fetch, install, update, verifyPackage } from "../src/index.ts";
@@ -206,7 +206,7 @@ describe("fetch()", () => {
 describe("verifyPackage()", () => {
   it("does not take now for the time of publication, which would lift a key's since", async () => {
     const { blob, statement } = await box.registry.publish({ name: "signed", version: "1.0.0", signer: key });
-    const input = { file: box.registry.blobPath(blob), signature: box.registry.blobPath(statement!) };
+    const input = { file: box.registry.blobPath(blob), signature: box.registry.blobPath(statement as Digest) };
     const store = openTrustStore(trustFile(box.context()));
     await store.add({ publicKey: key.publicKey, sinceMs: Date.UTC(2026, 5, 1) });
     await expect(box.use((context) => verifyPackage(input, context))).rejects.toMatchObject({

@@ -40,6 +40,7 @@ export type {
   RegistryClient,
   SearchItem,
   SearchOptions,
+  SignedArtifact,
   TokenInfo,
   TokenRequest,
 } from "./lib/client-types.ts";

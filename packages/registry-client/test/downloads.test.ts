@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Digest, LadingEvent } from "@lading/core-manifest";
-import { createNodeFetch } from "@lading/registry-client/node";
+import { createDiskCache, createNodeFetch } from "@lading/registry-client/node";
 import { createFakeClock } from "@lading/registry-client/testing";
 import { describe, expect, it } from "vitest";
 import { clientOf, temporaryDirectory, testRegistry } from "./helpers.ts";
@@ -237,6 +237,68 @@ describe("downloadMany()", () => {
 
   it("does nothing for no downloads", async () => {
     await clientOf("https://registry.example.org").downloadMany([]);
+  });
+});
+
+describe("statementOf()", () => {
+  const envelopeOf = (blob: string): Buffer => {
+    const statement = { subject: [{ name: "tool", digest: { sha256: blob.slice(7) } }] };
+    return Buffer.from(JSON.stringify({ payload: Buffer.from(JSON.stringify(statement)).toString("base64") }));
+  };
+
+  it("reads the statement beside the file once, and then from the cache, also offline", async () => {
+    const registry = await testRegistry();
+    const blob = registry.addBlob(Buffer.from("a package file"));
+    registry.addFile(`blobs/sha256/${blob.slice(7)}.sig`, envelopeOf(blob));
+    const cache = createDiskCache(temporaryDirectory());
+    const client = clientOf(registry.url, { cache });
+    for (let time = 0; time < 2; time += 1)
+      expect(Buffer.from(await client.statementOf({ blob, statement: "beside" })).equals(envelopeOf(blob))).toBe(true);
+    expect(registry.requests.filter(({ url }) => url.endsWith(".sig"))).toHaveLength(1);
+    const offline = clientOf(registry.url, { cache, offline: true });
+    expect((await offline.statementOf({ blob, statement: "beside" }, { refresh: true })).length).toBeGreaterThan(0);
+    await expect(
+      offline.statementOf({ blob: digestOf(Buffer.from("other")), statement: "beside" }),
+    ).rejects.toMatchObject({ code: "REGISTRY_OFFLINE" });
+  });
+
+  it("asks again when told to, and reads a statement by its digest where the index names one", async () => {
+    const registry = await testRegistry();
+    const blob = registry.addBlob(Buffer.from("a package file"));
+    const path = `blobs/sha256/${blob.slice(7)}.sig`;
+    registry.addFile(path, envelopeOf(blob));
+    const client = clientOf(registry.url);
+    await client.statementOf({ blob, statement: "beside" });
+    const other = Buffer.concat([envelopeOf(blob), Buffer.from(" ")]);
+    registry.addFile(path, other);
+    expect(Buffer.from(await client.statementOf({ blob, statement: "beside" }, { refresh: true })).equals(other)).toBe(
+      true,
+    );
+    expect(Buffer.from(await client.statementOf({ blob, statement: "beside" })).equals(other)).toBe(true);
+    const statement = registry.addBlob(Buffer.from("by digest"));
+    expect(Buffer.from(await client.statementOf({ blob, statement })).toString()).toBe("by digest");
+  });
+
+  it.each([
+    ["no JSON", "<html>log in first</html>"],
+    ["no envelope", "{}"],
+    ["no statement", JSON.stringify({ payload: "bm90IGpzb24" })],
+    ["about another file", envelopeOf(digestOf(Buffer.from("other"))).toString()],
+  ])("refuses what is %s, and keeps none of it", async (_what, text) => {
+    const registry = await testRegistry();
+    const blob = registry.addBlob(Buffer.from("a package file"));
+    const path = `blobs/sha256/${blob.slice(7)}.sig`;
+    registry.addFile(path, text);
+    const client = clientOf(registry.url);
+    await expect(client.statementOf({ blob, statement: "beside" })).rejects.toMatchObject({
+      code: "REGISTRY_DOCUMENT_MISMATCH",
+    });
+    registry.removeFile(path);
+    await expect(client.statementOf({ blob, statement: "beside" })).rejects.toMatchObject({
+      code: "DOWNLOAD_NOT_FOUND",
+    });
+    registry.addFile(path, envelopeOf(blob));
+    expect((await client.statementOf({ blob, statement: "beside" })).length).toBeGreaterThan(0);
   });
 });
 

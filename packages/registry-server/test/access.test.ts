@@ -17,6 +17,7 @@ const ACCESS: Readonly<Record<string, "anybody" | "reader" | "caller" | "keys" |
   "GET /index/_/{ab}/{file}": "reader",
   "GET /index/@{namespace}/{ab}/{file}": "reader",
   "GET /blobs/sha256/{hex}": "reader",
+  "GET /blobs/sha256/{hex}.sig": "reader",
   "GET /metrics": "reader",
   "GET /api/v1/packages/": "reader",
   "GET /api/v1/search": "reader",

@@ -309,6 +309,26 @@ describe("signed packages", () => {
     const { statement: digest } = body["artifact"] as { statement: string };
     const served = await fetch(`${server.url}/blobs/sha256/${digest.slice(7)}`);
     expect(Buffer.compare(Buffer.from(await served.arrayBuffer()), statement)).toBe(0);
+    const document = await server.call("/index/_/si/signed.json", { auth: "" });
+    expect(parseIndexDocument(await document.json()).versions[0]!.artifacts[0]!.statement).toBe("beside");
+    const beside = `/blobs/sha256/${built.blob.slice(7)}.sig`;
+    for (let time = 0; time < 2; time += 1) {
+      const side = await server.call(beside, { auth: "" });
+      expect([side.status, side.headers.get("etag"), side.headers.get("cache-control")]).toEqual([
+        200,
+        `"${digest}"`,
+        "public, max-age=31536000, immutable",
+      ]);
+      expect(Buffer.compare(Buffer.from(await side.arrayBuffer()), statement)).toBe(0);
+    }
+    expect((await server.call(beside, { auth: "", headers: { "if-none-match": `"${digest}"` } })).status).toBe(304);
+    const unsigned = await buildPackage({ name: "unsigned", version: "1.0.0" });
+    await server.publish(unsigned);
+    for (const blob of [unsigned.blob, digest, `sha256:${"0".repeat(64)}`])
+      expect(await answer(server.call(`/blobs/sha256/${blob.slice(7)}.sig`, { auth: "" }))).toMatchObject({
+        status: 404,
+        body: { code: "BLOB_NOT_FOUND" },
+      });
     const details = await answer(server.call("/api/v1/packages/signed/versions/1.0.0"));
     expect(details.body["signature"]).toEqual({ algorithm: "ed25519", signers: [fingerprint], verified: true });
     expect((await indexOf("/index/_/si/signed.json")).versions[0]?.signers).toEqual([fingerprint]);

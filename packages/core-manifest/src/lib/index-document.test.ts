@@ -23,7 +23,13 @@ const versionText = fc
 const digest = fc.nat({ max: 50 }).map((seed) => aDigest(String(seed)));
 const size = fc.oneof(fc.nat(), fc.maxSafeNat());
 const artifact = fc.record(
-  { target: fc.constant("any"), blob: digest, size, tree: digest, statement: digest },
+  {
+    target: fc.constant("any"),
+    blob: digest,
+    size,
+    tree: digest,
+    statement: fc.oneof(digest, fc.constant("beside" as const)),
+  },
   { requiredKeys: ["target", "blob", "size", "tree"] },
 );
 const artifacts = fc.oneof(
@@ -70,7 +76,7 @@ const indexVersion: fc.Arbitrary<IndexVersion> = fc.record(
     reason: fc.constantFrom("a bug", ""),
     replacement: fc.constant("other"),
     license: fc.constantFrom("MIT", "MIT OR Apache-2.0"),
-    signers: fc.constantFrom<readonly string[]>([], [`ed25519:${"ab".repeat(32)}`]),
+    signers: fc.subarray(["ab", "cd", "ef"].map((byte) => `ed25519:${byte.repeat(32)}`)),
     publisher: fc.constantFrom("ana", "bo"),
     extra,
   },
@@ -125,26 +131,25 @@ describe("renderIndexDocument()", () => {
     );
   });
 
-  it("keeps 500 versions below 60 kB", () => {
+  it("keeps 500 signed versions below 60 kB, with dependencies and signers that change", () => {
+    const signers = ["a1", "b2", "c3"].map((byte) => `ed25519:${byte.repeat(32)}`);
+    const names = ["rand", "serde", "tokio", "bytes"];
     const versions = Array.from({ length: 500 }, (_, index) => {
       const version = `${Math.floor(index / 100)}.${Math.floor(index / 10) % 10}.${index % 10}`;
+      // Four dependencies, one of whose requirements moves with every twentieth release.
+      const dependencies = names.map((name, at) => {
+        const minor = Math.floor((index + 20 * at) / 80);
+        return { name, kind: "normal" as const, requirement: `>=1.${minor}.0 <2.0.0-0` };
+      });
       return anIndexVersion(version, {
-        artifacts: [anIndexArtifact(version, { size: 100_000 + index * 373 })],
-        dependencies: [
-          {
-            name: "rand",
-            kind: "normal",
-            requirement: `>=0.${Math.floor(index / 50)}.0 <0.${Math.floor(index / 50) + 1}.0-0`,
-          },
-          { name: "serde", kind: "normal", requirement: ">=1.0.0 <2.0.0-0", features: ["derive"] },
-          { name: "test-kit", kind: "dev", requirement: ">=2.0.0 <3.0.0-0" },
-        ],
+        artifacts: [anIndexArtifact(version, { size: 100_000 + index * 373, statement: "beside" })],
+        dependencies: [...dependencies, { name: "test-kit", kind: "dev", requirement: ">=2.0.0 <3.0.0-0" }],
         features: { default: ["std"], std: [] },
         published: `${new Date(1_600_000_000_000 + index * 86_412_345).toISOString().slice(0, 19)}Z`,
         ...(index % 50 === 7 ? { status: "yanked" as const, reason: "it loses data on restart" } : {}),
         license: index < 100 ? "MIT" : "MIT OR Apache-2.0",
-        signers: [`ed25519:${"ab".repeat(32)}`],
-        publisher: "ana",
+        signers: [signers[index % 50 < 5 ? 1 : Math.floor(index / 250) * 2]!],
+        publisher: index % 50 < 5 ? "bo" : "ana",
       });
     });
     const document = anIndexDocument(versions, { channels: { latest: "4.9.9" } });
@@ -239,7 +244,35 @@ describe("parseIndexDocument()", () => {
     });
   });
 
+  it("reads signers that are written out, and statements by digest, as rows had them first", () => {
+    const old = `1.0.0 s44we8 rs ${"A".repeat(128)}`;
+    expect(parseIndexDocument(group({ signers: ["ed25519:aa"], versions: [old] })).versions[0]).toMatchObject({
+      signers: ["ed25519:aa"],
+      artifacts: [{ statement: `sha256:${"0".repeat(64)}` }],
+    });
+  });
+
+  it("reads which artefacts of a group have their statement beside the file", () => {
+    const two = `${row} rs ${"A".repeat(86)}`;
+    const places = (beside: unknown): unknown[] =>
+      parseIndexDocument(group({ targets: ["source", "wasm32"], versions: [two], beside })).versions[0]!.artifacts.map(
+        ({ statement }) => statement,
+      );
+    expect(places(true)).toEqual(["beside", "beside"]);
+    expect(places(["wasm32"])).toEqual([undefined, "beside"]);
+    expect(places(undefined)).toEqual([undefined, undefined]);
+  });
+
   it.each<[string, unknown, RegExp]>([
+    ["a signer out of range", group({ signers: [0] }), /signers\[0\]" is 0, expected an index below 0/],
+    ["signers of both kinds", group({ signers: ["ed25519:aa", 0] }), /an index below 0/],
+    ["a statement beside a file that is not there", group({ beside: ["wasm32"] }), /beside" is "wasm32"/],
+    ["a wrong place of a statement", group({ beside: false }), /beside" is false/],
+    [
+      "a bad statement",
+      plain({ artifacts: [{ ...anIndexArtifact("x"), statement: "below" }] }),
+      /statement" is "below"/,
+    ],
     ["no object", [], /"document" is a list of 0, expected a table/],
     ["null", null, /"document" is null/],
     ["no name", { schema: 1, sequence: 1 }, /"name" is nothing/],

@@ -6,7 +6,7 @@ import { readName } from "./recorded-dependency.ts";
 import { Shape, describe, safetyProblem, unknownKeys } from "./shape.ts";
 import { tryParseVersion } from "./version.ts";
 
-export type { IndexArtifact, IndexDocument, IndexVersion, VersionStatus } from "./index-model.ts";
+export type { IndexArtifact, IndexDocument, IndexVersion, StatementPlace, VersionStatus } from "./index-model.ts";
 
 /** Highest document and entry schema that this release reads and writes. */
 export const INDEX_SCHEMA = 1;
@@ -19,6 +19,7 @@ const DOCUMENT_KEYS: ReadonlySet<string> = new Set([
   "defaults",
   "dependencies",
   "groups",
+  "signers",
   "versions",
 ]);
 

@@ -18,6 +18,10 @@ const VERSIONS_MAX = 100_000;
 /** Most entries of the table of distinct dependencies. */
 const DEPENDENCIES_MAX = 100_000;
 const ARTIFACTS_MAX = 256;
+/** Most entries of the table of distinct signers. */
+const SIGNERS_MAX = 100_000;
+const VERSION_SIGNERS_MAX = 64;
+const SIGNER_RULE = { max: 200 };
 
 const STATUSES = ["active", "yanked", "deprecated", "held"] as const;
 
@@ -36,20 +40,29 @@ const SHARED_KEYS = [
   "signers",
   "publisher",
 ] as const;
-const GROUP_KEYS: ReadonlySet<string> = new Set([...SHARED_KEYS, "targets", "versions"]);
+const GROUP_KEYS: ReadonlySet<string> = new Set([...SHARED_KEYS, "beside", "targets", "versions"]);
 const ENTRY_KEYS: ReadonlySet<string> = new Set([...SHARED_KEYS, "schema", "version", "artifacts", "published"]);
+
+/** What a document's groups point into. */
+interface Tables {
+  readonly dependencies: readonly RecordedDependency[];
+  readonly signers: readonly string[];
+}
 
 /** The versions of a raw document, expanded and sorted, and the entries of a newer schema. */
 export function readIndexVersions(
   shape: Shape,
   raw: JsonObject,
 ): { versions: readonly IndexVersion[]; newer: readonly unknown[] } {
-  const table = readDependencyTable(shape, raw["dependencies"]);
+  const tables: Tables = {
+    dependencies: readDependencyTable(shape, raw["dependencies"]),
+    signers: optionalList(raw["signers"], (list) => shape.texts(list, "signers", SIGNERS_MAX, SIGNER_RULE)),
+  };
   const defaults = raw["defaults"] === undefined ? {} : shape.object(raw["defaults"], "defaults");
   const versions: IndexVersion[] = [];
   const groups = raw["groups"] === undefined ? [] : shape.list(raw["groups"], "groups", VERSIONS_MAX);
   for (const [index, group] of groups.entries()) {
-    readGroup(shape, { ...defaults, ...shape.object(group, `groups[${index}]`) }, `groups[${index}]`, table, versions);
+    readGroup(shape, { ...defaults, ...shape.object(group, `groups[${index}]`) }, `groups[${index}]`, tables, versions);
   }
   const newer = readEntries(shape, raw["versions"], versions);
   versions.sort((left, right) => compareVersions(left.version as Version, right.version as Version));
@@ -71,25 +84,39 @@ function checkVersions(shape: Shape, versions: readonly IndexVersion[]): void {
 }
 
 // A group's `null` takes a default back.
-function readGroup(
-  shape: Shape,
-  merged: JsonObject,
-  path: string,
-  table: readonly RecordedDependency[],
-  versions: IndexVersion[],
-): void {
+function readGroup(shape: Shape, merged: JsonObject, path: string, tables: Tables, versions: IndexVersion[]): void {
   const group = Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null));
-  const dependencies = optionalList(group["dependencies"], (list) =>
-    readReferences(shape, list, join(path, "dependencies"), table),
-  );
-  const shared = readShared(shape, group, path, dependencies, GROUP_KEYS);
+  const at = (key: string): string => join(path, key);
+  const lists = {
+    dependencies: optionalList(group["dependencies"], (list) =>
+      readReferences(shape, list, at("dependencies"), tables.dependencies, VERSION_LIST_MAX),
+    ),
+    signers: optionalList(group["signers"], (list) => readGroupSigners(shape, list, at("signers"), tables.signers)),
+  };
+  const shared = readShared(shape, group, path, lists, GROUP_KEYS);
   const targets =
-    group["targets"] === undefined
-      ? ["any"]
-      : shape.texts(group["targets"], join(path, "targets"), ARTIFACTS_MAX, TARGET_RULE);
-  for (const [index, text] of shape.list(group["versions"], join(path, "versions"), VERSIONS_MAX).entries()) {
-    versions.push(readGroupRow(shape, text, `${path}.versions[${index}]`, shared, targets));
+    group["targets"] === undefined ? ["any"] : shape.texts(group["targets"], at("targets"), ARTIFACTS_MAX, TARGET_RULE);
+  const beside = readBeside(shape, group["beside"], at("beside"), targets);
+  for (const [index, text] of shape.list(group["versions"], at("versions"), VERSIONS_MAX).entries()) {
+    versions.push(readGroupRow(shape, text, `${path}.versions[${index}]`, shared, targets, beside));
   }
+}
+
+// Written out in full before there was the table; both are read.
+function readGroupSigners(shape: Shape, value: unknown, path: string, table: readonly string[]): readonly string[] {
+  const written = Array.isArray(value) && value.every((item) => typeof item === "string");
+  if (written) return shape.texts(value, path, VERSION_SIGNERS_MAX, SIGNER_RULE);
+  return readReferences(shape, value, path, table, VERSION_SIGNERS_MAX);
+}
+
+/** Targets of the artefacts whose statement is beside the file. */
+function readBeside(shape: Shape, value: unknown, path: string, targets: readonly string[]): ReadonlySet<string> {
+  if (value === undefined) return new Set();
+  if (value === true) return new Set(targets);
+  const named = shape.texts(value, path, ARTIFACTS_MAX, TARGET_RULE);
+  const unknown = named.find((target) => !targets.includes(target));
+  if (unknown !== undefined) shape.invalid(path, unknown, "targets of the group");
+  return new Set(named);
 }
 
 function readGroupRow(
@@ -98,23 +125,28 @@ function readGroupRow(
   path: string,
   shared: Shared,
   targets: readonly string[],
+  beside: ReadonlySet<string>,
 ): IndexVersion {
   const row = readRow(shape.text(text, path, { max: 300 + 160 * targets.length }), targets.length);
   if (row === undefined || tryParseVersion(row.version) === undefined) {
     shape.invalid(path, text, `a row of version, time and ${targets.length} times size and digests`);
     return { ...shared, version: "", published: "", artifacts: [] };
   }
-  const artifacts = row.artifacts.map((artifact, index) => ({ target: targets[index]!, ...artifact }));
+  const artifacts = row.artifacts.map((artifact, index): IndexArtifact => {
+    const target = targets[index]!;
+    return { target, ...artifact, ...(beside.has(target) ? { statement: "beside" } : {}) };
+  });
   return { ...shared, version: row.version, published: row.published, artifacts };
 }
 
-function readReferences(
+function readReferences<Item>(
   shape: Shape,
   value: unknown,
   path: string,
-  table: readonly RecordedDependency[],
-): readonly RecordedDependency[] {
-  return shape.list(value, path, VERSION_LIST_MAX).map((reference, index) => {
+  table: readonly Item[],
+  max: number,
+): readonly Item[] {
+  return shape.list(value, path, max).map((reference, index) => {
     const found = typeof reference === "number" ? table[reference] : undefined;
     if (found === undefined) shape.invalid(`${path}[${index}]`, reference, `an index below ${table.length}`);
     return found!;
@@ -129,7 +161,7 @@ function readShared(
   shape: Shape,
   raw: JsonObject,
   path: string,
-  dependencies: readonly RecordedDependency[],
+  lists: Pick<Shared, "dependencies" | "signers">,
   known: ReadonlySet<string>,
 ): Shared {
   const at = (key: string): string => join(path, key);
@@ -137,14 +169,13 @@ function readShared(
   return {
     schema: 1,
     kind: shape.choice(raw["kind"], at("kind"), ["binary", "source"]),
-    dependencies,
+    ...lists,
     features: raw["features"] === undefined ? {} : readFeatures(shape, raw["features"], at("features")),
     hosts: raw["hosts"] === undefined ? {} : readHosts(shape, raw["hosts"], at("hosts")),
     status: raw["status"] === undefined ? "active" : shape.choice(raw["status"], at("status"), STATUSES),
     ...optional(raw["reason"], "reason", (text) => shape.text(text, at("reason"))),
     ...optional(raw["replacement"], "replacement", (text) => shape.text(text, at("replacement"))),
     ...optional(raw["license"], "license", (text) => shape.text(text, at("license"))),
-    signers: optionalList(raw["signers"], (list) => shape.texts(list, at("signers"), 64, { max: 200 })),
     ...optional(raw["publisher"], "publisher", (text) => shape.text(text, at("publisher"), { max: 200 })),
     ...(extra === undefined ? {} : { extra }),
   };
@@ -178,8 +209,11 @@ function readEntry(shape: Shape, raw: JsonObject, path: string): IndexVersion {
       .list(list, join(path, "dependencies"), VERSION_LIST_MAX)
       .map((item, index) => readRecordedDependency(shape, item, `${path}.dependencies[${index}]`)),
   );
+  const signers = optionalList(raw["signers"], (list) =>
+    shape.texts(list, join(path, "signers"), VERSION_SIGNERS_MAX, SIGNER_RULE),
+  );
   return {
-    ...readShared(shape, raw, path, dependencies, ENTRY_KEYS),
+    ...readShared(shape, raw, path, { dependencies, signers }, ENTRY_KEYS),
     version,
     published,
     artifacts: shape
@@ -195,7 +229,9 @@ function readArtifact(shape: Shape, value: unknown, path: string): IndexArtifact
     blob: readDigest(shape, raw["blob"], join(path, "blob")),
     size: shape.integer(raw["size"], join(path, "size"), 0, Number.MAX_SAFE_INTEGER),
     tree: readDigest(shape, raw["tree"], join(path, "tree")),
-    ...optional(raw["statement"], "statement", (digest) => readDigest(shape, digest, join(path, "statement"))),
+    ...optional(raw["statement"], "statement", (place) =>
+      place === "beside" ? place : readDigest(shape, place, join(path, "statement")),
+    ),
   };
 }
 
@@ -205,26 +241,41 @@ function readDigest(shape: Shape, value: unknown, path: string): Digest {
   return digest!;
 }
 
+/** Distinct values in the order of their first use. */
+class Table<Item> {
+  readonly items: Item[] = [];
+  readonly #known = new Map<string, number>();
+
+  indexOf(item: Item): number {
+    const text = JSON.stringify(item);
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    this.#known.set(text, this.items.length);
+    return this.items.push(item) - 1;
+  }
+}
+
+interface References {
+  readonly dependency: (dependency: RecordedDependency) => number;
+  readonly signer: (signer: string) => number;
+}
+
 /** The keys of a raw document that hold its versions. */
 export function renderIndexVersions(versions: readonly IndexVersion[], newer: readonly unknown[]): JsonObject {
-  const table = new Map<string, number>();
-  const dependencies: unknown[] = [];
-  const reference = (dependency: RecordedDependency): number => {
-    const { kind, ...rest } = dependency;
-    const written = kind === "normal" ? rest : { ...rest, kind };
-    const text = JSON.stringify(sortedKeys(written));
-    const known = table.get(text);
-    if (known !== undefined) return known;
-    table.set(text, dependencies.length);
-    return dependencies.push(sortedKeys(written)) - 1;
+  const dependencies = new Table<unknown>();
+  const signers = new Table<string>();
+  const references: References = {
+    dependency: ({ kind, ...rest }) => dependencies.indexOf(sortedKeys(kind === "normal" ? rest : { ...rest, kind })),
+    signer: (signer) => signers.indexOf(signer),
   };
   const grouped = versions.filter(fitsGroup);
   const sorted = grouped.toSorted((left, right) => compareVersions(left.version as Version, right.version as Version));
-  const fields = sorted.map((version) => sharedFields(version, reference));
+  const fields = sorted.map((version) => sharedFields(version, references));
   const defaults = commonFields(fields);
   return {
     ...(Object.keys(defaults).length === 0 ? {} : { defaults }),
-    ...(dependencies.length === 0 ? {} : { dependencies }),
+    ...(dependencies.items.length === 0 ? {} : { dependencies: dependencies.items }),
+    ...(signers.items.length === 0 ? {} : { signers: signers.items }),
     ...(sorted.length === 0 ? {} : { groups: renderGroups(sorted, fields, defaults) }),
     ...renderEntries(versions, newer),
   };
@@ -247,15 +298,17 @@ function sortedDeep(value: unknown): unknown {
 }
 
 /** The fields that a version shares with others, without those that say what their absence says. */
-function sharedFields(version: IndexVersion, reference: (dependency: RecordedDependency) => number): JsonObject {
+function sharedFields(version: IndexVersion, references: References): JsonObject {
+  const beside = version.artifacts.filter(({ statement }) => statement === "beside").map(({ target }) => target);
   const targets = version.artifacts.map((artifact) => artifact.target);
   const { kind, status, reason, replacement, license, publisher, signers, extra } = version;
   const fields: Record<string, unknown> = { ...extra, kind, reason, replacement, license, publisher };
-  if (version.dependencies.length > 0) fields["dependencies"] = version.dependencies.map(reference);
+  if (version.dependencies.length > 0) fields["dependencies"] = version.dependencies.map(references.dependency);
   if (Object.keys(version.features).length > 0) fields["features"] = version.features;
   if (Object.keys(version.hosts).length > 0) fields["hosts"] = version.hosts;
   if (status !== "active") fields["status"] = status;
-  if (signers.length > 0) fields["signers"] = signers;
+  if (signers.length > 0) fields["signers"] = signers.map(references.signer);
+  if (beside.length > 0) fields["beside"] = beside.length === targets.length ? true : beside;
   if (targets.length !== 1 || targets[0] !== "any") fields["targets"] = targets;
   return sortedKeys(Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)));
 }

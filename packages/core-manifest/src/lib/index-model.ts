@@ -4,6 +4,9 @@ import type { PackageKind, RecordedDependency } from "./recorded-dependency.ts";
 /** Whether a version may be chosen. `yanked`: only by a lock that has it. `held`: not yet approved. */
 export type VersionStatus = "active" | "yanked" | "deprecated" | "held";
 
+/** Where a registry has the statement of an artefact; see {@link IndexArtifact.statement}. */
+export type StatementPlace = "beside" | Digest;
+
 /** One file of a version. */
 export interface IndexArtifact {
   /** `any`, `source` or a target triple. */
@@ -13,8 +16,11 @@ export interface IndexArtifact {
   /** Bytes of the file. */
   readonly size: number;
   readonly tree: Digest;
-  /** Digest of the statement's envelope (`.sig` beside the blob); absent for an unsigned artefact. */
-  readonly statement?: Digest;
+  /**
+   * Where the statement's envelope is: `beside` the file, at the file's address and `.sig`, or at the address of its own
+   * digest. Absent for an unsigned artefact.
+   */
+  readonly statement?: StatementPlace;
 }
 
 /** One version of a package: what resolution and install need, and no more. */

@@ -53,11 +53,12 @@ function publishedText(seconds: number): string {
   return `${new Date(seconds * 1000).toISOString().slice(0, -".000Z".length)}Z`;
 }
 
-/** `VERSION PUBLISHED`, then `SIZE DIGESTS` for each artefact; see `docs/spec/index.md` §rows. */
+/** `VERSION PUBLISHED`, then `SIZE DIGESTS` for each artefact; see `docs/spec/index.md` §rows. A `beside` is its group's to say. */
 export function renderRow({ version, published, artifacts }: IndexRow): string {
   const words = [version, (Date.parse(published) / 1000).toString(36)];
   for (const { size, blob, tree, statement } of artifacts) {
-    const digests = digestHex(blob) + digestHex(tree) + (statement === undefined ? "" : digestHex(statement));
+    const addressed = statement === undefined || statement === "beside" ? "" : digestHex(statement);
+    const digests = digestHex(blob) + digestHex(tree) + addressed;
     words.push(size.toString(36), packHex(digests));
   }
   return words.join(" ");

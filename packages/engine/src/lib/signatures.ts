@@ -66,8 +66,14 @@ export async function verifyStatement(context: EngineContext, request: VerifyReq
   if (requirement === "off") return [];
   const { verdictError } = await import("@lading/signing");
   const keys = await trustedKeys(context, request);
-  const envelope = await client.statement(artifact.statement, { signal: context.signal });
-  const verdict = await judge(envelope, keys, request);
+  const signed = { blob: artifact.blob, statement: artifact.statement };
+  let envelope = await client.statementOf(signed, { signal: context.signal });
+  let verdict = await judge(envelope, keys, request);
+  if (!verdict.ok) {
+    // What an earlier run has kept of a broken registry must not outlive the repair.
+    envelope = await client.statementOf(signed, { signal: context.signal, refresh: true });
+    verdict = await judge(envelope, keys, request);
+  }
   if (!verdict.ok) throw verdictError(verdict, `${request.name} ${request.version}`);
   const { pinned } = request;
   if (pinned === undefined || verdict.signers.includes(pinned)) return verdict.signers;

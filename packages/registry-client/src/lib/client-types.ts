@@ -1,4 +1,4 @@
-import type { Digest, EventListener, IndexDocument } from "@lading/core-manifest";
+import type { Digest, EventListener, IndexArtifact, IndexDocument } from "@lading/core-manifest";
 import type { Credential, RegistryDescription } from "./ports.ts";
 import type { RegistryConfig } from "./registry-config.ts";
 
@@ -159,6 +159,9 @@ export interface DocumentOptions extends CallOptions {
   readonly refresh?: boolean | undefined;
 }
 
+/** The part of an index document's artefact that says where its statement is. */
+export type SignedArtifact = Pick<IndexArtifact, "blob"> & Required<Pick<IndexArtifact, "statement">>;
+
 /** One registry. Safe for concurrent use. */
 export interface RegistryClient {
   readonly registry: RegistryConfig;
@@ -174,6 +177,12 @@ export interface RegistryClient {
   downloadMany(downloads: readonly Download[], options?: DownloadManyOptions): Promise<void>;
   /** A statement's envelope (at most 1 MiB), verified against its digest. */
   statement(digest: Digest, options?: CallOptions): Promise<Uint8Array>;
+  /**
+   * The envelope of the statement about an artefact of an index document, wherever the registry has it. One beside its
+   * file is checked to speak of that file, and no more: whose word it is, its signatures say. `refresh` asks the registry
+   * also where the cache has it.
+   */
+  statementOf(artifact: SignedArtifact, options?: DocumentOptions): Promise<Uint8Array>;
   publish(input: PublishInput): Promise<PublishResult>;
   /** Creates the name only. */
   createPackage(name: string, options?: CallOptions): Promise<"created" | "exists">;

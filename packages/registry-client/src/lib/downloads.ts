@@ -1,7 +1,16 @@
 import { createHash } from "node:crypto";
 import { digestHex, type Digest, type EventListener } from "@lading/core-manifest";
-import type { CallOptions, Download, DownloadArtifact, DownloadManyOptions, DownloadOptions } from "./client-types.ts";
+import type {
+  CallOptions,
+  DocumentOptions,
+  Download,
+  DownloadArtifact,
+  DownloadManyOptions,
+  DownloadOptions,
+  SignedArtifact,
+} from "./client-types.ts";
 import { DOWNLOAD_LIMIT_BYTES, PartialDownload, shown } from "./download.ts";
+import { isObject } from "./json.ts";
 import type { BlobStream } from "./ports.ts";
 import { RegistryClientError } from "./registry-client-error.ts";
 import { redactUrl } from "./registry-url.ts";
@@ -79,7 +88,27 @@ export async function downloadMany(
 
 /** A small blob as bytes, verified; kept in the metadata cache, since it never changes. Callers at one time share a request. */
 export async function readStatement(session: Session, digest: Digest, options: CallOptions): Promise<Uint8Array> {
-  const pending = session.statements.get(digest);
+  return shared(session, digest, options, () => loadStatement(session, digest, options));
+}
+
+/** The statement of an artefact, from where its index document says that it is. */
+export async function readStatementOf(
+  session: Session,
+  { blob, statement }: SignedArtifact,
+  options: DocumentOptions,
+): Promise<Uint8Array> {
+  if (statement !== "beside") return readStatement(session, statement, options);
+  const key = `${blob}${options.refresh === true ? " again" : ""}`;
+  return shared(session, key, options, () => loadBeside(session, blob, options));
+}
+
+async function shared(
+  session: Session,
+  key: string,
+  options: CallOptions,
+  load: () => Promise<Uint8Array>,
+): Promise<Uint8Array> {
+  const pending = session.statements.get(key);
   if (pending !== undefined) {
     try {
       return await pending;
@@ -88,13 +117,57 @@ export async function readStatement(session: Session, digest: Digest, options: C
       if (error instanceof RegistryClientError || options.signal?.aborted === true) throw error;
     }
   }
-  const loading = loadStatement(session, digest, options);
-  session.statements.set(digest, loading);
+  const loading = load();
+  session.statements.set(key, loading);
   try {
     return await loading;
   } finally {
-    if (session.statements.get(digest) === loading) session.statements.delete(digest);
+    if (session.statements.get(key) === loading) session.statements.delete(key);
   }
+}
+
+async function loadBeside(session: Session, blob: Digest, options: DocumentOptions): Promise<Uint8Array> {
+  const path = `blobs/sha256/${digestHex(blob)}.sig`;
+  const cached = await session.cached(path);
+  if (cached !== undefined && (options.refresh !== true || session.offline)) return cached.bytes;
+  const action = `read the statement about "${blob}"`;
+  const url = `${await blobUrl(session, blob, action, options)}.sig`;
+  const bytes = await session.retrying(options, async () => {
+    const stream = await session.transport.blob(url, { action, signal: options.signal });
+    if (stream === undefined) throw notFound(session, action);
+    return gather(stream, `about "${blob}"`, blob);
+  });
+  if (!speaksOf(bytes, blob)) throw foreignStatement(session, blob);
+  await session.store(path, { bytes, checkedAt: session.clock.now() });
+  return bytes;
+}
+
+// Its signatures are for others to judge. This keeps out of the cache what is no statement about the file at all, such as
+// the page of a network that wants a login first.
+function speaksOf(bytes: Uint8Array, blob: Digest): boolean {
+  try {
+    const envelope: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    const payload = isObject(envelope) && typeof envelope.payload === "string" ? envelope.payload : "";
+    const statement: unknown = JSON.parse(Buffer.from(payload, "base64").toString("utf8"));
+    const subjects: readonly unknown[] =
+      isObject(statement) && Array.isArray(statement.subject) ? statement.subject : [];
+    return subjects.some(
+      (subject) => isObject(subject) && isObject(subject.digest) && subject.digest.sha256 === digestHex(blob),
+    );
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return false;
+    throw error;
+  }
+}
+
+function foreignStatement(session: Session, blob: Digest): RegistryClientError {
+  return new RegistryClientError({
+    code: "REGISTRY_DOCUMENT_MISMATCH",
+    message: `Cannot use the statement about "${blob}" from registry "${session.registry.name}": what came is no statement about this file`,
+    hint: "Something on the way alters or mixes up answers; try another network and tell the registry's operator",
+    registry: session.registry.name,
+    blob,
+  });
 }
 
 async function loadStatement(session: Session, digest: Digest, options: CallOptions): Promise<Uint8Array> {
@@ -113,6 +186,19 @@ async function loadStatement(session: Session, digest: Digest, options: CallOpti
 }
 
 async function collect(stream: BlobStream, digest: Digest): Promise<Uint8Array> {
+  const bytes = await gather(stream, `"${digest}"`, digest);
+  const found = digestOf(bytes);
+  if (found === digest) return bytes;
+  throw new RegistryClientError({
+    code: "DOWNLOAD_DIGEST_MISMATCH",
+    message: `Cannot use the statement "${digest}": the digest of what came is "${found}"`,
+    hint: "Try again, and tell the registry's operator if it persists",
+    blob: digest,
+    found,
+  });
+}
+
+async function gather(stream: BlobStream, which: string, blob: Digest): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of stream.body) {
@@ -120,24 +206,13 @@ async function collect(stream: BlobStream, digest: Digest): Promise<Uint8Array> 
     if (size > STATEMENT_LIMIT_BYTES) {
       throw new RegistryClientError({
         code: "DOWNLOAD_SIZE_MISMATCH",
-        message: `Cannot read the statement "${digest}": it has more than ${STATEMENT_LIMIT_BYTES} bytes, the limit for statements`,
-        blob: digest,
+        message: `Cannot read the statement ${which}: it has more than ${STATEMENT_LIMIT_BYTES} bytes, the limit for statements`,
+        blob,
       });
     }
     chunks.push(chunk);
   }
-  const bytes = new Uint8Array(Buffer.concat(chunks));
-  const found = digestOf(bytes);
-  if (found !== digest) {
-    throw new RegistryClientError({
-      code: "DOWNLOAD_DIGEST_MISMATCH",
-      message: `Cannot use the statement "${digest}": the digest of what came is "${found}"`,
-      hint: "Try again, and tell the registry's operator if it persists",
-      blob: digest,
-      found,
-    });
-  }
-  return bytes;
+  return new Uint8Array(Buffer.concat(chunks));
 }
 
 function digestOf(bytes: Uint8Array): string {

@@ -5,7 +5,7 @@ import { systemClock } from "./clock.ts";
 import { directoryTransport } from "./directory-transport.ts";
 import { createMemoryCredentials } from "./credentials.ts";
 import { Documents } from "./documents.ts";
-import { download, downloadMany, readStatement } from "./downloads.ts";
+import { download, downloadMany, readStatement, readStatementOf } from "./downloads.ts";
 import { httpTransport } from "./http-transport.ts";
 import { createMemoryCache } from "./memory-cache.ts";
 import { createMetrics } from "./metrics.ts";
@@ -41,6 +41,7 @@ export function createRegistryClient(options: CreateRegistryClientOptions): Regi
     download: (artifact, destination, call = {}) => download(session, artifact, destination, call),
     downloadMany: (downloads, call = {}) => downloadMany(session, downloads, call),
     statement: (digest, call = {}) => readStatement(session, digest, call),
+    statementOf: (artifact, call = {}) => readStatementOf(session, artifact, call),
     publish: (input) => publish(session, documents, input),
     createPackage: (name, call = {}) => api.createPackage(name, call),
     search: (query, call = {}) => api.search(query, call),

@@ -1,4 +1,4 @@
-import type { Digest, EventListener } from "@lading/core-manifest";
+import type { EventListener } from "@lading/core-manifest";
 import type { CallOptions } from "./client-types.ts";
 import { DESCRIPTION_PATH, parseDescription, staticDescription } from "./description.ts";
 import { invalidAnswer } from "./json.ts";
@@ -43,7 +43,7 @@ export class Session {
   /** Set by `authenticate`; wins over the store. */
   override: Credential | undefined;
   /** Statements that are being read. */
-  readonly statements: Map<Digest, Promise<Uint8Array>> = new Map<Digest, Promise<Uint8Array>>();
+  readonly statements: Map<string, Promise<Uint8Array>> = new Map<string, Promise<Uint8Array>>();
   #cacheWarned = false;
   #description: Promise<RegistryDescription> | undefined;
 

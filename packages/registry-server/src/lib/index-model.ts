@@ -40,7 +40,7 @@ function indexVersion(record: VersionRecord): IndexVersion {
       blob,
       size,
       tree,
-      ...(statement === undefined ? {} : { statement }),
+      ...(statement === undefined ? {} : { statement: "beside" as const }),
     })),
     dependencies: manifest.dependencies ?? [],
     features: manifest.features ?? {},

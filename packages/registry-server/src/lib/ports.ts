@@ -333,6 +333,8 @@ export interface MetadataStore {
 
   /** Adds to the download counts of the versions that own these blobs; unknown blobs are ignored. */
   addDownloads(counts: ReadonlyMap<Digest, number>): Promise<void>;
+  /** The digest of the statement about a published package file, where there is one. It never changes. */
+  statementOf(blob: Digest): Promise<Digest | undefined>;
   /** Digests that published versions need: packages, statements, readmes. */
   referencedBlobs(): Promise<ReadonlySet<Digest>>;
   audits(query: AuditQuery): Promise<Page<AuditRecord>>;

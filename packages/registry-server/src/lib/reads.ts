@@ -1,7 +1,9 @@
-import { tryParseDigest, type Digest } from "@lading/core-manifest";
+import { parseDigest, tryParseDigest, type Digest } from "@lading/core-manifest";
 import type { IndexService, RenderedDocument } from "./index-service.ts";
-import type { BlobStore, ByteRange, StoredBlob } from "./ports.ts";
+import type { BlobStore, ByteRange, MetadataStore, StoredBlob } from "./ports.ts";
 import { RegistryError } from "./registry-error.ts";
+
+const BLOB_PATH = /^blobs\/sha256\/([0-9a-f]{64})(\.sig)?$/;
 
 /** Headers of a read, by lower-case name. */
 export interface ReadHeaders {
@@ -90,14 +92,23 @@ function absent(path: string): RegistryError {
   return new RegistryError({ code: "NOT_FOUND", message: `Cannot find "/${path.slice(0, 200)}"` });
 }
 
-/** Reads of index documents and blobs: memory and files, never the metadata store. */
+/** Statements whose place is remembered, the oldest forgotten first. */
+const STATEMENTS_KNOWN = 50_000;
+
+/**
+ * Reads of index documents and blobs: memory and files, never the metadata store; but for the place of a statement,
+ * which it is asked for once, since it never changes.
+ */
 export class Reads {
   readonly #index: IndexService;
   readonly #blobs: BlobStore;
+  readonly #metadata: Pick<MetadataStore, "statementOf">;
+  readonly #statements = new Map<Digest, Digest>();
 
-  constructor(index: IndexService, blobs: BlobStore) {
+  constructor(index: IndexService, blobs: BlobStore, metadata: Pick<MetadataStore, "statementOf">) {
     this.#index = index;
     this.#blobs = blobs;
+    this.#metadata = metadata;
   }
 
   /** Whether a path (without leading slash) is one of ours. */
@@ -116,10 +127,27 @@ export class Reads {
    */
   async answer(path: string, headers: ReadHeaders): Promise<ReadAnswer> {
     if (path.startsWith("index/")) return this.#document(path, headers);
-    const digest = path.startsWith("blobs/sha256/")
-      ? tryParseDigest(`sha256:${path.slice("blobs/sha256/".length)}`)
-      : undefined;
-    if (digest === undefined) throw absent(path);
+    const [, hex, side] = BLOB_PATH.exec(path) ?? [];
+    if (hex === undefined) throw absent(path);
+    const blob = parseDigest(`sha256:${hex}`);
+    return side === undefined ? this.#blob(blob, headers) : this.#blob(await this.#statement(blob), headers);
+  }
+
+  async #statement(blob: Digest): Promise<Digest> {
+    const known = this.#statements.get(blob);
+    if (known !== undefined) return known;
+    const statement = await this.#metadata.statementOf(blob);
+    if (statement === undefined)
+      throw new RegistryError({ code: "BLOB_NOT_FOUND", message: `Cannot find a statement about blob "${blob}"` });
+    this.#statements.set(blob, statement);
+    for (const oldest of this.#statements.keys()) {
+      if (this.#statements.size <= STATEMENTS_KNOWN) break;
+      this.#statements.delete(oldest);
+    }
+    return statement;
+  }
+
+  async #blob(digest: Digest, headers: ReadHeaders): Promise<ReadAnswer> {
     const source = await this.#blobs.open(digest);
     if (source === undefined)
       throw new RegistryError({ code: "BLOB_NOT_FOUND", message: `Cannot find blob "${digest}"` });

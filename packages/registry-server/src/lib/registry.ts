@@ -264,7 +264,7 @@ function createServices(ports: RegistryPorts, isDraining: () => boolean): Servic
     log,
     identity,
     index,
-    reads: new Reads(index, blobs),
+    reads: new Reads(index, blobs, metadata),
     downloads: new DownloadCounter(metadata),
     authentication: new Authentication({
       metadata,

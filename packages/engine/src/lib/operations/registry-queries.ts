@@ -8,7 +8,7 @@ import {
   type Digest,
   type IndexArtifact,
 } from "@lading/core-manifest";
-import type { ApiObject, Page, RegistryClient, SearchItem } from "@lading/registry-client";
+import type { ApiObject, Page, RegistryClient, SearchItem, SignedArtifact } from "@lading/registry-client";
 import type { EngineContext } from "../engine-context.ts";
 import { findPackage, newestVersion } from "../edit.ts";
 import { EngineError } from "../engine-error.ts";
@@ -185,7 +185,9 @@ export async function fetch(input: FetchInput, context: EngineContext): Promise<
     artefactName({ name: document.name, version: entry.version, target: artifact.target, extension }),
   );
   const tree = await placeVerified(context, file, { client, artifact, name: document.name, version: entry.version });
-  if (artifact.statement !== undefined) await keepStatement(file, client, artifact.statement, context);
+  if (artifact.statement !== undefined) {
+    await keepStatement(file, client, { blob: artifact.blob, statement: artifact.statement }, context);
+  }
   return {
     name: document.name,
     version: entry.version,
@@ -231,12 +233,12 @@ async function placeVerified(context: EngineContext, file: string, wanted: Fetch
 async function keepStatement(
   file: string,
   client: RegistryClient,
-  statement: Digest,
+  artifact: SignedArtifact,
   context: EngineContext,
 ): Promise<void> {
   const { sideFilePath } = await import("@lading/signing/node");
   const { writeFileAtomic } = await import("../files.ts");
-  await writeFileAtomic(sideFilePath(file), await client.statement(statement, { signal: context.signal }));
+  await writeFileAtomic(sideFilePath(file), await client.statementOf(artifact, { signal: context.signal }));
 }
 
 function chooseArtifact(

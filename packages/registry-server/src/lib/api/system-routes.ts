@@ -308,6 +308,11 @@ function describeReads(app: App): void {
       summary: "A package file, statement or readme, immutable",
       content: { "application/octet-stream": { schema: z.string() } },
     },
+    {
+      path: "/blobs/sha256/{hex}.sig",
+      summary: "The statement about a package file, immutable",
+      content: { "application/octet-stream": { schema: z.string() } },
+    },
     { path: "/metrics", summary: "Prometheus metrics", content: { "text/plain": { schema: z.string() } } },
     { path: "/openapi.json", summary: "This description", content: json },
     { path: "/docs", summary: "This description, browsable", content: { "text/html": { schema: z.string() } } },

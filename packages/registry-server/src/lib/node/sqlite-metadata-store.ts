@@ -678,6 +678,17 @@ export class SqliteMetadataStore implements MetadataStore {
     });
   }
 
+  async statementOf(blob: Digest): Promise<Digest | undefined> {
+    const row = await this.#db
+      .selectFrom("artifacts")
+      .select("statement")
+      .where("blob", "=", blob)
+      .orderBy("id")
+      .limit(1)
+      .executeTakeFirst();
+    return (row?.statement ?? undefined) as Digest | undefined;
+  }
+
   async referencedBlobs(): Promise<ReadonlySet<Digest>> {
     const rows = await this.#db.selectFrom("artifacts").select(["blob", "statement", "readme"]).execute();
     return new Set(

@@ -13,6 +13,7 @@ import type {
 } from "../ports.ts";
 import type {
   Account,
+  ArtifactRecord,
   AuditEntry,
   AuditRecord,
   KeyRecord,
@@ -335,12 +336,19 @@ export class MemoryMetadataStore implements MetadataStore {
     }
   }
 
-  async referencedBlobs(): Promise<ReadonlySet<Digest>> {
-    const artifacts = [...this.#packages.values()].flatMap((entry) =>
+  async statementOf(blob: Digest): Promise<Digest | undefined> {
+    return this.#artifacts().find((artifact) => artifact.blob === blob)?.statement;
+  }
+
+  #artifacts(): readonly ArtifactRecord[] {
+    return [...this.#packages.values()].flatMap((entry) =>
       [...entry.versions.values()].flatMap((version) => version.artifacts),
     );
+  }
+
+  async referencedBlobs(): Promise<ReadonlySet<Digest>> {
     return new Set(
-      artifacts.flatMap(({ blob, statement, readme }) =>
+      this.#artifacts().flatMap(({ blob, statement, readme }) =>
         [blob, statement, readme].filter((digest) => digest !== undefined),
       ),
     );

@@ -122,6 +122,17 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
       same((await store.audits({ page: 1, perPage: 10, package: "actor_utils" })).total, 1, "audit");
       same([...(await store.referencedBlobs())], [publication.artifact.blob], "referenced");
     });
+    it("finds the statement of a package file, and none where there is none", async (store) => {
+      const [ada] = await withAccounts(store, "ada");
+      const signed = fakePublication(ada!, "tool", "1.0.0", { tree: 1 });
+      const statement = fakeDigest(99);
+      await store.publish({ ...signed, artifact: { ...signed.artifact, statement } });
+      const unsigned = fakePublication(ada!, "tool", "1.1.0", { tree: 2 });
+      await store.publish(unsigned);
+      same(await store.statementOf(signed.artifact.blob), statement, "signed");
+      same(await store.statementOf(unsigned.artifact.blob), undefined, "unsigned");
+      same(await store.statementOf(statement), undefined, "unknown");
+    });
     it("answers the same tree with the first artefact, and other content with a conflict", async (store) => {
       const [ada] = await withAccounts(store, "ada");
       await store.publish(fakePublication(ada!, "tool", "1.0.0", { tree: 1 }));
