@@ -52,7 +52,7 @@ export type {
 } from "./lib/manifest.ts";
 export type { PackageKind, PackageRecord, PublishedManifest, RecordedDependency } from "./lib/package-record.ts";
 export type { IndexArtifact, IndexDocument, IndexVersion, StatementPlace, VersionStatus } from "./lib/index-document.ts";
-export type { LockArtifact, LockPackage, LockSource, Lockfile } from "./lib/lockfile.ts";
+export type { LockArtifact, LockPackage, LockSource, Lockfile } from "./lib/lockfile-model.ts";
 export type {
   BinProfile,
   CommandSpelling,
@@ -73,15 +73,17 @@ export { formatDuration, parseDuration, parseSize } from "./lib/units.ts";
 export { LICENSE_MAX_LENGTH, satisfiesLicensePolicy, validateLicense, type LicenseValidity } from "./lib/license.ts";
 export { INDEX_SCHEMA, parseIndexDocument, renderIndexDocument } from "./lib/index-document.ts";
 export { parsePackageRecord } from "./lib/package-record.ts";
+export { LOCKFILE_VERSION, compareLockPackages, parseLockSource, parseLockfile } from "./lib/lockfile.ts";
+export { lockSourceString } from "./lib/lockfile-model.ts";
+export { lockReferences, type LockReferences } from "./lib/lockfile-references.ts";
 export {
-  LOCKFILE_VERSION,
-  compareLockPackages,
-  lockReferences,
-  lockSourceString,
-  parseLockSource,
-  parseLockfile,
-  type LockReferences,
-} from "./lib/lockfile.ts";
+  LOCK_ENVIRONMENTS_MAX,
+  conditionalReferences,
+  lockForEnvironment,
+  lockGrid,
+  type LockEnvironment,
+  type LockGrid,
+} from "./lib/lockfile-environments.ts";
 export { renderLockfile } from "./lib/lockfile-render.ts";
 export {
   MANIFEST_DIAGNOSTICS,

@@ -21,6 +21,7 @@ describe("examples of the specifications", () => {
     const lock = parseLockfile(text, "lockfile.md");
     expect(lock.packages.map((entry) => `${entry.name} ${entry.version}`)).toEqual([
       "actor-utils 1.2.3",
+      "geometry 2.0.0",
       "rand 0.8.5",
       "rand 0.9.0",
     ]);

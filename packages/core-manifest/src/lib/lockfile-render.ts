@@ -1,12 +1,6 @@
 import { parse as parseToml } from "smol-toml";
-import {
-  compareLockPackages,
-  lockSourceString,
-  parseLockfile,
-  readLockPackage,
-  type LockPackage,
-  type Lockfile,
-} from "./lockfile.ts";
+import { lockSourceString, type LockPackage, type Lockfile } from "./lockfile-model.ts";
+import { compareLockPackages, parseLockfile, readLockPackage } from "./lockfile.ts";
 import { isLadingError } from "./error.ts";
 import { Shape, isPlain, type JsonObject } from "./shape.ts";
 import { tomlKey, tomlLines, tomlString, tomlValue } from "./toml-text.ts";
@@ -78,6 +72,7 @@ function renderPackage(entry: LockPackage): string {
   if (entry.dependencies.length > 0) lines.push(`dependencies = ${tomlLines(entry.dependencies.toSorted())}\n`);
   if (entry.publisher !== undefined) lines.push(`publisher = ${tomlString(entry.publisher)}\n`);
   if (entry.kinds !== undefined) lines.push(`kinds = ${tomlValue(entry.kinds)}\n`);
+  if (entry.environments !== undefined) lines.push(`environments = ${tomlLines(entry.environments)}\n`);
   for (const [key, value] of sortedEntries(entry.extra ?? {})) lines.push(`${tomlKey(key)} = ${tomlValue(value)}\n`);
   return lines.join("") + renderArtifacts(entry);
 }

@@ -2,16 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { LadingError } from "./error.ts";
 import { renderLockfile } from "./lockfile-render.ts";
-import {
-  compareLockPackages,
-  lockReferences,
-  lockSourceString,
-  parseLockSource,
-  parseLockfile,
-  type LockPackage,
-  type LockSource,
-  type Lockfile,
-} from "./lockfile.ts";
+import { conditionalReferences, lockForEnvironment, lockGrid } from "./lockfile-environments.ts";
+import { lockSourceString, type LockPackage, type LockSource, type Lockfile } from "./lockfile-model.ts";
+import { lockReferences } from "./lockfile-references.ts";
+import { compareLockPackages, parseLockSource, parseLockfile } from "./lockfile.ts";
 import { aDigest, aLockPackage, aLockfile } from "./testing-builders.ts";
 import { errorCodeOf } from "./testing-outcome.ts";
 
@@ -331,5 +325,145 @@ describe("parseLockSource()", () => {
     "path+a\\b",
   ])("refuses %j", (value) => {
     expect(errorOf(() => parseLockSource(value)).code).toBe("LOCKFILE_INVALID");
+  });
+});
+
+const GRID = { revit: ["2023", "2024", "2025"], target: ["arm64-linux", "x86_64-linux"], features: ["extra"] };
+const grid = lockGrid(GRID);
+const someCells = fc
+  .uniqueArray(fc.nat({ max: grid.environments.length - 1 }), { minLength: 1 })
+  .map((cells) => new Set(cells));
+
+describe("lockGrid()", () => {
+  it("has every combination of the axes, and takes what is no axis for none", () => {
+    expect(grid.axes.map(({ name }) => name)).toEqual(["revit", "target"]);
+    expect(grid.environments).toHaveLength(6);
+    expect(grid.environments.map((one) => grid.indexOf({ ...one, python: "3.12" }))).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(grid.indexOf({ revit: "2026", target: "x86_64-linux" })).toBeUndefined();
+    expect(lockGrid(undefined).environments).toEqual([{}]);
+  });
+
+  it.each([
+    [["revit=2024", "revit=2025"], ["revit=2024|2025"]],
+    [["target=arm64-linux & revit=2025"], ["revit=2025 & target=arm64-linux"]],
+    [
+      ["revit=2023", "target=x86_64-linux"],
+      ["revit=2023", "revit=2024|2025 & target=x86_64-linux"],
+    ],
+  ])("writes %j in one way only", (given, canonical) => {
+    const cells = new Set(given.flatMap((condition) => [...grid.cellsOf(condition)!]));
+    expect(grid.conditionsOf(cells)).toEqual(canonical);
+  });
+
+  it("reads back what it writes, for every set of environments", () => {
+    fc.assert(
+      fc.property(someCells, (cells) => {
+        const conditions = grid.conditionsOf(cells);
+        const all =
+          conditions === undefined ? grid.environments.keys() : conditions.flatMap((one) => [...grid.cellsOf(one)!]);
+        expect(new Set(all)).toEqual(cells);
+      }),
+    );
+  });
+
+  it.each([
+    "",
+    "revit",
+    "revit=",
+    "revit=2026",
+    "python=3.12",
+    "features=extra",
+    "revit=2024 & revit=2025",
+    "revit=2024=x",
+  ])("knows no environment by %j", (condition) => expect(grid.cellsOf(condition)).toBeUndefined());
+});
+
+/** A lock in which packages are for some environments, and each depends on the one before where both are. */
+const universalLock: fc.Arbitrary<Lockfile> = fc
+  .tuple(
+    fc.array(fc.option(someCells, { nil: undefined }), { minLength: 1, maxLength: 5 }),
+    fc.option(someCells, { nil: undefined }),
+  )
+  .map(([packages, edge]): Lockfile => {
+    const conditions = (cells: ReadonlySet<number> | undefined) =>
+      cells === undefined ? undefined : grid.conditionsOf(cells);
+    const entries = packages.map((cells, index) => {
+      const environments = conditions(cells);
+      return aLockPackage("lib", `1.${index}.0`, environments === undefined ? {} : { environments });
+    });
+    const linked = entries.map((entry, index) =>
+      index === 0
+        ? entry
+        : { ...entry, dependencies: conditionalReferences(`lib 1.${index - 1}.0`, conditions(edge)).toSorted() },
+    );
+    const members = { app: entries.map(({ version: at }) => `lib ${at}`) };
+    return aLockfile(packages.length === 1 ? [{ ...linked[0]! }] : linked, {
+      environment: GRID,
+      ...(packages.length === 1 ? {} : { members }),
+    });
+  });
+
+describe("a lock for several environments", () => {
+  it("is read as it is written", () => {
+    fc.assert(
+      fc.property(universalLock, (lock) => {
+        const rendered = renderLockfile(lock);
+        expect(parseLockfile(rendered, "x.lock")).toEqual(lock);
+        expect(renderLockfile(parseLockfile(rendered, "x.lock"), rendered)).toBe(rendered);
+      }),
+    );
+  });
+
+  it("is, for one environment, a lock without conditions that is whole", () => {
+    fc.assert(
+      fc.property(universalLock, (lock) => {
+        for (const [cell, environment] of grid.environments.entries()) {
+          const own = lockForEnvironment(lock, environment)!;
+          const there = lock.packages.filter(
+            ({ environments }) =>
+              environments === undefined || environments.some((one) => grid.cellsOf(one)!.has(cell)),
+          );
+          expect(own.packages.map(({ version: at }) => at)).toEqual(there.map(({ version: at }) => at));
+          expect(own.packages.every(({ environments }) => environments === undefined)).toBe(true);
+          const known = lockReferences(own.packages);
+          const references = [
+            ...own.packages.flatMap(({ dependencies }) => dependencies),
+            ...(own.members?.["app"] ?? []),
+          ];
+          expect(references.filter((reference) => known.find(reference) === undefined)).toEqual([]);
+          expect(parseLockfile(renderLockfile(own), "x.lock")).toEqual(own);
+        }
+      }),
+    );
+  });
+
+  it("covers its own environments only", () => {
+    const lock = aLockfile([aLockPackage("a", "1.0.0")], { environment: { revit: ["2024"] } });
+    expect(lockForEnvironment(lock, { revit: "2024", python: "3.12" })?.packages).toHaveLength(1);
+    expect(lockForEnvironment(lock, { revit: "2025" })).toBeUndefined();
+    expect(lockForEnvironment(lock, {})).toBeUndefined();
+  });
+
+  const head = `version = 1\nroot = "r"\n\n[environment]\nrevit = ["2024", "2025"]\n\n`;
+  const block = `[[packages]]\nname = "rand"\nversion = "0.8.5"\n`;
+
+  it.each([
+    ["a condition on an axis that it lacks", `${head}${block}environments = ["python=3.12"]\n`, 10],
+    ["a condition on a value that it lacks", `${head}${block}environments = ["revit=2026"]\n`, 10],
+    ["no condition", `${head}${block}environments = []\n`, 10],
+    ["a condition without axes", `version = 1\nroot = "r"\n${block}environments = ["revit=2024"]\n`, 6],
+    ["a reference with a bad condition", `${head}${block}dependencies = ["[revit=1] rand"]\n`, 10],
+    ["a member with a bad condition", `${head}[members]\nr = ["[revit=1] rand"]\n\n${block}`, 8],
+  ])("is refused with %s", (_what, lock, line) => {
+    expect(errorOf(() => parseLockfile(lock, "x.lock"))).toMatchObject({
+      code: "LOCKFILE_INVALID",
+      location: { line },
+    });
+  });
+
+  it("is refused with more environments than anybody resolves for", () => {
+    const years = JSON.stringify(Array.from({ length: 33 }, (_, index) => String(2000 + index)));
+    const lock = `version = 1\nroot = "r"\n[environment]\na = ${years}\nb = ${years}\n`;
+    expect(errorOf(() => parseLockfile(lock, "x.lock"))).toMatchObject({ code: "LOCKFILE_INVALID" });
   });
 });

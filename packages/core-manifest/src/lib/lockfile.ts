@@ -1,61 +1,19 @@
 import { parse as parseToml, TomlError, type TomlTable } from "smol-toml";
 import { CoreError } from "./core-error.ts";
 import { tryParseDigest, type Digest } from "./digest.ts";
+import { LOCK_ENVIRONMENTS_MAX, lockGrid, type LockGrid } from "./lockfile-environments.ts";
 import { locateLockField } from "./lockfile-location.ts";
+import {
+  lockSourceString,
+  type LockArtifact,
+  type LockPackage,
+  type LockSource,
+  type Lockfile,
+} from "./lockfile-model.ts";
+import { lockReferenceTexts, splitReference } from "./lockfile-references.ts";
 import { readName, TARGET_RULE } from "./recorded-dependency.ts";
 import { Shape, join, safetyProblem, unknownKeys, type JsonObject, type ShapeProblem, type TextRule } from "./shape.ts";
 import { compareVersions, tryParseVersion, type Version } from "./version.ts";
-
-/** Where a locked package came from. */
-export type LockSource =
-  | { readonly type: "registry"; /** Canonical URL. */ readonly url: string }
-  | { readonly type: "path"; /** Relative to the lock file, `/` separated. */ readonly path: string }
-  | { readonly type: "git"; readonly url: string; readonly commit: string };
-
-/** One artefact of a locked version, where there are several. */
-export interface LockArtifact {
-  readonly target: string;
-  readonly checksum: Digest;
-  readonly tree: Digest;
-  readonly size: number;
-}
-
-/** One `[[packages]]` block. */
-export interface LockPackage {
-  readonly name: string;
-  readonly version: string;
-  /** Absent in GAL's short form: the default registry. */
-  readonly source?: LockSource;
-  /** `sha256:` of the package file; absent for path sources. */
-  readonly checksum?: Digest;
-  readonly tree?: Digest;
-  /** Sorted. */
-  readonly features: readonly string[];
-  /** `name`, or `name version`, or `name version source` where the shorter form is ambiguous; sorted. */
-  readonly dependencies: readonly string[];
-  /** Pinned signer: `ed25519:` and the key id's hexadecimal digits. */
-  readonly publisher?: string;
-  /** Kinds through which only this package is reached; absent means it is a normal dependency. */
-  readonly kinds?: readonly ("dev" | "build" | "peer" | "optional")[];
-  readonly artifacts?: readonly LockArtifact[];
-  readonly extra?: Readonly<Record<string, unknown>>;
-}
-
-/** A lock file (`docs/spec/lockfile.md`), GAL's schema and what was added to it. */
-export interface Lockfile {
-  readonly version: 1;
-  /** Name of the root package, or of the workspace directory where the root has none. */
-  readonly root: string;
-  /** Digest of the resolution inputs; a lock whose `inputs` equal the manifest's is fresh. */
-  readonly inputs?: Digest;
-  /** Host versions and targets that the lock was solved for. */
-  readonly environment?: Readonly<Record<string, readonly string[]>>;
-  /** Direct dependencies of the root and of workspace members: member name -> dependency references. */
-  readonly members?: Readonly<Record<string, readonly string[]>>;
-  /** Sorted by name, then version, then source. */
-  readonly packages: readonly LockPackage[];
-  readonly extra?: Readonly<Record<string, unknown>>;
-}
 
 /** The lock format that this release reads and writes. */
 export const LOCKFILE_VERSION = 1;
@@ -77,6 +35,7 @@ const PACKAGE_KEYS: ReadonlySet<string> = new Set([
   "dependencies",
   "publisher",
   "kinds",
+  "environments",
   "artifacts",
 ]);
 
@@ -88,18 +47,6 @@ const GIT = /^git\+([^\s#]+)#([0-9a-f]{40}|[0-9a-f]{64})$/;
 const PATH = /^path\+([^\\\u0000-\u001f]+)$/;
 
 const SOURCE_ALLOWED = `"registry+URL", "git+URL#COMMIT" or "path+RELATIVE"`;
-
-/** A source as lock files and dependency references write it: `registry+URL`, `git+URL#COMMIT`, `path+RELATIVE`. */
-export function lockSourceString(source: LockSource): string {
-  switch (source.type) {
-    case "registry":
-      return `registry+${source.url}`;
-    case "git":
-      return `git+${source.url}#${source.commit}`;
-    case "path":
-      return `path+${source.path}`;
-  }
-}
 
 function readSource(text: string): LockSource | undefined {
   const registry = REGISTRY.exec(text);
@@ -144,17 +91,22 @@ export function parseLockfile(text: string, file: string): Lockfile {
   const raw = readToml(text, file);
   checkVersion(raw, text, file);
   const shape = new Shape((problem) => refuseField(problem, text, file));
+  const environment =
+    raw["environment"] === undefined ? undefined : readLists(shape, raw["environment"], "environment");
+  const grid = readGrid(shape, environment);
   const packages = shape
     .list(raw["packages"] ?? [], "packages", PACKAGES_MAX)
-    .map((item, index) => readLockPackage(shape, item, `packages[${index}]`));
-  checkPackages(shape, packages, raw);
+    .map((item, index) => readLockPackage(shape, item, `packages[${index}]`, grid));
+  const members = raw["members"] === undefined ? undefined : readLists(shape, raw["members"], "members");
+  checkPackages(shape, packages, raw, grid);
+  checkMembers(shape, members ?? {}, grid);
   const extra = unknownKeys(raw, TOP_KEYS);
   return {
     version: 1,
     root: shape.text(raw["root"], "root"),
     ...(raw["inputs"] === undefined ? {} : { inputs: readDigest(shape, raw["inputs"], "inputs") }),
-    ...(raw["environment"] === undefined ? {} : { environment: readLists(shape, raw["environment"], "environment") }),
-    ...(raw["members"] === undefined ? {} : { members: readLists(shape, raw["members"], "members") }),
+    ...(environment === undefined ? {} : { environment }),
+    ...(members === undefined ? {} : { members }),
     packages: packages.toSorted(compareLockPackages),
     ...(extra === undefined ? {} : { extra }),
   };
@@ -209,8 +161,15 @@ function checkVersion(raw: JsonObject, text: string, file: string): void {
   });
 }
 
-/** One `[[packages]]` block as smol-toml gives it. */
-export function readLockPackage(shape: Shape, value: unknown, path: string): LockPackage {
+function readGrid(shape: Shape, environment: Lockfile["environment"]): LockGrid {
+  const grid = lockGrid(environment);
+  if (grid.environments.length === 0)
+    shape.invalid("environment", environment, `at most ${LOCK_ENVIRONMENTS_MAX} combinations of its axes' values`);
+  return grid;
+}
+
+/** One `[[packages]]` block as smol-toml gives it; without a grid, its conditions are taken as they are. */
+export function readLockPackage(shape: Shape, value: unknown, path: string, grid?: LockGrid): LockPackage {
   const raw = shape.object(value, path);
   const at = (key: string): string => join(path, key);
   const version = shape.text(raw["version"], at("version"));
@@ -226,9 +185,33 @@ export function readLockPackage(shape: Shape, value: unknown, path: string): Loc
     dependencies: readSorted(shape, raw["dependencies"], at("dependencies")),
     ...(raw["publisher"] === undefined ? {} : { publisher: shape.text(raw["publisher"], at("publisher"), PUBLISHER) }),
     ...(raw["kinds"] === undefined ? {} : { kinds: readKinds(shape, raw["kinds"], at("kinds")) }),
+    ...readConditions(shape, raw["environments"], at("environments"), grid),
     ...(raw["artifacts"] === undefined ? {} : { artifacts: readArtifacts(shape, raw["artifacts"], at("artifacts")) }),
     ...(extra === undefined ? {} : { extra }),
   };
+}
+
+/** However a set of environments is written, it is one set: it comes in the canonical form. */
+function readConditions(
+  shape: Shape,
+  value: unknown,
+  path: string,
+  grid: LockGrid | undefined,
+): Pick<LockPackage, "environments"> {
+  if (value === undefined) return {};
+  const given = shape.texts(value, path, LOCK_ENVIRONMENTS_MAX);
+  if (grid === undefined) return { environments: given };
+  if (given.length === 0) shape.invalid(path, value, "at least one condition");
+  const cells = new Set(given.flatMap((condition) => [...readCondition(shape, condition, path, grid)]));
+  const environments = grid.conditionsOf(cells);
+  return environments === undefined ? {} : { environments };
+}
+
+function readCondition(shape: Shape, condition: string, path: string, grid: LockGrid): ReadonlySet<number> {
+  const cells = grid.cellsOf(condition);
+  if (cells === undefined)
+    shape.invalid(path, condition, `conditions such as "AXIS=VALUE|VALUE & AXIS=VALUE" of axes in [environment]`);
+  return cells ?? new Set();
 }
 
 function readSourceField(shape: Shape, value: unknown, path: string): LockSource {
@@ -273,14 +256,22 @@ function readLists(shape: Shape, value: unknown, path: string): Readonly<Record<
   return shape.record(value, path, (list, at) => shape.texts(list, at, LIST_MAX));
 }
 
-function checkPackages(shape: Shape, packages: readonly LockPackage[], raw: JsonObject): void {
+/** Members may name what is nowhere, which is said where it is looked for; a condition that means nothing is damage. */
+function checkMembers(shape: Shape, members: Readonly<Record<string, readonly string[]>>, grid: LockGrid): void {
+  for (const [name, references] of Object.entries(members)) {
+    for (const { condition } of references.map(splitReference))
+      if (condition !== undefined) readCondition(shape, condition, `members.${name}`, grid);
+  }
+}
+
+function checkPackages(shape: Shape, packages: readonly LockPackage[], raw: JsonObject, grid: LockGrid): void {
   const ids = new Set<string>();
   const known = new Set<string>();
   for (const [index, entry] of packages.entries()) {
-    const id = fullReference(entry);
+    const id = lockReferenceTexts(entry).at(-1)!;
     if (ids.has(id)) shape.invalid(`packages[${index}].name`, entry.name, "each package once");
     ids.add(id);
-    for (const reference of references(entry)) known.add(reference);
+    for (const reference of lockReferenceTexts(entry)) known.add(reference);
   }
   const members = raw["members"];
   const roots = new Set([
@@ -288,43 +279,12 @@ function checkPackages(shape: Shape, packages: readonly LockPackage[], raw: Json
     ...(typeof members === "object" && members !== null ? Object.keys(members) : []),
   ]);
   for (const [index, { dependencies }] of packages.entries()) {
-    const dangling = dependencies.find((reference) => !known.has(reference) && !roots.has(reference));
+    const split = dependencies.map(splitReference);
+    for (const { condition } of split)
+      if (condition !== undefined) readCondition(shape, condition, `packages[${index}].dependencies`, grid);
+    const dangling = split.find(({ reference }) => !known.has(reference) && !roots.has(reference))?.reference;
     if (dangling !== undefined) {
       shape.invalid(`packages[${index}].dependencies`, dangling, "references to packages of this lock");
     }
   }
-}
-
-function fullReference(entry: LockPackage): string {
-  return references(entry).at(-1)!;
-}
-
-/** Every text that can mean the package, shortest first. */
-function references({ name, version, source }: LockPackage): string[] {
-  const short = [name, `${name} ${version}`];
-  return source === undefined ? short : [...short, `${name} ${version} ${lockSourceString(source)}`];
-}
-
-/**
- * The packages of a lock by the references that mean exactly one of them. A reference is a package's name, or
- * name and version, or name, version and source; {@link LockReferences.reference} gives the shortest that is
- * not ambiguous, which is what `dependencies` and `members` hold.
- */
-export interface LockReferences {
-  /** The shortest reference that means `entry` and no other package. */
-  reference(entry: LockPackage): string;
-  /** The package that `reference` means; `undefined` where it means none or several. */
-  find(reference: string): LockPackage | undefined;
-}
-
-/** Indexes packages by reference. */
-export function lockReferences(packages: readonly LockPackage[]): LockReferences {
-  const found = new Map<string, LockPackage | undefined>();
-  for (const entry of packages) {
-    for (const text of references(entry)) found.set(text, found.has(text) ? undefined : entry);
-  }
-  return {
-    reference: (entry) => references(entry).find((text) => found.get(text) !== undefined) ?? fullReference(entry),
-    find: (text) => found.get(text),
-  };
 }

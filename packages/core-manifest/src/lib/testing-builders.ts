@@ -3,7 +3,7 @@ import { utf8ToBytes } from "@noble/hashes/utils.js";
 import { digestFromBytes, type Digest } from "./digest.ts";
 import type { EventListener, LadingEvent } from "./event.ts";
 import type { IndexArtifact, IndexDocument, IndexVersion } from "./index-model.ts";
-import type { LockPackage, Lockfile } from "./lockfile.ts";
+import type { LockPackage, Lockfile } from "./lockfile-model.ts";
 import type { PackageRecord } from "./package-record.ts";
 
 /** The SHA-256 of `seed` in UTF-8: a digest that looks like any other and is the same in every run. */
