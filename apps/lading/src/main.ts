@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { createCli } from "@lading/cli";
+import { createCli } from "@lading/cli/start";
 
 const cli = createCli(async () => (await import("@lading/core-manifest/profiles")).builtinProfile("lading"), {
   bin: "lading",

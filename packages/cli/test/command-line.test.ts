@@ -3,13 +3,22 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { PROFILE_COMMANDS, profiles } from "@lading/core-manifest";
 import { CLI_ERRORS, CLI_VERSION, createCli } from "../src/index.ts";
-import { parseArguments } from "../src/lib/parse.ts";
+import { completeFlags, flagsOf, parsePlain, type ParsedLine } from "../src/lib/parse-plain.ts";
+import { parseArguments as parseFlags } from "../src/lib/parse.ts";
 import { editDistance } from "../src/lib/edit-distance.ts";
 import { matchRoute, ownRoutes, ROUTES } from "../src/lib/router.ts";
+import { closestRoutes } from "../src/lib/suggest.ts";
 import { routesOf, translateFlags } from "../src/lib/spelling.ts";
 import { GLOBAL_FLAGS } from "../src/lib/global-flags.ts";
 import { createSandbox } from "@lading/engine/testing";
+import type { CommandSpec } from "../src/lib/spec.ts";
 import { runCli, runIn } from "./harness.ts";
+
+async function parseArguments(command: CommandSpec, argv: readonly string[]): Promise<ParsedLine> {
+  const specs = flagsOf(command);
+  const parsed = await parseFlags(command, specs, argv);
+  return { ...parsed, flags: completeFlags(specs, parsed.flags) };
+}
 
 const commands = Promise.all(
   Object.entries(ROUTES).map(async ([words, entry]) => ({ words, command: (await entry.load()).command })),
@@ -169,6 +178,40 @@ describe("parseArguments()", () => {
   });
 });
 
+describe("parsePlain()", () => {
+  it("agrees with the parser wherever it answers, and leaves the rest to it", async () => {
+    const all = await commands;
+    let answered = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...all),
+        fc.infiniteStream(fc.nat()),
+        fc.nat(3),
+        async ({ command }, picks, many) => {
+          const specs = flagsOf(command);
+          const words = [...Object.keys(specs).map((name) => `--${name}`), "-q", "name", "--", "--bogus"];
+          const argv = [...picks.take(many)].map((pick) => words[pick % words.length]!);
+          const plain = parsePlain(command, specs, argv);
+          if (plain === undefined) return;
+          answered += 1;
+          expect({ ...plain, flags: completeFlags(specs, plain.flags) }).toEqual(await parseArguments(command, argv));
+        },
+      ),
+      { numRuns: 300 },
+    );
+    expect(answered).toBeGreaterThan(30);
+  });
+
+  it("does not answer for a missing argument, a repeated switch or a flag with a value", async () => {
+    const { command: why } = await ROUTES["why"]!.load();
+    expect(parsePlain(why, flagsOf(why), [])).toBeUndefined();
+    const { command: install } = await ROUTES["install"]!.load();
+    for (const argv of [["--json", "--json"], ["--format"], ["--json=true"], ["name"], ["-q"]]) {
+      expect(parsePlain(install, flagsOf(install), argv)).toBeUndefined();
+    }
+  });
+});
+
 describe("matchRoute()", () => {
   it("takes the longest words that fit", () => {
     const routes = ownRoutes();
@@ -178,10 +221,8 @@ describe("matchRoute()", () => {
       rest: ["x"],
     });
     expect(matchRoute(routes, ["registry"])).toMatchObject({ type: "group" });
-    expect(matchRoute(routes, ["config", "gte"])).toMatchObject({
-      type: "unknown",
-      suggestions: ["config get", "config set"],
-    });
+    expect(matchRoute(routes, ["config", "gte"])).toEqual({ type: "unknown", input: "config gte" });
+    expect(closestRoutes("config gte", routes)).toEqual(["config get", "config set"]);
   });
 
   it("editDistance() is a metric that counts a swap once", () => {

@@ -5,6 +5,8 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createSandbox, type Sandbox } from "@lading/engine/testing";
+import { runIn } from "./harness.ts";
 
 const run = promisify(execFile);
 const bin = fileURLToPath(new URL("../../../apps/lading/src/main.ts", import.meta.url));
@@ -27,25 +29,31 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-async function loadedBy(argv: readonly string[]): Promise<string[]> {
+async function loadedBy(
+  argv: readonly string[],
+  { cwd = directory, env = {} }: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<string[]> {
   const file = path.join(directory, `${argv.join("_")}.json`);
-  const env = { ...process.env, LOADED_FILE: file, HOME: directory };
-  await run(process.execPath, ["--import", hook, "-C", "@lading/source", bin, ...argv], { env, cwd: directory });
+  const own = { ...process.env, HOME: directory, ...env, LOADED_FILE: file };
+  await run(process.execPath, ["--import", hook, "-C", "@lading/source", bin, ...argv], { env: own, cwd });
   const { readFile } = await import("node:fs/promises");
   const urls = JSON.parse(await readFile(file, "utf8")) as string[];
   return urls.map((url) => url.replace(/^.*\/(?=(?:packages|apps|node_modules)\/)/, ""));
 }
 
 describe("start-up", () => {
-  it("--version loads the router, and nothing else", async () => {
-    const loaded = await loadedBy(["--version"]);
-    expect(loaded.length).toBeLessThanOrEqual(9);
-    expect(loaded.filter((file) => !/^(?:apps\/lading|packages\/cli)\/src\//.test(file))).toEqual([]);
+  it("--version loads what makes the command line, and nothing else", async () => {
+    expect(await loadedBy(["--version"])).toEqual([
+      "apps/lading/src/main.ts",
+      "packages/cli/src/start.ts",
+      "packages/cli/src/lib/app.ts",
+      "packages/cli/src/lib/version.ts",
+    ]);
   });
 
   it("--help loads the router and the help renderer; no command, no other package", async () => {
     const loaded = await loadedBy(["--help"]);
-    expect(loaded.length).toBeLessThanOrEqual(13);
+    expect(loaded.length).toBeLessThanOrEqual(19);
     expect(
       loaded.filter((file) => file.includes("/commands/") || !/^(?:apps\/lading|packages\/cli)\/src\//.test(file)),
     ).toEqual([]);
@@ -58,7 +66,36 @@ describe("start-up", () => {
         .filter((file) => file.includes("/commands/"))
         .map((file) => path.basename(file))
         .toSorted(),
-    ).toEqual(["add.ts", "shared.ts"]);
+    ).toEqual(["add.ts", "member-flags.ts", "shared.ts"]);
     expect(loaded.filter((file) => /packages\/(?:engine|registry-client|core-manifest)\//.test(file))).toEqual([]);
+  });
+
+  it("an installation with nothing to do loads a state file's reader: no parser, no other package", async () => {
+    const box: Sandbox = await createSandbox();
+    try {
+      await box.registry.publish({ name: "leaf", version: "1.0.0" });
+      await box.write({ "lading.toml": '[package]\nname = "app"\nversion = "1.0.0"\n\n[dependencies]\nleaf = "1"\n' });
+      expect((await runIn(box, ["install"])).code).toBe(0);
+      const env = { HOME: box.home, LADING_REGISTRY_URL: box.registry.url };
+      const loaded = await loadedBy(["install", "--json"], { cwd: box.project, env });
+      expect(loaded.filter((file) => !/^(?:apps\/lading|packages\/cli)\/src\//.test(file)).toSorted()).toEqual([
+        "packages/core-manifest/src/lib/builtin-profiles-data.ts",
+        "packages/core-manifest/src/lib/builtin-profiles.ts",
+        "packages/core-manifest/src/profiles.ts",
+        "packages/engine/src/lib/directories.ts",
+        "packages/engine/src/lib/ready-state.ts",
+        "packages/engine/src/lib/settings-table.ts",
+        "packages/engine/src/lib/workspace-match.ts",
+        "packages/engine/src/start.ts",
+      ]);
+      expect(
+        loaded
+          .filter((file) => file.includes("/commands/"))
+          .map((file) => path.basename(file))
+          .toSorted(),
+      ).toEqual(["install.ts", "member-flags.ts", "shared.ts"]);
+    } finally {
+      await box.remove();
+    }
   });
 });

@@ -1,12 +1,16 @@
-import { readFileSync } from "node:fs";
 import path from "node:path";
-import type { EcosystemProfile, EventListener } from "@lading/core-manifest";
+import type { EcosystemProfile } from "@lading/core-manifest";
 import type { EngineContext } from "@lading/engine";
 import type { Brand } from "./brand.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
+import { commandHelp, rootHelp } from "./help.ts";
 import type { CliIo } from "./io.ts";
+import { completeFlags, flagsOf, parsePlain } from "./parse-plain.ts";
 import { matchRoute, ROUTES } from "./router.ts";
+import { renderOutcome } from "./render/output.ts";
+import type { EventRenderer } from "./render/progress.ts";
 import { createStyle, wantsColor, type Style } from "./render/style.ts";
+import { translateFlags } from "./spelling.ts";
 import type { CommandSpec, FlagSpec, GlobalOptions, Invocation, Outcome, Route } from "./spec.ts";
 
 /** One command line on its way. */
@@ -36,7 +40,7 @@ export async function dispatch(input: DispatchInput): Promise<number> {
     if (words.length === 0) return await printRootHelp(input, routes, printing, leading.some(isHelp));
     const match = matchRoute(routes, words);
     if (match.type === "group") return await printRootHelp(input, match.routes, printing, words.some(isHelp));
-    if (match.type === "unknown") throw await unknownCommand(match.input, match.suggestions, input);
+    if (match.type === "unknown") throw await unknownCommand(match.input, routes, input);
     const { command } = await ROUTES[match.route.command]!.load();
     if (asksHelp(match.rest) || leading.some(isHelp)) {
       return await printCommandHelp(input, match.route, command, printing);
@@ -123,8 +127,10 @@ async function unknownGlobal(argument: string): Promise<Error> {
   });
 }
 
-async function unknownCommand(input: string, suggestions: readonly string[], { brand }: DispatchInput): Promise<Error> {
+async function unknownCommand(input: string, routes: readonly Route[], { brand }: DispatchInput): Promise<Error> {
   const { CliError } = await import("./cli-error.ts");
+  const { closestRoutes } = await import("./suggest.ts");
+  const suggestions = closestRoutes(input, routes);
   const bin = await brand.bin();
   return new CliError({
     code: "CLI_COMMAND_UNKNOWN",
@@ -148,7 +154,6 @@ async function printRootHelp(
   printing: Printing,
   asked: boolean,
 ): Promise<number> {
-  const { rootHelp } = await import("./help.ts");
   const lines = rootHelp({ bin: await brand.bin(), title: await brand.title(), routes, style: printing.outStyle });
   // Without a command, help is what went wrong rather than the result.
   const stream = asked ? io.stdout : io.stderr;
@@ -162,7 +167,6 @@ async function printCommandHelp(
   command: CommandSpec,
   printing: Printing,
 ): Promise<number> {
-  const { commandHelp } = await import("./help.ts");
   const hostFlags = brand.ownCommands
     ? []
     : (await brand.profile()).hosts.flatMap(({ flag }) => (flag === undefined ? [] : [flag]));
@@ -182,33 +186,34 @@ async function runCommand(input: DispatchInput, chosen: ChosenCommand): Promise<
   const profile = await brand.profile();
   const parsed = await parseLine(chosen, profile);
   const options = globalOptions(parsed.flags, io);
-  const events = await openEvents(options, parsed.flags, profile, io);
+  // Only a context tells of anything, so that a command without one draws nothing and loads nothing to draw with.
+  let events: EventRenderer | undefined;
+  const open = async (): Promise<EventRenderer> => (events ??= await openEvents(options, parsed.flags, profile, io));
   const contexts: EngineContext[] = [];
   let outcome: Outcome;
   try {
-    outcome = await chosen.command.run(
-      await invocationOf(input, { parsed, options, profile, onEvent: events.listen, contexts }),
-    );
+    outcome = await chosen.command.run(await invocationOf(input, { parsed, options, profile, open, contexts }));
   } finally {
-    events.close();
+    events?.close();
     await Promise.all(contexts.map((context) => context.close()));
   }
-  const { renderOutcome } = await import("./render/output.ts");
   const style = createStyle(wantsColor(parsed.flags["color"] as string | undefined, io.env, io.stdout));
   io.stdout.write(await renderOutcome(outcome, options.format, style));
   return outcome.exitCode ?? 0;
 }
 
 async function parseLine({ route, command, argv }: ChosenCommand, profile: EcosystemProfile) {
-  const { translateFlags } = await import("./spelling.ts");
-  const { parseArguments } = await import("./parse.ts");
   const translated = translateFlags(argv, route, profile);
   const given = (flag: string): boolean =>
     translated.some((word) => word === `--${flag}` || word.startsWith(`--${flag}=`));
   const defaults = Object.entries(route.defaults)
     .filter(([flag]) => !given(flag))
     .map(([flag, value]) => (value === "true" ? `--${flag}` : `--${flag}=${value}`));
-  return parseArguments(command, [...defaults, ...translated]);
+  const line = [...defaults, ...translated];
+  const specs = flagsOf(command);
+  const parsed =
+    parsePlain(command, specs, line) ?? (await (await import("./parse.ts")).parseArguments(command, specs, line));
+  return { ...parsed, flags: completeFlags(specs, parsed.flags) };
 }
 
 function globalOptions(flags: Readonly<Record<string, unknown>>, io: CliIo): GlobalOptions {
@@ -234,7 +239,7 @@ async function openEvents(
   flags: Readonly<Record<string, unknown>>,
   profile: EcosystemProfile,
   io: CliIo,
-) {
+): Promise<EventRenderer> {
   const { createEventRenderer } = await import("./render/progress.ts");
   const debug = [`${profile.environmentPrefix}_DEBUG`, ...profile.debugVariables];
   return createEventRenderer({
@@ -254,12 +259,12 @@ async function invocationOf(
     readonly parsed: { readonly flags: Readonly<Record<string, unknown>>; readonly args: readonly string[] };
     readonly options: GlobalOptions;
     readonly profile: EcosystemProfile;
-    readonly onEvent: EventListener;
+    readonly open: () => Promise<EventRenderer>;
     /** Receives every context that is made, to be closed at the end. */
     readonly contexts: EngineContext[];
   },
 ): Promise<Invocation> {
-  const { parsed, options, profile, onEvent, contexts } = made;
+  const { parsed, options, profile, open, contexts } = made;
   const routes = await brand.routes();
   const signal = io.signal ?? new AbortController().signal;
   return {
@@ -272,6 +277,7 @@ async function invocationOf(
     signal,
     routes,
     load: async (command) => (await ROUTES[command]!.load()).command,
+    flagsOf,
     async context() {
       const { createContext } = await import("@lading/engine");
       const { offline, registry } = options;
@@ -279,7 +285,7 @@ async function invocationOf(
         profile,
         cwd: options.directory,
         env: io.env,
-        onEvent,
+        onEvent: (await open()).listen,
         signal,
         offline,
         ...(registry === undefined ? {} : { registry }),
@@ -316,7 +322,7 @@ async function generalHelp(code: string): Promise<string> {
 
 function readSource(file: string): string | undefined {
   try {
-    return readFileSync(file, "utf8");
+    return process.getBuiltinModule("node:fs").readFileSync(file, "utf8");
   } catch {
     // The excerpt is an aid: without the file the place alone is shown.
     return undefined;

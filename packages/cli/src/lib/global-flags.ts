@@ -38,9 +38,3 @@ export const GLOBAL_FLAGS: GlobalFlags = {
   "dry-run": { type: "boolean", summary: "Say what would be done, and change nothing" },
   yes: { type: "boolean", alias: "y", summary: "Answer every question with yes" },
 };
-
-/** `-p NAME` and `--workspace`, on commands for which they make sense. */
-export const MEMBER_FLAGS: { readonly package: Flag<"text">; readonly workspace: Flag<"boolean"> } = {
-  package: { type: "text", alias: "p", summary: "Act on this workspace member", placeholder: "NAME" },
-  workspace: { type: "boolean", summary: "Act on every workspace member" },
-};

@@ -16,22 +16,19 @@ import {
   text_en,
 } from "@stricli/core";
 import { CliError } from "./cli-error.ts";
-import { GLOBAL_FLAGS } from "./global-flags.ts";
 import { editDistance } from "./edit-distance.ts";
+import type { ParsedLine } from "./parse-plain.ts";
 import type { ArgumentSpec, CommandSpec, FlagSpec, FlagSpecs } from "./spec.ts";
-
-/** A command line after parsing; every flag of the command and every global one has a value or `undefined`. */
-export interface ParsedLine {
-  readonly flags: Readonly<Record<string, unknown>>;
-  readonly args: readonly string[];
-}
 
 /**
  * Parses the arguments of one command.
  * @throws {CliError} `CLI_FLAG_UNKNOWN`, `CLI_FLAG_INVALID`, `CLI_ARGUMENT_MISSING`, `CLI_ARGUMENT_UNEXPECTED`
  */
-export async function parseArguments(command: CommandSpec, argv: readonly string[]): Promise<ParsedLine> {
-  const specs: FlagSpecs = { ...GLOBAL_FLAGS, ...command.flags };
+export async function parseArguments(
+  command: CommandSpec,
+  specs: FlagSpecs,
+  argv: readonly string[],
+): Promise<ParsedLine> {
   const captured: { parsed?: ParsedLine; problem?: unknown } = {};
   const application = buildApplication(
     buildCommand({
@@ -43,7 +40,7 @@ export async function parseArguments(command: CommandSpec, argv: readonly string
       } as never,
       func: (flags: Record<string, unknown>, ...args: (string | undefined)[]) => {
         captured.parsed = {
-          flags: completeFlags(specs, flags),
+          flags,
           args: args.filter((argument) => argument !== undefined),
         };
       },
@@ -102,17 +99,6 @@ function positionalParameters(specs: readonly ArgumentSpec[]): object {
       optional: spec.optional ?? false,
     })),
   };
-}
-
-function completeFlags(specs: FlagSpecs, flags: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(specs).map(([name, spec]) => {
-      const value = flags[name];
-      if (spec.type === "boolean") return [name, value === true];
-      if (spec.type === "list") return [name, ((value as string[] | undefined) ?? []).filter((part) => part !== "")];
-      return [name, value];
-    }),
-  );
 }
 
 function usageError(problem: unknown, specs: FlagSpecs, command: CommandSpec): unknown {

@@ -1,4 +1,3 @@
-import { constants } from "node:os";
 import { processIo, type CliIo } from "./io.ts";
 
 /** Signals that end a command: the exit code is 128 and the signal's number. */
@@ -13,19 +12,17 @@ export async function runProcess(run: (argv: readonly string[], io: CliIo) => Pr
   let received: (typeof SIGNALS)[number] | undefined;
   const listeners = SIGNALS.map((name) => {
     const listener = (): void => {
-      if (received !== undefined) process.exit(128 + constants.signals[name]);
+      if (received !== undefined) process.exit(exitCodeOf(name));
       received = name;
       controller.abort(new Error(`interrupted by ${name}`));
     };
     process.on(name, listener);
     return { name, listener };
   });
-  // A reader that went away (`| head`) ends the output, and is no fault.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(128 + constants.signals.SIGPIPE);
-    throw error;
-  });
   const code = await run(process.argv.slice(2), processIo(controller.signal));
   for (const { name, listener } of listeners) process.off(name, listener);
-  process.exitCode = received === undefined ? code : 128 + constants.signals[received];
+  process.exitCode = received === undefined ? code : exitCodeOf(received);
 }
+
+const exitCodeOf = (name: (typeof SIGNALS)[number]): number =>
+  128 + process.getBuiltinModule("node:os").constants.signals[name];

@@ -1,4 +1,3 @@
-import { editDistance } from "./edit-distance.ts";
 import type { Route, RouteEntry } from "./spec.ts";
 
 /**
@@ -164,7 +163,7 @@ export function ownRoutes(): Route[] {
 export type RouteMatch =
   | { readonly type: "route"; readonly route: Route; readonly rest: readonly string[] }
   | { readonly type: "group"; readonly prefix: string; readonly routes: readonly Route[] }
-  | { readonly type: "unknown"; readonly input: string; readonly suggestions: readonly string[] };
+  | { readonly type: "unknown"; readonly input: string };
 
 /** Chooses the route with the most words that `argv` starts with. */
 export function matchRoute(routes: readonly Route[], argv: readonly string[]): RouteMatch {
@@ -179,16 +178,5 @@ export function matchRoute(routes: readonly Route[], argv: readonly string[]): R
   const members = routes.filter((route) => route.words.startsWith(`${input} `));
   if (members.length > 0 && words.length < 2) return { type: "group", prefix: input, routes: members };
   const tried = members.length > 0 ? words.slice(0, 2).join(" ") : input;
-  return { type: "unknown", input: tried, suggestions: closest(tried, routes) };
-}
-
-function closest(input: string, routes: readonly Route[]): string[] {
-  const limit = Math.max(1, Math.floor(input.length / 3));
-  return routes
-    .filter((route) => !route.hidden)
-    .map((route) => ({ words: route.words, distance: editDistance(input, route.words) }))
-    .filter(({ distance }) => distance <= limit)
-    .toSorted((left, right) => left.distance - right.distance)
-    .slice(0, 3)
-    .map(({ words }) => words);
+  return { type: "unknown", input: tried };
 }

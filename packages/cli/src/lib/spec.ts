@@ -80,6 +80,8 @@ export interface Invocation<Flags extends FlagSpecs = FlagSpecs> {
   readonly routes: readonly Route[];
   /** Loads another command, for completion. */
   readonly load: (command: string) => Promise<CommandSpec>;
+  /** All flags of a command, those of every command included. */
+  readonly flagsOf: (command: CommandSpec) => FlagSpecs;
   /** Makes the engine's context; loads the engine. */
   readonly context: () => Promise<EngineContext>;
 }

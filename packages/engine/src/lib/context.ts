@@ -1,8 +1,8 @@
 import { homedir } from "node:os";
 import { ignoreEvents } from "@lading/core-manifest";
 import type { InputContent } from "@lading/installer/state";
-import { resolveDirectories } from "./directories.ts";
-import { storeDirectory, type ContextInput, type EngineContext } from "./engine-context.ts";
+import { resolveDirectories, storeDirectory } from "./directories.ts";
+import type { ContextInput, EngineContext } from "./engine-context.ts";
 import { loadSettings } from "./settings.ts";
 
 /** Makes a context. Nothing is read or opened before an operation needs it. */
@@ -33,6 +33,7 @@ export function createContext(input: ContextInput): EngineContext {
     },
     registries: async () => registries.get(),
     registriesRead: () => registriesRead,
+    manifestsSeen: new Map(),
     store: async () => store.get(),
     async close() {
       if (store.opened()) (await store.get()).close();

@@ -1,6 +1,5 @@
 import path from "node:path";
 import type { EcosystemProfile } from "@lading/core-manifest";
-import { expandHome } from "./files.ts";
 
 /** Where this user's files of one ecosystem are. */
 export interface Directories {
@@ -41,4 +40,15 @@ export function resolveDirectories(profile: EcosystemProfile, env: Environment, 
 
 function nonEmpty(value: string | undefined): string | undefined {
   return value === undefined || value === "" ? undefined : value;
+}
+
+/** Directory of the content store. */
+export function storeDirectory({ directories }: { readonly directories: Directories }): string {
+  return path.join(directories.data, "store", "v1");
+}
+
+/** `~` and `~/x` as a path below the home directory; everything else unchanged. */
+export function expandHome(file: string, home: string): string {
+  if (file === "~") return home;
+  return file.startsWith("~/") ? path.join(home, file.slice(2)) : file;
 }

@@ -1,10 +1,11 @@
-import path from "node:path";
 import { parseSize, type EcosystemProfile, type EventListener } from "@lading/core-manifest";
 import type { Store } from "@lading/installer";
 import type { InputContent } from "@lading/installer/state";
 import type { Fetch, RegistrySet } from "@lading/registry-client";
 import type { Directories } from "./directories.ts";
 import type { Settings } from "./settings.ts";
+
+export { storeDirectory } from "./directories.ts";
 
 /** Input of an operation that needs none; an object, so that every operation is called alike. */
 export type NoInput = Readonly<Record<string, never>>;
@@ -52,13 +53,10 @@ export interface EngineContext {
   readonly registries: () => Promise<RegistrySet>;
   /** What the file of registries held before {@link registries} were opened from it; `undefined` while they are not. */
   readonly registriesRead: () => InputContent | undefined;
+  /** Every manifest that was looked for, absolute, with its text, or `undefined` where there was none. */
+  readonly manifestsSeen: Map<string, string | undefined>;
   readonly store: () => Promise<Store>;
   readonly close: () => Promise<void>;
-}
-
-/** Directory of the content store. */
-export function storeDirectory({ directories }: Pick<EngineContext, "directories">): string {
-  return path.join(directories.data, "store", "v1");
 }
 
 /** Directory of index documents and downloads. */

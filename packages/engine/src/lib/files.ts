@@ -57,12 +57,6 @@ export async function exists(file: string): Promise<boolean> {
   }
 }
 
-/** `~` and `~/x` as a path below the home directory; everything else unchanged. */
-export function expandHome(file: string, home: string): string {
-  if (file === "~") return home;
-  return file.startsWith("~/") ? path.join(home, file.slice(2)) : file;
-}
-
 /** A path as it is shown: relative to the working directory where it lies below it. */
 export function displayPath(file: string, cwd: string): string {
   const relative = path.relative(cwd, file);

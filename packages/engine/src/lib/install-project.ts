@@ -1,11 +1,14 @@
 import type { EngineContext } from "./engine-context.ts";
-import { installLock, type InstallInput, type InstallOutcome } from "./install-step.ts";
+import { readTextIfExists } from "./files.ts";
+import { environmentOf, installLock, type InstallInput, type InstallOutcome } from "./install-step.ts";
 import { ensureLock, type LockInput, type LockOutcome } from "./lock-step.ts";
 import { chooseMembers, type MemberChoice, type Project } from "./project.ts";
+import { writeReadyState, type ReadyInput } from "./ready-state.ts";
+import { registriesPath } from "./registries.ts";
+import { trustFile } from "./signatures.ts";
 
 /** How a project is locked and installed. */
-export interface InstallProjectInput
-  extends LockInput, Pick<InstallInput, "omit" | "targets" | "link" | "verify">, MemberChoice {}
+export type InstallProjectInput = ReadyInput;
 
 /** What was installed. */
 export interface InstallSummary {
@@ -21,9 +24,50 @@ export async function installProject(
   input: InstallProjectInput,
   context: EngineContext,
 ): Promise<InstallSummary> {
+  const policies = await policyFiles(context);
   const lock = await ensureLock(context, project, input);
   if (input.dryRun === true) return { lock, install: undefined };
-  return { lock, install: await installLock(context, project, lock.lock, installInput(project, input, lock)) };
+  const install = await installLock(context, project, lock.lock, installInput(project, input, lock));
+  recordReady(context, project, { input, lock, install, policies });
+  return { lock, install };
+}
+
+/** Files of this user that say what is demanded of packages, as they are before anything is done by them. */
+async function policyFiles(context: EngineContext): Promise<ReadonlyMap<string, string | undefined>> {
+  const { userFile } = await context.settings();
+  const files = [userFile, registriesPath(context), trustFile(context)];
+  return new Map(await Promise.all(files.map(async (file) => [file, await readTextIfExists(file)] as const)));
+}
+
+/** Lets the next installation see from stamps alone that there is nothing to do. */
+function recordReady(
+  context: EngineContext,
+  project: Project,
+  done: InstallSummary & {
+    readonly input: InstallProjectInput;
+    readonly install: InstallOutcome;
+    readonly policies: ReadonlyMap<string, string | undefined>;
+  },
+): void {
+  const { input, lock, install, policies } = done;
+  const { workspace } = project.rootFile.manifest;
+  writeReadyState(
+    input,
+    {
+      locked: lock.lock.packages.length,
+      packages: install.packages,
+      generation: install.result.generation.number,
+      compared: input.mode !== "frozen",
+      root: project.root,
+      link: environmentOf(context, project).link,
+      files: new Map([...context.manifestsSeen, ...policies, [project.lockFile, lock.text]]),
+      manifests: [...new Set([project.rootFile, ...project.members].map(({ path }) => path))],
+      ...(workspace === undefined
+        ? {}
+        : { workspace: { members: workspace.members, exclude: workspace.exclude, matched: project.matched } }),
+    },
+    context,
+  );
 }
 
 /** The part of an installation that the command line and the lock decide. */

@@ -1,4 +1,3 @@
-import { glob } from "node:fs/promises";
 import path from "node:path";
 import {
   canonicalName,
@@ -12,6 +11,7 @@ import {
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { displayPath, readText, readTextIfExists } from "./files.ts";
+import { matchDirectories } from "./workspace-match.ts";
 
 /** A manifest on disk. */
 export interface ManifestFile {
@@ -45,6 +45,8 @@ export interface Project {
   /** The member whose directory the command was started in. */
   readonly current: Member | undefined;
   readonly lockFile: string;
+  /** Absolute directories that the workspace's patterns matched, with a manifest or without; sorted. */
+  readonly matched: readonly string[];
 }
 
 /**
@@ -83,9 +85,11 @@ function notFound(context: EngineContext): EngineError {
 /** The manifest in exactly this directory, by the profile's order of preference. */
 export async function manifestIn(context: EngineContext, directory: string): Promise<ManifestFile | undefined> {
   for (const { name } of context.profile.manifest.files) {
-    const text = await readTextIfExists(path.join(directory, name));
+    const file = path.join(directory, name);
+    const text = await readTextIfExists(file);
+    if (!context.manifestsSeen.has(file)) context.manifestsSeen.set(file, text);
     if (text === undefined || !belongsToProfile(name, text)) continue;
-    return readManifestFile(context, path.join(directory, name), text);
+    return readManifestFile(context, file, text);
   }
   return undefined;
 }
@@ -144,10 +148,12 @@ async function findWorkspaceRoot(context: EngineContext, nearest: ManifestFile):
 async function assemble(context: EngineContext, rootFile: ManifestFile, nearest: ManifestFile): Promise<Project> {
   const root = path.dirname(rootFile.path);
   const files = [rootFile];
-  for (const directory of rootFile.manifest.workspace === undefined ? [] : await memberDirectories(rootFile)) {
+  const { workspace } = rootFile.manifest;
+  const matched = workspace === undefined ? [] : await memberDirectories(rootFile);
+  for (const directory of matched) {
     const found = directory === path.dirname(nearest.path) ? nearest : await manifestIn(context, directory);
     // Again, now that the values which members take from the workspace are known.
-    const file = found && (await readManifestFile(context, found.path, found.text, rootFile.manifest.workspace));
+    const file = found && (await readManifestFile(context, found.path, found.text, workspace));
     if (file !== undefined && file.path !== rootFile.path) files.push(file);
   }
   const members = files.flatMap((file) => (file.manifest.package === undefined ? [] : [memberOf(file, root)]));
@@ -160,6 +166,7 @@ async function assemble(context: EngineContext, rootFile: ManifestFile, nearest:
     members,
     current: members.find(({ path: file }) => file === nearest.path),
     lockFile: path.join(root, context.profile.lockfile),
+    matched,
   };
 }
 
@@ -180,13 +187,7 @@ async function memberDirectories(rootFile: ManifestFile): Promise<string[]> {
       });
     }
   }
-  const found = new Set<string>();
-  for (const pattern of members) {
-    for await (const entry of glob(pattern, { cwd: root, exclude: [...exclude, "**/node_modules/**", "**/.git/**"] })) {
-      found.add(path.join(root, entry));
-    }
-  }
-  return [...found].sort();
+  return matchDirectories(root, { members, exclude });
 }
 
 function refuseDuplicates(members: readonly Member[]): void {

@@ -1,4 +1,4 @@
-import { MEMBER_FLAGS } from "../global-flags.ts";
+import { MEMBER_FLAGS } from "./member-flags.ts";
 import { defineCommand, type CommandSpec } from "../spec.ts";
 import {
   changeLines,

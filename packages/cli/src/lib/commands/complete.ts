@@ -1,12 +1,4 @@
-import { GLOBAL_FLAGS } from "../global-flags.ts";
-import {
-  defineCommand,
-  type ArgumentKind,
-  type CommandSpec,
-  type FlagSpecs,
-  type Invocation,
-  type Route,
-} from "../spec.ts";
+import { defineCommand, type ArgumentKind, type CommandSpec, type Invocation, type Route } from "../spec.ts";
 
 export const command: CommandSpec = defineCommand({
   summary: "Propose completions for a command line",
@@ -20,7 +12,7 @@ export const command: CommandSpec = defineCommand({
 });
 
 async function propose(
-  invocation: Pick<Invocation, "args" | "routes" | "load" | "profile" | "options">,
+  invocation: Pick<Invocation, "args" | "routes" | "load" | "flagsOf" | "profile" | "options">,
 ): Promise<string[]> {
   const words = invocation.args;
   const partial = words.at(-1) ?? "";
@@ -49,11 +41,11 @@ async function argumentWords(
   route: Route,
   before: readonly string[],
   partial: string,
-  invocation: Pick<Invocation, "load" | "options" | "profile">,
+  invocation: Pick<Invocation, "load" | "flagsOf" | "options" | "profile">,
 ): Promise<string[]> {
   const spec = await invocation.load(route.command);
   const back = new Map(Object.entries(route.flags).map(([here, there]) => [there, here]));
-  const flags: FlagSpecs = { ...spec.flags, ...GLOBAL_FLAGS };
+  const flags = invocation.flagsOf(spec);
   const previous = before.at(-1) ?? "";
   const own = previous.startsWith("--") ? flags[route.flags[previous.slice(2)] ?? previous.slice(2)] : undefined;
   if (own?.type === "enum") return [...own.values];

@@ -1,4 +1,4 @@
-import { MEMBER_FLAGS } from "../global-flags.ts";
+import { MEMBER_FLAGS } from "./member-flags.ts";
 import { defineCommand, type CommandSpec } from "../spec.ts";
 import {
   changeLines,
@@ -6,6 +6,8 @@ import {
   installInput,
   installLine,
   lockLine,
+  readyData,
+  readyLine,
   RESOLVE_FLAGS,
   resolveInput,
   summaryData,
@@ -33,24 +35,22 @@ export const command: CommandSpec = defineCommand({
     "skip-tests": { type: "boolean", summary: "Run no tests of packages; this release runs none at install anyway" },
     ...MEMBER_FLAGS,
   },
-  async run({ args, flags, options, context }) {
+  async run({ args, flags, options, context, profile, io }) {
+    const input = {
+      ...resolveInput(flags, options),
+      ...(await installInput(flags)),
+      ...(flags.verify === undefined ? {} : { verify: flags.verify as "quick" | "full" }),
+      skipDependencies: flags["skip-deps"],
+      package: flags.package,
+      workspace: flags.workspace,
+    };
+    if (args.length === 0) {
+      const { installedAlready } = await import("@lading/engine/start");
+      const ready = await installedAlready(input, { profile, cwd: options.directory, env: io.env });
+      if (ready !== undefined) return { data: readyData(ready), text: () => [readyLine(ready)] };
+    }
     const { install } = await import("@lading/engine");
-    const {
-      lock,
-      install: installed,
-      created,
-    } = await install(
-      {
-        ...resolveInput(flags, options),
-        ...(await installInput(flags)),
-        ...(flags.verify === undefined ? {} : { verify: flags.verify as "quick" | "full" }),
-        skipDependencies: flags["skip-deps"],
-        package: flags.package,
-        workspace: flags.workspace,
-        specs: args,
-      },
-      await context(),
-    );
+    const { lock, install: installed, created } = await install({ ...input, specs: args }, await context());
     return {
       data: { ...(created === undefined ? {} : { created }), ...summaryData(lock, installed) },
       text: (style) => [

@@ -7,6 +7,7 @@ import type {
   LockMode,
   LockOutcome,
 } from "@lading/engine";
+import type { ReadyInstallation } from "@lading/engine/start";
 import type { GlobalOptions } from "../spec.ts";
 import { count } from "../render/table.ts";
 import type { Style } from "../render/style.ts";
@@ -122,13 +123,38 @@ export function lockLine({ lock, changed, fresh, changes }: LockOutcome, dryRun:
 
 /** What an installation came to, in one line. */
 export function installLine({ packages, downloaded, verified, result, upToDate }: InstallOutcome): string {
-  if (upToDate) return `Everything is installed: ${count(packages, "package")}, generation ${result.generation.number}`;
+  if (upToDate) return readyLine({ packages, generation: result.generation.number });
   const parts = [
     `${downloaded} downloaded`,
     `${count(verified, "signature")} verified`,
     `generation ${result.generation.number}`,
   ];
   return `Installed ${count(packages, "package")} (${parts.join(", ")})`;
+}
+
+/** What an installation with nothing to do came to, in one line. */
+export function readyLine({ packages, generation }: Pick<ReadyInstallation, "packages" | "generation">): string {
+  return `Everything is installed: ${count(packages, "package")}, generation ${generation}`;
+}
+
+/** The same as {@link summaryData} says of a lock and an environment in which nothing changes. */
+export function readyData({ locked, packages, generation }: ReadyInstallation): object {
+  return {
+    lock: { packages: locked, changed: false, fresh: true, added: [], removed: [], updated: [] },
+    install: {
+      upToDate: true,
+      packages,
+      downloaded: 0,
+      downloadedBytes: 0,
+      verified: 0,
+      skipped: [],
+      generation,
+      previous: generation,
+      added: [],
+      removed: [],
+      changed: [],
+    },
+  };
 }
 
 /** A lock and an installation as JSON. */

@@ -1,5 +1,5 @@
 import type { TreeNode } from "@lading/engine";
-import { MEMBER_FLAGS } from "../global-flags.ts";
+import { MEMBER_FLAGS } from "./member-flags.ts";
 import { defineCommand, type CommandSpec } from "../spec.ts";
 import type { Style } from "../render/style.ts";
 

@@ -1,5 +1,3 @@
-import { styleText } from "node:util";
-
 /** Marks up text for people; the identity where colours are off. */
 export interface Style {
   readonly colored: boolean;
@@ -11,12 +9,17 @@ export interface Style {
   readonly cyan: (text: string) => string;
 }
 
-type Format = Parameters<typeof styleText>[0];
+type Format = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
+
+const same = (text: string): string => text;
+const PLAIN: Style = { colored: false, bold: same, dim: same, red: same, green: same, yellow: same, cyan: same };
 
 /** A style that colours, or one that leaves every text as it is. */
 export function createStyle(colored: boolean): Style {
-  const mark = (format: Format) => (text: string) =>
-    colored ? styleText(format, text, { validateStream: false }) : text;
+  if (!colored) return PLAIN;
+  // As a module, node:util loads a dozen others that nobody asked for.
+  const { styleText } = process.getBuiltinModule("node:util");
+  const mark = (format: Format) => (text: string) => styleText(format, text, { validateStream: false });
   return {
     colored,
     bold: mark("bold"),

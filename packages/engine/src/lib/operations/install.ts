@@ -21,8 +21,9 @@ export interface InstallCommandInput extends InstallProjectInput {
  * first. With names, they are added to the manifest before; where there is no manifest, one is made.
  */
 export async function install(input: InstallCommandInput, context: EngineContext): Promise<InstallSummary> {
-  if ((input.specs ?? []).length === 0) return installProject(await loadProject(context), input, context);
-  const groups = await groupSpecs(input.specs!, context);
+  const { specs = [], ...asked } = input;
+  if (specs.length === 0) return installProject(await loadProject(context), asked, context);
+  const groups = await groupSpecs(specs, context);
   const created = (await tryLoadProject(context)) === undefined ? await makeProject(context) : undefined;
   try {
     let summary: InstallSummary | undefined;

@@ -1,0 +1,47 @@
+/** What a setting holds. */
+export type SettingType = "string" | "boolean" | "number" | "path" | "size";
+
+/** One setting that may be configured. */
+export interface SettingSpec {
+  readonly type: SettingType;
+  readonly summary: string;
+  /** Value where nobody sets it; for `config list` and documentation. */
+  readonly default?: string | number | boolean;
+}
+
+/**
+ * Every setting by its key (`docs/spec/cli.md` §configuration). A key's dots are tables of the file; the environment
+ * variable is the prefix, `_` and the key in upper case with `_` for `.` and `-`.
+ */
+export const SETTINGS: Readonly<Record<string, SettingSpec>> = {
+  "registry.default": { type: "string", summary: "Name of the registry that answers where none is named" },
+  "registry.url": { type: "string", summary: "Address of the default registry, where no registries file names one" },
+  "registry.timeout": { type: "number", summary: "Seconds of silence after which a registry has failed", default: 30 },
+  "security.verify_signatures": { type: "boolean", summary: "Refuse packages that are not signed", default: false },
+  "security.scan_vulnerabilities": { type: "boolean", summary: "Look for known vulnerabilities at install" },
+  "signing.key": { type: "path", summary: "Private key file that publish signs with" },
+  "signing.auto": { type: "boolean", summary: "Sign every publication with signing.key", default: false },
+  "installer.cache_dir": { type: "path", summary: "Directory of index documents and downloads" },
+  "installer.max_cache_size": { type: "size", summary: "Largest size of the content store, such as 1GB" },
+  "installer.link": {
+    type: "string",
+    summary: "How files come from the store: auto, hardlink, reflink, copy",
+    default: "auto",
+  },
+  "environments.base_dir": { type: "path", summary: "Directory of named environments" },
+  "environments.python_version": { type: "string", summary: "Python version of new environments" },
+  "resolver.coexistence": {
+    type: "string",
+    summary: "One version of each package (single) or one for each major (per-major)",
+  },
+  "resolver.prereleases": {
+    type: "string",
+    summary: "When pre-releases are chosen: named, fallback, allow, never",
+    default: "named",
+  },
+};
+
+/** The environment variable of a setting. */
+export function settingVariable(environmentPrefix: string, key: string): string {
+  return `${environmentPrefix}_${key.toUpperCase().replaceAll(/[.-]/g, "_")}`;
+}
