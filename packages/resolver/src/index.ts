@@ -60,3 +60,19 @@ export type {
   VersionPreference,
   VersionRequirement,
 } from "./lib/types.ts";
+export {
+  answerOf,
+  recordProvider,
+  recordResolution,
+  replayProvider,
+  replayResolution,
+  type ProviderRecording,
+  type RecordedAnswer,
+  type RecordedInput,
+  type RecordedProvider,
+  type ResolutionRecorder,
+  type ResolutionRecording,
+} from "./lib/recording.ts";
+export { parseResolutionRecording, renderResolutionRecording } from "./lib/recording-text.ts";
+export { whyNot, type WhyNotAnswer, type WhyNotChange, type WhyNotVerdict } from "./lib/why-not.ts";
+export { explainChoices, type PackageChoice } from "./lib/choices.ts";

@@ -5,7 +5,7 @@ export {
   replayProvider,
   type ProviderRecording,
   type RecordedProvider,
-} from "./lib/testing/recording.ts";
+} from "./lib/recording.ts";
 export {
   dependencyList,
   memoryProvider,

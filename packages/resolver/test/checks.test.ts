@@ -190,6 +190,7 @@ describe("explanations", () => {
       "RESOLVE_METADATA_INVALID",
       "RESOLVE_METADATA_INCOMPLETE",
       "RESOLVE_BUDGET_EXCEEDED",
+      "RESOLVE_RECORDING_INVALID",
       "RESOLVE_INTERNAL",
     ]);
   });

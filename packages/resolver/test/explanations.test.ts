@@ -67,9 +67,8 @@ describe("explanations", () => {
       .package("base", "2.0.0");
     const { explanation } = await unsolvable(world, { left: "*", right: "*" });
     expect(explanation).toBe(
-      "Because myapp depends on right any which depends on base ^2.0.0, base 2.0.0 is required.\n" +
-        "Because myapp depends on left any which depends on base ^1.0.0, base 1.0.0 is required.\n" +
-        "Thus, there is no solution.",
+      "Because myapp depends on left any which depends on base ^1.0.0, base 1.0.0 is required.\n" +
+        "So, because myapp depends on right any which depends on base ^2.0.0, there is no solution.",
     );
   });
 

@@ -176,12 +176,12 @@ class Teller {
 
   #shared(left: Fact, right: Fact): string | undefined {
     if (left.cause.type !== "dependency" || right.cause.type !== "dependency") return undefined;
-    const kinds = [left.cause, right.cause].map(({ dependency }) => dependency.kind === "peer");
-    const owner = this.#words.owner(left.cause, left.terms);
-    const same = owner === this.#words.owner(right.cause, right.terms) && kinds[0] === kinds[1];
-    if (!same || this.#words.isHopeless(left.cause) || this.#words.isHopeless(right.cause)) return undefined;
-    const verb = kinds[0] === true ? "expects" : "depends on";
-    return `${owner} ${verb} both ${this.#words.asked(left.cause)} and ${this.#words.asked(right.cause)}`;
+    const words = this.#words;
+    const [subject, other] = [left, right].map(
+      ({ cause, terms }) => cause.type === "dependency" && `${words.owner(cause, terms)} ${words.verb(cause)}`,
+    );
+    if (subject !== other || words.isHopeless(left.cause) || words.isHopeless(right.cause)) return undefined;
+    return `${subject} both ${words.asked(left.cause)} and ${words.asked(right.cause)}`;
   }
 
   #reference(told: Told): string {

@@ -7,6 +7,7 @@ export type ResolverErrorCode =
   | "RESOLVE_METADATA_INVALID"
   | "RESOLVE_METADATA_INCOMPLETE"
   | "RESOLVE_BUDGET_EXCEEDED"
+  | "RESOLVE_RECORDING_INVALID"
   | "RESOLVE_INTERNAL";
 
 /** Explanations of {@link ResolverErrorCode}. */
@@ -36,10 +37,15 @@ export const RESOLVER_ERRORS: ErrorCatalogue<ResolverErrorCode> = {
     summary: "The search took more steps than its budget allows, and found neither an answer nor a proof.",
     help: "Narrow the requirements of the packages that have many versions in conflict, or raise `budget` of the input.",
   },
+  RESOLVE_RECORDING_INVALID: {
+    category: "usage",
+    summary: "A file is no recording of a resolution, or one of a form that this release does not read.",
+    help: "Write it again with `resolve --record FILE`; the message names the place of the first fault.",
+  },
   RESOLVE_INTERNAL: {
     category: "internal",
     summary: "An answer of the solver did not pass its independent check, and was thrown away.",
-    help: "Please report it with a recording of the provider (`recordProvider` of `@lading/resolver/testing`).",
+    help: "Please report it with a recording of the provider (`resolve --record FILE`).",
   },
 };
 

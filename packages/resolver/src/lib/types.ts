@@ -143,6 +143,8 @@ export type PeerPolicy = "provide" | "check";
 export interface RootPackage {
   /** Shown in explanations, unique among the roots. */
   readonly name: string;
+  /** What it does with its dependencies in a sentence; absent: `depends on`. A question's root "asks for" them. */
+  readonly verb?: string;
   readonly version?: string;
   /** In manifest order. */
   readonly dependencies: readonly Dependency[];

@@ -169,8 +169,13 @@ export class Words {
       const given = several ? `one host is ${cause.axis} ${cause.version}` : `the host is ${cause.version}`;
       return `needs ${cause.axis} ${this.requirement(cause.requirement.canonical)} and ${given}`;
     }
-    const verb = cause.dependency.kind === "peer" ? "expects" : "depends on";
-    return `${verb} ${this.asked(cause)}${this.#trouble(cause)}`;
+    return `${this.verb(cause)} ${this.asked(cause)}${this.#trouble(cause)}`;
+  }
+
+  verb({ owner, dependency }: DependencyCause): string {
+    const info = this.#universe.infos[owner]!;
+    if (info.type === "root" && info.root.verb !== undefined) return info.root.verb;
+    return dependency.kind === "peer" ? "expects" : "depends on";
   }
 
   /** The package and range that a dependency names. */

@@ -1,0 +1,200 @@
+import { bound } from "./lift.ts";
+import { ResolverError } from "./resolver-error.ts";
+import type {
+  Candidate,
+  Dependency,
+  DependencyProvider,
+  Exclusion,
+  PackageKey,
+  PackageMetadata,
+  Resolution,
+  ResolveInput,
+  VersionRequirement,
+} from "./types.ts";
+
+/** Everything a resolution read, as plain JSON. */
+export interface ProviderRecording {
+  readonly format: "lading-provider/1";
+  readonly packages: Readonly<Record<PackageKey, PackageMetadata>>;
+}
+
+/** A provider that passes everything on and remembers what it saw. */
+export interface RecordedProvider {
+  readonly provider: DependencyProvider;
+  /** What was read so far. `data` of candidates is left out; requirement objects become their canonical text. */
+  recording(): ProviderRecording;
+}
+
+/** A question to the resolver as plain JSON. */
+export type RecordedInput = Omit<ResolveInput, "exclude" | "pardon" | "suggest" | "wording">;
+
+/** One resolution as a file: the question, what was read for it, and the answer (`docs/spec/resolution-recording.md`). */
+export interface ResolutionRecording {
+  readonly format: "lading-resolution/1";
+  /** The clock that ages were measured by, RFC 3339. */
+  readonly clock?: string;
+  /** What the caller's policies were, in words; the reasons that they gave are in the candidates. */
+  readonly policies?: Readonly<Record<string, string>>;
+  readonly input: RecordedInput;
+  readonly packages: Readonly<Record<PackageKey, PackageMetadata>>;
+  /** Names of packages as they are shown, where they are not the keys. */
+  readonly displayNames?: Readonly<Record<PackageKey, string>>;
+  /** Names that the provider knew without loading. */
+  readonly names?: readonly PackageKey[];
+  readonly answer: RecordedAnswer;
+}
+
+/** What came out, to compare a replay with. */
+export type RecordedAnswer =
+  | { readonly status: "solved"; readonly packages: readonly string[] }
+  | { readonly status: "unsolvable"; readonly explanation: string };
+
+/** A question under observation. */
+export interface ResolutionRecorder {
+  /** Asks the same as `input`; its reasons against candidates are recorded. */
+  readonly input: ResolveInput;
+  readonly provider: DependencyProvider;
+  recording(answer: Resolution, about?: Pick<ResolutionRecording, "clock" | "policies">): ResolutionRecording;
+}
+
+/** Watches a provider, so that the resolution can be replayed elsewhere. */
+export function recordProvider(inner: DependencyProvider): RecordedProvider {
+  const seen = new Map<PackageKey, PackageMetadata>();
+  const provider: DependencyProvider = {
+    ...bound(inner),
+    get(key) {
+      const metadata = inner.get(key);
+      if (metadata !== undefined) seen.set(key, metadata);
+      return metadata;
+    },
+  };
+  const recording = (): ProviderRecording => {
+    const keys = [...seen.keys()].sort();
+    return {
+      format: "lading-provider/1",
+      packages: Object.fromEntries(keys.map((key) => [key, plain(seen.get(key)!)])),
+    };
+  };
+  return { provider, recording };
+}
+
+/** Watches a whole question: resolve `input` with `provider`, then ask for the recording. */
+export function recordResolution(input: ResolveInput, inner: DependencyProvider): ResolutionRecorder {
+  const watched = recordProvider(inner);
+  return {
+    input,
+    provider: watched.provider,
+    recording(answer, about = {}) {
+      const packages = Object.entries(watched.recording().packages).map(
+        ([key, metadata]) => [key, withPolicy(input, key, metadata, inner.get(key))] as const,
+      );
+      const shown = packages.map(([key]) => [key, inner.displayName?.(key) ?? key] as const);
+      const names = [...(inner.names?.() ?? [])].sort();
+      const displayNames = Object.fromEntries(shown.filter(([key, name]) => key !== name));
+      return {
+        format: "lading-resolution/1",
+        ...about,
+        input: plainInput(input),
+        packages: Object.fromEntries(packages),
+        ...(Object.keys(displayNames).length === 0 ? {} : { displayNames }),
+        ...(names.length === 0 ? {} : { names }),
+        answer: answerOf(answer),
+      };
+    },
+  };
+}
+
+/** What of an answer a replay must give again. */
+export function answerOf(resolution: Resolution): RecordedAnswer {
+  if (resolution.status === "unsolvable") return { status: "unsolvable", explanation: resolution.explanation };
+  return { status: "solved", packages: resolution.packages.map(({ id }) => id) };
+}
+
+/**
+ * Answers as the recorded provider did. Orders versions by SemVer.
+ * @throws {ResolverError} `RESOLVE_INPUT_INVALID` where the recording has another format
+ */
+export function replayProvider(recording: ProviderRecording): DependencyProvider {
+  if (recording.format !== "lading-provider/1") {
+    throw new ResolverError({
+      code: "RESOLVE_INPUT_INVALID",
+      message: `Cannot replay a provider: format is "${String(recording.format)}", expected "lading-provider/1"`,
+    });
+  }
+  return recordedProvider(recording.packages);
+}
+
+/** The question of a recording with a provider that knows what was read, and nothing else. */
+export function replayResolution(recording: ResolutionRecording): {
+  readonly input: ResolveInput;
+  readonly provider: DependencyProvider;
+} {
+  const names = new Map(Object.entries(recording.displayNames ?? {}));
+  return {
+    input: recording.input,
+    provider: {
+      ...recordedProvider(recording.packages),
+      displayName: (key) => names.get(key) ?? key,
+      names: () => recording.names ?? [],
+    },
+  };
+}
+
+const UNKNOWN: PackageMetadata = { candidates: [], missing: "it is not in the recording" };
+
+function recordedProvider(packages: Readonly<Record<PackageKey, PackageMetadata>>): DependencyProvider {
+  const known = new Map(Object.entries(packages));
+  return { get: (key) => known.get(key) ?? UNKNOWN, load: async () => {} };
+}
+
+function plain(metadata: PackageMetadata): PackageMetadata {
+  return { ...metadata, candidates: metadata.candidates.map(plainCandidate) };
+}
+
+function plainCandidate(candidate: Candidate): Candidate {
+  const { data: _, hosts, ...rest } = candidate;
+  return {
+    ...rest,
+    dependencies: candidate.dependencies.map(plainDependency),
+    ...(hosts === undefined ? {} : { hosts: plainHosts(hosts) }),
+  };
+}
+
+function plainDependency({ hosts, ...dependency }: Dependency): Dependency {
+  const requirement = textOf(dependency.requirement);
+  return { ...dependency, requirement, ...(hosts === undefined ? {} : { hosts: plainHosts(hosts) }) };
+}
+
+function plainHosts(hosts: Readonly<Record<string, string | VersionRequirement>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(hosts).map(([axis, one]) => [axis, textOf(one)]));
+}
+
+/** Writes the reasons of the caller's policy into the candidates that it spoke of. */
+function withPolicy(
+  { exclude }: ResolveInput,
+  key: PackageKey,
+  recorded: PackageMetadata,
+  original: PackageMetadata | undefined,
+): PackageMetadata {
+  if (exclude === undefined) return recorded;
+  const candidates = recorded.candidates.map((candidate, index): Candidate => {
+    const reasons: readonly Exclusion[] = exclude(key, original?.candidates[index] ?? candidate);
+    return reasons.length === 0 ? candidate : { ...candidate, excluded: [...(candidate.excluded ?? []), ...reasons] };
+  });
+  return { ...recorded, candidates };
+}
+
+function plainInput(input: ResolveInput): RecordedInput {
+  const { exclude: _, pardon: __, suggest: ___, wording: ____, overrides, roots, ...rest } = input;
+  return {
+    ...rest,
+    roots: roots.map((root) => ({ ...root, dependencies: root.dependencies.map(plainDependency) })),
+    ...(overrides === undefined
+      ? {}
+      : { overrides: overrides.map(({ key, requirement }) => ({ key, requirement: textOf(requirement) })) }),
+  };
+}
+
+function textOf(requirement: string | VersionRequirement): string {
+  return typeof requirement === "string" ? requirement : requirement.canonical;
+}
