@@ -104,21 +104,27 @@ export {
   type MigratedNpmPackage,
   type MigrationSource,
 } from "./lib/operations/migrate.ts";
+export { checksum, type ChecksumResult, type PackSourceInput } from "./lib/operations/pack-source.ts";
+export { indexEntry, type IndexEntryInput } from "./lib/operations/pack-entry.ts";
 export {
-  checksum,
-  indexEntry,
   indexInit,
   indexMerge,
   indexUpdate,
   indexValidate,
   type CheckedIndexFile,
-  type ChecksumResult,
-  type IndexEntryInput,
   type IndexHead,
   type IndexInitInput,
   type IndexMergeInput,
   type IndexMergeResult,
   type IndexUpdateInput,
   type IndexUpdateResult,
-  type PackSourceInput,
 } from "./lib/operations/pack-index.ts";
+export {
+  chaosExport,
+  chaosList,
+  chaosPlan,
+  type ChaosExport,
+  type ChaosPlan,
+  type ChaosPlanInput,
+  type ListedChaosProfile,
+} from "./lib/operations/chaos.ts";

@@ -34,6 +34,21 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     summary: "List dependencies with newer versions",
     load: () => import("./commands/outdated.ts"),
   },
+  "chaos list": {
+    group: "inspect",
+    summary: "List chaos profiles",
+    load: () => import("./commands/chaos-list.ts"),
+  },
+  "chaos plan": {
+    group: "inspect",
+    summary: "Plan the faults of a chaos profile",
+    load: () => import("./commands/chaos-plan.ts"),
+  },
+  "chaos export": {
+    group: "inspect",
+    summary: "Print a chaos profile for a runner",
+    load: () => import("./commands/chaos-export.ts"),
+  },
   history: { group: "inspect", summary: "List installed generations", load: () => import("./commands/history.ts") },
   rollback: {
     group: "project",

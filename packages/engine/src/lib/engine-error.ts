@@ -40,6 +40,8 @@ export type EngineErrorCode =
   | "ARTEFACT_AMBIGUOUS"
   | "PUBLISH_FORBIDDEN"
   | "FETCH_TARGET_MISSING"
+  | "CHAOS_PROFILE_UNKNOWN"
+  | "CHAOS_SPAN_INVALID"
   | "INDEX_FILE_MISSING"
   | "INDEX_FILE_EXISTS"
   | "INDEX_SOURCE_INVALID"
@@ -238,6 +240,16 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "usage",
     summary: "The version has no package file for the target that was asked for.",
     help: "The message lists the targets there are.",
+  },
+  CHAOS_PROFILE_UNKNOWN: {
+    category: "usage",
+    summary: "The manifest has no chaos profile of that name.",
+    help: "Run `chaos list` to see the profiles there are.",
+  },
+  CHAOS_SPAN_INVALID: {
+    category: "usage",
+    summary: "Faults cannot be planned for such a time.",
+    help: "Give `--from` a time such as 2026-01-31T12:00:00Z and `--for` a duration of at most a day, such as `10m`.",
   },
   INDEX_FILE_MISSING: {
     category: "usage",
