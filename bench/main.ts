@@ -1,7 +1,8 @@
 /**
  * Benchmarks beside peers, in one run:
  *
- *     pnpm bench [NAME...]      one of: index-get, pack-unpack, cli-start, install
+ *     pnpm bench [NAME...]      one of: index-get, pack-unpack, cli-start, install, resolver
+ *     pnpm bench resolver [--vectors DIR] [--only LETTERS]
  *
  * The peers are installed into `bench/node_modules` on the first run. Times are medians with the range; ratios count,
  * since they survive a change of machine.
@@ -16,10 +17,13 @@ const benchmarks: Readonly<Record<string, () => Promise<{ run: () => Promise<voi
   "index-get": () => import("./index-get.ts"),
   "pack-unpack": () => import("./pack-unpack.ts"),
   install: () => import("./install.ts"),
+  resolver: () => import("./resolver.ts"),
 };
 
 const here = import.meta.dirname;
-const wanted = process.argv.slice(2).filter((name) => !name.startsWith("-"));
+const WITH_VALUE: ReadonlySet<string | undefined> = new Set(["--vectors", "--only"]);
+const args = process.argv.slice(2);
+const wanted = args.filter((name, at) => !name.startsWith("-") && !WITH_VALUE.has(args[at - 1]));
 const unknown = wanted.filter((name) => !(name in benchmarks));
 if (unknown.length > 0) {
   console.error(`No benchmark "${unknown.join('", "')}"; there are ${Object.keys(benchmarks).join(", ")}`);

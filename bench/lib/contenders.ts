@@ -1,0 +1,181 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { cargoEnvironment, writeCargoCase } from "./cargo.ts";
+import { figure, printFigures, type Figure } from "./measure.ts";
+import type { CaseFile } from "./universes.ts";
+
+export const LIMIT_SECONDS = 60;
+
+/** What one run of a solver came to: its answers, and several times of the same run by name. */
+export interface Run {
+  readonly answers?: Readonly<Record<string, string>>;
+  readonly times: Readonly<Record<string, number>>;
+}
+
+/** A solver as a process of its own. `run` gives nothing where it took more than the limit. */
+export interface Solver {
+  readonly name: string;
+  readonly run: () => Promise<Run | undefined>;
+}
+
+/** What became of a program within the limit. */
+export interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly milliseconds: number;
+}
+
+/** Runs a program; `undefined`: it was stopped at the limit. */
+export async function runLimited(
+  command: string,
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<Ended | undefined> {
+  const start = performance.now();
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+    let stdout = "";
+    let stderr = "";
+    let late = false;
+    child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    const timer = setTimeout(() => {
+      late = true;
+      child.kill("SIGKILL");
+    }, LIMIT_SECONDS * 1000);
+    child.once("error", reject);
+    child.once("close", (status) => {
+      clearTimeout(timer);
+      resolve(late ? undefined : { status, stdout, stderr, milliseconds: performance.now() - start });
+    });
+  });
+}
+
+/** The built bundle in a fresh process: the first answer there, later ones, and the process from start to end. */
+export function lading(file: string, options: { readonly warm?: number; readonly semver?: boolean } = {}): Solver {
+  const { warm = 0, semver = false } = options;
+  const script = join(import.meta.dirname, "solve-cases.ts");
+  const how = semver ? ", public API, SemVer text" : "";
+  return {
+    name: `Lading${how}`,
+    run: async () => {
+      const ended = await runLimited(process.execPath, [
+        script,
+        file,
+        String(1 + warm),
+        ...(semver ? ["--semver"] : []),
+      ]);
+      if (ended === undefined) return undefined;
+      const { answers, times } = outputOf("Lading", ended) as { answers: Record<string, string>; times: number[] };
+      const later = times.slice(1).toSorted((left, right) => left - right);
+      return {
+        answers,
+        times: {
+          ...(warm === 0 ? {} : { [`Lading${how}, warm`]: later[Math.floor((later.length - 1) / 2)]! }),
+          [`Lading${how}, first in a process`]: times[0]!,
+          ...(warm === 0 ? { [`Lading${how}, whole process`]: ended.milliseconds } : {}),
+        },
+      };
+    },
+  };
+}
+
+export const PYTHON = "/usr/bin/python3";
+
+/** A solver with a Python interface, started with one of the scripts in `peers/`. */
+export function python(name: string, script: string, file: string): Solver {
+  return {
+    name,
+    run: async () => {
+      const ended = await runLimited(PYTHON, [join(import.meta.dirname, "../peers", script), file]);
+      if (ended === undefined) return undefined;
+      const found = XX{ answers: Record<string, string>; compile: number; solve: number }>(name, ended);
+      const { answers, compile, solve } = found;
+      return { answers, times: { [`${name}, load and solve`]: compile + solve, [`${name}, solve alone`]: solve } };
+    },
+  };
+}
+
+function outputOf(name: string, { status, stdout, stderr }: Ended): unknown {
+  if (status !== 0) throw new Error(`${name} ended with ${status}: ${stderr.slice(-2000)}`);
+  return JSON.parse(stdout);
+}
+
+/** `cargo generate-lockfile` beside a registry of files: no network, nothing to verify. */
+export function cargo(command: string, directory: string, file: CaseFile): Solver {
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  writeCargoCase(directory, file);
+  const project = join(directory, "project");
+  const [one] = file.cases!;
+  return {
+    name: "cargo",
+    run: async () => {
+      rmSync(join(project, "Cargo.lock"), { force: true });
+      const options = { cwd: project, env: cargoEnvironment(directory) };
+      const ended = await runLimited(command, ["generate-lockfile", "--offline"], options);
+      if (ended === undefined) return undefined;
+      const refused = /failed to select a version|no matching package/.test(ended.stderr);
+      if (ended.status !== 0 && !refused)
+        throw new Error(`cargo ended with ${ended.status}: ${ended.stderr.slice(-2000)}`);
+      return {
+        answers: { [one!.name]: ended.status === 0 ? "sat" : "unsat" },
+        times: { "cargo, whole process": ended.milliseconds },
+      };
+    },
+  };
+}
+
+/** Enough of one contender: what takes long is not repeated as often. */
+const PATIENCE = 15_000;
+
+/**
+ * Runs solvers in turn, round by round, compares their answers with the first one's, and prints every time's median. A
+ * solver that took more than the limit is not asked again.
+ */
+export async function compare(title: string, solvers: readonly Solver[], rounds = 5): Promise<void> {
+  const samples = new Map<string, number[]>();
+  const late = new Set<string>();
+  const spent = new Map<string, number>();
+  let expected: Run["answers"];
+  for (let round = 0; round < rounds; round++) {
+    for (const { name, run } of solvers) {
+      if (late.has(name) || (spent.get(name) ?? 0) > PATIENCE) continue;
+      const start = performance.now();
+      const result = await run();
+      spent.set(name, (spent.get(name) ?? 0) + performance.now() - start);
+      if (result === undefined) {
+        late.add(name);
+        continue;
+      }
+      expected ??= result.answers;
+      refuseDisagreement(title, solvers[0]!.name, expected!, name, result.answers);
+      for (const [label, time] of Object.entries(result.times))
+        samples.set(label, [...(samples.get(label) ?? []), time]);
+    }
+  }
+  const figures = [...samples].map(([label, times]): Figure => figure(label, times, "ms"));
+  if (late.has(solvers[0]!.name)) {
+    console.log(`\n${title}`);
+    for (const { name, median } of figures) console.log(`  ${name.padEnd(34)}${median.toFixed(0).padStart(10)} ms`);
+  } else {
+    printFigures(title, figures);
+  }
+  for (const name of late) console.log(`  ${name.padEnd(34)}    > ${LIMIT_SECONDS} s`);
+}
+
+function refuseDisagreement(
+  title: string,
+  first: string,
+  expected: Readonly<Record<string, string>>,
+  name: string,
+  answers: Run["answers"],
+): void {
+  for (const [key, answer] of Object.entries(answers ?? {})) {
+    if (expected[key] !== answer) {
+      throw new Error(`${title}: "${name}" answers "${answer}" to "${key}", "${first}" answers "${expected[key]}"`);
+    }
+  }
+}
