@@ -91,7 +91,7 @@ export function python(name: string, script: string, file: string): Solver {
     run: async () => {
       const ended = await runLimited(PYTHON, [join(import.meta.dirname, "../peers", script), file]);
       if (ended === undefined) return undefined;
-      const found = XX{ answers: Record<string, string>; compile: number; solve: number }>(name, ended);
+      const found = outputOf(name, ended) as { answers: Record<string, string>; compile: number; solve: number };
       const { answers, compile, solve } = found;
       return { answers, times: { [`${name}, load and solve`]: compile + solve, [`${name}, solve alone`]: solve } };
     },
