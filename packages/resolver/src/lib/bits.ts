@@ -31,6 +31,15 @@ export function setBit(bits: Bits, bit: number): void {
   bits[bit >>> 5]! |= 1 << (bit & 31);
 }
 
+/** Adds every bit from `from` to `to`, both included. */
+export function setBits(bits: Bits, from: number, to: number): void {
+  for (let word = from >>> 5; word <= to >>> 5; word++) {
+    const low = Math.max(from - (word << 5), 0);
+    const high = Math.min(to - (word << 5), 31);
+    bits[word]! |= (-1 << low) & (-1 >>> (31 - high));
+  }
+}
+
 export function clearBit(bits: Bits, bit: number): void {
   bits[bit >>> 5]! &= ~(1 << (bit & 31));
 }

@@ -43,6 +43,10 @@ export class Solver {
   pauseAfter: number = Infinity;
   /** Most steps of all. */
   budget: number = Infinity;
+  /** Whether a conflict undoes one decision at a time: where most decisions have nothing to do with it. */
+  stepBack = false;
+  /** Conflicts in one solve after which demands are followed backwards too. */
+  deepAfter: number = HARD;
   /** What may be decided when nothing must be: `true` where it decided something. */
   optional: (() => boolean) | undefined;
 
@@ -124,6 +128,29 @@ export class Solver {
     return Math.max(this.state.only(node), ABSENT);
   }
 
+  /** Nodes that have one value, other than absence; those that had it from the beginning last. */
+  present(): number[] {
+    const s = this.state;
+    const found: number[] = [];
+    for (let event = 0; event < s.eventNode.length; event++) {
+      const node = s.eventNode.data[event]!;
+      if (s.last.data[node] === event && s.only(node) > ABSENT) found.push(node);
+    }
+    for (const node of this.#settled()) found.push(node);
+    return found;
+  }
+
+  /** Nodes with one value at the ground. */
+  #settled(): number[] {
+    const s = this.state;
+    const found: number[] = [];
+    for (let entry = 0; entry < s.groundNode.length; entry++) {
+      const node = s.groundNode.data[entry]!;
+      if (s.groundLast.data[node] === entry && s.last.data[node] === NONE && s.only(node) > ABSENT) found.push(node);
+    }
+    return found;
+  }
+
   /** Values of all nodes; those that are not needed have none. */
   values(): Int32Array {
     const values = new Int32Array(this.state.nodeCount);
@@ -192,6 +219,7 @@ export class Solver {
     this.#assumptions = assumptions;
     this.solves++;
     this.#conflictsOfSolve = 0;
+    this.#propagation.deep = false;
     const pause = this.decisions + this.conflicts + this.pauseAfter;
     for (;;) {
       if (this.contradiction !== NONE) return "unsat";
@@ -224,14 +252,14 @@ export class Solver {
     this.conflicts++;
     this.#conflictsOfSolve++;
     this.#restarts.conflict();
-    if (this.#conflictsOfSolve === HARD) this.#propagation.deep = true;
+    if (this.#conflictsOfSolve === this.deepAfter) this.#propagation.deep = true;
     const lesson = this.#learner.learn(conflict);
     if (lesson.level === NONE) {
       this.contradiction = lesson.id;
       return;
     }
     this.#bump();
-    this.#backTo(lesson.level);
+    this.#backTo(this.stepBack ? Math.max(lesson.level, lesson.from - 1) : lesson.level);
     this.#apply(lesson);
   }
 
@@ -274,13 +302,19 @@ export class Solver {
     return undefined;
   }
 
-  /** The best version; in a hard search the one that it had before, where that is possible still. */
+  /** The best version whose own demands can be met; in a hard search the one that it had before, where that can be. */
   #valueFor(node: number): number {
     const s = this.state;
     const before = s.saved.data[node]!;
     if (this.#conflictsOfSolve >= HARD && before > ABSENT && s.isPossible(node, before)) return before;
     const best = s.best(node);
     if (best === NONE) throw new Error(`Node ${node} has no version left`);
-    return best;
+    if (this.#propagation.deep || this.#propagation.fits(node, best)) return best;
+    return this.preference(node).find((bit) => s.isPossible(node, bit) && this.#propagation.fits(node, bit)) ?? best;
+  }
+
+  /** Whether a value is possible and what it needs by itself is, too. */
+  fits(node: number, bit: number): boolean {
+    return this.state.isPossible(node, bit) && this.#propagation.fits(node, bit);
   }
 }

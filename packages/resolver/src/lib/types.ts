@@ -17,6 +17,11 @@ export interface VersionRequirement {
   matches(version: string): boolean;
   /** Whether `version` is in the set when every pre-release is acceptable. Absent: the same as `matches`. */
   matchesWithPrereleases?(version: string): boolean;
+  /**
+   * The same as `matches` for all versions of a package at once, where that is quicker: `versions` are oldest first; those in
+   * the set as inclusive intervals of places, `[from, to, from, to, ...]`. Absent: each version is tested.
+   */
+  intervals?(versions: readonly string[]): readonly number[];
 }
 
 /** One dependency of a candidate, or of a root. */

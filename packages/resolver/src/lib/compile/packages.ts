@@ -1,5 +1,5 @@
 import { tryParseVersion } from "@lading/core-manifest";
-import { emptyBits, setBit, type Bits } from "../bits.ts";
+import { emptyBits, setBit, setBits, type Bits } from "../bits.ts";
 import { ResolverError } from "../resolver-error.ts";
 import type { Candidate, PackageKey, VersionRequirement } from "../types.ts";
 import type { PackageInfo } from "./facts.ts";
@@ -11,6 +11,8 @@ export interface PackageEntry extends PackageInfo {
   readonly nodes: Map<string, number>;
   /** Canonical text -> versions that it accepts. */
   readonly sets: Map<string, Bits>;
+  /** Versions of all candidates, once something asks for them. */
+  versions: readonly string[] | undefined;
 }
 
 /** Packages that were read: sorted, checked, with the versions that each requirement accepts. */
@@ -35,7 +37,15 @@ export class Packages {
     }
     const candidates = this.#sorted(key, metadata.candidates);
     const slots = this.#slots(key, candidates);
-    const entry = { key, candidates, slots, missing: metadata.missing, nodes: new Map(), sets: new Map() };
+    const entry = {
+      key,
+      candidates,
+      slots,
+      missing: metadata.missing,
+      nodes: new Map(),
+      sets: new Map(),
+      versions: undefined,
+    };
     this.known.set(key, entry);
     return entry;
   }
@@ -93,8 +103,18 @@ export class Packages {
     return set;
   }
 
-  #select({ candidates }: PackageEntry, requirement: VersionRequirement): Bits {
+  #select(entry: PackageEntry, requirement: VersionRequirement): Bits {
+    const { candidates } = entry;
     const set = emptyBits(candidates.length + 1);
+    if (requirement.intervals !== undefined && this.#policy.acceptsAsMatched(requirement)) {
+      entry.versions ??= candidates.map(({ version }) => version);
+      const bounds = requirement.intervals(entry.versions);
+      for (let i = 0; i + 1 < bounds.length; i += 2) {
+        const [from, to] = [Math.max(bounds[i]!, 0), Math.min(bounds[i + 1]!, candidates.length - 1)];
+        if (from <= to) setBits(set, from + 1, to + 1);
+      }
+      return set;
+    }
     candidates.forEach(({ version }, i) => {
       if (this.#policy.accepts(requirement, version)) setBit(set, i + 1);
     });

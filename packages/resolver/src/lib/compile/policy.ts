@@ -92,8 +92,13 @@ export class Policy {
   }
 
   accepts(requirement: VersionRequirement, version: string): boolean {
-    if (this.#namedOnly || requirement.matchesWithPrereleases === undefined) return requirement.matches(version);
-    return requirement.matchesWithPrereleases(version);
+    if (this.acceptsAsMatched(requirement)) return requirement.matches(version);
+    return requirement.matchesWithPrereleases!(version);
+  }
+
+  /** Whether what a requirement accepts is what it matches, by its own rule for pre-releases. */
+  acceptsAsMatched(requirement: VersionRequirement): boolean {
+    return this.#namedOnly || requirement.matchesWithPrereleases === undefined;
   }
 
   compare(key: PackageKey, left: string, right: string): number {

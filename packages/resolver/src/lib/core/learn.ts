@@ -10,6 +10,8 @@ export interface Lesson {
   readonly id: number;
   /** Level at which it bites; NONE for a contradiction. */
   readonly level: number;
+  /** Level of the decision that it undoes. */
+  readonly from: number;
   /** Term that it rules out, and the one that came to hold before; NONE where there is none. */
   readonly term: number;
   readonly second: number;
@@ -49,10 +51,11 @@ export class Learner {
           top = nodes.data[i]!;
         } else if (since > second) second = since;
       }
-      if (top === NONE) return { id: this.#finish(NONE), level: NONE, term: NONE, second: NONE };
+      if (top === NONE) return { id: this.#finish(NONE), level: NONE, from: NONE, term: NONE, second: NONE };
       const level = second === NONE ? 0 : s.eventLevel.data[second]!;
       const reason = s.eventReason.data[event]!;
-      if (reason === DECIDED || level < s.eventLevel.data[event]!) return this.#lesson(conflict, top, second, level);
+      if (reason === DECIDED || level < s.eventLevel.data[event]!)
+        return this.#lesson(conflict, top, second, level, s.eventLevel.data[event]!);
       this.#absorb(reason, top);
       this.#chain.push(reason);
       this.#chain.push(top);
@@ -146,7 +149,7 @@ export class Learner {
     this.#place[node] = 0;
   }
 
-  #lesson(conflict: number, top: number, second: number, level: number): Lesson {
+  #lesson(conflict: number, top: number, second: number, level: number, from: number): Lesson {
     const s = this.#s;
     const id = this.#chain.length === 1 ? conflict : this.#finish(this.#span());
     let [term, other] = [NONE, NONE];
@@ -156,7 +159,7 @@ export class Learner {
       if (node === top) term = i;
       else if (this.#since[node] === second) other = i;
     }
-    return { id, level, term, second: other };
+    return { id, level, from, term, second: other };
   }
 
   /** How many levels the draft spans: the fewer, the more useful it is. */

@@ -160,6 +160,19 @@ export class Propagation {
     return NONE;
   }
 
+  /** Whether a value's own rules are met by what is possible now; cheaper than to choose it and see. */
+  fits(node: number, bit: number): boolean {
+    const s = this.#s;
+    for (const id of this.#source.rules(node, bit) ?? NO_RULES) {
+      const first = s.firstTerm(id);
+      const terms = s.endTerm(id) - first;
+      if (terms === 1) return false;
+      if (terms > 2 || s.termNode.data[first] !== node) continue;
+      if (s.holds(s.termNode.data[first + 1]!, s.termMask.data[first + 1]!)) return false;
+    }
+    return true;
+  }
+
   #checkDemands(node: number): number {
     const s = this.#s;
     const list = s.demands[node]!;
@@ -336,6 +349,8 @@ export class Propagation {
     return true;
   }
 }
+
+const NO_RULES: readonly number[] = [];
 
 const KEPT = -1;
 const MOVED = -2;

@@ -129,13 +129,20 @@ function preferenceOf(one: Case): VersionPreference {
 
 /** One universe of a file as a provider; versions are places in its lists. */
 class World implements DependencyProvider {
+  readonly isPrerelease?: (version: string, key: string) => boolean;
   readonly #universe: CaseUniverse;
   readonly #metadata = new Map<string, PackageMetadata>();
   readonly #places = new Map<string, Map<string, number>>();
-  readonly #requirements = new Map<string, { bounds: string; requirement: VersionRequirement }>();
+  /** Text, and bounds where one text stands for two sets -> the set. */
+  readonly #requirements = new Map<string, Map<string, { bounds: readonly number[]; requirement: Interval }>>();
+  readonly #dependencies = new Map<string, (Dependency | undefined)[]>();
 
   constructor(universe: CaseUniverse) {
     this.#universe = universe;
+    const early = new Map(Object.entries(universe).map(([key, one]) => [key, new Set(one.pre)]));
+    if ([...early.values()].some(({ size }) => size > 0)) {
+      this.isPrerelease = (version, key) => early.get(key)?.has(this.#place(key, version)) ?? false;
+    }
   }
 
   get(key: string): PackageMetadata {
@@ -149,40 +156,38 @@ class World implements DependencyProvider {
   }
 
   compareVersions(left: string, right: string, key: string): number {
-    return this.#place(key, left) - this.#place(key, right);
-  }
-
-  isPrerelease(version: string, key: string): boolean {
-    return this.#universe[key]?.pre?.includes(this.#place(key, version)) ?? false;
+    const places = this.#placesOf(key);
+    return places.get(left)! - places.get(right)!;
   }
 
   need(key: string, range: Range): Dependency {
     return { key, requirement: this.#requirement(key, range) };
   }
 
-  #place(key: string, version: string): number {
+  #placesOf(key: string): Map<string, number> {
     let places = this.#places.get(key);
     if (places === undefined) {
       const versions = this.#universe[key]?.versions ?? [];
       this.#places.set(key, (places = new Map(versions.map((one, i) => [one, i]))));
     }
-    return places.get(version) ?? -1;
+    return places;
+  }
+
+  #place(key: string, version: string): number {
+    return this.#placesOf(key).get(version) ?? -1;
   }
 
   /** A set given as intervals of indexes; where one text stands for two sets, the bounds tell them apart. */
   #requirement(key: string, [text, ...bounds]: Range): VersionRequirement {
-    const known = this.#requirements.get(`${key}\0${text}`);
-    if (known?.bounds === bounds.join()) return known.requirement;
+    let texts = this.#requirements.get(key);
+    if (texts === undefined) this.#requirements.set(key, (texts = new Map()));
+    const known = texts.get(text);
+    if (known !== undefined && sameBounds(known.bounds, bounds)) return known.requirement;
     const canonical = known === undefined ? text : `${text} (${bounds.join("-")})`;
-    const requirement: VersionRequirement = {
-      canonical,
-      matches: (version) => {
-        const place = this.#place(key, version);
-        for (let i = 0; i + 1 < bounds.length; i += 2) if (place >= bounds[i]! && place <= bounds[i + 1]!) return true;
-        return false;
-      },
-    };
-    this.#requirements.set(`${key}\0${canonical}`, { bounds: bounds.join(), requirement });
+    const again = known === undefined ? undefined : texts.get(canonical);
+    if (again !== undefined) return again.requirement;
+    const requirement = new Interval(canonical, bounds, this.#placesOf(key));
+    texts.set(canonical, { bounds, requirement });
     return requirement;
   }
 
@@ -190,18 +195,54 @@ class World implements DependencyProvider {
     const own = this.#universe[key];
     const yanked = new Set(own?.yanked);
     return (own?.versions ?? []).map((version, i): Candidate => {
-      const dependencies = this.#dependencies(own!.deps[i] ?? {});
-      for (const one of this.#dependencies(own!.optional?.[i] ?? {})) {
-        dependencies.push({ ...one, kind: "peer", optional: true });
+      const dependencies = this.#named(own!.deps[i]);
+      const optional = own!.optional?.[i];
+      if (optional !== undefined && optional !== null) {
+        for (const one of this.#named(optional)) dependencies.push({ ...one, kind: "peer", optional: true });
       }
-      return { version, dependencies, excluded: yanked.has(i) ? [YANKED] : [] };
+      return yanked.has(i) ? { version, dependencies, excluded: [YANKED] } : { version, dependencies };
     });
   }
 
-  #dependencies(table: Readonly<Record<string, number>>): Dependency[] {
-    return Object.entries(table).map(([key, place]) =>
-      this.need(key, this.#universe[key]?.ranges[place] ?? ["missing"]),
-    );
+  #named(table: Readonly<Record<string, number>> | undefined): Dependency[] {
+    const found: Dependency[] = [];
+    for (const key in table) found.push(this.#dependency(key, table[key]!));
+    return found;
+  }
+
+  #dependency(key: string, place: number): Dependency {
+    let known = this.#dependencies.get(key);
+    if (known === undefined) this.#dependencies.set(key, (known = []));
+    return (known[place] ??= this.need(key, this.#universe[key]?.ranges[place] ?? ["missing"]));
+  }
+}
+
+function sameBounds(left: readonly number[], right: readonly number[]): boolean {
+  return left.length === right.length && left.every((bound, i) => bound === right[i]);
+}
+
+/** Versions by their places: inclusive intervals. */
+class Interval implements VersionRequirement {
+  readonly canonical: string;
+  readonly #bounds: readonly number[];
+  readonly #places: ReadonlyMap<string, number>;
+
+  constructor(canonical: string, bounds: readonly number[], places: ReadonlyMap<string, number>) {
+    this.canonical = canonical;
+    this.#bounds = bounds;
+    this.#places = places;
+  }
+
+  matches(version: string): boolean {
+    const place = this.#places.get(version);
+    if (place === undefined) return false;
+    for (let i = 0; i + 1 < this.#bounds.length; i += 2)
+      if (place >= this.#bounds[i]! && place <= this.#bounds[i + 1]!) return true;
+    return false;
+  }
+
+  intervals(): readonly number[] {
+    return this.#bounds;
   }
 }
 

@@ -21,6 +21,9 @@ export function solveRoots(provider: DependencyProvider, keys: readonly PackageK
   return new WholeUniverse(provider, keys).solve();
 }
 
+/** Questions that do not fit in a row, after which a solution takes no more along. */
+const MOST_MISSES = 8;
+
 class WholeUniverse {
   readonly #universe: Universe;
   readonly #keys: readonly PackageKey[];
@@ -28,6 +31,13 @@ class WholeUniverse {
   readonly #nodes: readonly (number | undefined)[];
   /** Node -> value -> OPEN, SOLVED or UNSOLVABLE. */
   readonly #marks: Uint8Array[] = [];
+  /** Node -> highest value that may be open. */
+  readonly #highest: number[] = [];
+  #open: number[] = [];
+  /** How much of the ground log was read. */
+  #read = 0;
+  #place = 0;
+  #misses = 0;
   readonly #reader: ProofReader;
   readonly #checker: ProofChecker;
   readonly #validator: ModelValidator;
@@ -37,54 +47,62 @@ class WholeUniverse {
     this.#universe = universe;
     this.#keys = keys;
     this.#nodes = keys.map((key) => universe.ensurePackage(key));
-    for (const node of this.#nodes)
-      if (node !== undefined) this.#marks[node] = new Uint8Array(universe.solver.size(node));
+    for (const node of this.#nodes) {
+      if (node === undefined) continue;
+      const size = universe.solver.size(node);
+      this.#marks[node] = new Uint8Array(size);
+      this.#highest[node] = size - 1;
+      this.#open.push(node);
+    }
+    universe.solver.deepAfter = Infinity;
+    universe.solver.stepBack = true;
+    universe.solver.optional = () => this.#takeAlong();
     this.#reader = new ProofReader(universe.solver.state);
     this.#checker = new ProofChecker(universe);
     this.#validator = new ModelValidator(universe);
   }
 
   solve(): SolvedRoots {
-    let open = this.#nodes.filter((node) => node !== undefined);
-    while (open.length > 0) {
-      this.#takeAlong(open);
-      open = open.filter((node) => this.#settle(node));
+    const { solver } = this.#universe;
+    while (this.#open.length > 0) {
+      solver.retreat([]);
+      this.#place = this.#misses = 0;
+      const status = solver.solve([]);
+      if (status !== "sat") throw new Error(`A universe in memory came to "${status}"`);
+      this.#mark(this.#validator.validate());
+      this.#proveRuledOut();
+      this.#close();
     }
     return Object.fromEntries(this.#keys.map((key, i) => [key, this.#letters(this.#nodes[i])]));
   }
 
-  /** One solution with as many open questions as it can hold; the first of them is in it, or is ruled out by it. */
-  #takeAlong(open: readonly number[]): void {
+  /** Decides the next open question that fits into the solution so far; the first one at all costs. */
+  #takeAlong(): boolean {
     const { solver } = this.#universe;
-    let place = 0;
-    let { conflicts } = solver;
-    solver.optional = () => {
-      if (solver.conflicts !== conflicts) {
-        conflicts = solver.conflicts;
-        if (solver.state.level === 0) place = 0;
-      }
-      for (; place < open.length; place++) {
-        const node = open[place]!;
-        const bit = this.#firstOpen(node);
-        if (bit === ABSENT) continue;
+    if (solver.state.level === 0) this.#place = 0;
+    const open = this.#open;
+    while (this.#misses < MOST_MISSES && this.#place < open.length) {
+      const node = open[this.#place++]!;
+      const bit = this.#openValue(node);
+      if (bit === ABSENT) this.#misses++;
+      else {
+        this.#misses = 0;
         solver.decide(node, bit);
         return true;
       }
-      return false;
-    };
-    solver.retreat([]);
-    const status = solver.solve([]);
-    if (status !== "sat") throw new Error(`A universe in memory came to "${status}"`);
-    this.#mark(this.#validator.validate());
+    }
+    return false;
   }
 
-  /** The newest version of a node that is possible and has no answer yet. */
-  #firstOpen(node: number): number {
+  /** The newest version of a node that has no answer yet, if it fits; where nothing is decided, it need not. */
+  #openValue(node: number): number {
     const { solver } = this.#universe;
     if (solver.state.count.data[node] === 1) return ABSENT;
     const marks = this.#marks[node]!;
-    for (let bit = marks.length - 1; bit > ABSENT; bit--) {
-      if (marks[bit] === OPEN && solver.isPossible(node, bit)) return bit;
+    for (let bit = this.#highest[node]!; bit > ABSENT; bit--) {
+      if (marks[bit] !== OPEN || !solver.isPossible(node, bit)) continue;
+      if (solver.state.level === 0) return bit;
+      return solver.fits(node, bit) ? bit : ABSENT;
     }
     return ABSENT;
   }
@@ -96,26 +114,43 @@ class WholeUniverse {
     }
   }
 
-  /** Proves what is ruled out by now; whether questions are left. */
-  #settle(node: number): boolean {
-    const { solver } = this.#universe;
-    const marks = this.#marks[node]!;
-    let isOpen = false;
-    for (let bit = 1; bit < marks.length; bit++) {
-      if (marks[bit] !== OPEN) continue;
-      if (solver.isAlive(node, bit)) isOpen = true;
-      else {
-        this.#prove(node, bit);
+  /** Proves what was ruled out for good since the last time. */
+  #proveRuledOut(): void {
+    const { state } = this.#universe.solver;
+    for (; this.#read < state.groundNode.length; this.#read++) {
+      const node = state.groundNode.data[this.#read]!;
+      const marks = this.#marks[node];
+      if (marks === undefined) continue;
+      for (let bit = 1; bit < marks.length; bit++) {
+        if (marks[bit] !== OPEN || this.#universe.solver.isAlive(node, bit)) continue;
+        const { goal, statements } = this.#reader.ruledOut(node, bit);
+        this.#checker.check(statements);
+        this.#checker.checkRuledOut(goal, node, bit);
         marks[bit] = UNSOLVABLE;
       }
     }
-    return isOpen;
   }
 
-  #prove(node: number, bit: number): void {
-    const { goal, statements } = this.#reader.ruledOut(node, bit);
-    this.#checker.check(statements);
-    this.#checker.checkRuledOut(goal, node, bit);
+  /** Takes packages off the list that have no open question at its front, and skips values with an answer. */
+  #close(): void {
+    const open = this.#open;
+    let kept = 0;
+    for (let i = 0; i < open.length; i++) {
+      const node = open[i]!;
+      // Only those that were looked at can have changed much; the rest is found when its turn comes.
+      if (i >= this.#place && kept < i) open[kept++] = node;
+      else if (i >= this.#place) return;
+      else if (this.#skipAnswered(node)) open[kept++] = node;
+    }
+    open.length = kept;
+  }
+
+  #skipAnswered(node: number): boolean {
+    const marks = this.#marks[node]!;
+    let bit = this.#highest[node]!;
+    while (bit > ABSENT && marks[bit] !== OPEN) bit--;
+    this.#highest[node] = bit;
+    return bit > ABSENT;
   }
 
   #letters(node: number | undefined): string {
@@ -127,7 +162,8 @@ class WholeUniverse {
 /** Looks at a solution with the provider's own words only: candidates, dependencies, requirements. */
 class ModelValidator {
   readonly #universe: Universe;
-  /** Requirement -> what it says of each version of its package: 0 not asked yet, 1 yes, 2 no. */
+  readonly #chosen = new Map<string, string>();
+  /** Requirement -> what it says of each version of its package. */
   readonly #verdicts = new Map<VersionRequirement, Map<string, boolean>>();
 
   constructor(universe: Universe) {
@@ -135,17 +171,16 @@ class ModelValidator {
   }
 
   /** Nodes of all packages of the solution that the solver is at; each has everything that it needs. */
-  validate(): number[] {
+  validate(): readonly number[] {
     const universe = this.#universe;
-    const present: number[] = [];
-    const chosen = new Map<string, string>();
-    for (const [node, info] of universe.infos.entries()) {
-      const bit = info.type === "package" ? universe.solver.value(node) : ABSENT;
-      if (info.type !== "package" || bit === ABSENT) continue;
-      present.push(node);
-      chosen.set(info.info.key, universe.candidateOf(node, bit)!.version);
+    const present = universe.solver.present();
+    this.#chosen.clear();
+    for (const node of present) {
+      const info = universe.infos[node]!;
+      if (info.type !== "package") continue;
+      this.#chosen.set(info.info.key, universe.candidateOf(node, universe.solver.value(node))!.version);
     }
-    for (const node of present) this.#checkOne(node, chosen);
+    for (const node of present) if (universe.infos[node]!.type === "package") this.#checkOne(node, this.#chosen);
     return present;
   }
 
