@@ -34,15 +34,27 @@ export { add, type AddInput, type AddResult, type AddedDependency } from "./lib/
 export { remove, type RemoveInput, type RemoveResult } from "./lib/operations/remove.ts";
 export { install, type InstallCommandInput } from "./lib/operations/install.ts";
 export { lock } from "./lib/operations/lock.ts";
+export {
+  resolve,
+  whyNot,
+  type AnswerPackage,
+  type ResolveProjectInput,
+  type ResolveProjectResult,
+  type WhyNotInput,
+} from "./lib/operations/resolve.ts";
+export type { AskedVersion } from "./lib/resolution.ts";
+export type { PolicyInput } from "./lib/resolver-policy.ts";
 export { update, type UpdateInput, type UpdateResult } from "./lib/operations/update.ts";
 export { upgrade, type EditedRange, type UpgradeInput, type UpgradeResult } from "./lib/operations/upgrade.ts";
 export {
   WHY_MAX_PATHS,
   duplicates,
+  invertedTree,
   outdated,
   tree,
   why,
   type DuplicatePackage,
+  type InvertedTreeInput,
   type OutdatedPackage,
   type TreeInput,
   type TreeNode,

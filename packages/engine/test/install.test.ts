@@ -318,7 +318,15 @@ describe("update() and upgrade()", () => {
     await box.write({ "lading.toml": manifest('leaf = "1" # why one\n') });
     await box.use((context) => install({}, context));
     expect(await box.use((context) => outdated({}, context))).toEqual([
-      { member: "app", name: "leaf", current: "1.1.0", wanted: "1.1.0", latest: "2.0.0", requirement: "1" },
+      {
+        member: "app",
+        name: "leaf",
+        current: "1.1.0",
+        wanted: "1.1.0",
+        latest: "2.0.0",
+        requirement: "1",
+        reason: 'the manifest asks for 1; "upgrade leaf" allows 2.0.0',
+      },
     ]);
     const result = await box.use((context) => upgrade({}, context));
     expect(result.edited).toEqual([{ member: "app", name: "leaf", from: "1", to: "^2.0.0" }]);

@@ -1,7 +1,10 @@
+import { rm } from "node:fs/promises";
 import {
+  canonicalName,
   compareVersions,
   isPrerelease,
   parseManifest,
+  parsePackageName,
   parseRequirement,
   parseVersion,
   tryParseVersion,
@@ -17,7 +20,9 @@ import { writeFileAtomic } from "./files.ts";
 import type { Member, Project } from "./project.ts";
 import { writeLock } from "./lock-file.ts";
 import type { LockOutcome } from "./lock-step.ts";
+import { releaseExclusions } from "./release-rules.ts";
 import { fullVersion } from "./resolution.ts";
+import type { ResolverPolicy } from "./resolver-policy.ts";
 
 /** A project whose one manifest is edited in memory. */
 export function withManifestText(project: Project, member: Member, text: string): Project {
@@ -46,6 +51,32 @@ export async function writeEdited(before: Project, after: Project, outcome: Lock
   await writeLock(after, outcome.lock, outcome.previous);
 }
 
+/**
+ * Writes an edited manifest and its lock, then does what follows from them; where that fails, both are as they were before.
+ */
+export async function writeThen<Value>(
+  before: Project,
+  edited: { readonly project: Project; readonly lock: LockOutcome },
+  follow: () => Promise<Value>,
+): Promise<Value> {
+  await writeEdited(before, edited.project, edited.lock);
+  try {
+    return await follow();
+  } catch (error) {
+    await restore(before, edited.project, edited.lock);
+    throw error;
+  }
+}
+
+async function restore(before: Project, after: Project, { previous }: LockOutcome): Promise<void> {
+  for (const old of before.members) {
+    const changed = after.members.find(({ path }) => path === old.path);
+    if (changed?.text !== old.text) await writeFileAtomic(old.path, old.text);
+  }
+  if (previous === undefined) await rm(before.lockFile, { force: true });
+  else await writeFileAtomic(before.lockFile, previous.text);
+}
+
 /** A requirement for "this version or a compatible newer one" in a dialect's own words. */
 export function compatibleRequirement(version: string, syntax: RequirementSyntax): string {
   if (syntax !== "pep440") return `^${version}`;
@@ -54,18 +85,71 @@ export function compatibleRequirement(version: string, syntax: RequirementSyntax
   return `>=${version},<${next}`;
 }
 
-/** The newest version that may be chosen: active, not a pre-release where there is a stable one, fit for the hosts. */
+/**
+ * The newest version that may be chosen: active, not a pre-release where there is a stable one, fit for the hosts, and
+ * whatever else is `usable`.
+ */
 export function newestVersion(
   document: IndexDocument,
   hosts: Readonly<Record<string, string>>,
   accepts: (version: Version) => boolean = () => true,
+  isUsable: (entry: IndexVersion) => boolean = () => true,
 ): IndexVersion | undefined {
   const usable = document.versions.filter(
-    (entry) => (entry.status === "active" || entry.status === "deprecated") && fitsHosts(entry, hosts),
+    (entry) =>
+      (entry.status === "active" || entry.status === "deprecated") && fitsHosts(entry, hosts) && isUsable(entry),
   );
   const matching = usable.filter(({ version }) => accepts(parseVersion(version)));
   const stable = matching.filter(({ version }) => !isPrerelease(parseVersion(version)));
   return (stable.length > 0 ? stable : matching).toSorted(byVersion).at(-1);
+}
+
+/** The newest version that may be chosen under the project's rules, or why there is none. */
+export function choosableVersion(
+  document: IndexDocument,
+  hosts: Readonly<Record<string, string>>,
+  policy: Pick<ResolverPolicy, "release" | "allowed">,
+): { readonly version: string; readonly heldBack?: string } | { readonly problem: string } {
+  const canonical = canonicalName(parsePackageName(document.name));
+  const tooNew = (entry: IndexVersion): string | undefined =>
+    policy.allowed.has(`${canonical}@${entry.version}`)
+      ? undefined
+      : releaseExclusions(policy.release, document.name, entry)[0]?.text;
+  const newest = newestVersion(document, hosts);
+  const chosen = newestVersion(document, hosts, undefined, (entry) => tooNew(entry) === undefined);
+  if (chosen === undefined) return { problem: whyNone(document, hosts, tooNew) };
+  if (newest === undefined || newest === chosen) return { version: chosen.version };
+  return { version: chosen.version, heldBack: `${newest.version} exists but ${(tooNew(newest) ?? "").slice(3)}` };
+}
+
+/** Why no version of a package may be chosen: the newest of each kind, with its reason. */
+function whyNone(
+  document: IndexDocument,
+  hosts: Readonly<Record<string, string>>,
+  tooNew: (entry: IndexVersion) => string | undefined,
+): string {
+  const { versions } = document;
+  if (versions.length === 0) return "it has no version";
+  const reasonOf = (entry: IndexVersion): string => {
+    const because = entry.reason === undefined ? "" : ` (${entry.reason})`;
+    if (entry.status === "yanked") return `was yanked${because}`;
+    if (entry.status === "held") return `is held for approval${because}`;
+    if (!fitsHosts(entry, hosts)) return `is not for ${describeHosts(entry, hosts)}`;
+    return (tooNew(entry) ?? "it cannot be used").slice(3);
+  };
+  const newest = versions.toSorted(byVersion).at(-1)!;
+  const yanked = versions.filter(({ status }) => status === "yanked").length;
+  if (versions.length === 1) return `its only version ${newest.version} ${reasonOf(newest)}`;
+  const why = newest.reason === undefined ? "" : ` (${newest.version}: ${newest.reason})`;
+  if (yanked === versions.length) return `all its ${yanked} versions were yanked${why}`;
+  return `none of its ${versions.length} versions may be chosen; the newest, ${newest.version}, ${reasonOf(newest)}`;
+}
+
+function describeHosts(entry: IndexVersion, hosts: Readonly<Record<string, string>>): string {
+  const wrong = Object.entries(entry.hosts).filter(
+    ([axis, requirement]) => !fitsHosts({ ...entry, hosts: { [axis]: requirement } }, hosts),
+  );
+  return wrong.map(([axis, requirement]) => `${axis} ${hosts[axis]}, it needs ${requirement}`).join(" and ");
 }
 
 function byVersion(left: IndexVersion, right: IndexVersion): number {

@@ -1,3 +1,4 @@
+import path from "node:path";
 import {
   canonicalName,
   compatibilitySlot,
@@ -30,6 +31,7 @@ import {
   checkHosts,
   lockedVersions,
   resolveProject,
+  type AskedVersion,
   type CandidateData,
   type FeatureChoice,
   type ResolutionRequest,
@@ -53,6 +55,10 @@ export interface LockInput extends FeatureChoice, PolicyInput {
   readonly skipDependencies?: boolean | undefined;
   /** Resolve, and write nothing. */
   readonly dryRun?: boolean | undefined;
+  /** Versions that packages move to, exactly. */
+  readonly exact?: readonly AskedVersion[] | undefined;
+  /** File that the resolution is recorded in, relative to the working directory; nothing is taken from a fresh lock then. */
+  readonly record?: string | undefined;
 }
 
 /** A lock that fits the manifests. */
@@ -94,7 +100,8 @@ export async function ensureLock(context: EngineContext, project: Project, input
   }
   if (input.mode === "locked") present(context, project, previous);
   const request = await requestOf(context, { project, input, previous, hosts });
-  if (previous !== undefined && input.refresh === undefined && isFresh(previous.lock, request)) {
+  const mayBeFresh = input.refresh === undefined && input.record === undefined;
+  if (previous !== undefined && mayBeFresh && isFresh(previous.lock, request)) {
     return { ...previous, changes: NO_CHANGES, changed: false, fresh: true, hosts, previous };
   }
   const solved = await solve(context, request);
@@ -113,6 +120,19 @@ function present(context: EngineContext, project: Project, previous: LockOnDisk 
     code: "LOCK_MISSING",
     message: `Cannot find the lock file "${displayPath(project.lockFile, context.cwd)}"`,
   });
+}
+
+/** What a project asks of the resolver as it is, its lock included. */
+export async function currentRequest(
+  context: EngineContext,
+  project: Project,
+  input: LockInput,
+): Promise<ResolutionRequest> {
+  const previous = await readLock(context, project);
+  const hosts = await hostVersions(context, input.hosts ?? []);
+  checkHosts(project, hosts);
+  checkFeatureChoice(project, input);
+  return requestOf(context, { project, input, previous, hosts });
 }
 
 async function requestOf(
@@ -137,6 +157,8 @@ async function requestOf(
     allFeatures: input.allFeatures,
     profile: input.profile,
     skipDependencies: input.skipDependencies,
+    precise: input.exact,
+    record: input.record === undefined ? undefined : path.resolve(context.cwd, input.record),
     locked: refresh === "all" ? [] : lockedVersions(previous?.lock, refresh),
   };
 }

@@ -19,6 +19,17 @@ export interface ReleaseRules {
   readonly newest?: { readonly instant: number; readonly text: string } | undefined;
 }
 
+/** The rules in words, for a recording: the reasons that they gave are recorded with the versions. */
+export function policyWords({ release }: { readonly release: ReleaseRules }): Record<string, string> {
+  const ages = release.ages.map(({ minimumAge, except }) =>
+    except.length === 0 ? duration(minimumAge) : `${duration(minimumAge)} except ${except.join(", ")}`,
+  );
+  return {
+    ...(ages.length === 0 ? {} : { "minimum-release-age": ages.join("; ") }),
+    ...(release.newest === undefined ? {} : { "exclude-newer": release.newest.text }),
+  };
+}
+
 /** Reasons against one version for its age. */
 export function releaseExclusions(rules: ReleaseRules, name: string, entry: IndexVersion): Exclusion[] {
   const published = Date.parse(entry.published);

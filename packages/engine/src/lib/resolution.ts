@@ -28,7 +28,8 @@ import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import type { LocalPackage, LocalPackages } from "./local-packages.ts";
 import type { Project } from "./project.ts";
-import { releaseExclusions } from "./release-rules.ts";
+import { writeFileAtomic } from "./files.ts";
+import { policyWords, releaseExclusions } from "./release-rules.ts";
 import type { ResolverPolicy } from "./resolver-policy.ts";
 import { similarNames } from "./similar-names.ts";
 
@@ -50,10 +51,10 @@ export interface ResolutionRequest extends FeatureChoice, ResolverPolicy {
   readonly skipDependencies?: boolean | undefined;
   /** Versions to keep where possible. */
   readonly locked: readonly LockedVersion[];
-  /** Versions that are asked for beside what the members name. */
-  readonly question?: readonly AskedVersion[] | undefined;
   /** Versions that are taken wherever the package is needed: no other compatible one counts. */
   readonly precise?: readonly AskedVersion[] | undefined;
+  /** Absolute path of a file that the resolution is recorded in, whatever comes of it. */
+  readonly record?: string | undefined;
 }
 
 /** One version of a package, asked for by name. */
@@ -95,7 +96,7 @@ export interface AskedQuestion {
  */
 export async function resolveProject(context: EngineContext, request: ResolutionRequest): Promise<SolvedProject> {
   const asked = await questionOf(context, request);
-  const resolution = await answerQuestion(context, asked);
+  const resolution = await answerQuestion(context, asked, request);
   if (resolution.status === "unsolvable") throw impossible(resolution);
   warn(context, request, asked, resolution);
   return { resolution, request, asked };
@@ -113,13 +114,23 @@ export async function questionOf(context: EngineContext, request: ResolutionRequ
   return { input, provider, keyOf: (name, pinned) => keys.of(name, pinned) };
 }
 
-/** Solves a question with the context's signal and events. */
-export async function answerQuestion(
+/** Solves a question with the context's signal and events; records it where the request says so. */
+async function answerQuestion(
   context: EngineContext,
   { input, provider }: AskedQuestion,
+  { record, release, ...request }: ResolutionRequest,
 ): Promise<SolvedResolution | UnsolvableResolution> {
-  const { resolve } = await import("@lading/resolver");
-  return resolve(input, provider, { signal: context.signal, onEvent: context.onEvent });
+  const { recordResolution, renderResolutionRecording, resolve } = await import("@lading/resolver");
+  const options = { signal: context.signal, onEvent: context.onEvent };
+  if (record === undefined) return resolve(input, provider, options);
+  const recorder = recordResolution(input, provider);
+  const resolution = await resolve(recorder.input, recorder.provider, options);
+  const recording = recorder.recording(resolution, {
+    clock: new Date(release.now).toISOString(),
+    policies: policyWords({ ...request, release }),
+  });
+  await writeFileAtomic(record, renderResolutionRecording(recording));
+  return resolution;
 }
 
 function warn(
@@ -315,13 +326,10 @@ function toDependency(dependency: ManifestDependency, locals: LocalPackages, key
 }
 
 function resolveInput(request: ResolutionRequest, keys: Keys): ResolveInput {
-  const { question = [], precise = [] } = request;
+  const { precise = [] } = request;
   const pinned = new Map(precise.map(({ name, version }) => [keys.of(name, undefined), version]));
   return {
-    roots: [
-      ...request.project.members.map((member) => rootOf(member, request, keys)),
-      ...(question.length === 0 ? [] : [questionRoot(question, keys)]),
-    ],
+    roots: request.project.members.map((member) => rootOf(member, request, keys)),
     coexistence: request.coexistence,
     prefer: request.prefer,
     prereleases: request.prereleases,
@@ -330,18 +338,6 @@ function resolveInput(request: ResolutionRequest, keys: Keys): ResolveInput {
     hosts: Object.fromEntries(Object.entries(request.hosts).map(([axis, version]) => [axis, [version]])),
     ...(pinned.size === 0 ? {} : { exclude: (key, candidate) => otherThan(pinned.get(key), candidate, request) }),
   };
-}
-
-/** Name of the root that stands for a question; it reads as the subject of a sentence. */
-export const QUESTION_ROOT = "this question";
-
-function questionRoot(question: readonly AskedVersion[], keys: Keys): RootPackage {
-  const dependencies = question.map(({ name, version }) => ({
-    key: keys.of(name, undefined),
-    name,
-    requirement: `=${version}`,
-  }));
-  return { name: QUESTION_ROOT, dependencies };
 }
 
 function otherThan(

@@ -39,6 +39,27 @@ export const SETTINGS: Readonly<Record<string, SettingSpec>> = {
     summary: "When pre-releases are chosen: named, fallback, allow, never",
     default: "named",
   },
+  "resolver.prefer": {
+    type: "string",
+    summary: "Which versions are preferred: newest, oldest, lowest-direct",
+    default: "newest",
+  },
+  "resolver.minimum-release-age": {
+    type: "string",
+    summary: "Age that a version must have before it is chosen, such as 24h or 3d",
+  },
+  "resolver.minimum-release-age-exclude": {
+    type: "string",
+    summary: "Names that may be chosen at any age, with commas; * stands for any text",
+  },
+  "resolver.exclude-newer": {
+    type: "string",
+    summary: "Date or instant after which nothing that was published is seen, such as 2026-01-01",
+  },
+  "resolver.allow": {
+    type: "string",
+    summary: "Versions that may be chosen though they are yanked or too new: NAME@VERSION, with commas",
+  },
 };
 
 /** The environment variable of a setting. */

@@ -13,6 +13,9 @@ const KEY_ALIASES: Readonly<Record<string, string>> = {
   "default-registry": "registry.default",
   default_registry: "registry.default",
   "auth.token": "registry.token",
+  "resolver.minimum_release_age": "resolver.minimum-release-age",
+  "resolver.minimum_release_age_exclude": "resolver.minimum-release-age-exclude",
+  "resolver.exclude_newer": "resolver.exclude-newer",
 };
 
 /** The key whose value is a credential and lives in the credential store, not in a file of settings. */

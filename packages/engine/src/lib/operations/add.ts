@@ -11,7 +11,7 @@ import {
   type ManifestDependency,
 } from "@lading/core-manifest";
 import type { EngineContext } from "../engine-context.ts";
-import { compatibleRequirement, findDocument, newestVersion, withManifestText, writeEdited } from "../edit.ts";
+import { choosableVersion, compatibleRequirement, findDocument, withManifestText, writeThen } from "../edit.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, readText } from "../files.ts";
 import { checkoutGit, checkGitUrl } from "../git.ts";
@@ -20,6 +20,7 @@ import { installInput, type InstallProjectInput } from "../install-project.ts";
 import { installLock, type InstallOutcome } from "../install-step.ts";
 import { ensureLock, type LockInput, type LockOutcome } from "../lock-step.ts";
 import { parsePackageSpec } from "../package-spec.ts";
+import { readPolicy } from "../resolver-policy.ts";
 import { chooseMember, loadProject, manifestIn, type Member, type MemberChoice, type Project } from "../project.ts";
 
 /** What is to be added. */
@@ -67,13 +68,14 @@ export interface AddResult {
 
 /**
  * Adds dependencies to a manifest, keeping its comments and order, brings the lock up to date and installs. Without a
- * requirement the newest version that fits is taken. Nothing is written when no solution exists.
+ * requirement the newest version that may be chosen is taken. Manifest and lock stay as they were when no solution exists,
+ * and when what was added cannot be downloaded or installed.
  * @throws {EngineError} `PACKAGE_NOT_FOUND`, `VERSION_NOT_FOUND`, `RESOLUTION_IMPOSSIBLE`
  */
 export async function add(input: AddInput, context: EngineContext): Promise<AddResult> {
   const project = await loadProject(context);
   const member = chooseMember(project, input);
-  const { dependencies, findings } = await collect(input, context, member);
+  const { dependencies, findings } = await collect(input, context, { project, member });
   const edited = dependencies.reduce((text, dependency) => applyDependency(text, member, dependency), member.text);
   const after = withManifestText(project, member, edited);
   const lock = await ensureLock(context, after, {
@@ -85,13 +87,10 @@ export async function add(input: AddInput, context: EngineContext): Promise<AddR
   });
   const result = { member: member.name, added: dependencies.map(summary), findings };
   if (input.dryRun === true) return { ...result, lock, install: undefined };
-  await writeEdited(project, after, lock);
-  const wanted = input.install !== false;
-  return {
-    ...result,
-    lock,
-    install: wanted ? await installAdded(context, after, input, lock, result.added) : undefined,
-  };
+  const install = await writeThen(project, { project: after, lock }, async () =>
+    input.install === false ? undefined : installAdded(context, after, input, lock, result.added),
+  );
+  return { ...result, lock, install };
 }
 
 async function installAdded(
@@ -116,15 +115,22 @@ function applyDependency(text: string, member: Member, dependency: ManifestDepen
   return addDependency(text, { dialect: member.dialect, file: member.display, dependency });
 }
 
+interface Place {
+  readonly project: Project;
+  readonly member: Member;
+}
+
 async function collect(
   input: AddInput,
   context: EngineContext,
-  member: Member,
+  { project, member }: Place,
 ): Promise<{ dependencies: ManifestDependency[]; findings: readonly Diagnostic[] }> {
   const imported = await importDependencies(input, context, member);
   if (input.path !== undefined) return { ...imported, dependencies: [await pathDependency(input, context, member)] };
   if (input.git !== undefined) return { ...imported, dependencies: [await gitDependency(input, context)] };
-  const named = await Promise.all(input.specs.map((spec) => registryDependency(spec, input, context, member)));
+  const named = await Promise.all(
+    input.specs.map((spec) => registryDependency(spec, input, context, { project, member })),
+  );
   const dependencies = [...imported.dependencies, ...named];
   if (dependencies.length === 0 && imported.findings.length === 0) {
     throw new EngineError({
@@ -149,12 +155,12 @@ async function registryDependency(
   spec: string,
   input: AddInput,
   context: EngineContext,
-  member: Member,
+  { project, member }: Place,
 ): Promise<ManifestDependency> {
   const { name, text } = parsePackageSpec(spec);
   const registry = await pinnedRegistry(context);
   const syntax = context.profile.manifest.requirements;
-  const requirement = text ?? (await newestRequirement(name, registry, input, context));
+  const requirement = text ?? (await newestRequirement({ name, registry }, input, context, project));
   const { canonical } = parseRequirement(requirement, syntax);
   const known = member.manifest.dependencies.find(
     (dependency) => dependency.name === name && dependency.kind === (input.kind ?? "normal"),
@@ -178,18 +184,24 @@ async function pinnedRegistry(context: EngineContext): Promise<string | undefine
 }
 
 async function newestRequirement(
-  name: string,
-  registry: string | undefined,
+  { name, registry }: { readonly name: string; readonly registry: string | undefined },
   input: AddInput,
   context: EngineContext,
+  project: Project,
 ): Promise<string> {
   const hosts = await hostVersions(context, input.hosts ?? []);
-  const newest = newestVersion(await findDocument(context, name, registry), hosts);
-  if (newest !== undefined) return compatibleRequirement(newest.version, context.profile.manifest.requirements);
+  const policy = await readPolicy(context, project, input);
+  const found = choosableVersion(await findDocument(context, name, registry), hosts, policy);
+  if ("version" in found) {
+    const { version, heldBack } = found;
+    if (heldBack !== undefined)
+      context.onEvent({ type: "info", message: `"${name}" ${heldBack}; ${version} is the newest that may be chosen` });
+    return compatibleRequirement(version, context.profile.manifest.requirements);
+  }
   throw new EngineError({
     code: "VERSION_NOT_FOUND",
-    message: `Cannot add "${name}": it has no version that may be chosen`,
-    hint: `Run "info ${name}" to see its versions`,
+    message: `Cannot add "${name}": ${found.problem}`,
+    hint: `Run "info ${name}" to see its versions, and name one with "add ${name}@VERSION"`,
     package: name,
   });
 }

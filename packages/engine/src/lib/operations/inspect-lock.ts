@@ -7,13 +7,16 @@ import {
   parseVersion,
   type LockPackage,
   type Lockfile,
+  type ManifestDependency,
 } from "@lading/core-manifest";
+import type { WhyNotAnswer } from "@lading/resolver";
 import type { EngineContext } from "../engine-context.ts";
 import { newestVersion } from "../edit.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath } from "../files.ts";
 import { hostVersions } from "../hosts.ts";
 import { directReferences, readLock } from "../lock-file.ts";
+import { reasonFinder } from "./resolve.ts";
 import { chooseMembers, loadProject, type MemberChoice, type Project } from "../project.ts";
 
 type Find = (reference: string) => LockPackage | undefined;
@@ -104,6 +107,45 @@ function describeSource({ source }: LockPackage): string {
   return source?.type === "git" ? `git ${source.url}#${source.commit.slice(0, 12)}` : "";
 }
 
+/** What {@link invertedTree} is told. */
+export interface InvertedTreeInput {
+  readonly name: string;
+  /** Levels above the package; default: all. */
+  readonly depth?: number | undefined;
+}
+
+/**
+ * The tree upside down: a package, below it who depends on it, and so on up to the members; from the lock alone.
+ * @throws {EngineError} `LOCK_PACKAGE_UNKNOWN`, `LOCK_MISSING`
+ */
+export async function invertedTree(input: InvertedTreeInput, context: EngineContext): Promise<TreeResult> {
+  const project = await loadProject(context);
+  const lock = await needLock(context, project);
+  const entries = entriesOf(lock, input.name);
+  const requirers = requirersOf(lock);
+  const seen = new Set<Requirer>();
+  const above = (one: Requirer, depth: number): TreeNode => {
+    const users = typeof one === "string" ? [] : (requirers.get(one) ?? []);
+    const repeated = seen.has(one) && users.length > 0;
+    seen.add(one);
+    const shown = repeated || depth <= 0 ? [] : users.toSorted((a, b) => (label(a) < label(b) ? -1 : 1));
+    const { name, version } = typeof one === "string" ? { name: one, version: "" } : one;
+    return { name, version, repeated, dependencies: shown.map((user) => above(user, depth - 1)) };
+  };
+  const roots = entries.map((entry) => above(entry, input.depth ?? Infinity));
+  return { roots, packages: lock.packages.length };
+}
+
+function entriesOf(lock: Lockfile, name: string): LockPackage[] {
+  const wanted = canonicalName(parsePackageName(name));
+  const entries = lock.packages.filter((entry) => canonicalName(parsePackageName(entry.name)) === wanted);
+  if (entries.length > 0) return entries;
+  throw new EngineError({
+    code: "LOCK_PACKAGE_UNKNOWN",
+    message: `Cannot explain "${name}": the lock file has no package of that name`,
+  });
+}
+
 /** A name that is there in several versions. */
 export interface DuplicatePackage {
   readonly name: string;
@@ -167,14 +209,7 @@ export const WHY_MAX_PATHS = 20;
 export async function why(input: { readonly name: string }, context: EngineContext): Promise<WhyResult> {
   const project = await loadProject(context);
   const lock = await needLock(context, project);
-  const wanted = canonicalName(parsePackageName(input.name));
-  const entries = lock.packages.filter(({ name }) => canonicalName(parsePackageName(name)) === wanted);
-  if (entries.length === 0) {
-    throw new EngineError({
-      code: "LOCK_PACKAGE_UNKNOWN",
-      message: `Cannot explain "${input.name}": the lock file has no package of that name`,
-    });
-  }
+  const entries = entriesOf(lock, input.name);
   const requirers = requirersOf(lock);
   const packages = entries.map((entry) => ({ version: entry.version, ...pathsTo(entry, requirers) }));
   return { name: entries[0]!.name, packages };
@@ -213,6 +248,8 @@ export interface OutdatedPackage {
   /** Newest version of all. */
   readonly latest: string;
   readonly requirement: string;
+  /** Why the newest version that the range allows, or else the newest of all, is not what is locked. */
+  readonly reason: string;
 }
 
 /** Direct dependencies for which there is something newer than what is locked. */
@@ -225,6 +262,7 @@ export async function outdated(
   const hosts = await hostVersions(context, input.hosts ?? []);
   const registries = await context.registries();
   const rows: OutdatedPackage[] = [];
+  let reasons: ReturnType<typeof reasonFinder> | undefined;
   for (const member of chooseMembers(project, input)) {
     for (const dependency of member.manifest.dependencies) {
       const { source, canonicalRequirement } = dependency;
@@ -246,10 +284,24 @@ export async function outdated(
         wanted,
         latest,
         requirement: dependency.requirement ?? canonicalRequirement,
+        reason: await reasonOf({ current, wanted, latest, name, dependency }, async (version) =>
+          (await (reasons ??= reasonFinder(context, project, { hosts: input.hosts })))(name, version, source.registry),
+        ),
       });
     }
   }
   return rows;
+}
+
+async function reasonOf(
+  row: Pick<OutdatedPackage, "current" | "wanted" | "latest" | "name"> & { readonly dependency: ManifestDependency },
+  ask: (version: string) => Promise<WhyNotAnswer>,
+): Promise<string> {
+  const { current, wanted, latest, name, dependency } = row;
+  const range = `the manifest asks for ${dependency.requirement ?? "*"}; "upgrade ${name}" allows ${latest}`;
+  if (current === undefined || wanted === undefined || wanted === current) return range;
+  const { verdict, reason } = await ask(wanted);
+  return verdict === "locked" || verdict === "chosen" ? `the lock keeps ${current}; "update ${name}" moves it` : reason;
 }
 
 function lockedIn(

@@ -1,6 +1,6 @@
 import { canonicalName, parsePackageName, removeDependency, type DependencyKind } from "@lading/core-manifest";
 import type { EngineContext } from "../engine-context.ts";
-import { withManifestText, writeEdited } from "../edit.ts";
+import { withManifestText, writeThen } from "../edit.ts";
 import { installInput } from "../install-project.ts";
 import { installLock, type InstallOutcome } from "../install-step.ts";
 import { ensureLock, type LockInput, type LockOutcome } from "../lock-step.ts";
@@ -50,13 +50,13 @@ export async function remove(input: RemoveInput, context: EngineContext): Promis
   });
   const result = { member: member.name, removed: names, lock };
   if (input.dryRun === true) return { ...result, install: undefined };
-  await writeEdited(project, after, lock);
-  if (input.install === false) return { ...result, install: undefined };
   const reason = `remove ${names.join(" ")}`.slice(0, 200);
-  return {
-    ...result,
-    install: await installLock(context, after, lock.lock, { ...installInput(after, {}, lock), reason }),
-  };
+  const install = await writeThen(project, { project: after, lock }, async () =>
+    input.install === false
+      ? undefined
+      : installLock(context, after, lock.lock, { ...installInput(after, {}, lock), reason }),
+  );
+  return { ...result, install };
 }
 
 /** The name as the manifest spells it. */

@@ -7,12 +7,13 @@ import {
   type ManifestDependency,
 } from "@lading/core-manifest";
 import type { EngineContext } from "../engine-context.ts";
-import { compatibleRequirement, findDocument, newestVersion, withManifestText, writeEdited } from "../edit.ts";
+import { choosableVersion, compatibleRequirement, findDocument, withManifestText, writeThen } from "../edit.ts";
 import { EngineError } from "../engine-error.ts";
 import { hostVersions } from "../hosts.ts";
 import { installInput } from "../install-project.ts";
 import { installLock, type InstallOutcome } from "../install-step.ts";
 import { ensureLock, type LockInput, type LockOutcome } from "../lock-step.ts";
+import { readPolicy, type ResolverPolicy } from "../resolver-policy.ts";
 import { chooseMembers, loadProject, type Member, type MemberChoice, type Project } from "../project.ts";
 
 /** What is to be raised. */
@@ -68,14 +69,13 @@ export async function upgrade(input: UpgradeInput, context: EngineContext): Prom
     to: requirement,
   }));
   if (input.dryRun === true) return { edited, lock, install: undefined };
-  await writeEdited(project, after, lock);
-  if (input.install === false) return { edited, lock, install: undefined };
   const reason = `upgrade ${edited.map(({ name }) => name).join(" ")}`.trim().slice(0, 200);
-  return {
-    edited,
-    lock,
-    install: await installLock(context, after, lock.lock, { ...installInput(after, input, lock), reason }),
-  };
+  const install = await writeThen(project, { project: after, lock }, async () =>
+    input.install === false
+      ? undefined
+      : installLock(context, after, lock.lock, { ...installInput(after, input, lock), reason }),
+  );
+  return { edited, lock, install };
 }
 
 interface Edit {
@@ -90,6 +90,7 @@ const fold = (name: string): string => canonicalName(parsePackageName(name));
 async function collectEdits(project: Project, input: UpgradeInput, context: EngineContext): Promise<Edit[]> {
   const wanted = new Set((input.names ?? []).map(fold));
   const hosts = await hostVersions(context, input.hosts ?? []);
+  const policy = await readPolicy(context, project, input);
   const edits: Edit[] = [];
   const found = new Set<string>();
   for (const member of chooseMembers(project, {
@@ -99,7 +100,7 @@ async function collectEdits(project: Project, input: UpgradeInput, context: Engi
     for (const dependency of member.manifest.dependencies) {
       if (wanted.size > 0 && !wanted.has(fold(realName(dependency)))) continue;
       found.add(fold(realName(dependency)));
-      const requirement = await newRequirement(dependency, input.to, hosts, context);
+      const requirement = await newRequirement(dependency, input.to, { hosts, policy }, context);
       if (requirement !== undefined) edits.push({ member, dependency, requirement });
     }
   }
@@ -115,12 +116,13 @@ async function collectEdits(project: Project, input: UpgradeInput, context: Engi
 async function newRequirement(
   dependency: ManifestDependency,
   to: string | undefined,
-  hosts: Readonly<Record<string, string>>,
+  { hosts, policy }: { readonly hosts: Readonly<Record<string, string>>; readonly policy: ResolverPolicy },
   context: EngineContext,
 ): Promise<string | undefined> {
   if (dependency.source.type !== "registry" || dependency.canonicalRequirement === undefined) return undefined;
   const document = await findDocument(context, realName(dependency), dependency.source.registry);
-  const target = to === undefined ? newestVersion(document, hosts)?.version : parseVersion(to);
+  const newest = choosableVersion(document, hosts, policy);
+  const target = to === undefined ? ("version" in newest ? newest.version : undefined) : parseVersion(to);
   if (target === undefined) return undefined;
   if (to !== undefined && !document.versions.some(({ version }) => version === target)) {
     throw new EngineError({

@@ -1,0 +1,171 @@
+import { canonicalName, parsePackageName, parseVersion } from "@lading/core-manifest";
+import type { PackageChoice, SolvedResolution, UnsolvableResolution, WhyNotAnswer } from "@lading/resolver";
+import path from "node:path";
+import type { EngineContext } from "../engine-context.ts";
+import { EngineError } from "../engine-error.ts";
+import { readText } from "../files.ts";
+import { currentRequest, type LockInput } from "../lock-step.ts";
+import { parseVersionSpec } from "../package-spec.ts";
+import { loadProject, type Project } from "../project.ts";
+import { impossible, questionOf, resolveProject, type AskedQuestion, type AskedVersion } from "../resolution.ts";
+
+/** What is to be resolved, and what is to be said of it. */
+export interface ResolveProjectInput extends LockInput {
+  /** Say of every package who asks for it and why it is not newer. */
+  readonly explain?: boolean | undefined;
+  /** A recording to answer instead of the project, without any network. */
+  readonly replay?: string | undefined;
+}
+
+/** One package of an answer. */
+export interface AnswerPackage {
+  readonly name: string;
+  readonly version: string;
+  /** Whether a member names it. */
+  readonly direct: boolean;
+  /** Whether it is the version that the lock had. */
+  readonly locked: boolean;
+  readonly features: readonly string[];
+  /** Only with `explain`. */
+  readonly choice?: PackageChoice;
+}
+
+/** An answer that nothing was written for. */
+export interface ResolveProjectResult {
+  readonly packages: readonly AnswerPackage[];
+  /** Only of a replay: whether the answer is the recorded one. */
+  readonly replay?: { readonly clock?: string; readonly same: boolean };
+}
+
+/**
+ * Resolves the project, or a recording, and changes nothing.
+ * @throws {EngineError} `RESOLUTION_IMPOSSIBLE`; ResolverError `RESOLVE_RECORDING_INVALID`
+ */
+export async function resolve(input: ResolveProjectInput, context: EngineContext): Promise<ResolveProjectResult> {
+  if (input.replay !== undefined) return replay(input.replay, input.explain === true, context);
+  const project = await loadProject(context);
+  const request = await currentRequest(context, project, input);
+  const solved = await resolveProject(context, request);
+  return { packages: await describe(solved.resolution, solved.asked, input.explain === true, context) };
+}
+
+async function replay(file: string, explain: boolean, context: EngineContext): Promise<ResolveProjectResult> {
+  const resolver = await import("@lading/resolver");
+  const recording = resolver.parseResolutionRecording(await readText(path.resolve(context.cwd, file)), file);
+  const question = resolver.replayResolution(recording);
+  const resolution: SolvedResolution | UnsolvableResolution = await resolver.resolve(
+    question.input,
+    question.provider,
+    { signal: context.signal },
+  );
+  const same = JSON.stringify(resolver.answerOf(resolution)) === JSON.stringify(recording.answer);
+  if (resolution.status === "unsolvable") {
+    if (!same) context.onEvent({ type: "warning", message: `The answer is not the one that "${file}" has recorded` });
+    throw impossible(resolution);
+  }
+  return {
+    packages: await describe(resolution, question, explain, context),
+    replay: { same, ...(recording.clock === undefined ? {} : { clock: recording.clock }) },
+  };
+}
+
+async function describe(
+  resolution: SolvedResolution,
+  question: Pick<AskedQuestion, "input" | "provider">,
+  explain: boolean,
+  context: EngineContext,
+): Promise<AnswerPackage[]> {
+  const { explainChoices } = await import("@lading/resolver");
+  const choices = explain ? await explainChoices(question, resolution, { signal: context.signal }) : [];
+  const byId = new Map(choices.map((choice) => [choice.id, choice]));
+  return resolution.packages.map(({ id, name, version, direct, locked, features }) => {
+    const choice = byId.get(id);
+    return { name, version, direct, locked, features, ...(choice === undefined ? {} : { choice }) };
+  });
+}
+
+/** What {@link whyNot} is told. */
+export interface WhyNotInput extends LockInput {
+  /** `name@version`. */
+  readonly spec: string;
+}
+
+/**
+ * Why a version of a package is not the one that is chosen.
+ * @throws {EngineError} `PACKAGE_NOT_FOUND`, `VERSION_NOT_FOUND`
+ */
+export async function whyNot(input: WhyNotInput, context: EngineContext): Promise<WhyNotAnswer> {
+  const asked = versionOf(input.spec);
+  const project = await loadProject(context);
+  const answer = await askWhyNot(context, project, asked, input);
+  if (answer.verdict !== "unknown") return answer;
+  throw new EngineError({
+    code: answer.reason.endsWith("does not exist") ? "PACKAGE_NOT_FOUND" : "VERSION_NOT_FOUND",
+    message: `Cannot explain "${asked.name}" ${asked.version}: ${answer.reason}`,
+    package: asked.name,
+  });
+}
+
+function versionOf(spec: string): AskedVersion {
+  const { name, version } = parseVersionSpec(spec);
+  return { name, version: parseVersion(version) };
+}
+
+/** Asks the resolver about one version of the project as it is. */
+async function askWhyNot(
+  context: EngineContext,
+  project: Project,
+  { name, version }: AskedVersion,
+  input: LockInput,
+): Promise<WhyNotAnswer> {
+  return (await reasonFinder(context, project, input))(name, version);
+}
+
+/** Answers why-not questions about one project; its metadata is loaded once. */
+export async function reasonFinder(
+  context: EngineContext,
+  project: Project,
+  input: LockInput,
+): Promise<(name: string, version: string, registry?: string) => Promise<WhyNotAnswer>> {
+  const resolver = await import("@lading/resolver");
+  const question = await questionOf(context, await currentRequest(context, project, input));
+  return (name, version, registry) =>
+    resolver.whyNot(question, question.keyOf(name, registry), version, { signal: context.signal });
+}
+
+/**
+ * Refuses an exact version that no solution has, with the reason.
+ * @throws {EngineError} `VERSION_NOT_FOUND`, `RESOLUTION_IMPOSSIBLE`
+ */
+export async function checkPrecise(
+  context: EngineContext,
+  project: Project,
+  asked: AskedVersion,
+  input: LockInput,
+): Promise<void> {
+  const resolver = await import("@lading/resolver");
+  const request = await currentRequest(context, project, input);
+  const wanted = fold(asked.name);
+  const locked = [...request.locked.filter(({ name }) => fold(name) !== wanted), asked];
+  const question = await questionOf(context, { ...request, locked });
+  const key = question.keyOf(asked.name);
+  const answer = await resolver.whyNot(question, key, asked.version, { signal: context.signal });
+  if (answer.verdict === "unknown") {
+    throw new EngineError({
+      code: "VERSION_NOT_FOUND",
+      message: `Cannot update "${asked.name}" to ${asked.version}: ${answer.reason}`,
+      package: asked.name,
+    });
+  }
+  if (answer.verdict === "locked" || answer.verdict === "outranked" || answer.verdict === "chosen") return;
+  const [first] = answer.suggestions;
+  throw new EngineError({
+    code: "RESOLUTION_IMPOSSIBLE",
+    message: `Cannot update "${asked.name}" to ${asked.version}: no solution has it`,
+    explanation: answer.reason,
+    suggestions: answer.suggestions,
+    ...(first === undefined ? {} : { hint: first.message }),
+  });
+}
+
+const fold = (name: string): string => canonicalName(parsePackageName(name));
