@@ -4,32 +4,42 @@ import type { IndexArtifact } from "./index-model.ts";
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 // Two base64url characters are twelve bits are three hexadecimal digits, so that no bytes are needed between.
-const hexOfPair = new Map<string, string>();
-const pairOfHex = new Map<string, string>();
+const pairs: string[] = [];
+const triples: string[] = [];
+const sixBits = new Uint8Array(128);
 
 function fillTables(): void {
   for (let bits = 0; bits < 4096; bits += 1) {
-    const pair = ALPHABET[bits >> 6]! + ALPHABET[bits & 63]!;
-    const hex = bits.toString(16).padStart(3, "0");
-    hexOfPair.set(pair, hex);
-    pairOfHex.set(hex, pair);
+    pairs.push(ALPHABET[bits >> 6]! + ALPHABET[bits & 63]!);
+    triples.push(bits.toString(16).padStart(3, "0"));
   }
+  for (let bits = 0; bits < 64; bits += 1) sixBits[ALPHABET.charCodeAt(bits)] = bits;
+}
+
+/** Value of a lower-case hexadecimal digit by its character code; 0 beyond the end of the text. */
+function nibble(code: number): number {
+  if (code >= 97) return code - 87;
+  return code >= 48 ? code - 48 : 0;
 }
 
 /** Base64url without padding (RFC 4648 §5) of hexadecimal digits; missing bits of the last character are zero. */
 function packHex(hex: string): string {
-  if (pairOfHex.size === 0) fillTables();
-  const padded = hex.padEnd(Math.ceil(hex.length / 3) * 3, "0");
+  if (pairs.length === 0) fillTables();
   let text = "";
-  for (let at = 0; at < padded.length; at += 3) text += pairOfHex.get(padded.slice(at, at + 3))!;
+  for (let at = 0; at < hex.length; at += 3) {
+    const bits =
+      (nibble(hex.charCodeAt(at)) << 8) | (nibble(hex.charCodeAt(at + 1)) << 4) | nibble(hex.charCodeAt(at + 2));
+    text += pairs[bits]!;
+  }
   return text;
 }
 
 /** The first `digits` hexadecimal digits of base64url text, or `undefined` where the rest is not zero. */
 function unpackHex(text: string, digits: number): string | undefined {
-  if (hexOfPair.size === 0) fillTables();
+  if (pairs.length === 0) fillTables();
   let hex = "";
-  for (let at = 0; at < text.length; at += 2) hex += hexOfPair.get(text.slice(at, at + 2))!;
+  for (let at = 0; at < text.length; at += 2)
+    hex += triples[(sixBits[text.charCodeAt(at)]! << 6) | sixBits[text.charCodeAt(at + 1)]!]!;
   return /^0*$/.test(hex.slice(digits)) ? hex.slice(0, digits) : undefined;
 }
 

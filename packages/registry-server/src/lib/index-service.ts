@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   canonicalName,
   indexDocumentPath,
@@ -6,7 +7,9 @@ import {
   type CanonicalName,
 } from "@lading/core-manifest";
 import type { DocumentStore, LogListener, MetadataStore } from "./ports.ts";
-import { sha256Hex } from "./token.ts";
+
+/** How long a changed document waits for further changes before it is saved. */
+const SAVE_DELAY_MS = 100;
 
 /** A rendered index document. */
 export interface RenderedDocument {
@@ -23,8 +26,8 @@ export function packageOfIndexPath(path: string): CanonicalName | undefined {
   return name !== undefined && indexDocumentPath(name) === path ? canonicalName(name) : undefined;
 }
 
-async function rendered(bytes: Uint8Array): Promise<RenderedDocument> {
-  return { bytes, etag: `"sha256:${await sha256Hex(bytes)}"` };
+function rendered(bytes: Uint8Array): RenderedDocument {
+  return { bytes, etag: `"sha256:${createHash("sha256").update(bytes).digest("hex")}"` };
 }
 
 /**
@@ -42,6 +45,7 @@ export class IndexService {
   readonly #unsaved = new Map<string, { readonly bytes: Uint8Array }>();
   #used = 0;
   #saving: Promise<void> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #hits = 0;
   #misses = 0;
 
@@ -78,7 +82,7 @@ export class IndexService {
     const newer = this.#memory.get(path);
     if (newer !== undefined) return newer;
     if (bytes === undefined) return undefined;
-    const entry = await rendered(bytes);
+    const entry = rendered(bytes);
     return this.#remember(path, { ...entry, sequence: -1 });
   }
 
@@ -87,7 +91,7 @@ export class IndexService {
     const document = await this.#metadata.indexDocument(canonical);
     if (document === undefined) return;
     const path = indexDocumentPath(canonical);
-    const entry = await rendered(new TextEncoder().encode(renderIndexDocument(document)));
+    const entry = rendered(new TextEncoder().encode(renderIndexDocument(document)));
     const current = this.#memory.get(path);
     if (current !== undefined && current.sequence >= document.sequence) return;
     this.#unsaved.set(path, entry);
@@ -96,19 +100,28 @@ export class IndexService {
 
   /** Starts saving what the outbox names; resolves when nothing is left to save. */
   async save(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#saving ??= this.#drain().finally(() => {
       this.#saving = undefined;
     });
     return this.#saving;
   }
 
-  /** Saves in the background; a failure is logged and the outbox keeps the work for the next time. */
+  /**
+   * Saves in the background, a moment later, so that a busy package's document is written once for many changes; a
+   * failure is logged and the outbox keeps the work for the next time.
+   */
   saveSoon(): void {
-    this.save().catch((error: unknown) => {
-      this.#log("error", "saving index documents failed; they are served from memory and saved at the next change", {
-        error: String(error),
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.save().catch((error: unknown) => {
+        this.#log("error", "saving index documents failed; they are served from memory and saved at the next change", {
+          error: String(error),
+        });
       });
-    });
+    }, SAVE_DELAY_MS);
+    (this.#timer as { unref?: () => void }).unref?.();
   }
 
   /** Renders every package again, after removing all documents. Returns their number. */
@@ -138,7 +151,9 @@ export class IndexService {
   async #saveOne(canonical: CanonicalName): Promise<void> {
     const path = indexDocumentPath(canonical);
     // The pending update may be of a publication that has committed and not yet rendered.
-    await this.refresh(canonical);
+    const summary = await this.#metadata.package(canonical);
+    const unsaved = this.#unsaved.has(path) ? this.#memory.get(path) : undefined;
+    if (unsaved?.sequence !== summary?.sequence) await this.refresh(canonical);
     const entry = this.#unsaved.get(path);
     if (entry === undefined) return;
     await this.#documents.put(path, entry.bytes);

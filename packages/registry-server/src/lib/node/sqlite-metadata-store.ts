@@ -1,5 +1,5 @@
 import Database from "better-sqlite3";
-import { Kysely, SqliteDialect, sql, type Transaction } from "kysely";
+import { Kysely, SqliteDialect, sql, type SqliteDatabase, type SqliteStatement, type Transaction } from "kysely";
 import { splitName, type CanonicalName, type Digest, type IndexDocument, type Version } from "@lading/core-manifest";
 import { indexDocumentOf, latestVersion, sortVersions } from "../index-model.ts";
 import type {
@@ -29,6 +29,7 @@ import { firstRecord, headlineOf, outcomeForKnown, searchWords, searchedName, te
 import { requireCurrentSchema } from "./migrations.ts";
 import { toAccount, toAudit, toKey, toSummary, toToken, toVersion } from "./sqlite-rows.ts";
 import type { Tables } from "./sqlite-schema.ts";
+import { WriteQueue, type QueuedWrite } from "./write-queue.ts";
 
 /** Oldest SQLite whose WAL is free of the reset race that could lose a commit. */
 const MINIMUM_SQLITE = "3.51.3";
@@ -247,33 +248,90 @@ export function ftsQuery(text: string): string | undefined {
   return words.length === 0 ? undefined : words.map((word) => `"${word.slice(0, 64)}"*`).join(" ");
 }
 
-/** The {@link MetadataStore} in one SQLite file. */
+/** Statements that are kept ready; the store has some sixty, and searches a few more. */
+const PREPARED_MAX = 200;
+
+/** The database as Kysely wants it, with statements that are prepared once. */
+function withPreparedStatements(database: Database.Database): SqliteDatabase {
+  const prepared = new Map<string, Database.Statement>();
+  return {
+    prepare: (text) => {
+      const known = prepared.get(text);
+      if (known !== undefined) return known as unknown as SqliteStatement;
+      if (prepared.size >= PREPARED_MAX) prepared.clear();
+      const statement = database.prepare(text);
+      prepared.set(text, statement);
+      return statement as unknown as SqliteStatement;
+    },
+    close: () => database.close(),
+  };
+}
+
+/** The {@link MetadataStore} in one SQLite file. Writes that come in together share a transaction and its sync. */
 export class SqliteMetadataStore implements MetadataStore {
   readonly #database: Database.Database;
   readonly #db: Kysely<Tables>;
+  readonly #writes: WriteQueue<Transaction<Tables>> = new WriteQueue((group) => this.#commit(group));
 
   /**
-   * Opens `file`, creating it where it is missing.
+   * Opens `file`, creating it where it is missing. `maxPages` ends its growth, as a quota of the disk would.
    * @throws {RegistryError} `SCHEMA_TOO_OLD`, `SCHEMA_TOO_NEW`, `DATA_DIRECTORY_UNUSABLE`
    */
-  constructor(file: string) {
+  constructor(file: string, options: { readonly maxPages?: number } = {}) {
     this.#database = openDatabase(file);
     try {
+      if (options.maxPages !== undefined) this.#database.pragma(`max_page_count = ${options.maxPages}`);
       requireCurrentSchema(this.#database, file);
     } catch (error) {
       this.#database.close();
       throw error;
     }
-    this.#db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: this.#database }) });
+    this.#db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: withPreparedStatements(this.#database) }) });
   }
 
-  // `begin` alone would take a snapshot at the first read and fail to become a writer if another process
-  // wrote meanwhile; a write first takes the lock, and waits for it.
   async #write<Result>(work: (session: Transaction<Tables>) => Promise<Result>): Promise<Result> {
-    return this.#db.transaction().execute(async (session) => {
-      await sql`update accounts set created = created where 0`.execute(session);
-      return work(session);
-    });
+    return this.#writes.add(work);
+  }
+
+  async #commit(group: readonly QueuedWrite<Transaction<Tables>>[]): Promise<void> {
+    const settled: (() => void)[] = [];
+    let broken: unknown;
+    try {
+      await this.#db.transaction().execute(async (session) => {
+        // `begin` alone would take a snapshot at the first read and fail to become a writer if another process wrote
+        // meanwhile; a write first takes the lock, and waits for it.
+        await sql`update accounts set created = created where 0`.execute(session);
+        for (const write of group) {
+          settled.push(
+            await this.#runWrite(session, write).catch((error: unknown) => {
+              broken = error;
+              throw error;
+            }),
+          );
+        }
+      });
+    } catch (error) {
+      // After a full disk the rollback fails as well, since nothing is left to roll back: the first error tells more.
+      for (const { reject } of group) reject(broken ?? error);
+      return;
+    }
+    for (const settle of settled) settle();
+  }
+
+  /** Runs one write of a group; what it throws undoes its own changes and none of its neighbours'. */
+  async #runWrite(session: Transaction<Tables>, write: QueuedWrite<Transaction<Tables>>): Promise<() => void> {
+    await sql`savepoint one_write`.execute(session);
+    try {
+      const result = await write.work(session);
+      await sql`release one_write`.execute(session);
+      return () => write.resolve(result);
+    } catch (error) {
+      // A full disk ends the whole transaction: what the neighbours wrote is gone, and they are told.
+      if (!this.#database.inTransaction) throw error;
+      await sql`rollback to one_write`.execute(session);
+      await sql`release one_write`.execute(session);
+      return () => write.reject(error);
+    }
   }
 
   async createAccount(account: Account, audit: AuditEntry, token?: TokenRecord): Promise<"created" | "exists"> {
@@ -662,7 +720,11 @@ export class SqliteMetadataStore implements MetadataStore {
 
   async completeIndexUpdates(ids: readonly number[]): Promise<void> {
     if (ids.length === 0) return;
-    await this.#db.deleteFrom("outbox").where("id", "in", ids).execute();
+    // One parameter, so that the statement is the same one whatever the number of ids.
+    const list = JSON.stringify(ids);
+    await this.#write((session) =>
+      sql`delete from outbox where id in (select value from json_each(${list}))`.execute(session),
+    );
   }
 
   async addDownloads(counts: ReadonlyMap<Digest, number>): Promise<void> {
@@ -729,6 +791,7 @@ export class SqliteMetadataStore implements MetadataStore {
   }
 
   async close(): Promise<void> {
+    await this.#writes.idle();
     await this.#db.destroy();
     if (this.#database.open) this.#database.close();
   }
