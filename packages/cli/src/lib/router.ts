@@ -29,6 +29,16 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
   check: { group: "inspect", summary: "List every problem of this package", load: () => import("./commands/check.ts") },
   tree: { group: "inspect", summary: "Show the dependency tree", load: () => import("./commands/tree.ts") },
   why: { group: "inspect", summary: "Show why a package is installed", load: () => import("./commands/why.ts") },
+  "why-not": {
+    group: "inspect",
+    summary: "Show why a version is not chosen",
+    load: () => import("./commands/why-not.ts"),
+  },
+  resolve: {
+    group: "inspect",
+    summary: "Resolve, and change nothing",
+    load: () => import("./commands/resolve.ts"),
+  },
   outdated: {
     group: "inspect",
     summary: "List dependencies with newer versions",

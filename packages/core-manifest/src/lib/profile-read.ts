@@ -22,6 +22,8 @@ export const PROFILE_COMMANDS: readonly string[] = [
   "tree",
   "why",
   "outdated",
+  "why-not",
+  "resolve",
   "search",
   "info",
   "fetch",

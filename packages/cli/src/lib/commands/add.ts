@@ -38,6 +38,8 @@ export const command: CommandSpec = defineCommand({
     "no-install": { type: "boolean", summary: "Change manifest and lock only" },
     host: RESOLVE_FLAGS.host,
     "accept-publisher": RESOLVE_FLAGS["accept-publisher"],
+    "minimum-release-age": RESOLVE_FLAGS["minimum-release-age"],
+    "exclude-newer": RESOLVE_FLAGS["exclude-newer"],
     ...INSTALL_FLAGS,
     package: MEMBER_FLAGS.package,
   },

@@ -4,7 +4,7 @@ import { table } from "../render/table.ts";
 
 export const command: CommandSpec = defineCommand({
   summary: "List direct dependencies for which there is something newer",
-  description: "`update` moves to WANTED, `upgrade` to LATEST.",
+  description: "`update` moves to WANTED, `upgrade` to LATEST. Below the table: why each is not newer than it is.",
   examples: ["outdated", "outdated --check"],
   flags: { check: { type: "boolean", summary: "Exit with 1 where anything is outdated" }, ...MEMBER_FLAGS },
   async run({ flags, context }) {
@@ -17,18 +17,22 @@ export const command: CommandSpec = defineCommand({
       text: (style) =>
         rows.length === 0
           ? ["Everything is at its newest version"]
-          : table(
-              style,
-              ["PACKAGE", "CURRENT", "WANTED", "LATEST", "RANGE", "MEMBER"],
-              rows.map(({ name, current, wanted, latest, requirement, member }) => [
-                name,
-                current ?? "-",
-                wanted ?? "-",
-                latest,
-                requirement,
-                member,
-              ]),
-            ),
+          : [
+              ...table(
+                style,
+                ["PACKAGE", "CURRENT", "WANTED", "LATEST", "RANGE", "MEMBER"],
+                rows.map(({ name, current, wanted, latest, requirement, member }) => [
+                  name,
+                  current ?? "-",
+                  wanted ?? "-",
+                  latest,
+                  requirement,
+                  member,
+                ]),
+              ),
+              "",
+              ...rows.map(({ name, reason }) => `${style.bold(name)}: ${reason.split("\n").join(" ")}`),
+            ],
     };
   },
 });

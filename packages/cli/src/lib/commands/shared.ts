@@ -24,6 +24,25 @@ export const RESOLVE_FLAGS = {
     summary: "Accept that this package is signed by another key",
     placeholder: "NAME",
   },
+  "minimum-release-age": {
+    type: "text",
+    summary: "Pass over versions younger than this, such as 24h or 3d; 0s for none",
+    placeholder: "AGE",
+  },
+  "exclude-newer": {
+    type: "text",
+    summary: "See nothing that was published after this date or instant",
+    placeholder: "DATE",
+  },
+} as const;
+
+/** Flags of the commands that may record what they resolve. */
+export const RECORD_FLAGS = {
+  record: {
+    type: "text",
+    summary: "Write the resolution to this file, to replay it elsewhere",
+    placeholder: "FILE",
+  },
 } as const;
 
 /** Flags of every command that installs. */
@@ -47,6 +66,8 @@ interface ResolveFlagValues {
   readonly profile: string | undefined;
   readonly host: readonly string[];
   readonly "accept-publisher": readonly string[];
+  readonly "minimum-release-age": string | undefined;
+  readonly "exclude-newer": string | undefined;
 }
 
 /** The engine's input of {@link RESOLVE_FLAGS} and the global flags. */
@@ -62,10 +83,12 @@ export function resolveInput(flags: ResolveFlagValues, options: GlobalOptions): 
 
 /** The part of {@link resolveInput} that is not about this package's own features. */
 export function hostInput(
-  flags: Pick<ResolveFlagValues, "host" | "accept-publisher">,
+  flags: Pick<ResolveFlagValues, "host" | "accept-publisher" | "minimum-release-age" | "exclude-newer">,
   options: GlobalOptions,
-): Pick<LockInput, "hosts" | "acceptPublishers" | "mode" | "dryRun"> {
+): Pick<LockInput, "hosts" | "acceptPublishers" | "mode" | "dryRun" | "minimumReleaseAge" | "excludeNewer"> {
   return {
+    minimumReleaseAge: flags["minimum-release-age"],
+    excludeNewer: flags["exclude-newer"],
     hosts: flags.host,
     acceptPublishers: flags["accept-publisher"],
     mode: lockMode(options),
@@ -190,4 +213,13 @@ export function findingLine({ severity, message, location, hint }: Diagnostic, s
   const mark = severity === "error" ? style.red("✗") : style.yellow("⚠");
   const place = `${location.file}:${location.line}`;
   return `  ${mark} ${place}: ${message}${hint === undefined ? "" : style.dim(` (${hint})`)}`;
+}
+
+/** Changes that were tried and help, one line each. */
+export function hintLines(suggestions: readonly { readonly message: string }[], style: Style): string[] {
+  if (suggestions.length === 0) return [];
+  const [only, ...others] = suggestions;
+  const help = style.bold(style.cyan("help"));
+  if (others.length === 0) return [`${help}: ${only!.message}`];
+  return [`${help}: any one of these was tried and helps:`, ...suggestions.map(({ message }) => `  - ${message}`)];
 }

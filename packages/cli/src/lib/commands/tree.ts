@@ -5,14 +5,15 @@ import type { Style } from "../render/style.ts";
 
 export const command: CommandSpec = defineCommand({
   summary: "Show the dependency tree, from the lock file alone",
-  examples: ["tree", "tree --depth 3", "tree --duplicates"],
+  examples: ["tree", "tree --depth 3", "tree --invert actor-utils", "tree --duplicates"],
   flags: {
     depth: { type: "number", summary: "Levels to show", placeholder: "N" },
+    invert: { type: "text", summary: "Show who depends on this package, and who on them", placeholder: "NAME" },
     duplicates: { type: "boolean", summary: "List packages that are there in several versions" },
     ...MEMBER_FLAGS,
   },
   async run({ flags, context }) {
-    const { duplicates, tree } = await import("@lading/engine");
+    const { duplicates, invertedTree, tree } = await import("@lading/engine");
     if (flags.duplicates) {
       const found = await duplicates(await context());
       return {
@@ -27,10 +28,10 @@ export const command: CommandSpec = defineCommand({
         ],
       };
     }
-    const result = await tree(
-      { depth: flags.depth, package: flags.package, workspace: flags.workspace },
-      await context(),
-    );
+    const result =
+      flags.invert === undefined
+        ? await tree({ depth: flags.depth, package: flags.package, workspace: flags.workspace }, await context())
+        : await invertedTree({ name: flags.invert, depth: flags.depth }, await context());
     return {
       data: result,
       rows: result.roots,

@@ -14,9 +14,14 @@ import {
 export const command: CommandSpec = defineCommand({
   summary: "Move locked versions to the newest that the manifest allows",
   description: "With names, only those move, and what they newly need; every other entry of the lock stays as it is.",
-  examples: ["update", "update actor-utils", "update --dry-run"],
+  examples: ["update", "update actor-utils", "update --precise actor-utils@1.4.2", "update --dry-run"],
   arguments: [{ name: "NAME", summary: "Package in the lock", optional: true, many: true, kind: "package" }],
   flags: {
+    precise: {
+      type: "text",
+      summary: "Move a package to exactly this version, newer or older",
+      placeholder: "NAME@VERSION",
+    },
     "no-install": { type: "boolean", summary: "Change the lock only" },
     ...RESOLVE_FLAGS,
     ...INSTALL_FLAGS,
@@ -29,6 +34,7 @@ export const command: CommandSpec = defineCommand({
         ...resolveInput(flags, options),
         ...(await installInput(flags)),
         names: args,
+        precise: flags.precise,
         install: !flags["no-install"],
         package: flags.package,
         workspace: flags.workspace,
