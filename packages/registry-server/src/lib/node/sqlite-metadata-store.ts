@@ -253,15 +253,15 @@ const PREPARED_MAX = 200;
 
 /** The database as Kysely wants it, with statements that are prepared once. */
 function withPreparedStatements(database: Database.Database): SqliteDatabase {
-  const prepared = new Map<string, Database.Statement>();
+  const prepared = new Map<string, SqliteStatement>();
   return {
     prepare: (text) => {
       const known = prepared.get(text);
-      if (known !== undefined) return known as unknown as SqliteStatement;
+      if (known !== undefined) return known;
       if (prepared.size >= PREPARED_MAX) prepared.clear();
-      const statement = database.prepare(text);
+      const statement: SqliteStatement = database.prepare(text);
       prepared.set(text, statement);
-      return statement as unknown as SqliteStatement;
+      return statement;
     },
     close: () => database.close(),
   };
