@@ -116,7 +116,8 @@ describe("parseArguments()", () => {
   it("reads every example of every command", async () => {
     for (const { words, command } of await commands) {
       for (const example of command.examples) {
-        const rest = example.slice(words === "build" ? "pack".length : words.length);
+        // What a shell would do with the output is no argument.
+        const rest = example.split(" > ", 1)[0]!.slice(words === "build" ? "pack".length : words.length);
         const argv = [...rest.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2]!);
         await expect(parseArguments(command, argv)).resolves.toBeDefined();
       }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Diagnostic } from "@lading/core-manifest";
 import { CliError } from "../src/lib/cli-error.ts";
-import { diagnosticsOf, renderError, toLadingError } from "../src/lib/render/error.ts";
+import { diagnosticsOf, renderDiagnostic, renderError, toLadingError } from "../src/lib/render/error.ts";
 import { renderErrorObject } from "../src/lib/render/error-object.ts";
 import { renderOutcome } from "../src/lib/render/output.ts";
 import { createEventRenderer, REDRAW_MS } from "../src/lib/render/progress.ts";
@@ -53,7 +53,10 @@ describe("renderError()", () => {
     const lines = renderError(error, { ...options, help: "general help" });
     expect(lines).toContain("error[MANIFEST_KEY_UNKNOWN]: Unknown key");
     expect(lines).toContain("warning[MANIFEST_KEY_UNKNOWN]: Unknown key");
-    expect(lines).toContain('  = found: "nme"');
+    // What was found is in the line above; only without that line it is said.
+    expect(lines).not.toContain('  = found: "nme"');
+    expect(renderError(error, { ...options, readSource: () => undefined })).toContain('  = found: "nme"');
+    expect(lines.filter((line) => line === "")).toHaveLength(2);
     expect(lines).toContain("  = allowed: name, version");
     expect(lines.at(-1)).toBe("help: general help");
   });
@@ -135,6 +138,26 @@ describe("wantsColor()", () => {
   });
 });
 
+describe("renderDiagnostic()", () => {
+  it("says what was found and is allowed once, although the message ends with both", () => {
+    const lines = renderDiagnostic(
+      {
+        code: "MANIFEST_KEY_UNKNOWN",
+        severity: "warning",
+        message: 'Cannot read "nme": not known, found "nme", allowed is name, version',
+        location: { file: "a.toml", line: 2, column: 1, endLine: 2, endColumn: 5 },
+        key: "nme",
+        found: '"nme"',
+        allowed: "name, version",
+      },
+      plain,
+      () => source,
+    );
+    expect(lines[0]).toBe('warning[MANIFEST_KEY_UNKNOWN]: Cannot read "nme": not known');
+    expect(lines.join("\n").match(/name, version/g)).toHaveLength(1);
+  });
+});
+
 describe("createEventRenderer()", () => {
   const renderer = (change: { isTTY?: boolean; quiet?: boolean; mode?: "text" | "ndjson"; verbose?: boolean } = {}) => {
     const written: string[] = [];
@@ -151,6 +174,22 @@ describe("createEventRenderer()", () => {
     });
     return { events, written, wait: () => (time += REDRAW_MS) };
   };
+
+  it("says once what many warnings of one kind have in common, and each with --verbose", () => {
+    for (const [verbose, expected] of [
+      [false, 6],
+      [true, 40],
+    ] as const) {
+      const { events, written } = renderer({ verbose });
+      for (let index = 0; index < 40; index += 1)
+        events.listen({ type: "warning", code: "SIGNATURE_MISSING", message: `p${index} is not signed` });
+      events.close();
+      expect(written).toHaveLength(expected);
+      expect(written.at(-1)).toBe(
+        verbose ? "  ⚠ p39 is not signed\n" : "  ⚠ 35 more like this (SIGNATURE_MISSING; --verbose shows each)\n",
+      );
+    }
+  });
 
   it("prints the three marks as plain lines, and no moving line where there is no terminal", () => {
     const { events, written } = renderer();

@@ -181,6 +181,80 @@ describe("the command line", () => {
     }
   });
 
+  it("names a missing directory of -C, and does not advise to use -C", async () => {
+    const ran = await runIn(box, ["-C", "/nowhere/at/all", "install"]);
+    expect([ran.code, ran.stderr.split("\n")[0]]).toEqual([
+      2,
+      'error[CLI_FLAG_INVALID]: Cannot work in "/nowhere/at/all": there is no such directory',
+    ]);
+  });
+
+  it("pack calls a dependency without a version a mistake of the manifest, publish a refusal", async () => {
+    await box.write({
+      "lading.toml": '[package]\nname = "app"\nversion = "1.0.0"\n\n[dependencies]\nlib = { path = "lib" }\n',
+      "lib/lading.toml": '[package]\nname = "lib"\nversion = "1.0.0"\n',
+    });
+    const packed = await runIn(box, ["pack"]);
+    expect([packed.code, packed.stderr.includes("Cannot pack"), packed.stderr.includes("publish")]).toEqual([
+      3,
+      true,
+      false,
+    ]);
+    expect((await runIn(box, ["publish"])).code).toBe(8);
+  });
+
+  it("check lists the mistakes of every manifest of a workspace and of the lock at once", async () => {
+    await box.write({
+      "lading.toml": '[workspace]\nmembers = ["packages/*"]\n',
+      "lading.lock": "no lock at all\n",
+      "packages/one/lading.toml": '[package]\nname = "One!"\nversion = "1.0.0"\n',
+      "packages/two/lading.toml": '[package]\nname = "two"\nversion = \n',
+    });
+    for (const cwd of [box.project, `${box.project}/packages/one`]) {
+      const ran = await runIn(box, ["check"], { cwd });
+      expect(ran.code).toBe(1);
+      expect(ran.stdout.match(/(?:MANIFEST|LOCKFILE)_[A-Z_]+/g)).toEqual([
+        "MANIFEST_NAME_INVALID",
+        "MANIFEST_SYNTAX",
+        "LOCKFILE_INVALID",
+      ]);
+    }
+  });
+
+  it("registry list keeps its table narrow, and says below it why one does not answer", async () => {
+    const env = { LADING_REGISTRY_URL: "http://127.0.0.1:9" };
+    const lines = (await runIn(box, ["registry", "list"], { env })).stdout.trimEnd().split("\n");
+    expect(lines[1]).toMatch(/^\* +default +http:\/\/127\.0\.0\.1:9\/ +unreachable +no$/);
+    expect(lines[2]).toContain("⚠ default: Cannot read the description");
+  });
+
+  it.each([
+    ["LADING_DEBUG", "1", true],
+    ["LADING_DEBUG", "0", false],
+    ["RUST_LOG", "gal::package=debug", true],
+    ["RUST_LOG", "warn,gal=trace", true],
+    ["RUST_LOG", "info", false],
+    ["RUST_LOG", "off", false],
+  ])("%s=%s prints requests, cache and files: %s", async (name, value, expected) => {
+    const profile = name === "RUST_LOG" ? "gal" : "lading";
+    await runIn(box, ["init", "app"], { profile, env: { HOME: box.home } });
+    const { stderr } = await runIn(box, profile === "gal" ? ["add", "leaf"] : ["add", "leaf"], {
+      profile,
+      env: { [name]: value },
+    });
+    expect(stderr.includes("debug cache: index/")).toBe(expected);
+    expect(/debug file: wrote .*\.lock/.test(stderr)).toBe(expected);
+  });
+
+  it("help of a branded bin names its own files, flags and host axes", async () => {
+    const gal = await runCli(["build", "--help"], { profile: "gal" });
+    expect(gal.stdout).toContain("gal.toml");
+    expect(gal.stdout).not.toContain("lading.toml");
+    const revitpy = (await runCli(["install", "--help"], { profile: "revitpy", bin: "revitpy-install" })).stdout;
+    expect(revitpy).toMatch(/--index-url NAME\|URL +Use this registry/);
+    expect(revitpy).toMatch(/--revit-version VERSION +Resolve for this version of revit\n/);
+  });
+
   it("runs without a home directory", async () => {
     const { code } = await runCli(["init", "app"], { cwd: box.project, env: { HOME: "/nonexistent" } });
     expect(code).toBe(0);

@@ -2,10 +2,11 @@ import type { ErrorCatalogue, ErrorCatalogueEntry } from "@lading/core-manifest"
 
 /** Every code that this program can end with, sorted, with its explanation. */
 export async function loadCatalogue(): Promise<ReadonlyMap<string, ErrorCatalogueEntry>> {
-  const [core, archive, signing, metadata, resolver, client, installer, engine, own] = await Promise.all([
+  const [core, archive, signing, log, metadata, resolver, client, installer, engine, own] = await Promise.all([
     import("@lading/core-manifest"),
     import("@lading/archive"),
     import("@lading/signing"),
+    import("@lading/signing/log"),
     import("@lading/signing/metadata"),
     import("@lading/resolver"),
     import("@lading/registry-client"),
@@ -18,6 +19,7 @@ export async function loadCatalogue(): Promise<ReadonlyMap<string, ErrorCatalogu
     core.MANIFEST_ERRORS,
     archive.ARCHIVE_ERRORS,
     signing.SIGNING_ERRORS,
+    log.LOG_ERRORS,
     metadata.METADATA_ERRORS,
     resolver.RESOLVER_ERRORS,
     client.REGISTRY_CLIENT_ERRORS,

@@ -167,10 +167,8 @@ async function printCommandHelp(
   command: CommandSpec,
   printing: Printing,
 ): Promise<number> {
-  const hostFlags = brand.ownCommands
-    ? []
-    : (await brand.profile()).hosts.flatMap(({ flag }) => (flag === undefined ? [] : [flag]));
-  const lines = commandHelp({ bin: await brand.bin(), route, command, hostFlags, style: printing.outStyle });
+  const profile = brand.ownCommands ? undefined : await brand.profile();
+  const lines = commandHelp({ bin: await brand.bin(), route, command, profile, style: printing.outStyle });
   io.stdout.write(`${lines.join("\n")}\n`);
   return 0;
 }
@@ -186,6 +184,7 @@ async function runCommand(input: DispatchInput, chosen: ChosenCommand): Promise<
   const profile = await brand.profile();
   const parsed = await parseLine(chosen, profile);
   const options = globalOptions(parsed.flags, io);
+  if (parsed.flags["dir"] !== undefined) await refuseMissingDirectory(options.directory);
   // Only a context tells of anything, so that a command without one draws nothing and loads nothing to draw with.
   let events: EventRenderer | undefined;
   const open = async (): Promise<EventRenderer> => (events ??= await openEvents(options, parsed.flags, profile, io));
@@ -234,6 +233,17 @@ function globalOptions(flags: Readonly<Record<string, unknown>>, io: CliIo): Glo
   };
 }
 
+async function refuseMissingDirectory(directory: string): Promise<void> {
+  const found = process.getBuiltinModule("node:fs").statSync(directory, { throwIfNoEntry: false });
+  if (found?.isDirectory() === true) return;
+  const { CliError } = await import("./cli-error.ts");
+  throw new CliError({
+    code: "CLI_FLAG_INVALID",
+    message: `Cannot work in "${directory}": ${found === undefined ? "there is no such directory" : "it is no directory"}`,
+    hint: "Give an existing directory to -C",
+  });
+}
+
 async function openEvents(
   options: GlobalOptions,
   flags: Readonly<Record<string, unknown>>,
@@ -241,16 +251,25 @@ async function openEvents(
   io: CliIo,
 ): Promise<EventRenderer> {
   const { createEventRenderer } = await import("./render/progress.ts");
-  const debug = [`${profile.environmentPrefix}_DEBUG`, ...profile.debugVariables];
   return createEventRenderer({
     stream: io.stderr,
     style: createStyle(wantsColor(flags["color"] as string | undefined, io.env, io.stderr)),
     mode: options.events ? "ndjson" : "text",
     quiet: options.quiet,
-    verbose: options.verbose || debug.some((name) => (io.env[name] ?? "") !== ""),
+    verbose: options.verbose || wantsDetails(profile, io.env),
     progress: options.progress,
     now: () => performance.now(),
   });
+}
+
+/**
+ * Whether a variable asks for details: the ecosystem's own one with anything but `0` and `false`, the others in the
+ * words of env_logger (`debug`, `gal::package=debug`), in which `info` asks for nothing more than is printed anyway.
+ */
+function wantsDetails(profile: EcosystemProfile, env: CliIo["env"]): boolean {
+  const own = env[`${profile.environmentPrefix}_DEBUG`] ?? "";
+  const filters = profile.debugVariables.flatMap((name) => (env[name] ?? "").toLowerCase().split(","));
+  return !["", "0", "false"].includes(own) || filters.some((filter) => /(?:^|=)(?:debug|trace)$/.test(filter.trim()));
 }
 
 async function invocationOf(

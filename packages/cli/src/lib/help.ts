@@ -1,3 +1,4 @@
+import type { EcosystemProfile } from "@lading/core-manifest";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
 import type { CommandSpec, FlagSpec, FlagSpecs, Route } from "./spec.ts";
 import type { Style } from "./render/style.ts";
@@ -46,11 +47,12 @@ export function commandHelp(options: {
   readonly bin: string;
   readonly route: Route;
   readonly command: CommandSpec;
-  readonly hostFlags: readonly string[];
+  /** Names of the bin's ecosystem; absent for Lading's own, in which everything is written. */
+  readonly profile?: EcosystemProfile | undefined;
   readonly style: Style;
 }): string[] {
   const { bin, route, command, style } = options;
-  const flags = spelledFlags(command.flags ?? {}, route, options.hostFlags);
+  const flags = spelledFlags(command.flags ?? {}, route, options.profile?.hosts ?? []);
   const width = Math.max(0, ...(command.arguments ?? []).map(({ name }) => name.length));
   return [
     command.summary,
@@ -66,7 +68,7 @@ export function commandHelp(options: {
     ...section("Flags of every command", flagLines(GLOBAL_FLAGS, style), style),
     ...section(
       "Examples",
-      examplesOf(command, route).map((example) => `  ${bin} ${example}`),
+      examplesOf(command, route, options.profile).map((example) => `  ${bin} ${example}`),
       style,
     ),
   ];
@@ -85,7 +87,21 @@ function usageOf(command: CommandSpec): string {
   return [...flags, ...args].join(" ");
 }
 
-function examplesOf(command: CommandSpec, route: Route): string[] {
+/** How examples name files, and what an ecosystem calls them. */
+function namesOf(profile: EcosystemProfile | undefined): readonly (readonly [string, string])[] {
+  if (profile === undefined) return [];
+  const { manifest, lockfile, package: formats } = profile;
+  return [
+    ["lading.toml", manifest.files[0]!.name],
+    ["lading.lock", lockfile],
+    [".lpk", formats.binary.extension],
+    [".lmod", formats.source.extension],
+    ["target/package/", `${formats.outputDirectory}/`],
+  ];
+}
+
+function examplesOf(command: CommandSpec, route: Route, profile: EcosystemProfile | undefined): string[] {
+  const names = namesOf(profile);
   const back = Object.entries(route.flags);
   return command.examples.map((example) => {
     const own = example.startsWith(route.command) ? example.slice(route.command.length) : ` ${example}`;
@@ -93,18 +109,31 @@ function examplesOf(command: CommandSpec, route: Route): string[] {
       (line, [here, there]) => line.replaceAll(new RegExp(`--${there}\\b`, "g"), `--${here}`),
       own,
     );
-    return `${route.words}${spelled}`;
+    return `${route.words}${names.reduce((line, [ours, theirs]) => line.replaceAll(ours, theirs), spelled)}`;
   });
 }
 
-function spelledFlags(flags: FlagSpecs, route: Route, hostFlags: readonly string[]): FlagSpecs {
+/** The command's flags as they are spelled here, with those of every command that have another name here. */
+function spelledFlags(flags: FlagSpecs, route: Route, hosts: EcosystemProfile["hosts"]): FlagSpecs {
   const spelling = new Map(Object.entries(route.flags).map(([here, there]) => [there, here]));
   const own = Object.entries(flags).map(([name, spec]) => [spelling.get(name) ?? name, spec] as const);
-  const hosts = hostFlags.map(
-    (flag) =>
-      [flag.replace(/^--/, ""), { type: "text", summary: "Version of the host", placeholder: "VERSION" }] as const,
+  const everywhere = Object.entries(route.flags).flatMap(([here, there]) => {
+    const spec: FlagSpec | undefined = (GLOBAL_FLAGS as FlagSpecs)[there];
+    return spec === undefined || there in flags ? [] : [[here, withoutAlias(spec)] as const];
+  });
+  const axes = hosts.flatMap(({ axis, flag }) =>
+    flag === undefined ? [] : [[flag.replace(/^--/, ""), hostFlag(axis)] as const],
   );
-  return Object.fromEntries("host" in flags ? [...own, ...hosts] : own);
+  return Object.fromEntries([...own, ...everywhere, ...("host" in flags ? axes : [])]);
+}
+
+function withoutAlias(spec: FlagSpec): FlagSpec {
+  const { alias: _, ...rest } = spec;
+  return rest;
+}
+
+function hostFlag(axis: string): FlagSpec {
+  return { type: "text", summary: `Resolve for this version of ${axis}`, placeholder: "VERSION" };
 }
 
 function flagLines(flags: FlagSpecs, style: Style): string[] {

@@ -264,7 +264,7 @@ describe("readManifest()", () => {
       "MANIFEST_KEY_FORBIDDEN features.__proto__ 4:11",
     ],
     ["a key that occurs twice", `${HEAD}name = "b"\n`, "MANIFEST_KEY_DUPLICATE  4:1"],
-    ["broken TOML", `${HEAD}x = \n`, "MANIFEST_SYNTAX  5:1"],
+    ["broken TOML", `${HEAD}x = \n`, "MANIFEST_SYNTAX  4:3"],
     [
       "a value with terminal escapes",
       `${HEAD}description = "\\u001b[31m"\n`,

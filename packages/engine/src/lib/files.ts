@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { channel } from "node:diagnostics_channel";
 import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { EngineError } from "./engine-error.ts";
@@ -27,6 +28,9 @@ export async function readText(file: string): Promise<string> {
   }
 }
 
+/** Hears of every file that an operation has written, as `{ file }` with its absolute path. */
+const written = channel("lading:file-written");
+
 /** Writes a whole file: a reader sees the old content or the new, also after a crash. */
 export async function writeFileAtomic(file: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
   const temporary = `${file}.${randomBytes(6).toString("hex")}.tmp`;
@@ -40,6 +44,7 @@ export async function writeFileAtomic(file: string, content: string | Uint8Array
       await handle.close();
     }
     await rename(temporary, file);
+    written.publish({ file });
   } catch (error) {
     await rm(temporary, { force: true });
     throw unreadable("write", file, error);

@@ -1,8 +1,8 @@
 import type { EngineContext } from "./engine-context.ts";
 import { readTextIfExists } from "./files.ts";
 import { environmentOf, installLock, type InstallInput, type InstallOutcome } from "./install-step.ts";
-import { ensureLock, type LockInput, type LockOutcome } from "./lock-step.ts";
-import { chooseMembers, type MemberChoice, type Project } from "./project.ts";
+import { ensureLock, type LockOutcome } from "./lock-step.ts";
+import { chooseMembers, type Project } from "./project.ts";
 import { writeReadyState, type ReadyInput } from "./ready-state.ts";
 import { registriesPath } from "./registries.ts";
 import { trustFile } from "./signatures.ts";

@@ -3,7 +3,9 @@ import {
   canonicalName,
   dialectOf,
   parseManifest,
+  readManifest,
   tryParsePackageName,
+  type Diagnostic,
   type DialectId,
   type PackageManifest,
   type WorkspaceTable,
@@ -66,6 +68,67 @@ export async function loadProject(context: EngineContext, manifestPath?: string)
     context.useProjectSettings(config as Record<string, unknown>, rootFile.display);
   }
   return project;
+}
+
+/** A manifest with its mistakes, whatever they are. */
+export interface LooseManifest {
+  /** Absolute. */
+  readonly path: string;
+  readonly manifest?: PackageManifest | undefined;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** What can be known of a project with a broken manifest. */
+export interface LooseProject {
+  /** Absolute. */
+  readonly root: string;
+  /** The root's and every member's, good or bad. */
+  readonly manifests: readonly LooseManifest[];
+}
+
+/** The manifests of the project around the working directory, none of which has to be good. */
+export async function loadLooseProject(context: EngineContext): Promise<LooseProject> {
+  const nearest = await firstLoose(context, context.cwd, () => true);
+  if (nearest === undefined) return { root: context.cwd, manifests: [] };
+  const home = path.dirname(nearest.path);
+  const root = await firstLoose(context, home, async ({ path: file, manifest }) => {
+    if (manifest?.workspace === undefined) return false;
+    const directory = path.dirname(file);
+    return directory === home || (await matchDirectories(directory, manifest.workspace)).includes(home);
+  });
+  const workspace = root?.manifest?.workspace;
+  if (root === undefined || workspace === undefined) return { root: home, manifests: [nearest] };
+  const directory = path.dirname(root.path);
+  const matched = await matchDirectories(directory, workspace);
+  const members = await Promise.all(matched.map((member) => looseManifestIn(context, member, workspace)));
+  return { root: directory, manifests: [root, ...members.filter((member) => member !== undefined)] };
+}
+
+async function firstLoose(
+  context: EngineContext,
+  start: string,
+  accepts: (manifest: LooseManifest) => boolean | Promise<boolean>,
+): Promise<LooseManifest | undefined> {
+  for (const directory of upwards(start)) {
+    const found = await looseManifestIn(context, directory);
+    if (found !== undefined && (await accepts(found))) return found;
+  }
+  return undefined;
+}
+
+async function looseManifestIn(
+  context: EngineContext,
+  directory: string,
+  workspace?: WorkspaceTable,
+): Promise<LooseManifest | undefined> {
+  for (const { name, dialect } of context.profile.manifest.files) {
+    const file = path.join(directory, name);
+    const text = await readTextIfExists(file);
+    if (text === undefined || !belongsToProfile(name, text)) continue;
+    const options = { file: displayPath(file, context.cwd), dialect: dialectOf(name) ?? dialect };
+    return { path: file, ...readManifest(text, { ...options, ...(workspace && { workspace }) }) };
+  }
+  return undefined;
 }
 
 /** The same, or `undefined` where there is no manifest. */

@@ -118,7 +118,8 @@ async function openClients(
 ): Promise<{ clients: RegistryClient[]; close(): Promise<void> }> {
   const { createRegistryClient } = await import("@lading/registry-client");
   const { createDiskCache, createNodeFetch, directoryTransport } = await import("@lading/registry-client/node");
-  const cache = createDiskCache(await cacheDirectory(context));
+  const { tracedCache, tracedFetch } = await import("./trace.ts");
+  const cache = tracedCache(createDiskCache(await cacheDirectory(context)), context.onEvent);
   const credentials = await openCredentials(context, registries, tokenOwner);
   const fetches: { close(): Promise<void> }[] = [];
   const clients = registries.map((registry) => {
@@ -132,10 +133,11 @@ async function openClients(
     };
     if (registry.url.startsWith("file:"))
       return createRegistryClient({ ...common, transport: directoryTransport(registry) });
-    if (context.fetch !== undefined) return createRegistryClient({ ...common, fetch: context.fetch });
+    if (context.fetch !== undefined)
+      return createRegistryClient({ ...common, fetch: tracedFetch(context.fetch, context.onEvent) });
     const node = createNodeFetch({ env: context.env, proxy: registry.proxy, caFile: registry.caFile });
     fetches.push(node);
-    return createRegistryClient({ ...common, fetch: node.fetch });
+    return createRegistryClient({ ...common, fetch: tracedFetch(node.fetch, context.onEvent) });
   });
   return {
     clients,

@@ -21,6 +21,7 @@ import type {
   ResolveInput,
   RootPackage,
   SolvedResolution,
+  Suggestion,
   UnsolvableResolution,
 } from "@lading/resolver";
 import type { RegistryCandidateData, RegistryProvider } from "@lading/registry-client";
@@ -447,7 +448,7 @@ const MOST_SUGGESTIONS = 6;
 /** The error of a question that has no answer. */
 export function impossible(resolution: UnsolvableResolution): EngineError {
   const { explanation, suggestions, requirements } = resolution;
-  const hint = hintOf(suggestions.slice(0, MOST_SUGGESTIONS).map(({ message }) => message));
+  const hint = hintOf(suggestions.slice(0, MOST_SUGGESTIONS).map(adviceOf));
   return new EngineError({
     code: "RESOLUTION_IMPOSSIBLE",
     message: "Cannot find versions that satisfy every requirement",
@@ -456,6 +457,15 @@ export function impossible(resolution: UnsolvableResolution): EngineError {
     suggestions,
     ...(hint === undefined ? {} : { hint }),
   });
+}
+
+/** A suggestion with where to write it down. */
+export function adviceOf({ message, type, reason, key, version }: Suggestion): string {
+  const name = key?.split("@", 1)[0];
+  if (type === "allow-excluded" && reason !== undefined && LIFTED_BY_NAME.has(reason))
+    return `${message}: add "${name}@${version}" to [resolver] allow`;
+  if (type === "add-override") return `${message}: write it into [overrides]`;
+  return message;
 }
 
 function hintOf(messages: readonly string[]): string | undefined {

@@ -10,7 +10,7 @@ export const command: CommandSpec = defineCommand({
     const { readFileSync } = await import("node:fs");
     const path = await import("node:path");
     const { check } = await import("@lading/engine");
-    const { renderDiagnostic } = await import("../render/error.ts");
+    const { renderDiagnostics } = await import("../render/error.ts");
     const result = await check({ package: flags.package, workspace: flags.workspace }, await context());
     const readSource = (file: string): string | undefined => {
       try {
@@ -26,7 +26,8 @@ export const command: CommandSpec = defineCommand({
       rows: result.problems,
       exitCode: failed ? 1 : 0,
       text: (style) => [
-        ...result.problems.flatMap((problem) => [...renderDiagnostic(problem, style, readSource), ""]),
+        ...renderDiagnostics(result.problems, style, readSource),
+        ...(result.problems.length === 0 ? [] : [""]),
         result.problems.length === 0
           ? `${style.green("✓")} No problems`
           : `${count(result.errors, "error")}, ${count(result.warnings, "warning")}`,

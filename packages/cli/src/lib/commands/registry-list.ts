@@ -1,5 +1,5 @@
 import { defineCommand, type CommandSpec } from "../spec.ts";
-import { table } from "../render/table.ts";
+import { printable, table } from "../render/table.ts";
 
 export const command: CommandSpec = defineCommand({
   summary: "List the configured registries and whether they answer",
@@ -25,9 +25,14 @@ export const command: CommandSpec = defineCommand({
                   ? "-"
                   : row.reachable
                     ? `reachable${row.durationMs === undefined ? "" : ` (${Math.round(row.durationMs)} ms)`}`
-                    : `unreachable${row.problem === undefined ? "" : `: ${row.problem}`}`,
+                    : "unreachable",
                 row.loggedIn ? "yes" : "no",
               ]),
+            ).concat(
+              // Why a registry does not answer is a sentence, and no cell of a table.
+              rows.flatMap(({ name, problem }) =>
+                problem === undefined ? [] : [`  ${style.yellow("⚠")} ${name}: ${printable(problem)}`],
+              ),
             ),
     };
   },

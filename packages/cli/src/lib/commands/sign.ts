@@ -3,7 +3,7 @@ import { passphraseFor } from "./secrets.ts";
 
 export const command: CommandSpec = defineCommand({
   summary: "Sign a package file: writes FILE.sig beside it",
-  examples: ["sign dist/my-package-1.0.0.lpk --key ./my-key.pem"],
+  examples: ["sign target/package/my-package-1.0.0.lpk --key ./my-key.pem"],
   arguments: [{ name: "FILE", summary: "The package file", kind: "file" }],
   flags: { key: { type: "text", summary: "Private key file; default: setting signing.key", placeholder: "FILE" } },
   async run(invocation) {

@@ -3,7 +3,11 @@ import { count } from "../render/table.ts";
 
 export const command: CommandSpec = defineCommand({
   summary: "Verify a package file and its signature, or without FILE what is installed",
-  examples: ["verify dist/my-package-1.0.0.lpk", "verify dist/my-package-1.0.0.lpk --key ./my-key.pub", "verify"],
+  examples: [
+    "verify target/package/my-package-1.0.0.lpk",
+    "verify target/package/my-package-1.0.0.lpk --key ./my-key.pub",
+    "verify",
+  ],
   arguments: [
     { name: "FILE", summary: "A package file; default: the installed packages", optional: true, kind: "file" },
   ],

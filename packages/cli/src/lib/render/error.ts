@@ -38,23 +38,43 @@ export function renderError(
   return [
     ...(repeated ? [] : [headline(error.code, error.message, "error", style)]),
     ...(diagnostics.length === 0 && error.location !== undefined ? excerpt(error.location, style, readSource) : []),
-    ...diagnostics.flatMap((diagnostic) => renderDiagnostic(diagnostic, style, readSource)),
+    ...renderDiagnostics(diagnostics, style, readSource),
     ...explanationLines(error),
     ...causeLines(error, style),
-    ...helpLines(error.hint ?? options.help, style),
+    ...(diagnostics.length > 1 ? [""] : []),
+    ...helpLines(saidBelow(error.hint, diagnostics) ? undefined : (error.hint ?? options.help), style),
     ...(options.verbose && error.stack !== undefined ? ["", ...error.stack.split("\n").map(style.dim)] : []),
   ];
 }
 
-/** One mistake with its place, what was found and what is allowed. */
+/** Several mistakes with a line between them. */
+export function renderDiagnostics(diagnostics: readonly Diagnostic[], style: Style, readSource: ReadSource): string[] {
+  return diagnostics.flatMap((diagnostic, index) => [
+    ...(index === 0 ? [] : [""]),
+    ...renderDiagnostic(diagnostic, style, readSource),
+  ]);
+}
+
+function saidBelow(hint: string | undefined, diagnostics: readonly Diagnostic[]): boolean {
+  return hint !== undefined && diagnostics.some((diagnostic) => diagnostic.hint === hint);
+}
+
+/** One mistake with its place and what is allowed; what was found is in the line that is shown. */
 export function renderDiagnostic(diagnostic: Diagnostic, style: Style, readSource: ReadSource): string[] {
+  const { found, allowed } = diagnostic;
+  // The message is whole by itself, for logs; here its end would be read twice.
+  const end = `${found === undefined ? "" : `, found ${found}`}${allowed === undefined ? "" : `, allowed is ${allowed}`}`;
+  const message = diagnostic.message.endsWith(end)
+    ? diagnostic.message.slice(0, diagnostic.message.length - end.length)
+    : diagnostic.message;
+  const place = excerpt(diagnostic.location, style, readSource);
   const facts = [
-    diagnostic.found === undefined ? undefined : `found: ${printable(diagnostic.found)}`,
-    diagnostic.allowed === undefined ? undefined : `allowed: ${printable(diagnostic.allowed)}`,
+    found === undefined || place.length > 1 ? undefined : `found: ${printable(found)}`,
+    allowed === undefined ? undefined : `allowed: ${printable(allowed)}`,
   ].filter((fact) => fact !== undefined);
   return [
-    headline(diagnostic.code, diagnostic.message, diagnostic.severity, style),
-    ...excerpt(diagnostic.location, style, readSource),
+    headline(diagnostic.code, message, diagnostic.severity, style),
+    ...place,
     ...facts.map((fact) => style.dim(`  = ${fact}`)),
     ...helpLines(diagnostic.hint, style, "  "),
   ];

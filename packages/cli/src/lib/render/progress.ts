@@ -30,12 +30,64 @@ export const REDRAW_MS = 100;
 export function createEventRenderer(options: EventRendererOptions): EventRenderer {
   if (options.mode === "ndjson") return ndjsonRenderer(options.stream);
   const status = createStatusLine(options);
+  const warnings = createWarningCounter(options);
   const listen = (event: LadingEvent): void => {
+    if (event.type === "warning" && !warnings.admits(event)) return;
+    if (event.type !== "warning") for (const line of warnings.close()) status.print(line);
     const line = permanentLine(event, options);
     if (line !== undefined) status.print(line);
     status.update(event);
   };
-  return { listen, close: () => status.clear() };
+  const ignoreFiles = options.verbose ? listenToFiles(listen) : () => {};
+  return {
+    listen,
+    close() {
+      ignoreFiles();
+      for (const line of warnings.close()) status.print(line);
+      status.clear();
+    },
+  };
+}
+
+/** As many warnings of one kind in a row are printed; of more, how many there were. */
+export const WARNINGS_SHOWN = 5;
+
+interface WarningCounter {
+  /** Whether this one is to be printed. */
+  admits(warning: Extract<LadingEvent, { type: "warning" }>): boolean;
+  /** Lines about those that were not; nothing is left over afterwards. */
+  close(): readonly string[];
+}
+
+/** Five hundred packages with the same flaw are one thing to know. */
+function createWarningCounter({ verbose, quiet, style }: EventRendererOptions): WarningCounter {
+  const seen = new Map<string, number>();
+  return {
+    admits({ code }) {
+      if (code === undefined) return true;
+      const count = (seen.get(code) ?? 0) + 1;
+      seen.set(code, count);
+      return verbose || count <= WARNINGS_SHOWN;
+    },
+    close() {
+      const rest = [...seen].filter(([, count]) => count > WARNINGS_SHOWN);
+      seen.clear();
+      if (verbose || quiet) return [];
+      return rest.map(
+        ([code, count]) =>
+          `  ${style.yellow("⚠")} ${count - WARNINGS_SHOWN} more like this ${style.dim(`(${code}; --verbose shows each)`)}`,
+      );
+    },
+  };
+}
+
+/** The engine tells of files that it writes on a channel that costs nothing while nobody listens. */
+function listenToFiles(listen: (event: LadingEvent) => void): () => void {
+  const channels = process.getBuiltinModule("node:diagnostics_channel");
+  const heard = (message: unknown): void =>
+    listen({ type: "debug", scope: "file", message: `wrote ${String((message as { file?: unknown }).file)}` });
+  channels.subscribe("lading:file-written", heard);
+  return () => channels.unsubscribe("lading:file-written", heard);
 }
 
 function ndjsonRenderer(stream: CliStream): EventRenderer {

@@ -160,6 +160,8 @@ const DUPLICATE = /Defining a key multiple times/;
 function syntaxProblem(error: unknown, text: string): TreeProblem {
   if (error instanceof tomlLibrary().ParseError) {
     const start = Math.min(error.index, text.length);
+    const missing = missingValue(text.slice(0, start));
+    if (missing !== undefined) return missing;
     const code = DUPLICATE.test(error.message) ? "MANIFEST_KEY_DUPLICATE" : "MANIFEST_SYNTAX";
     const problem =
       code === "MANIFEST_KEY_DUPLICATE" ? "a key or table is defined a second time" : error.message.replace(/\.$/, "");
@@ -168,6 +170,14 @@ function syntaxProblem(error: unknown, text: string): TreeProblem {
   if (error instanceof TooDeep) return tooDeep(error.span.start);
   if (error instanceof RangeError) return tooDeep(0);
   throw error;
+}
+
+/** The parser looks for a value beyond the end of its line, and complains about what it finds there. */
+function missingValue(before: string): TreeProblem | undefined {
+  const found = /=[ \t]*(?:#[^\n]*)?(?:\r?\n\s*)?$/.exec(before);
+  if (found === null) return undefined;
+  const { index } = found;
+  return { start: index, end: index + 1, code: "MANIFEST_SYNTAX", problem: 'no value follows the "="', key: "" };
 }
 
 function tooDeep(start: number): TreeProblem {

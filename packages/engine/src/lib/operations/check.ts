@@ -2,19 +2,27 @@ import path from "node:path";
 import {
   ManifestError,
   isLadingError,
+  parseLockfile,
   readManifest,
   validateLicense,
   type Diagnostic,
   type LadingError,
 } from "@lading/core-manifest";
 import type { EngineContext } from "../engine-context.ts";
-import { exists } from "../files.ts";
+import { displayPath, exists, readTextIfExists } from "../files.ts";
 import { recordOf } from "../local-artefact.ts";
 import { readRegistries } from "../registries.ts";
 import { collectRules } from "./pack.ts";
 import { collectLocalPackages } from "../local-packages.ts";
 import { readLock, satisfiesMembers } from "../lock-file.ts";
-import { chooseMembers, loadProject, type Member, type MemberChoice, type Project } from "../project.ts";
+import {
+  chooseMembers,
+  loadLooseProject,
+  loadProject,
+  type Member,
+  type MemberChoice,
+  type Project,
+} from "../project.ts";
 
 /** What a check found. */
 export interface CheckResult {
@@ -34,13 +42,39 @@ export async function check(input: MemberChoice, context: EngineContext): Promis
   try {
     project = await loadProject(context);
   } catch (error) {
-    if (error instanceof ManifestError && error.diagnostics.length > 0) return summarise(error.diagnostics, []);
-    throw error;
+    if (!(error instanceof ManifestError) || error.diagnostics.length === 0) throw error;
+    return summarise(await brokenProblems(error, context), []);
   }
   const members = chooseMembers(project, input);
   const found = await Promise.all(members.map((member) => checkMember(project, member, context)));
   const whole = await checkProject(project, context);
   return summarise([...found.flat(), ...whole], members);
+}
+
+/**
+ * What can be said where a manifest is so broken that there is no project: the mistakes of every manifest that belongs to
+ * it, and of the lock.
+ */
+async function brokenProblems(error: ManifestError, context: EngineContext): Promise<Diagnostic[]> {
+  const { root, manifests } = await loadLooseProject(context);
+  const found = manifests.flatMap(({ diagnostics }) => diagnostics);
+  const files = new Set(found.map(({ location }) => location.file));
+  // A path dependency's, which is no member.
+  const others = error.diagnostics.filter(({ location }) => !files.has(location.file));
+  return [...found, ...others, ...(await lockProblems(root, context))];
+}
+
+async function lockProblems(root: string, context: EngineContext): Promise<Diagnostic[]> {
+  const file = path.join(root, context.profile.lockfile);
+  const display = displayPath(file, context.cwd);
+  try {
+    const text = await readTextIfExists(file);
+    if (text !== undefined) parseLockfile(text, display);
+    return [];
+  } catch (error) {
+    if (!isLadingError(error)) throw error;
+    return [asDiagnostic(error, display, "error")];
+  }
 }
 
 function summarise(problems: readonly Diagnostic[], members: readonly Member[]): CheckResult {
@@ -215,13 +249,16 @@ async function checkProject(project: Project, context: EngineContext): Promise<D
 
 function fromError(member: Member, thrown: unknown, severity: Diagnostic["severity"]): Diagnostic {
   if (!isLadingError(thrown)) throw thrown;
-  const error: LadingError = thrown;
+  return asDiagnostic(thrown, member.display, severity);
+}
+
+function asDiagnostic(error: LadingError, file: string, severity: Diagnostic["severity"]): Diagnostic {
   return {
     code: error.code,
     severity,
     message: error.message,
     key: "",
-    location: error.location ?? { file: member.display, line: 1, column: 1 },
+    location: error.location ?? { file, line: 1, column: 1 },
     ...(error.hint === undefined ? {} : { hint: error.hint }),
   };
 }

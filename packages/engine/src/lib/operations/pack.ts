@@ -1,6 +1,13 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import type { Digest, PackageCodec, PackageFormat, PackageKind, PackageManifest } from "@lading/core-manifest";
+import {
+  ManifestError,
+  type Digest,
+  type PackageCodec,
+  type PackageFormat,
+  type PackageKind,
+  type PackageManifest,
+} from "@lading/core-manifest";
 import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath } from "../files.ts";
@@ -48,7 +55,7 @@ export interface PackedPackage {
 
 /**
  * Builds package files, one for each chosen member: `<name>-<version><extension>` in the output directory.
- * @throws {ManifestError} `MANIFEST_NOT_PUBLISHABLE`; {ArchiveError} what is wrong with the files
+ * @throws {ManifestError} `MANIFEST_INVALID`; {ArchiveError} what is wrong with the files
  */
 export async function pack(input: PackInput, context: EngineContext): Promise<readonly PackedPackage[]> {
   const inside = input.source === undefined ? context : { ...context, cwd: path.resolve(context.cwd, input.source) };
@@ -58,8 +65,27 @@ export async function pack(input: PackInput, context: EngineContext): Promise<re
       ? chooseMembers(project, input)
       : project.members.filter(({ path: file }) => file === path.resolve(inside.cwd, input.manifest!));
   const packed: PackedPackage[] = [];
-  for (const member of members) packed.push(await packMember({ project, member, input }, context));
+  for (const member of members) {
+    try {
+      packed.push(await packMember({ project, member, input }, context));
+    } catch (error) {
+      throw asPackError(error);
+    }
+  }
   return packed;
+}
+
+/** Nobody has asked to publish: what stands in the way is a mistake of the manifest. */
+function asPackError(error: unknown): unknown {
+  if (!(error instanceof ManifestError) || error.code !== "MANIFEST_NOT_PUBLISHABLE") return error;
+  const reword = (message: string): string => message.replace(/^Cannot publish /, "Cannot pack ");
+  return new ManifestError({
+    code: "MANIFEST_INVALID",
+    message: reword(error.message),
+    hint: error.hint,
+    ...(error.location === undefined ? {} : { location: error.location }),
+    diagnostics: error.diagnostics.map((found) => ({ ...found, message: reword(found.message) })),
+  });
 }
 
 /** One member to pack. */

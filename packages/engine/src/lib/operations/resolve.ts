@@ -7,7 +7,7 @@ import { readText } from "../files.ts";
 import { currentRequest, type LockInput } from "../lock-step.ts";
 import { parseVersionSpec } from "../package-spec.ts";
 import { loadProject, type Project } from "../project.ts";
-import { impossible, questionOf, resolveProject, type AskedQuestion, type AskedVersion } from "../resolution.ts";
+import { adviceOf, impossible, questionOf, resolveProject, type AskedQuestion, type AskedVersion } from "../resolution.ts";
 
 /** What is to be resolved, and what is to be said of it. */
 export interface ResolveProjectInput extends LockInput {
@@ -164,7 +164,7 @@ export async function checkPrecise(
     message: `Cannot update "${asked.name}" to ${asked.version}: no solution has it`,
     explanation: answer.reason,
     suggestions: answer.suggestions,
-    ...(first === undefined ? {} : { hint: first.message }),
+    ...(first === undefined ? {} : { hint: adviceOf(first) }),
   });
 }
 
