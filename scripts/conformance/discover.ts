@@ -6,6 +6,8 @@ import { runSignatures } from "./ed25519.ts";
 import { runKeys } from "./keys.ts";
 import { runSpdx } from "./spdx.ts";
 import { isObject, tryParseJson, type SuiteResult } from "./suite.ts";
+import { runTlog } from "./tlog.ts";
+import { runTuf } from "./tuf.ts";
 
 // Only these are opened: the rest of a folder of vectors is licences, scripts and archives.
 const TEXT = /\.(json|txt|json\.gz)$/;
@@ -30,7 +32,14 @@ async function runFile(path: string): Promise<SuiteResult | undefined> {
   const text = textOf(await readFile(path));
   const signatures = readSignatureFile(text);
   if (signatures !== undefined) return runSignatures(path, signatures);
-  return runDsse(path, text) ?? (await runKeys(path, text)) ?? runSpdx(path, text) ?? runResolver(path, text);
+  return (
+    runDsse(path, text) ??
+    (await runKeys(path, text)) ??
+    (await runTuf(path, text)) ??
+    (await runTlog(path, text)) ??
+    runSpdx(path, text) ??
+    runResolver(path, text)
+  );
 }
 
 async function isArchiveFolder(folder: string, names: readonly string[]): Promise<boolean> {

@@ -6,6 +6,7 @@ import { runFolder } from "./discover.ts";
 import { runDsseFile } from "./dsse.ts";
 import { runSignatureFile } from "./ed25519.ts";
 import { UnknownFormError, type SuiteResult } from "./suite.ts";
+import { runTlogFile, tlogFiles } from "./tlog.ts";
 import { runTufFile } from "./tuf.ts";
 
 const USAGE = `Usage: pnpm conformance [--vectors DIR]          run every known vector file below DIR, or the project's own
@@ -130,6 +131,8 @@ async function main(): Promise<number> {
       return runFiles(files, runDsseFile);
     case "tuf":
       return runFiles(files, runTufFile);
+    case "tlog":
+      return runFiles(await tlogFiles(files), runTlogFile);
     case "resolver":
       return files.length === 1 ? runResolverCommand(files, values.answers) : wrongUse();
     default:

@@ -7,12 +7,13 @@ import { REGISTRY_CLIENT_ERRORS } from "@lading/registry-client";
 import { REGISTRY_ERRORS } from "@lading/registry-server";
 import { RESOLVER_ERRORS } from "@lading/resolver";
 import { SIGNING_ERRORS } from "@lading/signing";
+import { LOG_ERRORS } from "@lading/signing/log";
 import { METADATA_ERRORS } from "@lading/signing/metadata";
 
 /** Every package's error catalogue, floor by floor. */
 export const errorCatalogues: Readonly<Record<string, ErrorCatalogue>> = {
   "@lading/core-manifest": { ...CORE_ERRORS, ...MANIFEST_ERRORS },
-  "@lading/signing": { ...SIGNING_ERRORS, ...METADATA_ERRORS },
+  "@lading/signing": { ...SIGNING_ERRORS, ...METADATA_ERRORS, ...LOG_ERRORS },
   "@lading/archive": ARCHIVE_ERRORS,
   "@lading/resolver": RESOLVER_ERRORS,
   "@lading/registry-client": REGISTRY_CLIENT_ERRORS,
