@@ -46,6 +46,10 @@ export type EngineErrorCode =
   | "INDEX_FILE_EXISTS"
   | "INDEX_SOURCE_INVALID"
   | "REMOTE_FILE_FAILED"
+  | "SOURCE_CHECKSUM_MISMATCH"
+  | "SOURCE_UNVERIFIED"
+  | "SOURCE_EXISTS"
+  | "SELF_MODIFYING_NOT_ALLOWED"
   | "MIGRATE_SOURCE_INVALID"
   | "MIGRATE_TARGET_EXISTS";
 
@@ -139,7 +143,7 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
   RESOLUTION_IMPOSSIBLE: {
     category: "resolution",
     summary: "No set of versions satisfies all requirements; the explanation shows which ones exclude each other.",
-    help: "Change one of the requirements that the explanation names; suggestions that are printed were tried.",
+    help: "Change one of the requirements that the explanation names. Where single changes were found to help, they are printed in place of this line.",
   },
   LOCK_MISSING: {
     category: "manifest",
@@ -270,6 +274,26 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "io",
     summary: "A file at a web address could not be downloaded.",
     help: "Open the address in a browser; with `--archive-checksum` the file need not be downloaded.",
+  },
+  SOURCE_CHECKSUM_MISMATCH: {
+    category: "integrity",
+    summary: "A package file that was to be installed has another checksum than the one given.",
+    help: "Do not use the file before you know why; compare both with what the author publishes.",
+  },
+  SOURCE_UNVERIFIED: {
+    category: "refused",
+    summary: "A package file from a web address has neither a checksum to be held to nor a signature.",
+    help: "Give `--checksum sha256:...` as its author publishes it, or ask for a signed one.",
+  },
+  SOURCE_EXISTS: {
+    category: "refused",
+    summary: "A package file would be unpacked where something else is.",
+    help: "Delete the directory that is named if nothing of it is yours, and run the command again.",
+  },
+  SELF_MODIFYING_NOT_ALLOWED: {
+    category: "refused",
+    summary: "A package says of itself that it changes itself, and the manifest does not allow that.",
+    help: "Do without the package, or set `allow_self_modifying = true` in `[security]` if you accept the risk.",
   },
   MIGRATE_SOURCE_INVALID: {
     category: "manifest",

@@ -96,8 +96,8 @@ const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2
  * @throws {EngineError} `CONFIG_VALUE_INVALID`
  */
 export function readCutoff(key: string, value: unknown): { instant: number; text: string } {
-  // TOML has dates of its own; their text is what was written.
-  const text = value instanceof Date ? value.toISOString() : value;
+  // TOML has dates of its own; as JSON they are the text that was written.
+  const text: unknown = typeof value === "object" && value !== null ? JSON.parse(JSON.stringify(value)) : value;
   if (typeof text === "string") {
     const instant = DATE.test(text)
       ? Date.parse(`${text}T23:59:59.999Z`)

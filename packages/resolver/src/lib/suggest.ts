@@ -57,7 +57,10 @@ const ORDER: readonly Suggestion["type"][] = [
 
 function* collect(attempt: Attempt, found: Map<string, Suggestion>): Generator<Need, void> {
   const suggestion = yield* attempt;
-  if (suggestion !== undefined && !found.has(suggestion.message)) found.set(suggestion.message, suggestion);
+  if (suggestion === undefined) return;
+  const { type, key, requirement, version, message } = suggestion;
+  const id = type === "add-override" ? [type, key, requirement, version].join("\0") : message;
+  if (!found.has(id)) found.set(id, suggestion);
 }
 
 /** Packages that the original question came to know. */
@@ -98,8 +101,14 @@ class Advisor {
   #forDependency(cause: Cause<"dependency">): (() => Attempt)[] {
     const { key } = cause.dependency;
     if (cause.overridden) return [() => this.#changeOverride(key), () => this.#dropOverride(key)];
-    if (this.#universe.infos[cause.owner]!.type !== "root") return [];
+    if (!this.#isChangeable(cause.owner)) return [];
     return [() => this.#rename(cause), () => this.#namePrerelease(cause), () => this.#widen(cause)];
+  }
+
+  /** Whether a node is a root whose requirements are the user's own lines, rather than the question. */
+  #isChangeable(node: number): boolean {
+    const info = this.#universe.infos[node]!;
+    return info.type === "root" && info.root.verb === undefined;
   }
 
   // --- trials --------------------------------------------------------------------------------------------------
@@ -171,7 +180,7 @@ class Advisor {
     if (version === undefined) return undefined;
     const settled = yield* this.#settle(key, version, (requirement) => this.#require(cause, requirement));
     const name = this.#display(key);
-    const where = this.#original.roots.length > 1 ? ` in ${this.#words.name(cause.owner)}` : "";
+    const where = this.#members() > 1 ? ` in ${this.#words.name(cause.owner)}` : "";
     const verb = this.#isNewer(cause, version) ? "widen" : "lower";
     if (settled === undefined) {
       const message = `${verb} ${name}${where} so that it allows ${version}, and ${HELP}`;
@@ -238,12 +247,12 @@ class Advisor {
       if (answer?.get(key) !== version) continue;
       const exclusion = this.#exclusion(key, version, cause.reason);
       if (exclusion === undefined) continue;
-      const why = exclusion.text.startsWith("it ") ? `which ${exclusion.text.slice(3)}` : exclusion.text;
       return {
         type: "allow-excluded",
         key,
         version,
-        message: `allow ${this.#display(key)} ${version}, ${why}; ${HELP} with it`,
+        message: `allow ${this.#display(key)} ${version} and ${HELP} (${exclusion.text})`,
+        reason: cause.reason,
         ...(exclusion.until === undefined ? {} : { until: exclusion.until }),
       };
     }
@@ -356,7 +365,8 @@ class Advisor {
 
   *#overrule(cause: Cause<"dependency">): Attempt {
     const found = yield* this.#override(cause.dependency.key);
-    if (found === undefined) return undefined;
+    // Whose word it goes against is told, rather than one of those that it agrees with.
+    if (found === undefined || this.#universe.accepts(cause.requirement, found.version)) return undefined;
     const asked = this.#words.requirement(cause.requirement.canonical);
     const message = `override ${found.message}, against the ${asked} that ${this.#words.name(cause.owner)} asks for`;
     return { type: "add-override", ...found, message };
@@ -404,9 +414,7 @@ class Advisor {
 
   removals(causes: readonly FactCause[]): (() => Attempt)[] {
     return causes.flatMap((cause) =>
-      cause.type === "dependency" && this.#universe.infos[cause.owner]!.type === "root"
-        ? [() => this.#remove(cause)]
-        : [],
+      cause.type === "dependency" && this.#isChangeable(cause.owner) ? [() => this.#remove(cause)] : [],
     );
   }
 
@@ -414,8 +422,12 @@ class Advisor {
     const answer = yield* this.#solve(this.#withRoot(cause, () => []));
     if (answer === undefined) return undefined;
     const { key } = cause.dependency;
-    const where = this.#original.roots.length > 1 ? ` from ${this.#words.name(cause.owner)}` : "";
+    const where = this.#members() > 1 ? ` from ${this.#words.name(cause.owner)}` : "";
     return { type: "remove-root", key, message: `remove ${this.#display(key)}${where} and everything else resolves` };
+  }
+
+  #members(): number {
+    return this.#original.roots.filter(({ verb }) => verb === undefined).length;
   }
 
   #display(key: PackageKey): string {

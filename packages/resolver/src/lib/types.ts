@@ -148,7 +148,10 @@ export type PeerPolicy = "provide" | "check";
 export interface RootPackage {
   /** Shown in explanations, unique among the roots. */
   readonly name: string;
-  /** What it does with its dependencies in a sentence; absent: `depends on`. A question's root "asks for" them. */
+  /**
+   * What it does with its dependencies in a sentence; absent: `depends on`. A root with a verb of its own stands for a
+   * question (`you`, `ask for`): no suggestion changes what it asks.
+   */
   readonly verb?: string;
   readonly version?: string;
   /** In manifest order. */
@@ -361,6 +364,8 @@ export interface Suggestion {
   readonly version?: string;
   /** The root, host axis or feature list that is to be changed is in `message`; this is the new requirement, canonical. */
   readonly requirement?: string;
+  /** For `allow-excluded`: what kind of reason is to be lifted. */
+  readonly reason?: ExclusionReason;
   /** For an exclusion that ends by itself: when (RFC 3339). */
   readonly until?: string;
 }

@@ -82,8 +82,7 @@ export async function whyNot(
   const candidates = await candidatesOf(provider, key, options);
   if (!candidates.includes(version)) return answer("unknown", unknownReason(name(), version, candidates));
   const forced = await resolve(asking(input, key, version), provider, options);
-  if (forced.status === "unsolvable")
-    return answer("impossible", forced.explanation, { suggestions: helpful(forced, key, version) });
+  if (forced.status === "unsolvable") return answer("impossible", forced.explanation, { suggestions: helpful(forced) });
   if (!isReached(forced, key, version)) return answer("unneeded", unneededReason(base, key, name(), version, input));
   const changes = changesBetween(base, forced, provider);
   const free = await resolve(unlocked(input, key), provider, options);
@@ -122,14 +121,9 @@ function asking(input: ResolveInput, key: PackageKey, version: string): ResolveI
   return { ...input, roots: [...input.roots, root] };
 }
 
-/** Advice to ask for something else is none here. */
-function helpful({ suggestions }: UnsolvableResolution, key: PackageKey, version: string): Suggestion[] {
-  return suggestions.filter(
-    (one) =>
-      (one.key !== key || one.version === version) &&
-      one.type !== "remove-root" &&
-      !one.message.includes(` in ${ASKER} `),
-  );
+/** To go without what stands against a version is no way to get it. */
+function helpful({ suggestions }: UnsolvableResolution): Suggestion[] {
+  return suggestions.filter(({ type }) => type !== "remove-root");
 }
 
 /** Whether something other than the question leads to it. */

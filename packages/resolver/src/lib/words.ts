@@ -147,8 +147,8 @@ export class Words {
 
   /** "it was yanked" about one version becomes "foo 1.0.0 exists but was yanked". */
   #exclusionFact(text: string, terms: ReadonlyMap<number, Bits>): string {
-    const { text: what, one } = this.#first(terms);
-    return one && text.startsWith("it ") ? `${what} exists but ${text.slice(3)}` : `${what} is excluded: ${text}`;
+    const { text: what } = this.#first(terms);
+    return text.startsWith("it ") ? `${what} exists but ${text.slice(3)}` : `${what} is excluded: ${text}`;
   }
 
   #featureFact(cause: Extract<FactCause, { type: "feature" }>, terms: ReadonlyMap<number, Bits>): string {

@@ -3,20 +3,29 @@ import { count, printable, table } from "../render/table.ts";
 
 export const command: CommandSpec = defineCommand({
   summary: "Search the registry; without words, list its packages",
-  examples: ['search "actor system"', "search actor --category concurrency --page 2"],
+  examples: [
+    'search "actor system"',
+    "search actor --category concurrency --page 2",
+    "search geometry --host revit=2025",
+  ],
   arguments: [{ name: "QUERY", summary: "Words to look for", optional: true, many: true }],
   flags: {
     page: { type: "number", summary: "Page to show, from 1" },
     "per-page": { type: "number", summary: "Packages on a page (20)" },
     category: { type: "text", summary: "Only of this category" },
     keyword: { type: "text", summary: "Only with this keyword" },
+    host: {
+      type: "list",
+      summary: "Only packages with a version for this host, at the newest such version",
+      placeholder: "AXIS=VERSION",
+    },
     sort: { type: "enum", summary: "Order", values: ["relevance", "downloads", "updated", "name"] },
   },
   async run({ args, flags, context }) {
     const { search } = await import("@lading/engine");
     const { page, "per-page": perPage, category, keyword, sort } = flags;
     const found = await search(
-      { query: args.join(" "), page, perPage: perPage ?? 20, category, keyword, sort },
+      { query: args.join(" "), page, perPage: perPage ?? 20, category, keyword, sort, hosts: flags.host },
       await context(),
     );
     const rows = found.items.map(({ raw: _raw, ...item }) => item);

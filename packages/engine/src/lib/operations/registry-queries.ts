@@ -27,12 +27,37 @@ export interface SearchInput {
   readonly category?: string | undefined;
   readonly keyword?: string | undefined;
   readonly sort?: string | undefined;
+  /** `axis=version`: only packages with a version for these hosts, shown at the newest such version. */
+  readonly hosts?: readonly string[] | undefined;
 }
 
-/** Searches the default registry. */
+/**
+ * Searches the default registry. With hosts, what a page has that is not for them is left out of it.
+ * @throws {EngineError} `HOST_INVALID`
+ */
 export async function search(input: SearchInput, context: EngineContext): Promise<Page<SearchItem>> {
+  const { hosts = [], ...words } = input;
+  const page = await searchPage(words, context);
+  if (hosts.length === 0) return page;
+  const given = await hostVersions(context, hosts);
+  const fitting = await Promise.all(page.items.map((item) => forHosts(item, given, context)));
+  return { ...page, items: fitting.filter((item) => item !== undefined) };
+}
+
+async function forHosts(
+  item: SearchItem,
+  hosts: Readonly<Record<string, string>>,
+  context: EngineContext,
+): Promise<SearchItem | undefined> {
+  const registries = await context.registries();
+  const document = await registries.default.packageDocument(item.name, { signal: context.signal });
+  const newest = document === undefined ? undefined : newestVersion(document, hosts);
+  return newest === undefined ? undefined : { ...item, version: newest.version };
+}
+
+async function searchPage(input: SearchInput, context: EngineContext): Promise<Page<SearchItem>> {
   const client = (await context.registries()).default;
-  const { query, ...options } = input;
+  const { query, hosts: _, ...options } = input;
   if (query.trim() !== "") return client.search(query, { ...options, signal: context.signal });
   const page = await client.list({ ...options, signal: context.signal });
   return { ...page, items: page.items.map(listedItem) };

@@ -7,7 +7,14 @@ import { readText } from "../files.ts";
 import { currentRequest, type LockInput } from "../lock-step.ts";
 import { parseVersionSpec } from "../package-spec.ts";
 import { loadProject, type Project } from "../project.ts";
-import { adviceOf, impossible, questionOf, resolveProject, type AskedQuestion, type AskedVersion } from "../resolution.ts";
+import {
+  adviceOf,
+  impossible,
+  questionOf,
+  resolveProject,
+  type AskedQuestion,
+  type AskedVersion,
+} from "../resolution.ts";
 
 /** What is to be resolved, and what is to be said of it. */
 export interface ResolveProjectInput extends LockInput {
@@ -98,7 +105,9 @@ export async function whyNot(input: WhyNotInput, context: EngineContext): Promis
   const asked = versionOf(input.spec);
   const project = await loadProject(context);
   const answer = await askWhyNot(context, project, asked, input);
-  if (answer.verdict !== "unknown") return answer;
+  if (answer.verdict !== "unknown") {
+    return { ...answer, suggestions: answer.suggestions.map((one) => ({ ...one, message: adviceOf(one) })) };
+  }
   throw new EngineError({
     code: answer.reason.endsWith("does not exist") ? "PACKAGE_NOT_FOUND" : "VERSION_NOT_FOUND",
     message: `Cannot explain "${asked.name}" ${asked.version}: ${answer.reason}`,
