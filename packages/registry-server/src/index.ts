@@ -43,7 +43,7 @@ export {
 } from "./lib/records.ts";
 export { REGISTRY_ERRORS, RegistryError, statusOf, type RegistryErrorCode } from "./lib/registry-error.ts";
 export type { FieldProblem, Problem } from "./lib/problem.ts";
-export type { ReadAnswer, ReadHeaders } from "./lib/reads.ts";
+export type { ReadAnswer, ReadHeaders } from "./lib/read-answer.ts";
 export { isLoopback, type Connection } from "./lib/connection.ts";
 export { TOKEN_PREFIX, generateToken, isWellFormedToken } from "./lib/token.ts";
 export { isPackagePattern, matchesPackagePattern } from "./lib/package-pattern.ts";

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import {
   canonicalName,
   indexDocumentPath,
@@ -7,16 +6,10 @@ import {
   type CanonicalName,
 } from "@lading/core-manifest";
 import type { DocumentStore, LogListener, MetadataStore } from "./ports.ts";
+import { prepareDocument, type RenderedDocument } from "./read-answer.ts";
 
 /** How long a changed document waits for further changes before it is saved. */
 const SAVE_DELAY_MS = 100;
-
-/** A rendered index document. */
-export interface RenderedDocument {
-  readonly bytes: Uint8Array;
-  /** Strong validator with its quotes. */
-  readonly etag: string;
-}
 
 /** The package whose index document is at `path` (`index/_/ab/name.json`), or `undefined` for any other path. */
 export function packageOfIndexPath(path: string): CanonicalName | undefined {
@@ -26,8 +19,8 @@ export function packageOfIndexPath(path: string): CanonicalName | undefined {
   return name !== undefined && indexDocumentPath(name) === path ? canonicalName(name) : undefined;
 }
 
-function rendered(bytes: Uint8Array): RenderedDocument {
-  return { bytes, etag: `"sha256:${createHash("sha256").update(bytes).digest("hex")}"` };
+function sizeOf({ bytes, whole }: RenderedDocument): number {
+  return bytes.length + (whole.text?.length ?? 0);
 }
 
 /**
@@ -66,8 +59,11 @@ export class IndexService {
     const entry = this.#memory.get(path);
     if (entry === undefined) return undefined;
     this.#hits += 1;
-    this.#memory.delete(path);
-    this.#memory.set(path, entry);
+    // While there is room nothing will be forgotten, and the order does not matter.
+    if (this.#used > this.#memoryBytes / 2) {
+      this.#memory.delete(path);
+      this.#memory.set(path, entry);
+    }
     return entry;
   }
 
@@ -82,7 +78,7 @@ export class IndexService {
     const newer = this.#memory.get(path);
     if (newer !== undefined) return newer;
     if (bytes === undefined) return undefined;
-    const entry = rendered(bytes);
+    const entry = prepareDocument(bytes);
     return this.#remember(path, { ...entry, sequence: -1 });
   }
 
@@ -91,7 +87,7 @@ export class IndexService {
     const document = await this.#metadata.indexDocument(canonical);
     if (document === undefined) return;
     const path = indexDocumentPath(canonical);
-    const entry = rendered(new TextEncoder().encode(renderIndexDocument(document)));
+    const entry = prepareDocument(new TextEncoder().encode(renderIndexDocument(document)));
     const current = this.#memory.get(path);
     if (current !== undefined && current.sequence >= document.sequence) return;
     this.#unsaved.set(path, entry);
@@ -164,7 +160,7 @@ export class IndexService {
   #remember(path: string, entry: RenderedDocument & { sequence: number }): RenderedDocument {
     this.#forget(path);
     this.#memory.set(path, entry);
-    this.#used += entry.bytes.length;
+    this.#used += sizeOf(entry);
     this.#trim();
     return entry;
   }
@@ -173,7 +169,7 @@ export class IndexService {
     const entry = this.#memory.get(path);
     if (entry === undefined) return;
     this.#memory.delete(path);
-    this.#used -= entry.bytes.length;
+    this.#used -= sizeOf(entry);
   }
 
   #trim(): void {

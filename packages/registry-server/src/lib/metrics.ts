@@ -15,12 +15,12 @@ export class Metrics {
   readonly #steps: Histogram<"step">;
   readonly #publications: Counter<"result">;
   readonly #downloads: Counter;
-  readonly #reads = new Map<string, number>();
+  readonly #reads = new Map<number, number>();
 
   constructor(index: () => IndexStatistics) {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
-    const reads = (): ReadonlyMap<string, number> => this.#reads;
+    const reads = (): ReadonlyMap<number, number> => this.#reads;
     this.#requests = new Counter({
       name: "lading_http_requests_total",
       help: "Answered requests, by method and status",
@@ -55,7 +55,7 @@ export class Metrics {
         registers: [],
         collect() {
           this.reset();
-          for (const [status, count] of reads()) this.inc({ status }, count);
+          for (const [status, count] of reads()) this.inc({ status: String(status) }, count);
         },
       }),
       ...(["hits", "misses", "bytes"] as const).map(
@@ -81,8 +81,7 @@ export class Metrics {
 
   /** One answered read; cheap, for the fast path. */
   read(status: number): void {
-    const key = String(status);
-    this.#reads.set(key, (this.#reads.get(key) ?? 0) + 1);
+    this.#reads.set(status, (this.#reads.get(status) ?? 0) + 1);
   }
 
   /** One step of a publication. */

@@ -1,24 +1,10 @@
 import { parseDigest, tryParseDigest, type Digest } from "@lading/core-manifest";
-import type { IndexService, RenderedDocument } from "./index-service.ts";
+import type { IndexService } from "./index-service.ts";
 import type { BlobStore, ByteRange, MetadataStore, StoredBlob } from "./ports.ts";
+import type { ReadAnswer, ReadHeaders, RenderedDocument } from "./read-answer.ts";
 import { RegistryError } from "./registry-error.ts";
 
 const BLOB_PATH = /^blobs\/sha256\/([0-9a-f]{64})(\.sig)?$/;
-
-/** Headers of a read, by lower-case name. */
-export interface ReadHeaders {
-  readonly "if-none-match"?: string | undefined;
-  readonly "if-range"?: string | undefined;
-  readonly range?: string | undefined;
-}
-
-/** An answer as data, so that the socket's fast path and the web handler can both send it. */
-export interface ReadAnswer {
-  readonly status: 200 | 206 | 304;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly bytes?: Uint8Array;
-  readonly blob?: { readonly source: StoredBlob; readonly range?: ByteRange };
-}
 
 /** Whether an `If-None-Match` header names the validator; weak comparison (RFC 9110 §13.1.2). */
 export function matchesEtag(header: string | undefined, etag: string): boolean {
@@ -50,14 +36,8 @@ export function parseRange(header: string | undefined, size: number): ByteRange 
 }
 
 /** The answer with an index document. */
-export function answerDocument(document: RenderedDocument, headers: ReadHeaders): ReadAnswer {
-  const common = { etag: document.etag, "cache-control": "no-cache" };
-  if (matchesEtag(headers["if-none-match"], document.etag)) return { status: 304, headers: common };
-  return {
-    status: 200,
-    headers: { ...common, "content-type": "application/json", "content-length": String(document.bytes.length) },
-    bytes: document.bytes,
-  };
+export function answerDocument(document: RenderedDocument, headers: Pick<ReadHeaders, "if-none-match">): ReadAnswer {
+  return matchesEtag(headers["if-none-match"], document.etag) ? document.unchanged : document.whole;
 }
 
 function answerBlob(source: StoredBlob, digest: Digest, headers: ReadHeaders): ReadAnswer {
@@ -117,7 +97,7 @@ export class Reads {
   }
 
   /** The answer from memory, where memory has it. */
-  peek(path: string, headers: ReadHeaders): ReadAnswer | undefined {
+  peek(path: string, headers: Pick<ReadHeaders, "if-none-match">): ReadAnswer | undefined {
     const document = this.#index.peek(path);
     return document && answerDocument(document, headers);
   }

@@ -25,7 +25,8 @@ import type {
 } from "./ports.ts";
 import { isExpected, problemHeaders, problemOf, type FieldProblem } from "./problem.ts";
 import { RateLimiter } from "./rate-limiter.ts";
-import { Reads, downloadedBlob, type ReadAnswer, type ReadHeaders } from "./reads.ts";
+import type { ReadAnswer, ReadHeaders } from "./read-answer.ts";
+import { Reads, downloadedBlob } from "./reads.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { RegistrySettings } from "./settings.ts";
 import { randomId } from "./token.ts";
@@ -66,8 +67,11 @@ export interface Registry {
    * @throws {RegistryError} what {@link Registry.problem} turns into an answer
    */
   read(request: ReadRequest): Promise<ReadAnswer | undefined>;
-  /** As `read` for what memory holds, at once; `undefined`: ask `read`. */
-  readNow(request: ReadRequest): ReadAnswer | undefined;
+  /** As `read` for what memory holds and needs no credentials, at once; `undefined`: ask `read`. */
+  readNow(
+    path: string,
+    headers: Pick<ReadRequest["headers"], "if-none-match" | "authorization">,
+  ): ReadAnswer | undefined;
   /** The problem answer to an error, as `fetch` gives it. */
   problem(error: unknown): {
     readonly status: number;
@@ -316,10 +320,13 @@ class PortRegistry implements Registry {
     }
   }
 
-  readNow(request: ReadRequest): ReadAnswer | undefined {
+  readNow(
+    path: string,
+    headers: Pick<ReadRequest["headers"], "if-none-match" | "authorization">,
+  ): ReadAnswer | undefined {
     // With credentials in the request, they are checked even where reading is public: a wrong token is told.
-    if (!this.#services.settings.readPublic || request.headers.authorization !== undefined) return undefined;
-    const answer = this.#services.reads.peek(request.path, request.headers);
+    if (!this.#services.settings.readPublic || headers.authorization !== undefined) return undefined;
+    const answer = this.#services.reads.peek(path, headers);
     if (answer !== undefined) this.#services.metrics.read(answer.status);
     return answer;
   }

@@ -1,7 +1,8 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { timestamp } from "../index-model.ts";
 import { REGISTRY_ERRORS, RegistryError } from "../registry-error.ts";
-import { downloadedBlob, type ReadAnswer, type ReadHeaders } from "../reads.ts";
+import type { ReadAnswer, ReadHeaders } from "../read-answer.ts";
+import { downloadedBlob } from "../reads.ts";
 import { callers, principalOf } from "./access.ts";
 import { baseUrl, type App, type RouteContext, type Services } from "./context.ts";
 import { requirePrincipal, requireReader } from "./guards.ts";

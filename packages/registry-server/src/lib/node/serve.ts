@@ -5,7 +5,7 @@ import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Connection } from "../connection.ts";
-import type { ReadAnswer } from "../reads.ts";
+import type { ReadAnswer } from "../read-answer.ts";
 import type { ReadRequest, Registry } from "../registry.ts";
 import { RegistryError } from "../registry-error.ts";
 
@@ -43,14 +43,19 @@ function single(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value.join(",") : value;
 }
 
-function readRequest(incoming: IncomingMessage): ReadRequest | undefined {
-  const { method, url = "", headers } = incoming;
+/** The path of a read of index or blobs, without leading slash and query; `undefined` for anything else. */
+function readPath({ method, url = "" }: IncomingMessage): string | undefined {
   if (method !== "GET" && method !== "HEAD") return undefined;
   if (!url.startsWith("/index/") && !url.startsWith("/blobs/")) return undefined;
   const query = url.indexOf("?");
+  return query === -1 ? url.slice(1) : url.slice(1, query);
+}
+
+function readRequest(incoming: IncomingMessage, path: string): ReadRequest {
+  const { method = "GET", headers } = incoming;
   return {
     method,
-    path: url.slice(1, query === -1 ? undefined : query),
+    path,
     headers: {
       "if-none-match": headers["if-none-match"],
       "if-range": single(headers["if-range"]),
@@ -63,6 +68,18 @@ function readRequest(incoming: IncomingMessage): ReadRequest | undefined {
   };
 }
 
+/** Sends what is in memory: headers as they were prepared, and in one piece with a body that is small. */
+function sendNow(
+  { status, rawHeaders, headers, text, bytes }: ReadAnswer,
+  isHead: boolean,
+  outgoing: ServerResponse,
+): void {
+  outgoing.writeHead(status, rawHeaders === undefined ? headers : (rawHeaders as string[]));
+  if (isHead || status === 304) outgoing.end();
+  else if (text === undefined) outgoing.end(bytes);
+  else outgoing.end(text, "latin1");
+}
+
 function blobStream({ source, range }: NonNullable<ReadAnswer["blob"]>): Readable {
   return source.file === undefined
     ? Readable.fromWeb(source.stream(range) as Parameters<typeof Readable.fromWeb>[0])
@@ -70,10 +87,13 @@ function blobStream({ source, range }: NonNullable<ReadAnswer["blob"]>): Readabl
 }
 
 async function send(answer: ReadAnswer, method: string, outgoing: ServerResponse): Promise<void> {
+  if (answer.blob === undefined) {
+    sendNow(answer, method === "HEAD", outgoing);
+    return;
+  }
   outgoing.writeHead(answer.status, answer.headers);
   if (method === "HEAD" || answer.status === 304) outgoing.end();
-  else if (answer.bytes !== undefined) outgoing.end(answer.bytes);
-  else if (answer.blob === undefined || answer.blob.source.size === 0) outgoing.end();
+  else if (answer.blob.source.size === 0) outgoing.end();
   else await pipeline(blobStream(answer.blob), outgoing);
 }
 
@@ -168,14 +188,14 @@ export async function serve(registry: Registry, options: ServeOptions): Promise<
       keepAliveTimeout: 65_000,
     },
     (incoming, outgoing) => {
-      const request = readRequest(incoming);
-      if (request === undefined) {
+      const path = readPath(incoming);
+      if (path === undefined) {
         void api(incoming, outgoing);
         return;
       }
-      const answer = registry.readNow(request);
-      if (answer === undefined) void answerRead(registry, request, outgoing);
-      else void send(answer, request.method, outgoing);
+      const answer = registry.readNow(path, incoming.headers);
+      if (answer === undefined) void answerRead(registry, readRequest(incoming, path), outgoing);
+      else sendNow(answer, incoming.method === "HEAD", outgoing);
     },
   );
   await listen(server, options);
