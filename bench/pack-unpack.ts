@@ -1,4 +1,15 @@
-import { closeSync, mkdirSync, mkdtempSync, openSync, readSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { collectFiles, packDirectory, unpackPackage } from "@lading/archive/node";
@@ -6,7 +17,8 @@ import type { ArchiveCodec } from "@lading/archive";
 import type { PackageRecord } from "@lading/core-manifest";
 import { create, extract } from "tar";
 import { copyPackage, demoClosure, folderOf, npmTarball } from "./lib/closure.ts";
-import { median, printFigures, program, race, type Contender } from "./lib/measure.ts";
+import { printCpu, raceCpu, type CpuContender } from "./lib/cpu.ts";
+import { median } from "./lib/measure.ts";
 import { versionOf } from "./lib/peers.ts";
 
 const MiB = 2 ** 20;
@@ -18,6 +30,8 @@ const RECORD: PackageRecord = {
   executables: [],
   manifest: { name: "bench-tree", version: "1.0.0" },
 };
+
+let count = 0;
 
 /** A tree to pack, and where its archives and unpacked copies go. */
 interface Tree {
@@ -36,9 +50,9 @@ export async function run(): Promise<void> {
       const files = await collectFiles(tree.directory, { manifestFile: RECORD.manifestFile, ignore: [] });
       const bytes = files.reduce((sum, { size }) => sum + size, 0);
       const title = `${tree.title} (${files.length} files, ${(bytes / 1e6).toFixed(1)} MB)`;
-      printFigures(`pack ${title}`, await race(packers(tree), tree.rounds));
+      printCpu(`pack ${title}`, await raceCpu(packers(tree), tree.rounds));
       printSizes(tree);
-      printFigures(`unpack ${title}`, await race(unpackers(tree, await digests(tree)), tree.rounds));
+      printCpu(`unpack ${title}`, await raceCpu(unpackers(tree, await digests(tree)), tree.rounds));
     }
     await packageSizes(folder);
   } finally {
@@ -93,24 +107,20 @@ async function packOurs(tree: Tree, codec: ArchiveCodec): Promise<Digests> {
 
 type Digests = Pick<Awaited<ReturnType<typeof packDirectory>>, "blob" | "size" | "tree">;
 
-/** A pipe of a shell: what people type. */
-function piped(line: string, cwd: string): void {
-  program("sh", ["-c", line], { cwd });
-}
-
-function packers(tree: Tree): Contender[] {
+function packers(tree: Tree): CpuContender[] {
   const cwd = tree.directory;
   return [
     { name: "lading, zstd 9 (default)", run: async () => void (await packOurs(tree, "zstd")) },
     { name: "lading, gzip 6", run: async () => void (await packOurs(tree, "gzip")) },
-    { name: "tar -c | gzip -6", run: () => piped(`tar -c . | gzip -6 >${archive(tree, "tar-gzip")}`, cwd) },
+    { name: "tar -c | gzip -6", shell: `tar -c . | gzip -6 >${archive(tree, "tar-gzip")}`, cwd },
     {
       name: "node-tar, gzip 6",
       run: () => create({ gzip: { level: 6 }, portable: true, file: archive(tree, "node-tar"), cwd }, ["."]),
     },
     {
       name: "tar -c | zstd -9 -T1",
-      run: () => piped(`tar -c . | zstd -9 -T1 -q -f -o ${archive(tree, "tar-zstd")}`, cwd),
+      shell: `tar -c . | zstd -9 -T1 -q -f -o ${archive(tree, "tar-zstd")}`,
+      cwd,
     },
   ];
 }
@@ -125,15 +135,11 @@ async function digests(tree: Tree): Promise<Record<"zstd" | "gzip", Digests>> {
   return { zstd: await packOurs(tree, "zstd"), gzip: await packOurs(tree, "gzip") };
 }
 
-function unpackers(tree: Tree, expect: Record<"zstd" | "gzip", Digests>): Contender[] {
-  let count = 0;
-  let destination = "";
-  const fresh = (): string => (destination = join(tree.work, "unpacked", String(count++)));
-  /** The copy of the round before is deleted here, where no clock runs. */
+function unpackers(tree: Tree, expect: Record<"zstd" | "gzip", Digests>): CpuContender[] {
+  const destination = join(tree.work, "unpacked");
+  /** Renamed, not deleted: ext4 is many times slower at making files just after a tree was deleted. */
   const prepare = (): void => {
-    rmSync(join(tree.work, "unpacked"), { recursive: true, force: true });
-    mkdirSync(join(tree.work, "unpacked"));
-    fresh();
+    if (existsSync(destination)) renameSync(destination, join(tree.work, `unpacked-${count++}`));
   };
   const prepareMade = (): void => {
     prepare();
@@ -153,7 +159,8 @@ function unpackers(tree: Tree, expect: Record<"zstd" | "gzip", Digests>): Conten
     {
       name: "tar xzf",
       prepare: prepareMade,
-      run: () => program("tar", ["xzf", archive(tree, "tar-gzip"), "-C", destination]),
+      shell: `tar xzf ${archive(tree, "tar-gzip")} -C ${destination}`,
+      cwd: tree.work,
     },
     {
       name: "node-tar",
@@ -163,7 +170,8 @@ function unpackers(tree: Tree, expect: Record<"zstd" | "gzip", Digests>): Conten
     {
       name: "tar x, zstd",
       prepare: prepareMade,
-      run: () => piped(`zstd -dcq ${archive(tree, "tar-zstd")} | tar x -C ${destination}`, tree.work),
+      shell: `zstd -dcq ${archive(tree, "tar-zstd")} | tar x -C ${destination}`,
+      cwd: tree.work,
     },
   ];
 }

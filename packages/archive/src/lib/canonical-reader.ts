@@ -1,5 +1,6 @@
 import type { PackageRecord } from "@lading/core-manifest";
 import { ArchiveError, quote } from "./archive-error.ts";
+import { readPlainHeader } from "./canonical-header.ts";
 import { checkHeaderSum, fieldText, headerKind, octal, readMode, refuseType, typeFlag } from "./header-fields.ts";
 import type { ArchiveLimits } from "./limits.ts";
 import { checkPath, decodePath, PathSet } from "./path-rules.ts";
@@ -52,7 +53,9 @@ export class CanonicalTarReader extends TarBlocks {
   }
 
   protected override header(block: Uint8Array): void {
-    if (typeFlag(block) === "x" && this.#prefixBytes === undefined) this.#paxHeader(block);
+    const plain = this.#prefixBytes === undefined ? readPlainHeader(block) : undefined;
+    if (plain !== undefined) this.#accept(plain);
+    else if (typeFlag(block) === "x" && this.#prefixBytes === undefined) this.#paxHeader(block);
     else this.#memberHeader(block);
   }
 

@@ -1,15 +1,23 @@
 import { ArchiveError } from "./archive-error.ts";
 import { Xxh32 } from "./xxh32.ts";
 
-/** Plain bytes of every block but the last: LZ4's largest. */
-export const LZ4_BLOCK_BYTES: number = 4 * 2 ** 20;
+/**
+ * Plain bytes of every written block but the last. Larger blocks compress hardly better, since LZ4 looks back 64 KiB, and
+ * the library's buffers for them, which are freed late, would make memory grow with the package.
+ */
+export const LZ4_BLOCK_BYTES: number = 256 * 1024;
 /** Bytes of the one header that packages have: magic, flags, block size, content size, header checksum. */
 export const LZ4_HEADER_BYTES = 15;
 
 const MAGIC = 0x184d2204;
 /** Version 1, independent blocks, content size, content checksum (LZ4 frame format 1.6.4). */
 const FLAGS = 0x40 | 0x20 | 0x08 | 0x04;
-const BLOCK_SIZE_CODE = 0x70;
+/** Block sizes that are read, by their code: what is written now, and what was written before. */
+const BLOCK_SIZES: ReadonlyMap<number, number> = new Map([
+  [0x50, LZ4_BLOCK_BYTES],
+  [0x70, 4 * 2 ** 20],
+]);
+const BLOCK_SIZE_CODE = 0x50;
 const STORED = 0x80000000;
 
 /** The frame header of `contentBytes` plain bytes. */
@@ -36,29 +44,43 @@ export function encodeLz4End(checksum: number): Uint8Array {
   return end;
 }
 
+/** What a frame header says. */
+export interface Lz4Header {
+  /** Plain bytes of the frame. */
+  readonly contentBytes: number;
+  /** Plain bytes of every block but the last. */
+  readonly blockBytes: number;
+}
+
 /**
- * Reads the frame header and returns the plain bytes promised.
- * @throws {ArchiveError} `ARCHIVE_LZ4_INVALID` unless it is the one form that packages have
+ * Reads the frame header.
+ * @throws {ArchiveError} `ARCHIVE_LZ4_INVALID` unless it is of the form that packages have
  */
-export function readLz4Header(bytes: Uint8Array): number {
+export function readLz4Header(bytes: Uint8Array): Lz4Header {
   const view = new DataView(bytes.buffer, bytes.byteOffset, LZ4_HEADER_BYTES);
   if (view.getUint32(0, true) !== MAGIC) throw lz4Invalid("its magic is not that of an LZ4 frame");
-  if (bytes[4] !== FLAGS || bytes[5] !== BLOCK_SIZE_CODE) {
-    throw lz4Invalid("its flags are not independent 4 MiB blocks with content size and checksum, without dictionary");
+  const blockBytes = BLOCK_SIZES.get(bytes[5]!);
+  if (bytes[4] !== FLAGS || blockBytes === undefined) {
+    throw lz4Invalid(
+      "its flags are not independent blocks of 256 KiB or 4 MiB with content size and checksum, without dictionary",
+    );
   }
   if (bytes[14] !== headerCheck(bytes)) throw lz4Invalid("its header checksum is wrong");
   const size = view.getBigUint64(6, true);
   if (size > BigInt(Number.MAX_SAFE_INTEGER)) throw lz4Invalid(`it claims ${size} bytes`);
-  return Number(size);
+  return { contentBytes: Number(size), blockBytes };
 }
 
 /** What a block's size word says; `undefined` for the end mark. */
-export function readLz4BlockSize(word: number): { readonly bytes: number; readonly stored: boolean } | undefined {
+export function readLz4BlockSize(
+  word: number,
+  blockBytes: number,
+): { readonly bytes: number; readonly stored: boolean } | undefined {
   if (word === 0) return undefined;
   const stored = word >= STORED;
   const bytes = stored ? word - STORED : word;
-  if (bytes === 0 || bytes > LZ4_BLOCK_BYTES)
-    throw lz4Invalid(`it has a block of ${bytes} bytes, allowed are 1 to ${LZ4_BLOCK_BYTES}`);
+  if (bytes === 0 || bytes > blockBytes)
+    throw lz4Invalid(`it has a block of ${bytes} bytes, allowed are 1 to ${blockBytes}`);
   return { bytes, stored };
 }
 

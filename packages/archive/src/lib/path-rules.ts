@@ -125,8 +125,10 @@ function refuse(code: ArchiveErrorCode, path: string, why: string): never {
 }
 
 interface Seen {
+  /** The whole path, as it was written. */
   readonly spelling: string;
-  readonly directory: boolean;
+  /** Of a directory, by the folded form of each part. */
+  readonly children: Map<string, Seen> | undefined;
 }
 
 /**
@@ -134,11 +136,11 @@ interface Seen {
  * one file on a file system that folds names (CVE-2021-32803 and its kin).
  */
 export class PathSet {
-  readonly #seen = new Map<string, Seen>();
+  readonly #root = new Map<string, Seen>();
   readonly #explicit = new Set<string>();
   readonly #limits: Pick<ArchiveLimits, "entries" | "pathsBytes">;
   #parent = "";
-  #parentFolded = "";
+  #siblings: Map<string, Seen> = this.#root;
   #bytes = 0;
   #entries = 0;
 
@@ -156,9 +158,10 @@ export class PathSet {
     const slash = path.lastIndexOf("/");
     const parent = slash < 0 ? "" : path.slice(0, slash);
     if (parent !== this.#parent) this.#enter(parent);
-    const part = foldPart(path.slice(slash + 1));
-    const folded = this.#parentFolded === "" ? part : `${this.#parentFolded}/${part}`;
-    this.#claim(folded, path, false);
+    const folded = foldPart(slash < 0 ? path : path.slice(slash + 1));
+    const seen = this.#siblings.get(folded);
+    if (seen !== undefined) collide(seen, path, false);
+    this.#siblings.set(folded, { spelling: path, children: undefined });
   }
 
   /** Adds a directory that a foreign archive lists; it may be listed once, before or after its files. */
@@ -189,42 +192,40 @@ export class PathSet {
   }
 
   #enter(directory: string): void {
-    let folded = "";
+    let children = this.#root;
     for (let start = 0; start < directory.length;) {
       const slash = directory.indexOf("/", start);
       const end = slash < 0 ? directory.length : slash;
-      const part = foldPart(directory.slice(start, end));
-      folded = folded === "" ? part : `${folded}/${part}`;
-      this.#claim(folded, directory.slice(0, end), true);
+      const folded = foldPart(directory.slice(start, end));
+      const spelling = directory.slice(0, end);
+      let seen = children.get(folded);
+      if (seen === undefined) children.set(folded, (seen = { spelling, children: new Map() }));
+      else if (seen.spelling !== spelling || seen.children === undefined) collide(seen, spelling, true);
+      children = seen.children!;
       start = end + 1;
     }
     this.#parent = directory;
-    this.#parentFolded = folded;
+    this.#siblings = children;
   }
+}
 
-  #claim(folded: string, spelling: string, directory: boolean): void {
-    const seen = this.#seen.get(folded);
-    if (seen === undefined) {
-      this.#seen.set(folded, { spelling, directory });
-      return;
-    }
-    if (seen.spelling !== spelling) {
-      throw new ArchiveError({
-        code: "ARCHIVE_PATH_COLLISION",
-        message: `Cannot accept the paths ${quote(seen.spelling)} and ${quote(spelling)}: they are one where case or Unicode is folded`,
-        path: spelling,
-        other: seen.spelling,
-      });
-    }
-    if (seen.directory !== directory) {
-      throw new ArchiveError({
-        code: "ARCHIVE_PATH_COLLISION",
-        message: `Cannot accept the path ${quote(spelling)}: it is a file and a directory`,
-        path: spelling,
-      });
-    }
-    if (!directory) duplicate(spelling);
+function collide(seen: Seen, spelling: string, directory: boolean): never {
+  if (seen.spelling !== spelling) {
+    throw new ArchiveError({
+      code: "ARCHIVE_PATH_COLLISION",
+      message: `Cannot accept the paths ${quote(seen.spelling)} and ${quote(spelling)}: they are one where case or Unicode is folded`,
+      path: spelling,
+      other: seen.spelling,
+    });
   }
+  if (directory !== (seen.children !== undefined)) {
+    throw new ArchiveError({
+      code: "ARCHIVE_PATH_COLLISION",
+      message: `Cannot accept the path ${quote(spelling)}: it is a file and a directory`,
+      path: spelling,
+    });
+  }
+  duplicate(spelling);
 }
 
 function duplicate(path: string): never {

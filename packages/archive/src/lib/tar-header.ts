@@ -179,7 +179,8 @@ function writeText(block: Uint8Array, name: FieldName, text: string): void {
 export function headerChecksum(block: Uint8Array): number {
   const [start, length] = FIELD.checksum;
   let sum = length * 0x20;
-  for (let i = 0; i < BLOCK; i += 1) if (i < start || i >= start + length) sum += block[i]!;
+  for (let i = 0; i < start; i += 1) sum += block[i]!;
+  for (let i = start + length; i < BLOCK; i += 1) sum += block[i]!;
   return sum;
 }
 

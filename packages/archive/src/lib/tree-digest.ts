@@ -29,9 +29,10 @@ function surrogatesLast(unit: number): number {
  * SHA-256 in hexadecimal, `x` or `-`, and its path (`docs/spec/archive.md` §tree-digest).
  */
 export function treeText(files: readonly TreeFile[]): string {
-  const lines = [...files]
-    .sort((a, b) => comparePaths(a.path, b.path))
-    .map((file) => `${digestHex(file.sha256)} ${file.executable ? "x" : "-"} ${file.path}\n`);
+  const sorted = files.every((file, i) => i === 0 || comparePaths(files[i - 1]!.path, file.path) < 0);
+  const lines = (sorted ? files : files.toSorted((a, b) => comparePaths(a.path, b.path))).map(
+    (file) => `${digestHex(file.sha256)} ${file.executable ? "x" : "-"} ${file.path}\n`,
+  );
   return `lading-tree-v1\n${lines.join("")}`;
 }
 

@@ -1,6 +1,9 @@
 import { ArchiveError } from "../archive-error.ts";
 
-/** Bytes of a chunked source, taken in the amounts that a format speaks of. */
+/**
+ * Bytes of a chunked source, taken in the amounts that a format speaks of. A source may use its buffer again once the
+ * next chunk is asked for, so what is held over is copied first; what is given out is valid until more is asked for.
+ */
 export class ByteQueue {
   readonly #source: AsyncIterator<Uint8Array>;
   #held: Uint8Array = new Uint8Array(0);
@@ -16,15 +19,17 @@ export class ByteQueue {
 
   /** Reads one more chunk; `false` at the end of the source. */
   async more(): Promise<boolean> {
+    const held = this.#held.slice();
+    this.#held = held;
     const next = await this.#source.next();
     if (next.done === true) return false;
-    this.#held = this.#held.length === 0 ? next.value : Buffer.concat([this.#held, next.value]);
+    this.#held = held.length === 0 ? next.value : Buffer.concat([held, next.value]);
     return true;
   }
 
   /** Takes exactly `bytes`, reading on as needed. @throws {ArchiveError} `ARCHIVE_TRUNCATED` at an early end */
   async need(bytes: number): Promise<Uint8Array> {
-    if (this.#held.length < bytes) await this.#fill(bytes);
+    if (this.#held.length < bytes) return this.#gather(bytes);
     const taken = this.#held.subarray(0, bytes);
     this.#held = this.#held.subarray(bytes);
     return taken;
@@ -35,37 +40,40 @@ export class ByteQueue {
     return this.need(bytes);
   }
 
-  async #fill(bytes: number): Promise<void> {
-    const chunks = [this.#held];
-    let length = this.#held.length;
-    while (length < bytes) {
+  async #gather(bytes: number): Promise<Uint8Array> {
+    const pieces = [this.#held.slice()];
+    let left = bytes - this.#held.length;
+    this.#held = new Uint8Array(0);
+    while (left > 0) {
       const next = await this.#source.next();
       if (next.done === true) {
         throw new ArchiveError({
           code: "ARCHIVE_TRUNCATED",
-          message: `Cannot read the archive: it ends ${bytes - length} bytes too early`,
+          message: `Cannot read the archive: it ends ${left} bytes too early`,
         });
       }
-      chunks.push(next.value);
-      length += next.value.length;
+      pieces.push(next.value.slice(0, left));
+      this.#held = next.value.subarray(left);
+      left -= pieces.at(-1)!.length;
     }
-    this.#held = Buffer.concat(chunks);
+    return Buffer.concat(pieces);
   }
 
   /** Everything but the last `bytes`, which stay to be taken. */
   async *allBut(bytes: number): AsyncGenerator<Uint8Array> {
-    while (await this.more()) {
-      const length = this.#held.length - bytes;
-      if (length <= 0) continue;
-      const chunk = this.#held.subarray(0, length);
-      // Copied, so that the few bytes held back do not keep the whole chunk alive and can be extended.
-      this.#held = this.#held.slice(length);
-      yield chunk;
-    }
-    if (this.#held.length > bytes) {
-      const chunk = this.#held.subarray(0, this.#held.length - bytes);
-      this.#held = this.#held.slice(-bytes);
-      yield chunk;
+    let chunk = this.#held;
+    for (;;) {
+      const given = Math.max(0, chunk.length - bytes);
+      this.#held = chunk.slice(given);
+      if (given > 0) yield chunk.subarray(0, given);
+      const next = await this.#source.next();
+      if (next.done === true) return;
+      chunk = next.value;
+      if (chunk.length < bytes) {
+        chunk = Buffer.concat([this.#held, chunk]);
+      } else if (this.#held.length > 0) {
+        yield this.#held;
+      }
     }
   }
 }

@@ -1,14 +1,14 @@
-import { constants, openSync, closeSync, readSync, type Dirent } from "node:fs";
-import { lstat, readdir, readFile } from "node:fs/promises";
+import { constants, closeSync, lstatSync, openSync, readdirSync, readFileSync, readSync, type Dirent } from "node:fs";
 import { platform } from "node:os";
-import { join } from "node:path";
+import { join, resolve, sep } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { ignoreEvents, type EventListener } from "@lading/core-manifest";
 import ignoreFactory, { type Ignore } from "ignore";
 import { ArchiveError, quote, type ArchiveErrorCode } from "../archive-error.ts";
 import { withDefaultLimits, type ArchiveLimits } from "../limits.ts";
 import { checkPath, PathSet } from "../path-rules.ts";
 import { comparePaths } from "../tree-digest.ts";
-import { onDisk } from "./files.ts";
+import { onDiskSync } from "./files.ts";
 
 /** One file that will be packed. */
 export interface CollectedFile {
@@ -58,6 +58,10 @@ export const ALWAYS_EXCLUDED: readonly string[] = [
   "Thumbs.db",
 ];
 
+/** Directories between two turns of the event loop: the calls are synchronous, which are several times cheaper. */
+const DIRECTORIES_A_TURN = 64;
+const HAS_MODES = platform() !== "win32";
+
 const SECRET_NAME =
   /^(?:.*\.(?:key|p12|pfx|jks|keystore)|id_(?:rsa|dsa|ecdsa|ed25519)|\.netrc|\.npmrc|\.pypirc|\.env(?:\.(?!example$|sample$|template$).*)?)$/i;
 const MAYBE_SECRET_NAME = /\.(?:pem|asc|json)$/i;
@@ -78,8 +82,12 @@ interface Rules {
  */
 export async function collectFiles(directory: string, options: CollectOptions = {}): Promise<CollectedFile[]> {
   const collector = new Collector(directory, options);
-  await collector.walk("", [{ base: "", rules: ignoreFactory({ ignorecase: false }).add(options.ignore ?? []) }]);
+  await collector.walk("", patterns("", options.ignore ?? []));
   return collector.finish();
+}
+
+function patterns(base: string, texts: readonly string[]): Rules[] {
+  return texts.length === 0 ? [] : [{ base, rules: ignoreFactory({ ignorecase: false }).add(texts) }];
 }
 
 class Collector {
@@ -87,33 +95,35 @@ class Collector {
   readonly #options: CollectOptions;
   readonly #limits: ArchiveLimits;
   readonly #include: Ignore | undefined;
-  readonly #exclude: Ignore;
+  readonly #exclude: Ignore | undefined;
   readonly #onEvent: EventListener;
   readonly #found: CollectedFile[] = [];
+  #directories = 0;
 
   constructor(root: string, options: CollectOptions) {
     this.#root = root;
     this.#options = options;
     this.#limits = withDefaultLimits(options.limits);
-    this.#exclude = ignoreFactory({ ignorecase: false }).add(options.exclude ?? []);
-    const include = options.include ?? [];
-    this.#include = include.length === 0 ? undefined : ignoreFactory({ ignorecase: false }).add(include);
+    this.#exclude = patterns("", options.exclude ?? [])[0]?.rules;
+    this.#include = patterns("", options.include ?? [])[0]?.rules;
     this.#onEvent = options.onEvent ?? ignoreEvents;
   }
 
   async walk(base: string, inherited: readonly Rules[]): Promise<void> {
+    this.#directories += 1;
+    if (this.#directories % DIRECTORIES_A_TURN === 0) await nextTurn();
     this.#options.signal?.throwIfAborted();
-    const here = join(this.#root, base);
-    const entries = await onDisk("read the directory", here, () => readdir(here, { withFileTypes: true }));
+    const here = resolve(this.#root, base);
+    const entries = onDiskSync("read the directory", here, () => readdirSync(here, { withFileTypes: true }));
     const { everything = false } = this.#options;
-    const rules = everything ? inherited : await rulesIn(here, base, entries, inherited);
+    const rules = everything ? inherited : rulesIn(here, base, entries, inherited);
     for (const entry of entries) {
       if (everything ? entry.name === ".git" : ALWAYS_EXCLUDED.includes(entry.name)) continue;
       const path = base + entry.name;
       if (entry.isDirectory()) {
         if (this.#enters(`${path}/`, rules)) await this.walk(`${path}/`, rules);
       } else if (this.#takes(path, rules)) {
-        await this.#take(path, entry);
+        this.#take(path, here, entry);
       }
     }
   }
@@ -121,20 +131,20 @@ class Collector {
   /** With `include`, ignored directories are searched too: a selected file may lie in one. */
   #enters(path: string, rules: readonly Rules[]): boolean {
     if (this.#options.manifestFile?.startsWith(path) === true) return true;
-    if (this.#exclude.ignores(path)) return false;
+    if (this.#exclude?.ignores(path) === true) return false;
     return this.#include !== undefined || !ignored(path, rules);
   }
 
   #takes(path: string, rules: readonly Rules[]): boolean {
     if (path === this.#options.manifestFile) return true;
-    if (this.#exclude.ignores(path)) return false;
+    if (this.#exclude?.ignores(path) === true) return false;
     return this.#include === undefined ? !ignored(path, rules) : this.#include.ignores(path);
   }
 
-  async #take(path: string, entry: Dirent): Promise<void> {
+  #take(path: string, here: string, entry: Dirent): void {
     refuseSpecial(path, entry);
-    const absolutePath = join(this.#root, path);
-    const stat = await onDisk("read", absolutePath, () => lstat(absolutePath));
+    const absolutePath = `${here}${sep}${entry.name}`;
+    const stat = onDiskSync("read", absolutePath, () => lstatSync(absolutePath));
     refuseSpecial(path, stat);
     if (this.#options.everything !== true && isSecret(entry.name, absolutePath, stat.size)) {
       this.#onEvent({
@@ -144,7 +154,7 @@ class Collector {
       });
       return;
     }
-    const executable = platform() !== "win32" && (stat.mode & 0o111) !== 0;
+    const executable = HAS_MODES && (stat.mode & 0o111) !== 0;
     // A Mac may spell names decomposed; packages are NFC everywhere.
     this.#found.push({ path: path.normalize("NFC"), absolutePath, size: stat.size, executable });
   }
@@ -177,20 +187,18 @@ export function checkCollected(files: readonly CollectedFile[], limits: ArchiveL
   }
 }
 
-async function rulesIn(
+function rulesIn(
   here: string,
   base: string,
   entries: readonly Dirent[],
   inherited: readonly Rules[],
-): Promise<readonly Rules[]> {
+): readonly Rules[] {
   const names = IGNORE_FILES.filter((name) => entries.some((entry) => entry.name === name && entry.isFile()));
-  if (names.length === 0) return inherited;
-  const rules = ignoreFactory({ ignorecase: false });
-  for (const name of names) {
+  const lines = names.flatMap((name) => {
     const file = join(here, name);
-    rules.add(await onDisk("read", file, () => readFile(file, "utf8")));
-  }
-  return [...inherited, { base, rules }];
+    return onDiskSync("read", file, () => readFileSync(file, "utf8")).split(/\r?\n/);
+  });
+  return [...inherited, ...patterns(base, lines)];
 }
 
 /** Deepest file first; within one, `ignore` lets the last match win. */

@@ -1,4 +1,4 @@
-import { pipeline, type Transform } from "node:stream";
+import type { Transform } from "node:stream";
 import { promisify } from "node:util";
 import {
   constants,
@@ -21,7 +21,7 @@ import {
   type GzipHeaderPolicy,
 } from "../gzip-frame.ts";
 import type { ArchiveLimits } from "../limits.ts";
-import { LZ4_BLOCK_BYTES, LZ4_HEADER_BYTES, lz4Invalid, readLz4BlockSize, readLz4Header } from "../lz4-frame.ts";
+import { LZ4_HEADER_BYTES, lz4Invalid, readLz4BlockSize, readLz4Header } from "../lz4-frame.ts";
 import { decodeLz4Block } from "../lz4-block.ts";
 import { Xxh32 } from "../xxh32.ts";
 import { ZstdFrameWalker, type ZstdFrameHeader } from "../zstd-frame.ts";
@@ -38,13 +38,14 @@ export interface DecodeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Stored and plain bytes up to which an archive is decoded in one call from memory. */
+/** Stored and plain bytes up to which an archive is decoded in one call from memory: half the cost of a stream. */
 export const ONE_SHOT_STORED_BYTES: number = 4 * 2 ** 20;
-// Beyond it, decompressing on another thread while this one writes is faster than one call before all writing.
-const ONE_SHOT_PLAIN_BYTES = 4 * 2 ** 20;
+const ONE_SHOT_PLAIN_BYTES = 32 * 2 ** 20;
 /** Plain bytes up to which a thread switch costs more than the decoding. */
 const SYNC_PLAIN_BYTES = 256 * 1024;
 const CHUNK_BYTES = 256 * 1024;
+/** Room behind the promised bytes, so that the whole output is one buffer, and a longer one is still seen. */
+const SPARE_BYTES = 64;
 /** zlib's window and tables, rounded up. */
 const INFLATE_BYTES = 64 * 1024;
 const MAX_GZIP_HEADER_BYTES = 64 * 1024;
@@ -155,7 +156,8 @@ async function* decodeZstd(stored: AsyncIterable<Uint8Array>, options: DecodeOpt
   while (walker.header === undefined) {
     const next = await walked.next();
     if (next.done === true) throw truncated("zstd frame");
-    first.push(next.value);
+    // Held over, so copied: the source may use its buffer again.
+    first.push(next.value.slice());
   }
   const header = walker.header;
   checkZstdHeader(header, options);
@@ -206,7 +208,7 @@ export async function* through(
       throw error;
     }
   })();
-  pipeline(caught, decoder, () => {});
+  const fed = feed(caught, decoder);
   try {
     for await (const chunk of decoder) yield chunk as Uint8Array;
   } catch (error) {
@@ -215,6 +217,27 @@ export async function* through(
     throw invalid(error instanceof Error ? error.message : String(error), error);
   } finally {
     decoder.destroy();
+    await fed;
+  }
+}
+
+/** Asks for a chunk only once the decoder has consumed the one before, so that a source may use its buffer again. */
+async function feed(source: AsyncIterable<Uint8Array>, decoder: Transform): Promise<void> {
+  let settle = (): void => {};
+  // A decoder that is destroyed never tells what became of the chunk it was given.
+  decoder.once("close", () => settle());
+  decoder.on("error", () => {});
+  try {
+    for await (const chunk of source) {
+      if (decoder.destroyed) return;
+      await new Promise<void>((resolve) => {
+        settle = resolve;
+        decoder.write(chunk, () => resolve());
+      });
+    }
+    decoder.end();
+  } catch (error) {
+    decoder.destroy(error instanceof Error ? error : new Error(String(error)));
   }
 }
 
@@ -261,18 +284,18 @@ async function skipGzipHeader(input: ByteQueue, policy: GzipHeaderPolicy): Promi
 
 async function* decodeLz4(stored: AsyncIterable<Uint8Array>, options: DecodeOptions): AsyncGenerator<Uint8Array> {
   const input = new ByteQueue(stored);
-  const contentBytes = readLz4Header(await input.need(LZ4_HEADER_BYTES));
+  const { contentBytes, blockBytes } = readLz4Header(await input.need(LZ4_HEADER_BYTES));
   if (contentBytes > options.limits.totalBytes) throw tooLarge(contentBytes, options.limits);
-  const release = await options.budget?.acquire(3 * LZ4_BLOCK_BYTES, options.signal);
+  const release = await options.budget?.acquire(3 * blockBytes, options.signal);
   try {
     const checksum = new Xxh32();
     let left = contentBytes;
     for (;;) {
-      const block = readLz4BlockSize(uint32(await input.need(4)));
+      const block = readLz4BlockSize(uint32(await input.need(4)), blockBytes);
       if (block === undefined) break;
       const packed = await input.need(block.bytes);
       // Every block but the last is full: one content has one division into blocks.
-      const expected = Math.min(left, LZ4_BLOCK_BYTES);
+      const expected = Math.min(left, blockBytes);
       const plain = block.stored ? packed : decodeLz4Block(packed, expected);
       if (plain.length !== expected || expected === 0)
         throw lz4Invalid(`a block holds ${plain.length} bytes, expected ${expected}`);
@@ -321,7 +344,11 @@ async function decodeWholeZstd(stored: Uint8Array, options: DecodeOptions): Prom
   const size = header.contentBytes;
   if (size === undefined || size > ONE_SHOT_PLAIN_BYTES) return undefined;
   checkRatio(size, stored.length, options.limits);
-  const zlib = { maxOutputLength: Math.max(size, 1), params: { [constants.ZSTD_d_windowLogMax]: 30 } };
+  const zlib = {
+    maxOutputLength: Math.max(size, 1),
+    chunkSize: size + SPARE_BYTES,
+    params: { [constants.ZSTD_d_windowLogMax]: 30 },
+  };
   const plain = await withBudget(size, options, zstdInvalid, async () =>
     size <= SYNC_PLAIN_BYTES ? zstdDecompressSync(stored, zlib) : promisify(zstdDecompress)(stored, zlib),
   );
@@ -337,7 +364,7 @@ async function decodeWholeGzip(stored: Uint8Array, options: DecodeOptions): Prom
   const { size } = readGzipTrailer(trailer);
   if (size > ONE_SHOT_PLAIN_BYTES || size > stored.length * 1032) return undefined;
   checkRatio(size, stored.length, options.limits);
-  const zlib = { maxOutputLength: Math.max(size, 1), info: true } as const;
+  const zlib = { maxOutputLength: Math.max(size, 1), chunkSize: size + SPARE_BYTES, info: true } as const;
   const { buffer, engine } = await withBudget(size, options, gzipInvalid, async () =>
     size <= SYNC_PLAIN_BYTES
       ? (inflateRawSync(deflated, zlib) as unknown as InflateInfo)

@@ -75,13 +75,21 @@ async function* encodeZstd(plain: Iterable<Uint8Array>, options: EncodeOptions):
   }
 }
 
+/**
+ * Whether zstd looks for long matches far back: only where the content is larger than what the level's own search
+ * reaches. Below that it costs time and gives larger files.
+ */
+export function zstdLongMatches(plainBytes: number, release: boolean): boolean {
+  return plainBytes > 2 ** (release ? 22 : 25);
+}
+
 function zstdOptions({ plainBytes, level, release = false }: EncodeOptions): ZstdOptions {
   return {
     pledgedSrcSize: plainBytes,
     params: {
       [constants.ZSTD_c_compressionLevel]: level ?? (release ? 19 : 9),
       [constants.ZSTD_c_windowLog]: zstdWindowLog(plainBytes, release),
-      [constants.ZSTD_c_enableLongDistanceMatching]: 1,
+      [constants.ZSTD_c_enableLongDistanceMatching]: zstdLongMatches(plainBytes, release) ? 1 : 0,
       [constants.ZSTD_c_contentSizeFlag]: 1,
       [constants.ZSTD_c_checksumFlag]: 1,
     },
@@ -113,7 +121,7 @@ async function* encodeLz4(plain: Iterable<Uint8Array>, plainBytes: number): Asyn
   yield encodeLz4Header(plainBytes);
   for (const block of inPiecesOf(plain, LZ4_BLOCK_BYTES, true)) {
     checksum.update(block);
-    const packed = await lz4.compressBlock(block);
+    const packed = lz4.compressBlock(block);
     const stored = packed.length >= block.length;
     yield encodeLz4BlockSize(stored ? block.length : packed.length, stored);
     // Copied, because the next block overwrites it.

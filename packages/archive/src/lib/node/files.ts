@@ -72,11 +72,24 @@ export async function* chunksOf(
   offset = 0,
   length: number = Number.MAX_SAFE_INTEGER,
 ): AsyncGenerator<Uint8Array> {
+  for await (const chunk of passingChunksOf(file, signal, offset, length)) yield chunk.slice();
+}
+
+/**
+ * The same, each chunk valid only until the next one is asked for: one buffer is used for all, since to collect the
+ * garbage of fresh ones costs more than to read.
+ */
+export async function* passingChunksOf(
+  file: FileHandle,
+  signal?: AbortSignal,
+  offset = 0,
+  length: number = Number.MAX_SAFE_INTEGER,
+): AsyncGenerator<Uint8Array> {
   const end = Math.min(offset + length, Number.MAX_SAFE_INTEGER);
+  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, length));
   for (let position = offset; position < end;) {
     signal?.throwIfAborted();
-    const wanted = Math.min(CHUNK_BYTES, end - position);
-    const buffer = Buffer.allocUnsafeSlow(wanted);
+    const wanted = Math.min(buffer.length, end - position);
     const { bytesRead } = await file.read(buffer, 0, wanted, position);
     if (bytesRead === 0) return;
     position += bytesRead;

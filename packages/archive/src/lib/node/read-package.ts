@@ -9,7 +9,7 @@ import { treeText } from "../tree-digest.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import type { DecodeBudget } from "./decode-budget.ts";
 import { decode, decodeWhole, ONE_SHOT_STORED_BYTES, type DecodeOptions } from "./decode.ts";
-import { chunksOf, digestOf, headOf, wholeOf, withFile } from "./files.ts";
+import { digestOf, headOf, passingChunksOf, wholeOf, withFile } from "./files.ts";
 import { MemberCollector, type KeepMembers, type MemberWriter } from "./member-collector.ts";
 import type { ExpectedPackage, InspectedPackage, PackageFile } from "./types.ts";
 
@@ -55,7 +55,7 @@ export function readPackageFile(
     const reading = begin(options, writer);
     if (size > ONE_SHOT_STORED_BYTES) return readLarge(file, size, reading);
     const stored = await wholeOf(file, size);
-    return readWhole(stored, reading, () => chunksOf(file, options.signal));
+    return readWhole(stored, reading, () => passingChunksOf(file, options.signal));
   });
 }
 
@@ -122,10 +122,10 @@ async function readLarge(file: FileHandle, size: number, reading: Reading): Prom
   let expected = expect?.blob;
   if (expected !== undefined) {
     const hash = createHash("sha256");
-    for await (const chunk of chunksOf(file, signal)) hash.update(chunk);
+    for await (const chunk of passingChunksOf(file, signal)) hash.update(chunk);
     checkBlob(`sha256:${hash.digest("hex")}` as Digest, expect);
   }
-  const blob = await pump(chunksOf(file, signal), codecFor(await headOf(file, MAGIC_BYTES)), reading);
+  const blob = await pump(passingChunksOf(file, signal), codecFor(await headOf(file, MAGIC_BYTES)), reading);
   expected ??= blob.digest;
   return finish(reading, sameBlob({ ...blob, size: blob.size === size ? size : blob.size }, expected));
 }
