@@ -24,6 +24,7 @@ export {
 export { checkGitReference, checkGitUrl, type GitReference } from "./lib/git.ts";
 export type { LockChanges, LockOnDisk } from "./lib/lock-file.ts";
 export type { LockInput, LockMode, LockOutcome } from "./lib/lock-step.ts";
+export type { GridInput, Here, HereInput } from "./lib/environments.ts";
 export type { FeatureChoice } from "./lib/resolution.ts";
 export type { InstallInput, InstallOutcome } from "./lib/install-step.ts";
 export { installProject, type InstallProjectInput, type InstallSummary } from "./lib/install-project.ts";
@@ -33,7 +34,7 @@ export { init, type InitInput, type InitResult } from "./lib/operations/init.ts"
 export { add, type AddInput, type AddResult, type AddedDependency } from "./lib/operations/add.ts";
 export { remove, type RemoveInput, type RemoveResult } from "./lib/operations/remove.ts";
 export { install, type InstallCommandInput } from "./lib/operations/install.ts";
-export { lock } from "./lib/operations/lock.ts";
+export { lock, type LockCommandInput } from "./lib/operations/lock.ts";
 export {
   resolve,
   whyNot,

@@ -20,8 +20,8 @@ import { writeFileAtomic } from "./files.ts";
 import type { Member, Project } from "./project.ts";
 import { writeLock } from "./lock-file.ts";
 import type { LockOutcome } from "./lock-step.ts";
+import { fullVersion } from "./hosts.ts";
 import { releaseExclusions } from "./release-rules.ts";
-import { fullVersion } from "./resolution.ts";
 import type { ResolverPolicy } from "./resolver-policy.ts";
 
 /** A project whose one manifest is edited in memory. */

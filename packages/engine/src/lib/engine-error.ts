@@ -22,6 +22,9 @@ export type EngineErrorCode =
   | "RESOLUTION_IMPOSSIBLE"
   | "LOCK_MISSING"
   | "LOCK_OUTDATED"
+  | "LOCK_ENVIRONMENT_MISSING"
+  | "LOCK_ENVIRONMENT_AMBIGUOUS"
+  | "ENVIRONMENTS_INVALID"
   | "LOCK_PACKAGE_UNKNOWN"
   | "PACKAGE_MISMATCH"
   | "LOCK_CHECKSUM_MISMATCH"
@@ -154,6 +157,21 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "manifest",
     summary: "The lock file would change, and `--locked` forbids it.",
     help: "Run `lock` and commit the lock file.",
+  },
+  LOCK_ENVIRONMENT_MISSING: {
+    category: "manifest",
+    summary: "The lock file does not cover the host version or target that is asked for.",
+    help: "Run `lock` with every version that it is to cover, or declare them in `[environments]` of the manifest.",
+  },
+  LOCK_ENVIRONMENT_AMBIGUOUS: {
+    category: "usage",
+    summary: "The lock file differs between host versions, and nothing says which of them is meant.",
+    help: "Name one with `--host AXIS=VERSION`, or set `hosts.AXIS` for this machine.",
+  },
+  ENVIRONMENTS_INVALID: {
+    category: "manifest",
+    summary: "The environments of the manifest or the command line cannot be used.",
+    help: "Write `[environments]` as a table of host axes and `target`, each with a list of values.",
   },
   LOCK_PACKAGE_UNKNOWN: {
     category: "usage",

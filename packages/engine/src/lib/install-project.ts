@@ -1,4 +1,6 @@
+import type { LockEnvironment } from "@lading/core-manifest";
 import type { EngineContext } from "./engine-context.ts";
+import { environmentOfLock } from "./environments.ts";
 import { readTextIfExists } from "./files.ts";
 import { environmentOf, installLock, type InstallInput, type InstallOutcome } from "./install-step.ts";
 import { ensureLock, type LockOutcome } from "./lock-step.ts";
@@ -73,14 +75,20 @@ function recordReady(
 /** The part of an installation that the command line and the lock decide. */
 export function installInput(project: Project, input: InstallProjectInput, lock: LockOutcome): InstallInput {
   const chosen = input.package === undefined ? undefined : chooseMembers(project, input).map(({ name }) => name);
+  const environment = environmentOfLock(lock.lock, lock.here, lock.declaredIn);
   return {
     lockText: lock.text,
+    environment,
     omit: input.omit,
     targets: input.targets,
     members: chosen,
     link: input.link,
     verify: input.verify,
-    hosts: lock.hosts,
+    hosts: { ...lock.here.hosts, ...withoutTarget(environment) },
     reason: "install",
   };
+}
+
+function withoutTarget({ target: _target, ...hosts }: LockEnvironment): LockEnvironment {
+  return hosts;
 }

@@ -7,6 +7,7 @@ import {
   type IndexArtifact,
   type IndexVersion,
   type LadingEvent,
+  type LockEnvironment,
   type Lockfile,
 } from "@lading/core-manifest";
 import type {
@@ -21,6 +22,7 @@ import type { InputContent, InstallInputs } from "@lading/installer/state";
 import type { RegistryClient, RegistryConfig } from "@lading/registry-client";
 import { cacheDirectory, counted, step, storeDirectory, storeLimit, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
+import { lockHere } from "./environments.ts";
 import { collectLocalPackages } from "./local-packages.ts";
 import { exists } from "./files.ts";
 import { packGitSource } from "./local-artefact.ts";
@@ -44,6 +46,8 @@ export interface InstallInput {
   /** Recorded in the generation. */
   readonly reason?: string | undefined;
   readonly hosts?: Readonly<Record<string, string>> | undefined;
+  /** Which of the lock's environments this is. */
+  readonly environment: LockEnvironment;
 }
 
 /** What an installation came to. */
@@ -89,7 +93,7 @@ export async function installLock(
   const read = await contentsRead(context, project, input);
   const { planInstall, installGeneration } = await import("@lading/installer");
   const store = await context.store();
-  const plan = planInstall(lock, {
+  const plan = planInstall(lockHere(lock, input.environment), {
     project: project.root,
     ...(input.targets === undefined ? {} : { targets: input.targets }),
     ...(input.omit === undefined ? {} : { omit: input.omit }),

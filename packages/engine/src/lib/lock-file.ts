@@ -2,8 +2,10 @@ import { createHash } from "node:crypto";
 import {
   canonicalName,
   compareLockPackages,
+  conditionalReferences,
   digestFromBytes,
   encodeCanonicalJson,
+  lockGrid,
   lockReferences,
   lockSourceString,
   parseLockfile,
@@ -13,16 +15,17 @@ import {
   renderLockfile,
   type Digest,
   type IndexArtifact,
+  type LockGrid,
   type LockPackage,
   type Lockfile,
   type ManifestDependency,
   type PackageManifest,
 } from "@lading/core-manifest";
-import type { ResolvedDependency, ResolvedPackage } from "@lading/resolver";
+import type { UniversalDependency, UniversalPackage, UniversalSolution } from "@lading/resolver";
 import type { EngineContext } from "./engine-context.ts";
 import { displayPath, readTextIfExists, writeFileAtomic } from "./files.ts";
 import type { Project } from "./project.ts";
-import { requestedFeatures, type CandidateData, type ResolutionRequest, type SolvedProject } from "./resolution.ts";
+import { requestedFeatures, type CandidateData, type ResolutionRequest, type LockSolution } from "./resolution.ts";
 
 /** A lock file as it is on disk. */
 export interface LockOnDisk {
@@ -59,7 +62,7 @@ export function resolutionInputs(request: ResolutionRequest): Digest {
     ...(request.overrides.length === 0
       ? {}
       : { overrides: request.overrides.map(({ name, requirement }) => `${name} ${requirement}`) }),
-    hosts: request.hosts,
+    hosts: hostsInput(request),
     features: requestedFeatures(request),
     allFeatures: request.allFeatures === true,
     defaultFeatures: request.noDefaultFeatures !== true,
@@ -76,6 +79,13 @@ export function resolutionInputs(request: ResolutionRequest): Digest {
       .sort((left, right) => (left.name < right.name ? -1 : 1)),
   };
   return digestFromBytes(createHash("sha256").update(encodeCanonicalJson(value)).digest());
+}
+
+/** One environment of hosts is written as it was before there were several. */
+function hostsInput({ grid: { axes, mode } }: ResolutionRequest): Record<string, unknown> {
+  const single = Object.values(axes).every(({ length }) => length === 1) && axes["target"] === undefined;
+  if (single) return Object.fromEntries(Object.entries(axes).map(([axis, [version]]) => [axis, version]));
+  return mode === "every" ? { ...axes, "every environment": ["alike"] } : { ...axes };
 }
 
 function inputsOf(manifest: PackageManifest): Record<string, unknown> {
@@ -100,37 +110,71 @@ function withoutPlace(dependency: ManifestDependency): Omit<ManifestDependency, 
 }
 
 /** Makes the lock of a solution. */
-export function lockOf(solved: SolvedProject, trees: ReadonlyMap<string, Digest>): Lockfile {
+export function lockOf(solved: LockSolution, trees: ReadonlyMap<string, Digest>): Lockfile {
   const { resolution, request } = solved;
-  const entries = new Map(resolution.packages.map((found) => [found.id, lockPackage(found, trees)]));
+  const environment = environmentTable(request);
+  const conditions = conditionsOf(resolution, lockGrid(environment));
+  const entries = new Map(
+    resolution.packages.map((found) => {
+      const environments = conditions(found.cells);
+      return [found.id, { ...lockPackage(found, trees), ...(environments === undefined ? {} : { environments }) }];
+    }),
+  );
+  const cellsOf = new Map(resolution.packages.map(({ id, cells }) => [id, cells]));
+  const all = resolution.environments.map((_, cell) => cell);
   const references = lockReferences([...entries.values()]);
-  const refer = (dependencies: readonly ResolvedDependency[]): string[] =>
-    [...new Set(dependencies.map(({ id }) => references.reference(entries.get(id)!)))].sort();
-  const packages = resolution.packages.map(({ id, dependencies }) => ({
+  const refer = (dependencies: readonly UniversalDependency[], owner: readonly number[]): string[] =>
+    [...byTarget(dependencies)]
+      .flatMap(([id, cells]) => {
+        const reference = references.reference(entries.get(id)!);
+        const implied = cellsOf.get(id)!.filter((cell) => owner.includes(cell));
+        return conditionalReferences(reference, implied.length === cells.size ? undefined : conditions([...cells]));
+      })
+      .sort();
+  const packages = resolution.packages.map(({ id, dependencies, cells }) => ({
     ...entries.get(id)!,
-    dependencies: refer(dependencies),
+    dependencies: refer(dependencies, cells),
   }));
-  const environment = environmentOf(request);
   return {
     version: 1,
     root: request.project.name,
     inputs: resolutionInputs(request),
     ...(Object.keys(environment).length === 0 ? {} : { environment }),
-    members: Object.fromEntries(resolution.roots.map(({ name, dependencies }) => [name, refer(dependencies)])),
+    members: Object.fromEntries(resolution.roots.map(({ name, dependencies }) => [name, refer(dependencies, all)])),
     packages: packages.sort(compareLockPackages),
   };
 }
 
-function environmentOf(request: ResolutionRequest): Record<string, string[]> {
+/** How the environments of an answer are written in the lock. */
+function conditionsOf(
+  { environments }: UniversalSolution,
+  grid: LockGrid,
+): (cells: readonly number[]) => readonly string[] | undefined {
+  const place = environments.map((environment) => grid.indexOf(environment)!);
+  return (cells) => grid.conditionsOf(new Set(cells.map((cell) => place[cell]!)));
+}
+
+/** Package -> environments in which any of the dependencies leads there. */
+function byTarget(dependencies: readonly UniversalDependency[]): Map<string, Set<number>> {
+  const targets = new Map<string, Set<number>>();
+  for (const { id, cells } of dependencies) {
+    const known = targets.get(id) ?? new Set();
+    targets.set(id, known);
+    for (const cell of cells) known.add(cell);
+  }
+  return targets;
+}
+
+function environmentTable(request: ResolutionRequest): Record<string, readonly string[]> {
   const features = requestedFeatures(request);
   return {
-    ...Object.fromEntries(Object.entries(request.hosts).map(([axis, version]) => [axis, [version]])),
+    ...request.grid.axes,
     ...(features.length === 0 ? {} : { features }),
     ...(request.profile === undefined ? {} : { profile: [request.profile] }),
   };
 }
 
-function lockPackage(found: ResolvedPackage, trees: ReadonlyMap<string, Digest>): LockPackage {
+function lockPackage(found: UniversalPackage, trees: ReadonlyMap<string, Digest>): LockPackage {
   const data = found.candidate.data as CandidateData;
   const kinds = found.kinds.filter((kind) => kind !== "normal");
   const common = {

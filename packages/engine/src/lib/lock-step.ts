@@ -2,16 +2,26 @@ import path from "node:path";
 import {
   canonicalName,
   compatibilitySlot,
+  lockGrid,
   parsePackageName,
   parseVersion,
   type Digest,
+  type LockEnvironment,
   type LockPackage,
   type Lockfile,
 } from "@lading/core-manifest";
 import { counted, step, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
+import {
+  declaredGrid,
+  environmentHere,
+  lockHere,
+  tryEnvironmentOfLock,
+  type DeclaredGrid,
+  type GridInput,
+  type Here,
+} from "./environments.ts";
 import { displayPath } from "./files.ts";
-import { hostVersions } from "./hosts.ts";
 import { collectLocalPackages, type LocalPackages } from "./local-packages.ts";
 import {
   asFingerprint,
@@ -28,14 +38,15 @@ import type { Project } from "./project.ts";
 import { readPolicy, type PolicyInput } from "./resolver-policy.ts";
 import {
   checkFeatureChoice,
+  checkGrid,
   checkHosts,
   lockedVersions,
-  resolveProject,
+  resolveForLock,
   type AskedVersion,
   type CandidateData,
   type FeatureChoice,
   type ResolutionRequest,
-  type SolvedProject,
+  type LockSolution,
 } from "./resolution.ts";
 
 /** `update`: change the lock as needed; `locked`: fail where it would change; `frozen`: use it without comparing. */
@@ -47,8 +58,12 @@ export interface LockInput extends FeatureChoice, PolicyInput {
   readonly mode?: LockMode | undefined;
   /** Packages that may move within their ranges; `all`: every one. Default: none. */
   readonly refresh?: readonly string[] | "all" | undefined;
-  /** `axis=version`. */
+  /** `axis=version`: the environment here. */
   readonly hosts?: readonly string[] | undefined;
+  /** In order of preference; default: this machine's. */
+  readonly targets?: readonly string[] | undefined;
+  /** Environments that the lock is to be for from now on, axis by axis. Default: those that it is for already. */
+  readonly grid?: GridInput | undefined;
   /** Packages whose change of publisher is accepted. */
   readonly acceptPublishers?: readonly string[] | undefined;
   /** Take what the manifests name, and nothing of what that depends on. */
@@ -71,7 +86,12 @@ export interface LockOutcome {
   readonly changed: boolean;
   /** Whether the lock on disk was used as it is, without asking anybody. */
   readonly fresh: boolean;
-  readonly hosts: Readonly<Record<string, string>>;
+  /** The environment here, as far as it is known. */
+  readonly here: Here;
+  /** Every environment that the lock is for. */
+  readonly environments: readonly LockEnvironment[];
+  /** Manifest that declares them, as shown. */
+  readonly declaredIn: string | undefined;
   /** The lock that was on disk before. */
   readonly previous: LockOnDisk | undefined;
 }
@@ -85,25 +105,21 @@ const NO_CHANGES: LockChanges = { added: [], removed: [], updated: [] };
  */
 export async function ensureLock(context: EngineContext, project: Project, input: LockInput): Promise<LockOutcome> {
   const previous = await readLock(context, project);
-  const hosts = await hostVersions(context, input.hosts ?? []);
-  checkHosts(project, hosts);
+  const here = await environmentHere(context, input);
+  checkHosts(project, here.hosts);
   checkFeatureChoice(project, input);
-  if (input.mode === "frozen") {
-    return {
-      ...present(context, project, previous),
-      changes: NO_CHANGES,
-      changed: false,
-      fresh: true,
-      hosts,
-      previous,
-    };
-  }
+  const grid = await declaredGrid(context, project, {
+    previous: previous?.lock,
+    here: here.hosts,
+    set: input.grid ?? {},
+  });
+  const rest = { here, declaredIn: grid.declaredIn, previous };
+  if (input.mode === "frozen") return unchanged(present(context, project, previous), rest);
+  checkGrid(project, grid.axes);
   if (input.mode === "locked") present(context, project, previous);
-  const request = await requestOf(context, { project, input, previous, hosts });
+  const request = await requestOf(context, { project, input, previous, hosts: here.hosts, grid });
   const mayBeFresh = input.refresh === undefined && input.record === undefined;
-  if (previous !== undefined && mayBeFresh && isFresh(previous.lock, request)) {
-    return { ...previous, changes: NO_CHANGES, changed: false, fresh: true, hosts, previous };
-  }
+  if (previous !== undefined && mayBeFresh && isFresh(previous.lock, request)) return unchanged(previous, rest);
   const solved = await solve(context, request);
   const lock = await pinPublishers(
     solved,
@@ -111,7 +127,14 @@ export async function ensureLock(context: EngineContext, project: Project, input
     input.acceptPublishers ?? [],
     await gitTrees(context, request.locals),
   );
-  return finish(context, { project, previous, lock, input, hosts });
+  return finish(context, { project, lock, input, rest });
+}
+
+type Surroundings = Pick<LockOutcome, "here" | "declaredIn" | "previous">;
+
+function unchanged(found: LockOnDisk, rest: Surroundings): LockOutcome {
+  const { environments } = lockGrid(found.lock.environment);
+  return { ...found, changes: NO_CHANGES, changed: false, fresh: true, environments, ...rest };
 }
 
 function present(context: EngineContext, project: Project, previous: LockOnDisk | undefined): LockOnDisk {
@@ -122,17 +145,22 @@ function present(context: EngineContext, project: Project, previous: LockOnDisk 
   });
 }
 
-/** What a project asks of the resolver as it is, its lock included. */
+/** What a project asks of the resolver as it is, its lock included, in the environment that is meant. */
 export async function currentRequest(
   context: EngineContext,
   project: Project,
   input: LockInput,
 ): Promise<ResolutionRequest> {
-  const previous = await readLock(context, project);
-  const hosts = await hostVersions(context, input.hosts ?? []);
+  const whole = await readLock(context, project);
+  const here = await environmentHere(context, input);
+  const grid = await declaredGrid(context, project, { previous: whole?.lock, here: here.hosts, set: {} });
+  const environment = whole && tryEnvironmentOfLock(whole.lock, here);
+  const { target, ...hosts } = { ...here.hosts, ...environment };
   checkHosts(project, hosts);
   checkFeatureChoice(project, input);
-  return requestOf(context, { project, input, previous, hosts });
+  const previous = whole && environment && { ...whole, lock: lockHere(whole.lock, environment) };
+  const request = await requestOf(context, { project, input, previous: previous ?? whole, hosts, grid });
+  return target === undefined ? request : { ...request, targets: [target] };
 }
 
 async function requestOf(
@@ -142,15 +170,17 @@ async function requestOf(
     readonly input: LockInput;
     readonly previous: LockOnDisk | undefined;
     readonly hosts: Readonly<Record<string, string>>;
+    readonly grid: DeclaredGrid;
   },
 ): Promise<ResolutionRequest> {
-  const { project, input, previous, hosts } = made;
+  const { project, input, previous, hosts, grid } = made;
   const refresh = input.refresh === "all" ? "all" : new Set((input.refresh ?? []).map(fold));
   const locals = await collectLocalPackages(context, { project, lock: previous?.lock, refresh });
   return {
     project,
     locals,
     hosts,
+    grid,
     ...(await readPolicy(context, project, input)),
     features: input.features,
     noDefaultFeatures: input.noDefaultFeatures,
@@ -171,12 +201,12 @@ function isFresh(lock: Lockfile, request: ResolutionRequest): boolean {
     : lock.inputs === resolutionInputs(request);
 }
 
-async function solve(context: EngineContext, request: ResolutionRequest): Promise<SolvedProject> {
+async function solve(context: EngineContext, request: ResolutionRequest): Promise<LockSolution> {
   return step(
     context,
     "resolve",
     "Resolving dependencies",
-    () => resolveProject(context, request),
+    () => resolveForLock(context, request),
     ({ resolution }) => `Resolved ${counted(resolution.packages.length, "package")}`,
   );
 }
@@ -193,7 +223,7 @@ async function gitTrees(context: EngineContext, locals: LocalPackages): Promise<
 
 /** Keeps every pinned publisher, and refuses a version that the pinned key has not signed. */
 async function pinPublishers(
-  solved: SolvedProject,
+  solved: LockSolution,
   previous: Lockfile | undefined,
   accepted: readonly string[],
   trees: ReadonlyMap<string, Digest>,
@@ -253,13 +283,13 @@ async function finish(
   context: EngineContext,
   made: {
     readonly project: Project;
-    readonly previous: LockOnDisk | undefined;
     readonly lock: Lockfile;
     readonly input: LockInput;
-    readonly hosts: Readonly<Record<string, string>>;
+    readonly rest: Surroundings;
   },
 ): Promise<LockOutcome> {
-  const { project, previous, lock, input, hosts } = made;
+  const { project, lock, input, rest } = made;
+  const { previous } = rest;
   const changes = compareLocks(previous?.lock, lock);
   const { renderLockfile } = await import("@lading/core-manifest");
   const text = renderLockfile(lock, previous?.text);
@@ -272,5 +302,6 @@ async function finish(
     });
   }
   if (changed && input.dryRun !== true) await writeLock(project, lock, previous);
-  return { lock, text, changes, changed, fresh: false, hosts, previous };
+  const { environments } = lockGrid(lock.environment);
+  return { lock, text, changes, changed, fresh: false, environments, ...rest };
 }

@@ -1,11 +1,13 @@
 import {
   canonicalName,
   compatibilitySlot,
+  lockGrid,
   parsePackageName,
   parseRequirement,
   parseVersion,
   tryParsePackageName,
   tryParseVersion,
+  type LockEnvironment,
   type Lockfile,
   type ManifestDependency,
   type RequirementSyntax,
@@ -14,22 +16,30 @@ import type {
   Candidate,
   Dependency,
   DependencyProvider,
+  EnvironmentSuggestion,
   Exclusion,
-  LockedPackage,
+  LockedInEnvironments,
   PackageKey,
   PackageMetadata,
+  ResolutionNote,
+  ResolvedPackage,
   ResolveInput,
   RootPackage,
   SolvedResolution,
   Suggestion,
+  UniversalFailure,
+  UniversalInput,
+  UniversalSolution,
   UnsolvableResolution,
 } from "@lading/resolver";
 import type { RegistryCandidateData, RegistryProvider } from "@lading/registry-client";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
+import type { DeclaredGrid, Grid } from "./environments.ts";
 import type { LocalPackage, LocalPackages } from "./local-packages.ts";
 import type { Project } from "./project.ts";
 import { writeFileAtomic } from "./files.ts";
+import { fullVersion } from "./hosts.ts";
 import { policyWords, releaseExclusions } from "./release-rules.ts";
 import type { ResolverPolicy } from "./resolver-policy.ts";
 import { similarNames } from "./similar-names.ts";
@@ -47,7 +57,12 @@ export interface FeatureChoice {
 export interface ResolutionRequest extends FeatureChoice, ResolverPolicy {
   readonly project: Project;
   readonly locals: LocalPackages;
+  /** Host versions, for questions about one environment. */
   readonly hosts: Readonly<Record<string, string>>;
+  /** Targets, for questions about one environment; absent: dependencies of every target count. */
+  readonly targets?: readonly string[] | undefined;
+  /** The environments that the lock is for. */
+  readonly grid: DeclaredGrid;
   /** Take what the members name, and nothing of what that depends on. */
   readonly skipDependencies?: boolean | undefined;
   /** Versions to keep where possible. */
@@ -70,6 +85,8 @@ export interface LockedVersion {
   readonly version: string;
   /** Canonical URL, where a registry is its source. */
   readonly registry?: string | undefined;
+  /** Whether the lock has it in an environment. Absent: in every one. */
+  readonly appliesTo?: (environment: LockEnvironment) => boolean;
 }
 
 /** What a candidate carries: a local package, or what the registry's index says. */
@@ -77,22 +94,29 @@ export type CandidateData =
   | { readonly type: "local"; readonly package: LocalPackage }
   | ({ readonly type?: undefined } & RegistryCandidateData);
 
-/** A solution with the question and the provider that found it. */
+/** A solution for one environment with the question and the provider that found it. */
 export interface SolvedProject {
   readonly resolution: SolvedResolution;
   readonly request: ResolutionRequest;
   readonly asked: AskedQuestion;
 }
 
+/** A solution for every environment of a lock, with the request. */
+export interface LockSolution {
+  readonly resolution: UniversalSolution;
+  readonly request: ResolutionRequest;
+}
+
 /** A request in the resolver's terms. */
 export interface AskedQuestion {
+  /** For one environment. */
   readonly input: ResolveInput;
   readonly provider: DependencyProvider;
   readonly keyOf: (name: string, registry?: string) => PackageKey;
 }
 
 /**
- * Resolves a project.
+ * Resolves a project for one environment.
  * @throws {EngineError} `RESOLUTION_IMPOSSIBLE` with the explanation and tested suggestions
  */
 export async function resolveProject(context: EngineContext, request: ResolutionRequest): Promise<SolvedProject> {
@@ -101,6 +125,32 @@ export async function resolveProject(context: EngineContext, request: Resolution
   if (resolution.status === "unsolvable") throw impossible(resolution);
   warn(context, request, asked, resolution);
   return { resolution, request, asked };
+}
+
+/**
+ * Resolves a project for every environment that its lock is for. What is recorded, where the request says so, is the
+ * question of one of them.
+ * @throws {EngineError} `RESOLUTION_IMPOSSIBLE` with the environment that has none, the explanation and tested suggestions
+ */
+export async function resolveForLock(context: EngineContext, request: ResolutionRequest): Promise<LockSolution> {
+  const asked = await questionOf(context, request);
+  if (request.record !== undefined) await answerQuestion(context, asked, request);
+  const { resolveUniversal } = await import("@lading/resolver");
+  const resolution = await resolveUniversal(universalInput(asked.input, request), asked.provider, {
+    signal: context.signal,
+    onEvent: context.onEvent,
+  });
+  if (resolution.status === "unsolvable") throw impossible(resolution);
+  const notes = resolution.answers.flatMap((answer) => answer.resolution.notes);
+  warn(context, request, asked, { packages: resolution.packages, notes });
+  return { resolution, request };
+}
+
+/** The same question for every environment of the lock. */
+function universalInput(input: ResolveInput, { grid }: ResolutionRequest): UniversalInput {
+  const { hosts: _hosts, targets: _targets, pardon: _pardon, ...rest } = input;
+  const { target, ...hosts } = grid.axes;
+  return { ...rest, mode: grid.mode, environments: { hosts, ...(target === undefined ? {} : { targets: target }) } };
 }
 
 /** The question that a request puts to the resolver; opens the registries where one is needed. */
@@ -138,10 +188,16 @@ function warn(
   context: EngineContext,
   request: ResolutionRequest,
   asked: AskedQuestion,
-  { packages, notes }: SolvedResolution,
+  {
+    packages,
+    notes,
+  }: {
+    readonly packages: readonly Pick<ResolvedPackage, "candidate" | "version" | "key">[];
+    readonly notes: readonly ResolutionNote[];
+  },
 ): void {
   const say = (message: string): void => context.onEvent({ type: "warning", message });
-  for (const note of notes) say(note.message);
+  for (const message of new Set(notes.map((note) => note.message))) say(message);
   for (const { candidate, version, key } of packages) {
     const data = candidate.data as CandidateData;
     if (data.type === "local") continue;
@@ -337,6 +393,7 @@ function resolveInput(request: ResolutionRequest, keys: Keys): ResolveInput {
     locked: [...request.locked, ...precise].flatMap((locked) => lockedKeys(locked, keys)),
     overrides: request.overrides.map(({ name, requirement }) => ({ key: keys.of(name, undefined), requirement })),
     hosts: Object.fromEntries(Object.entries(request.hosts).map(([axis, version]) => [axis, [version]])),
+    ...(request.targets === undefined ? {} : { targets: request.targets }),
     ...(pinned.size === 0 ? {} : { exclude: (key, candidate) => otherThan(pinned.get(key), candidate, request) }),
   };
 }
@@ -426,19 +483,29 @@ export function checkFeatureChoice(project: Project, choice: FeatureChoice): voi
 }
 
 /** A lock does not say whether a source was pinned: the version is preferred under both identities. */
-function lockedKeys({ name, version, registry }: LockedVersion, keys: Keys): LockedPackage[] {
+function lockedKeys(locked: LockedVersion, keys: Keys): LockedInEnvironments[] {
+  const { name, version, registry, appliesTo } = locked;
   const all = [keys.of(name, undefined), ...(registry === undefined ? [] : [keys.of(name, registry)])];
-  return [...new Set(all)].map((key) => ({ key, version }));
+  return [...new Set(all)].map((key) => ({ key, version, ...(appliesTo === undefined ? {} : { appliesTo }) }));
 }
 
-/** The versions of a lock as preferences, without the packages named. */
+/** The versions of a lock as preferences, each where the lock has it, without the packages named. */
 export function lockedVersions(lock: Lockfile | undefined, except: ReadonlySet<string>): LockedVersion[] {
+  const grid = lockGrid(lock?.environment);
+  const appliesTo = (conditions: readonly string[]) => {
+    const cells = new Set(conditions.flatMap((condition) => [...(grid.cellsOf(condition) ?? [])]));
+    return (environment: LockEnvironment): boolean => {
+      const cell = grid.indexOf(environment);
+      return cell !== undefined && cells.has(cell);
+    };
+  };
   return (lock?.packages ?? [])
     .filter(({ name }) => !except.has(canonicalName(parsePackageName(name))))
-    .map(({ name, version, source }) => ({
+    .map(({ name, version, source, environments }) => ({
       name,
       version,
       registry: source?.type === "registry" ? source.url : undefined,
+      ...(environments === undefined ? {} : { appliesTo: appliesTo(environments) }),
     }));
 }
 
@@ -446,7 +513,7 @@ export function lockedVersions(lock: Lockfile | undefined, except: ReadonlySet<s
 const MOST_SUGGESTIONS = 6;
 
 /** The error of a question that has no answer. */
-export function impossible(resolution: UnsolvableResolution): EngineError {
+export function impossible(resolution: UnsolvableResolution | UniversalFailure): EngineError {
   const { explanation, suggestions, requirements } = resolution;
   const hint = hintOf(suggestions.slice(0, MOST_SUGGESTIONS).map(adviceOf));
   return new EngineError({
@@ -460,7 +527,9 @@ export function impossible(resolution: UnsolvableResolution): EngineError {
 }
 
 /** A suggestion with where to write it down. */
-export function adviceOf({ message, type, reason, key, version }: Suggestion): string {
+export function adviceOf(suggestion: Suggestion | EnvironmentSuggestion): string {
+  if (suggestion.type === "drop-environment") return suggestion.message;
+  const { message, type, reason, key, version } = suggestion;
   const name = key?.split("@", 1)[0];
   if (type === "allow-excluded" && reason !== undefined && LIFTED_BY_NAME.has(reason))
     return `${message}: add "${name}@${version}" to [resolver] allow`;
@@ -486,6 +555,14 @@ function wordingOf(syntax: RequirementSyntax): ((canonical: string) => string) |
 }
 
 /**
+ * Checks that the members themselves support every environment.
+ * @throws {EngineError} `HOST_UNSUPPORTED`
+ */
+export function checkGrid(project: Project, axes: Grid): void {
+  for (const [axis, values] of Object.entries(axes)) for (const value of values) checkHosts(project, { [axis]: value });
+}
+
+/**
  * Checks that the members themselves support the host versions given.
  * @throws {EngineError} `HOST_UNSUPPORTED`
  */
@@ -504,10 +581,4 @@ export function checkHosts(project: Project, hosts: Readonly<Record<string, stri
       });
     }
   }
-}
-
-/** `2024` and `3.11` as SemVer versions. */
-export function fullVersion(text: string): string {
-  const parts = text.split(".");
-  return /^\d+(?:\.\d+)?$/.test(text) ? [...parts, "0", "0"].slice(0, 3).join(".") : text;
 }

@@ -39,6 +39,11 @@ export const SETTINGS: Readonly<Record<string, SettingSpec>> = {
     summary: "When pre-releases are chosen: named, fallback, allow, never",
     default: "named",
   },
+  "resolver.environments": {
+    type: "string",
+    summary: "Whether environments of one lock may differ (each) or have one answer (every)",
+    default: "each",
+  },
   "resolver.prefer": {
     type: "string",
     summary: "Which versions are preferred: newest, oldest, lowest-direct",

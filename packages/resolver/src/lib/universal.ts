@@ -326,12 +326,7 @@ function failure(made: {
   const dropping = ofAll || input.suggest === false ? [] : droppable(axes, environments, failed);
   const suggestions = [...known, ...dropping];
   const where = ofAll ? "" : environmentText(environments[failed[0]!]!, axes);
-  const hints = suggestions.map(({ message }) => `  - ${message}`);
-  const explanation = [
-    ...(where === "" ? [] : [`For ${where}:`, ""]),
-    ...of.proof.lines,
-    ...(hints.length === 0 ? [] : ["", "What would help:", ...hints]),
-  ].join("\n");
+  const explanation = where === "" ? of.explanation : `For ${where}:\n\n${of.explanation}`;
   return { ...of, explanation, suggestions, environments, failed, statistics: costs };
 }
 

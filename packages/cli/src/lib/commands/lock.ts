@@ -4,8 +4,15 @@ import { changeLines, lockLine, RECORD_FLAGS, RESOLVE_FLAGS, resolveInput, summa
 export const command: CommandSpec = defineCommand({
   summary: "Bring the lock file up to date with the manifests, and install nothing",
   description:
-    "`--minimal` and `--lowest-direct` lock again from the bottom of the ranges, to see whether what they claim holds.",
-  examples: ["lock", "lock --locked", "lock --minimal --dry-run", "lock --record resolution.json"],
+    "One lock can be for several environments: every combination of the host versions and targets that are named here, or in [environments] of the manifest. They stay until others are named. `--minimal` and `--lowest-direct` lock again from the bottom of the ranges, to see whether what they claim holds.",
+  examples: [
+    "lock",
+    "lock --locked",
+    "lock --host revit=2024 --host revit=2025",
+    "lock --all-hosts",
+    "lock --minimal --dry-run",
+    "lock --record resolution.json",
+  ],
   flags: {
     minimal: { type: "boolean", summary: "Take the lowest version of every package" },
     "lowest-direct": {
@@ -14,6 +21,9 @@ export const command: CommandSpec = defineCommand({
     },
     ...RECORD_FLAGS,
     ...RESOLVE_FLAGS,
+    host: { type: "list", summary: "Lock for this version of a host; may be repeated", placeholder: "AXIS=VERSION" },
+    target: { type: "list", summary: "Lock for this target; may be repeated", placeholder: "TRIPLE" },
+    "all-hosts": { type: "boolean", summary: "Lock for every known version of every host that the members support" },
   },
   async run({ flags, options, context }) {
     if (flags.minimal && flags["lowest-direct"]) {
@@ -30,6 +40,8 @@ export const command: CommandSpec = defineCommand({
         ...resolveInput(flags, options),
         record: flags.record,
         ...(prefer === undefined ? {} : { prefer, refresh: "all" }),
+        ...(flags.target.length === 0 ? {} : { targets: flags.target }),
+        allHosts: flags["all-hosts"],
       },
       await context(),
     );

@@ -1,4 +1,5 @@
 import { MEMBER_FLAGS } from "./member-flags.ts";
+import { HERE_FLAGS, hereInput } from "./shared.ts";
 import { defineCommand, type CommandSpec } from "../spec.ts";
 import { table } from "../render/table.ts";
 
@@ -6,10 +7,17 @@ export const command: CommandSpec = defineCommand({
   summary: "List direct dependencies for which there is something newer",
   description: "`update` moves to WANTED, `upgrade` to LATEST. Below the table: why each is not newer than it is.",
   examples: ["outdated", "outdated --check"],
-  flags: { check: { type: "boolean", summary: "Exit with 1 where anything is outdated" }, ...MEMBER_FLAGS },
+  flags: {
+    check: { type: "boolean", summary: "Exit with 1 where anything is outdated" },
+    ...HERE_FLAGS,
+    ...MEMBER_FLAGS,
+  },
   async run({ flags, context }) {
     const { outdated } = await import("@lading/engine");
-    const rows = await outdated({ package: flags.package, workspace: flags.workspace }, await context());
+    const rows = await outdated(
+      { ...hereInput(flags), package: flags.package, workspace: flags.workspace },
+      await context(),
+    );
     return {
       data: rows,
       rows,

@@ -1,5 +1,6 @@
 import type { Diagnostic } from "@lading/core-manifest";
 import type {
+  HereInput,
   InstallOutcome,
   InstallProjectInput,
   LockChanges,
@@ -44,6 +45,17 @@ export const RECORD_FLAGS = {
     placeholder: "FILE",
   },
 } as const;
+
+/** Flags of commands that look at one environment of the lock. */
+export const HERE_FLAGS = {
+  host: { type: "list", summary: "Look at the environment of this version of a host", placeholder: "AXIS=VERSION" },
+  target: { type: "list", summary: "Look at the environment of this target", placeholder: "TRIPLE" },
+} as const;
+
+/** The engine's input of {@link HERE_FLAGS}. */
+export function hereInput(flags: { readonly host: readonly string[]; readonly target: readonly string[] }): HereInput {
+  return { hosts: flags.host, ...(flags.target.length === 0 ? {} : { targets: flags.target }) };
+}
 
 /** Flags of every command that installs. */
 export const INSTALL_FLAGS = {
@@ -135,8 +147,9 @@ export function changeLines({ added, removed, updated }: LockChanges, style: Sty
 }
 
 /** What a lock came to, in one line. */
-export function lockLine({ lock, changed, fresh, changes }: LockOutcome, dryRun: boolean): string {
-  const packages = count(lock.packages.length, "package");
+export function lockLine({ lock, changed, fresh, changes, environments }: LockOutcome, dryRun: boolean): string {
+  const grid = environments.length === 1 ? "" : ` for ${environments.length} environments`;
+  const packages = `${count(lock.packages.length, "package")}${grid}`;
   if (fresh) return `Lock is up to date: ${packages}`;
   if (!changed) return `Lock did not change: ${packages}`;
   const { added, updated, removed } = changes;
@@ -183,7 +196,13 @@ export function readyData({ locked, packages, generation }: ReadyInstallation): 
 /** A lock and an installation as JSON. */
 export function summaryData(lock: LockOutcome, install: InstallOutcome | undefined): object {
   return {
-    lock: { packages: lock.lock.packages.length, changed: lock.changed, fresh: lock.fresh, ...lock.changes },
+    lock: {
+      packages: lock.lock.packages.length,
+      changed: lock.changed,
+      fresh: lock.fresh,
+      environments: lock.environments,
+      ...lock.changes,
+    },
     ...(install === undefined
       ? {}
       : {

@@ -1,5 +1,6 @@
 import type { TreeNode } from "@lading/engine";
 import { MEMBER_FLAGS } from "./member-flags.ts";
+import { HERE_FLAGS, hereInput } from "./shared.ts";
 import { defineCommand, type CommandSpec } from "../spec.ts";
 import type { Style } from "../render/style.ts";
 
@@ -10,12 +11,13 @@ export const command: CommandSpec = defineCommand({
     depth: { type: "number", summary: "Levels to show", placeholder: "N" },
     invert: { type: "text", summary: "Show who depends on this package, and who on them", placeholder: "NAME" },
     duplicates: { type: "boolean", summary: "List packages that are there in several versions" },
+    ...HERE_FLAGS,
     ...MEMBER_FLAGS,
   },
   async run({ flags, context }) {
     const { duplicates, invertedTree, tree } = await import("@lading/engine");
     if (flags.duplicates) {
-      const found = await duplicates(await context());
+      const found = await duplicates(await context(), hereInput(flags));
       return {
         data: found,
         rows: found,
@@ -28,10 +30,11 @@ export const command: CommandSpec = defineCommand({
         ],
       };
     }
+    const asked = { ...hereInput(flags), depth: flags.depth };
     const result =
       flags.invert === undefined
-        ? await tree({ depth: flags.depth, package: flags.package, workspace: flags.workspace }, await context())
-        : await invertedTree({ name: flags.invert, depth: flags.depth }, await context());
+        ? await tree({ ...asked, package: flags.package, workspace: flags.workspace }, await context())
+        : await invertedTree({ ...asked, name: flags.invert }, await context());
     return {
       data: result,
       rows: result.roots,

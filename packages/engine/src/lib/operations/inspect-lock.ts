@@ -5,6 +5,7 @@ import {
   parsePackageName,
   parseRequirement,
   parseVersion,
+  type LockEnvironment,
   type LockPackage,
   type Lockfile,
   type ManifestDependency,
@@ -13,8 +14,8 @@ import type { WhyNotAnswer } from "@lading/resolver";
 import type { EngineContext } from "../engine-context.ts";
 import { newestVersion } from "../edit.ts";
 import { EngineError } from "../engine-error.ts";
+import { environmentHere, environmentOfLock, lockHere, type HereInput } from "../environments.ts";
 import { displayPath } from "../files.ts";
-import { hostVersions } from "../hosts.ts";
 import { directReferences, readLock } from "../lock-file.ts";
 import { reasonFinder } from "./resolve.ts";
 import { chooseMembers, loadProject, type MemberChoice, type Project } from "../project.ts";
@@ -38,33 +39,43 @@ export interface TreeNode {
 }
 
 /** What {@link tree} is told. */
-export interface TreeInput extends MemberChoice {
+export interface TreeInput extends MemberChoice, HereInput {
   /** Levels below the root; default: all. */
   readonly depth?: number | undefined;
 }
 
 /** The dependency trees of the members. */
 export interface TreeResult {
+  /** The environment that is shown. */
+  readonly environment: LockEnvironment;
   readonly roots: readonly TreeNode[];
   readonly packages: number;
 }
 
-async function needLock(context: EngineContext, project: Project): Promise<Lockfile> {
+/** What the lock says of the environment that is meant. */
+async function needLock(
+  context: EngineContext,
+  project: Project,
+  where: HereInput,
+): Promise<{ readonly lock: Lockfile; readonly environment: LockEnvironment }> {
   const found = await readLock(context, project);
-  if (found !== undefined) return found.lock;
-  throw new EngineError({
-    code: "LOCK_MISSING",
-    message: `Cannot find the lock file "${displayPath(project.lockFile, context.cwd)}"`,
-  });
+  if (found === undefined) {
+    throw new EngineError({
+      code: "LOCK_MISSING",
+      message: `Cannot find the lock file "${displayPath(project.lockFile, context.cwd)}"`,
+    });
+  }
+  const environment = environmentOfLock(found.lock, await environmentHere(context, where));
+  return { lock: lockHere(found.lock, environment), environment };
 }
 
 /**
- * The dependency tree, from the lock alone.
- * @throws {EngineError} `LOCK_MISSING`
+ * The dependency tree of one environment, from the lock alone.
+ * @throws {EngineError} `LOCK_MISSING`, `LOCK_ENVIRONMENT_MISSING`, `LOCK_ENVIRONMENT_AMBIGUOUS`
  */
 export async function tree(input: TreeInput, context: EngineContext): Promise<TreeResult> {
   const project = await loadProject(context);
-  const lock = await needLock(context, project);
+  const { lock, environment } = await needLock(context, project, input);
   const find = finder(lock);
   const direct = directReferences(lock);
   const seen = new Set<LockPackage>();
@@ -77,7 +88,7 @@ export async function tree(input: TreeInput, context: EngineContext): Promise<Tr
       return entry === undefined || input.depth === 0 ? [] : [nodeOf(entry, find, seen, (input.depth ?? Infinity) - 1)];
     }),
   }));
-  return { roots, packages: lock.packages.length };
+  return { environment, roots, packages: lock.packages.length };
 }
 
 function chosenRoots(project: Project, choice: MemberChoice, lock: Lockfile): { name: string; version: string }[] {
@@ -108,7 +119,7 @@ function describeSource({ source }: LockPackage): string {
 }
 
 /** What {@link invertedTree} is told. */
-export interface InvertedTreeInput {
+export interface InvertedTreeInput extends HereInput {
   readonly name: string;
   /** Levels above the package; default: all. */
   readonly depth?: number | undefined;
@@ -120,7 +131,7 @@ export interface InvertedTreeInput {
  */
 export async function invertedTree(input: InvertedTreeInput, context: EngineContext): Promise<TreeResult> {
   const project = await loadProject(context);
-  const lock = await needLock(context, project);
+  const { lock, environment } = await needLock(context, project, input);
   const entries = entriesOf(lock, input.name);
   const requirers = requirersOf(lock);
   const seen = new Set<Requirer>();
@@ -133,7 +144,7 @@ export async function invertedTree(input: InvertedTreeInput, context: EngineCont
     return { name, version, repeated, dependencies: shown.map((user) => above(user, depth - 1)) };
   };
   const roots = entries.map((entry) => above(entry, input.depth ?? Infinity));
-  return { roots, packages: lock.packages.length };
+  return { environment, roots, packages: lock.packages.length };
 }
 
 function entriesOf(lock: Lockfile, name: string): LockPackage[] {
@@ -153,9 +164,9 @@ export interface DuplicatePackage {
 }
 
 /** Packages that are in the lock in more than one version, with who needs which. */
-export async function duplicates(context: EngineContext): Promise<readonly DuplicatePackage[]> {
+export async function duplicates(context: EngineContext, where: HereInput = {}): Promise<readonly DuplicatePackage[]> {
   const project = await loadProject(context);
-  const lock = await needLock(context, project);
+  const { lock } = await needLock(context, project, where);
   const requirers = requirersOf(lock);
   const names = [...new Set(lock.packages.map(({ name }) => name))].sort();
   return names.flatMap((name) => {
@@ -191,6 +202,8 @@ function requirersOf(lock: Lockfile): Map<LockPackage, Requirer[]> {
 /** Ways from a member to a package. */
 export interface WhyResult {
   readonly name: string;
+  /** The environment that is told of. */
+  readonly environment: LockEnvironment;
   readonly packages: readonly {
     readonly version: string;
     /** Each from the member to the package; the shortest first, at most {@link WHY_MAX_PATHS}. */
@@ -203,16 +216,16 @@ export interface WhyResult {
 export const WHY_MAX_PATHS = 20;
 
 /**
- * Why a package is in the lock: the chains of dependencies that lead to it.
- * @throws {EngineError} `LOCK_PACKAGE_UNKNOWN`, `LOCK_MISSING`
+ * Why a package is in one environment of the lock: the chains of dependencies that lead to it.
+ * @throws {EngineError} `LOCK_PACKAGE_UNKNOWN`, `LOCK_MISSING`, `LOCK_ENVIRONMENT_MISSING`, `LOCK_ENVIRONMENT_AMBIGUOUS`
  */
-export async function why(input: { readonly name: string }, context: EngineContext): Promise<WhyResult> {
+export async function why(input: { readonly name: string } & HereInput, context: EngineContext): Promise<WhyResult> {
   const project = await loadProject(context);
-  const lock = await needLock(context, project);
+  const { lock, environment } = await needLock(context, project, input);
   const entries = entriesOf(lock, input.name);
   const requirers = requirersOf(lock);
   const packages = entries.map((entry) => ({ version: entry.version, ...pathsTo(entry, requirers) }));
-  return { name: entries[0]!.name, packages };
+  return { name: entries[0]!.name, environment, packages };
 }
 
 function pathsTo(
@@ -252,14 +265,17 @@ export interface OutdatedPackage {
   readonly reason: string;
 }
 
-/** Direct dependencies for which there is something newer than what is locked. */
+/** Direct dependencies for which there is something newer than what is locked, in one environment. */
 export async function outdated(
-  input: MemberChoice & { readonly hosts?: readonly string[] },
+  input: MemberChoice & HereInput,
   context: EngineContext,
 ): Promise<readonly OutdatedPackage[]> {
   const project = await loadProject(context);
-  const lock = (await readLock(context, project))?.lock;
-  const hosts = await hostVersions(context, input.hosts ?? []);
+  const here = await environmentHere(context, input);
+  const whole = (await readLock(context, project))?.lock;
+  const environment = whole && environmentOfLock(whole, here);
+  const lock = whole && environment && lockHere(whole, environment);
+  const { target: _target, ...hosts } = { ...here.hosts, ...environment };
   const registries = await context.registries();
   const rows: OutdatedPackage[] = [];
   let reasons: ReturnType<typeof reasonFinder> | undefined;
