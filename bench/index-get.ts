@@ -1,6 +1,6 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { spawnSync, type ChildProcess } from "node:child_process";
-import { tmpdir } from "node:os";
+import { platform, tmpdir } from "node:os";
 import { join } from "node:path";
 import { figure, printFigures, type Figure } from "./lib/measure.ts";
 import { versionOf } from "./lib/peers.ts";
@@ -34,31 +34,55 @@ export async function run(): Promise<void> {
       const bytes = (await (await fetch(url)).arrayBuffer()).byteLength;
       console.log(`${name}: ${bytes} bytes at ${new URL(url).pathname}`);
     }
-    printFigures(`index GET, ${CONNECTIONS} connections, ${VERSIONS} versions`, measure(contenders));
+    const { rates, costs } = measure(contenders);
+    const title = `index GET, ${CONNECTIONS} connections, ${VERSIONS} versions`;
+    printFigures(title, rates);
+    if (costs.length > 0) printFigures(`${title}, for each second of the server's processor time`, costs);
   } finally {
     for (const { process } of contenders) await stopServer(process);
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-function measure(contenders: readonly Contender[]): Figure[] {
+function measure(contenders: readonly Contender[]): { rates: Figure[]; costs: Figure[] } {
   const rates = contenders.map((): number[] => []);
+  const costs = contenders.map((): number[] => []);
   for (let round = 0; round <= ROUNDS; round++) {
-    for (const [index, { url }] of contenders.entries()) {
-      const rate = load(url, round === 0 ? 1 : SECONDS);
-      if (round > 0) rates[index]!.push(rate);
+    for (const [index, { url, process }] of contenders.entries()) {
+      const before = processorSeconds(process.pid!);
+      const { rate, requests } = load(url, round === 0 ? 1 : SECONDS);
+      const used = processorSeconds(process.pid!) - before;
+      if (round === 0) continue;
+      rates[index]!.push(rate);
+      costs[index]!.push(requests / used);
     }
   }
-  return contenders.map(({ name }, index) => figure(name, rates[index]!, "requests/s"));
+  const figures = (values: readonly number[][]): Figure[] =>
+    contenders.map(({ name }, index) => figure(name, values[index]!, "requests/s"));
+  return { rates: figures(rates), costs: platform() === "linux" ? figures(costs) : [] };
+}
+
+const TICKS_PER_SECOND = 100;
+
+/** Processor time that a process and its children have used, as Linux counts it; elsewhere 0. */
+function processorSeconds(pid: number): number {
+  if (platform() !== "linux") return 0;
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /, "")
+    .split(" ");
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+  const below = children === "" ? [] : children.split(" ").map((child) => processorSeconds(Number(child)));
+  return below.reduce((sum, seconds) => sum + seconds, (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND);
 }
 
 /** One round of wrk from a process of its own; anything but 2xx ends the benchmark. */
-function load(url: string, seconds: number): number {
+function load(url: string, seconds: number): { rate: number; requests: number } {
   const args = ["-t1", `-c${CONNECTIONS}`, `-d${seconds}s`, url];
   const { stdout, error } = spawnSync("wrk", args, { encoding: "utf8" });
   if (error !== undefined) throw new Error('"wrk" is needed for this benchmark', { cause: error });
   if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(`${url} answered with errors:\n${stdout}`);
-  return Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)![1]);
+  const rate = Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)![1]);
+  return { rate, requests: Number(/(\d+) requests in/.exec(stdout)![1]) };
 }
 
 async function loadedLading(directory: string): Promise<Contender> {
