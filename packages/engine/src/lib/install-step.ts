@@ -27,6 +27,7 @@ import { collectLocalPackages } from "./local-packages.ts";
 import { exists } from "./files.ts";
 import { packGitSource } from "./local-artefact.ts";
 import { readRegistries, registriesPath } from "./registries.ts";
+import { refuseSelfModifying } from "./self-modifying.ts";
 import { checkIdentity, needsVerification, signatureRequirement, trustFile, verifyStatement } from "./signatures.ts";
 import type { Project } from "./project.ts";
 
@@ -105,6 +106,7 @@ export async function installLock(
     planned: plan.packages,
     verify: input.verify ?? "quick",
   });
+  await refuseSelfModifying(project, store, plan.packages);
   const result = await step(
     context,
     "install",

@@ -14,14 +14,20 @@ import {
 } from "./shared.ts";
 
 export const command: CommandSpec = defineCommand({
-  summary: "Install the project's dependencies, or packages by name, Git address or directory",
+  summary: "Install the project's dependencies, or packages by name, address, directory or file",
   description:
     "A fresh lock file is installed without asking any registry. With arguments, they are added to the manifest first; where there is none, one is made.",
-  examples: ["install", "install --frozen --production", "install actor-utils@^1.2.0"],
+  examples: [
+    "install",
+    "install --frozen --production",
+    "install actor-utils@^1.2.0",
+    "install ./actor-utils-1.2.0.lpk",
+    "install https://example.org/actor-utils-1.2.0.lpk --checksum sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+  ],
   arguments: [
     {
       name: "PACKAGE",
-      summary: "NAME, NAME@REQUIREMENT, a Git address or ./DIRECTORY",
+      summary: "NAME, NAME@REQUIREMENT, a Git address, ./DIRECTORY, or a package file or its https: address",
       optional: true,
       many: true,
       kind: "package",
@@ -31,6 +37,7 @@ export const command: CommandSpec = defineCommand({
     ...RESOLVE_FLAGS,
     ...INSTALL_FLAGS,
     verify: { type: "enum", summary: "How stored files are checked before they are used", values: ["quick", "full"] },
+    checksum: { type: "text", summary: "What the package file's bytes must sum to", placeholder: "sha256:HEX" },
     "skip-deps": { type: "boolean", summary: "Take the packages named, and nothing that they depend on" },
     "skip-tests": { type: "boolean", summary: "Run no tests of packages; this release runs none at install anyway" },
     ...MEMBER_FLAGS,
@@ -50,7 +57,11 @@ export const command: CommandSpec = defineCommand({
       if (ready !== undefined) return { data: readyData(ready), text: () => [readyLine(ready)] };
     }
     const { install } = await import("@lading/engine");
-    const { lock, install: installed, created } = await install({ ...input, specs: args }, await context());
+    const {
+      lock,
+      install: installed,
+      created,
+    } = await install({ ...input, specs: args, checksum: flags.checksum }, await context());
     return {
       data: { ...(created === undefined ? {} : { created }), ...summaryData(lock, installed) },
       text: (style) => [

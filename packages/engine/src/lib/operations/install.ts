@@ -7,13 +7,17 @@ import { looksLikeGit } from "../git.ts";
 import { installProject, type InstallProjectInput, type InstallSummary } from "../install-project.ts";
 import { parsePackageSpec } from "../package-spec.ts";
 import { loadProject, tryLoadProject } from "../project.ts";
-import { add, type AddInput } from "./add.ts";
+import { compatibleRequirement } from "../edit.ts";
+import { add, type AddInput, type AddResult } from "./add.ts";
+import { isArchive, unpackArchive } from "./archive-source.ts";
 import { init } from "./init.ts";
 
 /** What {@link install} is told. */
 export interface InstallCommandInput extends InstallProjectInput {
-  /** Names, `name@req`, Git addresses or directories to add first. Default: none. */
+  /** Names, `name@req`, Git addresses, directories, package files or their https: addresses to add first. Default: none. */
   readonly specs?: readonly string[] | undefined;
+  /** `sha256:<hex>` of the one package file among `specs`. */
+  readonly checksum?: string | undefined;
 }
 
 /**
@@ -21,14 +25,15 @@ export interface InstallCommandInput extends InstallProjectInput {
  * first. With names, they are added to the manifest before; where there is no manifest, one is made.
  */
 export async function install(input: InstallCommandInput, context: EngineContext): Promise<InstallSummary> {
-  const { specs = [], ...asked } = input;
+  const { specs = [], checksum, ...asked } = input;
+  if (checksum !== undefined) await refuseStrayChecksum(specs, context);
   if (specs.length === 0) return installProject(await loadProject(context), asked, context);
   const groups = await groupSpecs(specs, context);
   const created = (await tryLoadProject(context)) === undefined ? await makeProject(context) : undefined;
   try {
     let summary: InstallSummary | undefined;
     for (const group of groups) {
-      const added = await add({ ...input, ...group, kind: "normal", install: true }, context);
+      const added = await addGroup({ ...asked, ...group, kind: "normal", install: true }, checksum, context);
       summary = { lock: added.lock, install: added.install, ...(created === undefined ? {} : { created }) };
     }
     return summary!;
@@ -40,7 +45,39 @@ export async function install(input: InstallCommandInput, context: EngineContext
   }
 }
 
-type AddGroup = Pick<AddInput, "specs" | "path" | "git" | "rev">;
+type AddGroup = Pick<AddInput, "specs" | "path" | "git" | "rev"> & {
+  /** A package file, to be unpacked and added as a directory. */
+  readonly archive?: string;
+};
+
+async function addGroup(
+  { archive, ...input }: AddInput & AddGroup,
+  checksum: string | undefined,
+  context: EngineContext,
+): Promise<AddResult> {
+  if (archive === undefined) return add(input, context);
+  const project = await loadProject(context);
+  const unpacked = await unpackArchive({ source: archive, checksum }, project, context);
+  const requirement = compatibleRequirement(unpacked.version, context.profile.manifest.requirements);
+  try {
+    return await add({ ...input, path: unpacked.directory, specs: [`${unpacked.name}@${requirement}`] }, context);
+  } catch (error) {
+    await unpacked.undo();
+    throw error;
+  } finally {
+    if (input.dryRun === true) await unpacked.undo();
+  }
+}
+
+async function refuseStrayChecksum(specs: readonly string[], context: EngineContext): Promise<void> {
+  const kinds = await Promise.all(specs.map((spec) => isArchive(spec, context)));
+  if (kinds.filter(Boolean).length === 1) return;
+  throw new EngineError({
+    code: "SPEC_INVALID",
+    message: `Cannot use the checksum: it is that of one package file, and ${kinds.filter(Boolean).length} are to be installed`,
+    hint: "Install each package file with a command of its own",
+  });
+}
 
 async function makeProject(context: EngineContext): Promise<string> {
   const made = await init({ manifestOnly: true }, context);
@@ -56,7 +93,8 @@ async function groupSpecs(specs: readonly string[], context: EngineContext): Pro
   const names: string[] = [];
   const groups: AddGroup[] = [];
   for (const spec of specs) {
-    if (looksLikeGit(spec)) groups.push(gitGroup(spec));
+    if (await isArchive(spec, context)) groups.push({ specs: [], archive: spec });
+    else if (looksLikeGit(spec)) groups.push(gitGroup(spec));
     else if (await isDirectory(spec, context)) groups.push({ specs: [], path: spec });
     else {
       parsePackageSpec(spec);
@@ -76,7 +114,7 @@ async function isDirectory(spec: string, context: EngineContext): Promise<boolea
   if (await exists(path.resolve(context.cwd, spec))) return true;
   throw new EngineError({
     code: "SPEC_INVALID",
-    message: `Cannot install "${spec}": there is no such directory`,
-    hint: "Give a package name, a Git address or a directory with a package",
+    message: `Cannot install "${spec}": there is no such directory or file`,
+    hint: "Give a package name, a Git address, a directory with a package, or a package file",
   });
 }

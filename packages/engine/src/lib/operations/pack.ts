@@ -13,6 +13,7 @@ import { EngineError } from "../engine-error.ts";
 import { displayPath } from "../files.ts";
 import { recordOf } from "../local-artefact.ts";
 import { readRegistries } from "../registries.ts";
+import { ARCHIVES_DIRECTORY } from "./archive-source.ts";
 import { chooseMembers, loadProject, type Member, type MemberChoice, type Project } from "../project.ts";
 
 /** What is packed, and how. */
@@ -168,6 +169,8 @@ export function collectRules(
     exclude: [
       ...exclude,
       `/${profile.install.directory}`,
+      // Others' packages, which the manifest names with a version.
+      `/${ARCHIVES_DIRECTORY}/`,
       ...below(member, output),
       ...artefactsIn(member, output, profile),
     ],

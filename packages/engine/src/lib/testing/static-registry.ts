@@ -33,6 +33,8 @@ export interface PublishedFixture {
   readonly features?: Readonly<Record<string, readonly string[]>>;
   readonly hosts?: Readonly<Record<string, string>>;
   readonly license?: string;
+  /** What travels along in the package's record, such as `self-modifying`. */
+  readonly extra?: Readonly<Record<string, string | boolean>>;
   /** Path -> content; a manifest is always there. */
   readonly files?: Readonly<Record<string, string>>;
   readonly signer?: Signer;
@@ -92,7 +94,7 @@ function dependenciesOf({ dependencies = {} }: PublishedFixture): RecordedDepend
 }
 
 function recordOf(fixture: PublishedFixture): PackageRecord {
-  const { name, version, features, hosts, license } = fixture;
+  const { name, version, features, hosts, license, extra } = fixture;
   return {
     format: 1,
     kind: "binary",
@@ -106,6 +108,7 @@ function recordOf(fixture: PublishedFixture): PackageRecord {
       dependencies: dependenciesOf(fixture),
       ...(features === undefined ? {} : { features }),
       ...(hosts === undefined ? {} : { hosts }),
+      ...(extra === undefined ? {} : { extra }),
     },
   };
 }

@@ -1,0 +1,43 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { parsePackageRecord, type PackageRecord } from "@lading/core-manifest";
+import type { PlannedPackage, Store } from "@lading/installer";
+import { EngineError } from "./engine-error.ts";
+import type { Project } from "./project.ts";
+
+/** Whether a manifest of the project says `[security] allow_self_modifying = false`. */
+function forbids(project: Project): boolean {
+  return [project.rootFile, ...project.members].some(({ manifest }) => manifest.security?.allowSelfModifying === false);
+}
+
+/**
+ * Refuses packages that declare themselves `self-modifying` where a manifest of the project does not allow them. What a
+ * package declares is in the record that it carries; directories that the project names by path are its own.
+ * @throws {EngineError} `SELF_MODIFYING_NOT_ALLOWED`
+ */
+export async function refuseSelfModifying(
+  project: Project,
+  store: Store,
+  planned: readonly PlannedPackage[],
+): Promise<void> {
+  if (!forbids(project)) return;
+  for (const { tree } of planned) {
+    if (tree === undefined) continue;
+    const text = await readFile(path.join(store.path(tree), ".lading", "package.json"), "utf8");
+    refuse(parsePackageRecord(JSON.parse(text)));
+  }
+}
+
+/** The same for one package file. */
+export function refuseSelfModifyingRecord(project: Project, record: PackageRecord): void {
+  if (forbids(project)) refuse(record);
+}
+
+function refuse({ manifest: { name, version, extra } }: PackageRecord): void {
+  if (extra?.["self-modifying"] !== true) return;
+  throw new EngineError({
+    code: "SELF_MODIFYING_NOT_ALLOWED",
+    message: `Cannot install "${name}" ${version}: it declares itself self-modifying, and [security] says allow_self_modifying = false`,
+    package: name,
+  });
+}
