@@ -144,6 +144,25 @@ describe("suggestions", () => {
     );
   });
 
+  test("lift a cooldown as a whole where what is young needs what is young", async () => {
+    const young = (until: string) => ({ excluded: [{ ...late, until, text: "it is new" }] });
+    const world = universe()
+      .package("x", "1.0.0", { dependencies: { y: "*" }, ...young("2026-01-02T00:00:00Z") })
+      .package("y", "1.0.0", young("2026-01-05T00:00:00Z"));
+    const { suggestions } = await unsolvable(world, { x: "*" });
+    expect(suggestions).toEqual([
+      {
+        type: "allow-reason",
+        key: "x",
+        version: "1.0.0",
+        reason: "cooldown",
+        until: "2026-01-05T00:00:00Z",
+        message:
+          "allow younger versions of every package and everything resolves with x 1.0.0, as it does by itself from 2026-01-05T00:00:00Z on",
+      },
+    ]);
+  });
+
   test("ask for a pre-release by its name where one would do", async () => {
     const world = universe().package("x", "1.0.0").package("x", "2.0.0-rc.1");
     const failure = await unsolvable(world, { x: ">=2.0.0-0 <3.0.0" }, { prereleases: "never" });

@@ -533,6 +533,7 @@ export function adviceOf(suggestion: Suggestion | EnvironmentSuggestion): string
   const name = key?.split("@", 1)[0];
   if (type === "allow-excluded" && reason !== undefined && LIFTED_BY_NAME.has(reason))
     return `${message}: add "${name}@${version}" to [resolver] allow`;
+  if (type === "allow-reason" && reason === "cooldown") return `${message}: --minimum-release-age 0s`;
   if (type === "add-override") return `${message}: write it into [overrides]`;
   return message;
 }

@@ -8,9 +8,10 @@ import type {
   ResolveInput,
 } from "./types.ts";
 
-/** Exclusions that are not to count: of one package, for one reason, for some versions. */
+/** Exclusions that are not to count: of one package or of all, for one reason, for some versions. */
 export interface Lift {
-  readonly key: PackageKey;
+  /** Absent: of every package. */
+  readonly key?: PackageKey;
   readonly reason: ExclusionReason;
   readonly which: (version: string) => boolean;
 }
@@ -27,6 +28,7 @@ export function lifting(
     candidate.excluded === undefined
       ? candidate
       : { ...candidate, excluded: remaining(candidate.version, candidate.excluded) };
+  const isMeant = (key: PackageKey): boolean => lift.key === undefined || key === lift.key;
   const { exclude } = input;
   const made = new Map<PackageMetadata, PackageMetadata>();
   return {
@@ -37,14 +39,14 @@ export function lifting(
             ...input,
             exclude: (key, candidate) => {
               const given = exclude(key, candidate);
-              return key === lift.key ? remaining(candidate.version, given) : given;
+              return isMeant(key) ? remaining(candidate.version, given) : given;
             },
           },
     provider: {
       ...bound(provider),
       get(key) {
         const metadata = provider.get(key);
-        if (key !== lift.key || metadata === undefined) return metadata;
+        if (!isMeant(key) || metadata === undefined) return metadata;
         const known = made.get(metadata) ?? { ...metadata, candidates: metadata.candidates.map(lifted) };
         made.set(metadata, known);
         return known;

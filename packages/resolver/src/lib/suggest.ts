@@ -8,6 +8,7 @@ import { compatibleRange } from "./short-requirement.ts";
 import type {
   Dependency,
   DependencyProvider,
+  Exclusion,
   ExclusionReason,
   PackageKey,
   ResolveInput,
@@ -47,6 +48,7 @@ const ORDER: readonly Suggestion["type"][] = [
   "loosen-root",
   "allow-prerelease",
   "allow-excluded",
+  "allow-reason",
   "change-host",
   "change-override",
   "drop-override",
@@ -256,7 +258,31 @@ class Advisor {
         ...(exclusion.until === undefined ? {} : { until: exclusion.until }),
       };
     }
-    return undefined;
+    return yield* this.#allowAll(key, cause.reason);
+  }
+
+  /** What is held back for its age often needs what is as young: then the rule as a whole is what must give way. */
+  *#allowAll(key: PackageKey, reason: ExclusionReason): Attempt {
+    if (reason !== "cooldown" && reason !== "exclude-newer") return undefined;
+    const { input, provider } = lifting(this.#original, this.#universe.provider, { reason, which: () => true });
+    const answer = yield* this.#solve(input, provider);
+    const version = answer?.get(key);
+    if (answer === undefined || version === undefined) return undefined;
+    const until = [...answer]
+      .flatMap(([name, one]) => this.#provided(name, one)?.find((given) => given.reason === reason)?.until ?? [])
+      .sort()
+      .at(-1);
+    const rule = reason === "cooldown" ? "younger versions" : "newer versions";
+    const wait = until === undefined ? "" : `, as it does by itself from ${until} on`;
+    const message = `allow ${rule} of every package and ${HELP} with ${this.#display(key)} ${version}${wait}`;
+    return { type: "allow-reason", key, version, reason, message, ...(until === undefined ? {} : { until }) };
+  }
+
+  /** Reasons against any version that is known, whether the conflict has come to it or not. */
+  #provided(key: PackageKey, version: string): readonly Exclusion[] | undefined {
+    const candidate = this.#universe.provider.get(key)?.candidates.find((one) => one.version === version);
+    if (candidate === undefined) return undefined;
+    return [...(candidate.excluded ?? []), ...(this.#original.exclude?.(key, candidate) ?? [])];
   }
 
   /** Versions that an exclusion keeps back: those that are free soonest, or else the one that would be chosen. */

@@ -355,6 +355,7 @@ export interface Suggestion {
     | "add-override"
     | "allow-prerelease"
     | "allow-excluded"
+    | "allow-reason"
     | "change-host"
     | "remove-root";
   /** The advice as a sentence without final period. */
@@ -364,7 +365,7 @@ export interface Suggestion {
   readonly version?: string;
   /** The root, host axis or feature list that is to be changed is in `message`; this is the new requirement, canonical. */
   readonly requirement?: string;
-  /** For `allow-excluded`: what kind of reason is to be lifted. */
+  /** For `allow-excluded` and `allow-reason`: what kind of reason is to be lifted, from one version or from all. */
   readonly reason?: ExclusionReason;
   /** For an exclusion that ends by itself: when (RFC 3339). */
   readonly until?: string;
