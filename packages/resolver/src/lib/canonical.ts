@@ -1,5 +1,6 @@
 import { ABSENT, hasBit } from "./bits.ts";
 import type { Follower, Universe } from "./compile.ts";
+import { NONE } from "./core/state.ts";
 import { ResolverError } from "./resolver-error.ts";
 import type { Assumption } from "./solver.ts";
 
@@ -14,11 +15,14 @@ export type Chosen = ReadonlyMap<number, number>;
  */
 export function* solveCanonically(universe: Universe, anyWillDo = false): Generator<void, Chosen | undefined> {
   const walk = new Walk(universe);
-  if (!(yield* walk.solve([]))) return undefined;
-  if (anyWillDo) return walk.chosen;
-  yield* walk.run();
+  if (!(yield* walk.search(anyWillDo))) return undefined;
+  if (!anyWillDo) yield* walk.run();
   return walk.chosen;
 }
+
+/** Conflicts after which the search is let go where it likes, and then those that the canonical order may cost once more. */
+const FIRST_TRY = 100;
+const SECOND_TRY = 1000;
 
 class Walk {
   readonly chosen = new Map<number, number>();
@@ -29,22 +33,44 @@ class Walk {
   #next = 0;
   #conditional: Follower[] = [];
   #values: Int32Array = new Int32Array(0);
+  /** How many places of the order have their best value because the search went by it. */
+  #guided = 0;
 
   constructor(universe: Universe) {
     this.#universe = universe;
   }
 
-  /** Whether there is a solution with these values. */
-  *solve(assumptions: readonly Assumption[]): Generator<void, boolean> {
+  /**
+   * Whether there is a solution. A search that decides in canonical order, best values first, comes to the canonical answer
+   * by itself; only where that is hard, a free search comes first.
+   */
+  *search(anyWillDo: boolean): Generator<void, boolean> {
     const { solver } = this.#universe;
-    for (;;) {
-      const status = solver.solve(assumptions);
+    const order = new CanonicalOrder(this.#universe);
+    for (const most of anyWillDo ? [Infinity] : [FIRST_TRY, Infinity, SECOND_TRY]) {
+      solver.guide = anyWillDo || most === Infinity ? undefined : () => order.next();
+      if (most === SECOND_TRY) solver.retreat([]);
+      const status = yield* this.#attempt([], most);
+      this.#guided = status === "sat" && solver.guide !== undefined ? order.settled : 0;
+      solver.guide = undefined;
       if (status === "unsat") return false;
+      if (this.#guided > 0) return true;
+    }
+    return true;
+  }
+
+  *#attempt(assumptions: readonly Assumption[], most: number): Generator<void, "sat" | "unsat" | "gave up"> {
+    const { solver } = this.#universe;
+    const last = solver.conflicts + most;
+    for (;;) {
+      const status = solver.solve(assumptions, last - solver.conflicts);
+      if (status === "unsat") return status;
       if (status === "exhausted") throw exhausted(this.#universe);
       if (status === "sat") {
         this.#values = solver.values();
-        return true;
+        return status;
       }
+      if (status === "paused" && solver.conflicts >= last) return "gave up";
       yield;
     }
   }
@@ -54,7 +80,7 @@ class Walk {
     for (;;) {
       const node = this.#queue[this.#next++] ?? this.#nextConditional();
       if (node === undefined) return;
-      const value = this.#isBest(node) ? this.#keep(node) : yield* this.#pick(node);
+      const value = this.#next <= this.#guided || this.#isBest(node) ? this.#keep(node) : yield* this.#pick(node);
       if (value === ABSENT) continue;
       this.chosen.set(node, value);
       for (const follower of this.#universe.followers(node, value)) {
@@ -106,12 +132,80 @@ class Walk {
       solver.retreat(this.#picks);
       if (!solver.isPossible(node, bit)) continue;
       this.#picks.push({ node, bit });
-      if (yield* this.solve(this.#picks)) return bit;
+      if ((yield* this.#attempt(this.#picks, Infinity)) === "sat") return bit;
       this.#picks.pop();
     }
     if (infos[node]!.type !== "soft")
       throw new Error(`Node ${node} is needed, and no value of it is possible any more`);
     return ABSENT;
+  }
+}
+
+/**
+ * The canonical order as far as the search has come: what was met, and the values that it got. Decisions that are undone take
+ * back what followed from them. It stops at what is not simply needed: a choice of "if possible", or a joint condition.
+ */
+class CanonicalOrder {
+  /** How many places have a value. */
+  settled = 0;
+  readonly #universe: Universe;
+  readonly #queue: number[] = [];
+  readonly #met = new Set<number>();
+  readonly #values: number[] = [];
+  /** Length of the queue after each place. */
+  readonly #lengths: number[] = [];
+  #undone = 0;
+  #stopped = false;
+
+  constructor(universe: Universe) {
+    this.#universe = universe;
+    for (const [node, info] of universe.infos.entries()) if (info.type === "root") this.#meet(node);
+  }
+
+  /** The next node that is open; NONE where there is none, or it goes on from here in another way. */
+  next(): number {
+    const { solver, infos } = this.#universe;
+    if (solver.undone !== this.#undone) this.#takeBack();
+    // What the search decided by itself since then must not be taken for the order's own.
+    if (this.#stopped) return NONE;
+    for (; this.settled < this.#queue.length; this.settled++) {
+      const node = this.#queue[this.settled]!;
+      const value = solver.value(node);
+      if (value === ABSENT) {
+        const { type } = infos[node]!;
+        const isOpen = (type === "package" || type === "choice") && !solver.isPossible(node, ABSENT);
+        return isOpen ? node : this.#stop();
+      }
+      const followers = this.#universe.followers(node, value);
+      if (followers.some((follower) => follower.if.length > 0)) return this.#stop();
+      this.#values[this.settled] = value;
+      for (const follower of followers) this.#meet(follower.node);
+      this.#lengths[this.settled] = this.#queue.length;
+    }
+    return this.#stop();
+  }
+
+  #stop(): number {
+    this.#stopped = true;
+    return NONE;
+  }
+
+  #meet(node: number): void {
+    if (this.#met.has(node)) return;
+    this.#met.add(node);
+    this.#queue.push(node);
+  }
+
+  #takeBack(): void {
+    const { solver } = this.#universe;
+    this.#undone = solver.undone;
+    let place = 0;
+    while (place < this.settled && solver.value(this.#queue[place]!) === this.#values[place]) place++;
+    if (place === this.settled) return;
+    this.#stopped = false;
+    this.settled = place;
+    const length = place === 0 ? this.#universe.input.roots.length : this.#lengths[place - 1]!;
+    for (const node of this.#queue.splice(length)) this.#met.delete(node);
   }
 }
 

@@ -43,6 +43,10 @@ export class Solver {
   pauseAfter: number = Infinity;
   /** Most steps of all. */
   budget: number = Infinity;
+  /** Names the node that is to be decided next, or NONE to leave it to the search. */
+  guide: (() => number) | undefined;
+  /** Times that decisions were undone. */
+  undone = 0;
   /** Whether a conflict undoes one decision at a time: where most decisions have nothing to do with it. */
   stepBack = false;
   /** Conflicts in one solve after which demands are followed backwards too. */
@@ -192,6 +196,7 @@ export class Solver {
 
   #backTo(level: number): void {
     if (level >= this.state.level) return;
+    this.undone++;
     backjump(this.state, level);
     this.#propagation.undone();
   }
@@ -213,7 +218,7 @@ export class Solver {
    * Searches on. `needs`: the source lacks metadata; call again when it has it. `unsat` with an empty
    * `contradiction` means: under these assumptions.
    */
-  solve(assumptions: readonly Assumption[]): SolveStatus {
+  solve(assumptions: readonly Assumption[], mostConflicts: number = Infinity): SolveStatus {
     const shared = this.#sharedLevels(assumptions);
     if (shared < assumptions.length) this.#backTo(shared);
     this.#assumptions = assumptions;
@@ -231,7 +236,7 @@ export class Solver {
       }
       const steps = this.decisions + this.conflicts;
       if (steps >= this.budget) return "exhausted";
-      if (steps >= pause) return "paused";
+      if (steps >= pause || this.#conflictsOfSolve >= mostConflicts) return "paused";
       if (this.#restarts.isDue()) this.#restart();
       else {
         const status = this.#decide();
@@ -296,17 +301,24 @@ export class Solver {
       this.decide(assumption.node, assumption.bit);
       return undefined;
     }
-    const node = this.#decisions.next();
+    const guided = this.guide?.() ?? NONE;
+    const node = guided === NONE ? this.#decisions.next() : guided;
     if (node === NONE) return this.optional?.() === true ? undefined : "sat";
-    this.decide(node, this.#valueFor(node));
+    this.decide(node, guided === NONE ? this.#valueFor(node) : this.#bestFor(node));
     return undefined;
   }
 
-  /** The best version whose own demands can be met; in a hard search the one that it had before, where that can be. */
+  /** In a hard search the version that it had before, where that can be. */
   #valueFor(node: number): number {
     const s = this.state;
     const before = s.saved.data[node]!;
     if (this.#conflictsOfSolve >= HARD && before > ABSENT && s.isPossible(node, before)) return before;
+    return this.#bestFor(node);
+  }
+
+  /** The best version whose own demands can be met; where that is none, the best. */
+  #bestFor(node: number): number {
+    const s = this.state;
     const best = s.best(node);
     if (best === NONE) throw new Error(`Node ${node} has no version left`);
     if (this.#propagation.deep || this.#propagation.fits(node, best)) return best;

@@ -19,9 +19,9 @@ export interface VersionRequirement {
   matchesWithPrereleases?(version: string): boolean;
   /**
    * The same as `matches` for all versions of a package at once, where that is quicker: `versions` are oldest first; those in
-   * the set as inclusive intervals of places, `[from, to, from, to, ...]`. Absent: each version is tested.
+   * the set as inclusive intervals of places, `[from, to, from, to, ...]`. Absent, or `undefined`: each version is tested.
    */
-  intervals?(versions: readonly string[]): readonly number[];
+  intervals?(versions: readonly string[]): readonly number[] | undefined;
 }
 
 /** One dependency of a candidate, or of a root. */

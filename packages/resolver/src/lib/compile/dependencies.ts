@@ -17,7 +17,9 @@ export interface KnownDependency {
   target: number;
   wrong: number;
   /** Groups whose rule is made once the package is in the search. */
-  waiting: number[];
+  waiting: number[] | undefined;
+  /** Whether its rule is all that it says: no feature is asked for. */
+  isBare: boolean;
 }
 
 /** Dependencies by what they say: equal ones are one. */
@@ -68,7 +70,8 @@ export class Dependencies {
       unreadable,
       target: -1,
       wrong: -1,
-      waiting: [],
+      waiting: undefined,
+      isBare: false,
     };
     this.all.push(known);
     const ofSame = this.#byPackage.get(dependency.key);

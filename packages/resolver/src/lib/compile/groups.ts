@@ -6,7 +6,7 @@ import type { Dependencies, KnownDependency } from "./dependencies.ts";
 import type { FactCause, Follower, NodeInfo } from "./facts.ts";
 import type { FeatureRules, Item } from "./features.ts";
 import type { Nodes } from "./nodes.ts";
-import type { Packages } from "./packages.ts";
+import type { PackageEntry, Packages } from "./packages.ts";
 import type { Policy } from "./policy.ts";
 
 const UNMADE = -1;
@@ -146,6 +146,7 @@ export class Groups {
       const known = this.#known[group];
       if (known?.isPlain !== true) continue;
       if (this.#isMet(known)) this.#rule(group, known);
+      else if (known.waiting === undefined) known.waiting = [group];
       else known.waiting.push(group);
     }
     if (info.type === "package") this.arrived(info.info.key);
@@ -161,8 +162,8 @@ export class Groups {
   arrived(key: string): void {
     for (const known of this.#parts.dependencies.on(key)) {
       const { waiting } = known;
-      if (waiting.length === 0) continue;
-      known.waiting = [];
+      if (waiting === undefined) continue;
+      known.waiting = undefined;
       for (const group of waiting) this.#rule(group, known);
     }
   }
@@ -191,7 +192,32 @@ export class Groups {
     return id;
   }
 
+  /** Finds what a dependency demands: a package's node and what it refuses there. */
   #aim(known: KnownDependency, owner: number): void {
+    const { policy, packages } = this.#parts;
+    if (!this.#isSingle) return this.#aimAmongSlots(known, owner);
+    const entry = packages.read(known.dependency.key);
+    if (entry === undefined) return;
+    if (entry.candidates.length === 0) {
+      known.target = NOWHERE;
+      known.isBare = true;
+      this.arrived(entry.key);
+      return;
+    }
+    const node = this.#parts.nodes.inSlot(entry, "");
+    if (known.target !== UNKNOWN) return;
+    const requirement = policy.effective(known.dependency);
+    known.wrong = packages.refused(entry, requirement, this.#parts.solver.state);
+    known.target = known.wrong === UNKNOWN ? NOWHERE : node;
+    known.isBare = known.target === NOWHERE || !this.#asksForFeatures(known, entry);
+  }
+
+  #asksForFeatures({ dependency }: KnownDependency, entry: PackageEntry): boolean {
+    if (dependency.features !== undefined && dependency.features.length > 0) return true;
+    return dependency.defaultFeatures !== false && this.#parts.packages.hasDefault(entry);
+  }
+
+  #aimAmongSlots(known: KnownDependency, owner: number): void {
     const { demands, nodes, solver } = this.#parts;
     const target = demands.target(known.dependency, owner);
     if (target === undefined) return;
@@ -199,11 +225,9 @@ export class Groups {
     else if (target.slots.length > 1) known.target = SEVERAL;
     else {
       const node = nodes.inSlot(target.info, target.slots[0]!);
-      if (known.target !== UNKNOWN) return;
       known.wrong = solver.mask(nodes.refused(target.set, node));
       known.target = node;
     }
-    if (target.info.candidates.length === 0) this.arrived(target.info.key);
   }
 
   // --- statements ----------------------------------------------------------------------------------------------------
@@ -215,11 +239,25 @@ export class Groups {
     const found: number[] = [];
     let complete = true;
     for (let i = starts[bit]!; i < starts[bit + 1]!; i++) {
-      const made = this.#statements(list[i]!);
-      if (made === undefined) complete = false;
-      else for (const id of made) found.push(id);
+      const group = list[i]!;
+      const made = this.#bareRule(group);
+      if (made >= 0) found.push(made);
+      else if (made === EMPTY) continue;
+      else {
+        const statements = this.#statements(group);
+        if (statements === undefined) complete = false;
+        else for (const id of statements) found.push(id);
+      }
     }
     return complete ? found : undefined;
+  }
+
+  /** The only statement of a dependency that asks for no features; UNMADE where there may be others. */
+  #bareRule(group: number): number {
+    const known = this.#known[group];
+    if (known?.isPlain !== true) return UNMADE;
+    const rule = this.#rule(group, known);
+    return known.isBare ? rule : UNMADE;
   }
 
   #statements(group: number): readonly number[] | undefined {
@@ -277,7 +315,8 @@ export class Groups {
     const starts = this.#starts[node]!;
     for (let i = starts[bit]!; i < starts[bit + 1]!; i++) {
       const group = this.#lists[node]![i]!;
-      for (const id of this.#made[group] ?? []) {
+      const bare = this.#bareRule(group);
+      for (const id of bare >= 0 ? [bare] : (this.#made[group] ?? [])) {
         const last = s.endTerm(id) - 1;
         if (last < s.firstTerm(id) || (s.masks.data[s.termMask.data[last]!]! & 1) === 0) continue;
         found.push({ node: s.termNode.data[last]!, if: this.#conditions(id, node, last) });

@@ -3,7 +3,9 @@ import { emptyBits, setBit, setBits, type Bits } from "../bits.ts";
 import { ResolverError } from "../resolver-error.ts";
 import type { Candidate, PackageKey, VersionRequirement } from "../types.ts";
 import type { PackageInfo } from "./facts.ts";
+import { NONE, type State } from "../core/state.ts";
 import type { Policy } from "./policy.ts";
+import { versionKey } from "./simple-range.ts";
 
 /** A package as the compiler keeps it. */
 export interface PackageEntry extends PackageInfo {
@@ -11,6 +13,8 @@ export interface PackageEntry extends PackageInfo {
   readonly nodes: Map<string, number>;
   /** Canonical text -> versions that it accepts. */
   readonly sets: Map<string, Bits>;
+  /** Whether a version has default features; `undefined` until something asks. */
+  hasDefault: boolean | undefined;
   /** Versions of all candidates, once something asks for them. */
   versions: readonly string[] | undefined;
 }
@@ -37,20 +41,24 @@ export class Packages {
     }
     const candidates = this.#sorted(key, metadata.candidates);
     const slots = this.#slots(key, candidates);
-    const entry = {
+    const entry: PackageEntry = {
       key,
       candidates,
       slots,
       missing: metadata.missing,
       nodes: new Map(),
       sets: new Map(),
+      hasDefault: undefined,
       versions: undefined,
     };
     this.known.set(key, entry);
     return entry;
   }
 
-  #slots(key: PackageKey, candidates: readonly Candidate[]): Map<string, number[]> {
+  #slots(key: PackageKey, candidates: readonly Candidate[]): ReadonlyMap<string, readonly number[]> {
+    if ((this.#policy.input.coexistence ?? "single") === "single") {
+      return new Map(candidates.length === 0 ? [] : [["", indexes(candidates.length)]]);
+    }
     const slots = new Map<string, number[]>();
     candidates.forEach(({ version }, index) => {
       const slot = this.#policy.slotOf(key, version);
@@ -63,8 +71,10 @@ export class Packages {
 
   #sorted(key: PackageKey, candidates: readonly Candidate[]): readonly Candidate[] {
     const policy = this.#policy;
-    if (policy.provider.compareVersions === undefined)
+    if (policy.provider.compareVersions === undefined) {
+      if (arePlainAndAscending(candidates)) return candidates;
       for (const { version } of candidates) this.#checkVersion(key, version);
+    }
     const isAscending = candidates.every(
       ({ version }, i) => i === 0 || policy.compare(key, candidates[i - 1]!.version, version) < 0,
     );
@@ -84,7 +94,7 @@ export class Packages {
   }
 
   #checkVersion(key: PackageKey, text: string): void {
-    if (PLAIN_VERSION.test(text) || tryParseVersion(text) !== undefined) return;
+    if (tryParseVersion(text) !== undefined) return;
     throw new ResolverError({
       code: "RESOLVE_METADATA_INVALID",
       message: `Cannot resolve with package "${this.#policy.displayName(key)}": "${text}" is not a version, expected MAJOR.MINOR.PATCH`,
@@ -106,21 +116,64 @@ export class Packages {
   #select(entry: PackageEntry, requirement: VersionRequirement): Bits {
     const { candidates } = entry;
     const set = emptyBits(candidates.length + 1);
-    if (requirement.intervals !== undefined && this.#policy.acceptsAsMatched(requirement)) {
-      entry.versions ??= candidates.map(({ version }) => version);
-      const bounds = requirement.intervals(entry.versions);
-      for (let i = 0; i + 1 < bounds.length; i += 2) {
-        const [from, to] = [Math.max(bounds[i]!, 0), Math.min(bounds[i + 1]!, candidates.length - 1)];
-        if (from <= to) setBits(set, from + 1, to + 1);
-      }
+    const bounds = this.#intervals(entry, requirement);
+    if (bounds === undefined) {
+      candidates.forEach(({ version }, i) => {
+        if (this.#policy.accepts(requirement, version)) setBit(set, i + 1);
+      });
       return set;
     }
-    candidates.forEach(({ version }, i) => {
-      if (this.#policy.accepts(requirement, version)) setBit(set, i + 1);
-    });
+    for (let i = 0; i + 1 < bounds.length; i += 2) {
+      const [from, to] = [Math.max(bounds[i]!, 0), Math.min(bounds[i + 1]!, candidates.length - 1)];
+      if (from <= to) setBits(set, from + 1, to + 1);
+    }
     return set;
+  }
+
+  #intervals(entry: PackageEntry, requirement: VersionRequirement): readonly number[] | undefined {
+    if (requirement.intervals === undefined || !this.#policy.acceptsAsMatched(requirement)) return undefined;
+    entry.versions ??= entry.candidates.map(({ version }) => version);
+    return requirement.intervals(entry.versions);
+  }
+
+  /** What a requirement refuses of a package with one slot, absence among it, kept for statements; NONE where it is all. */
+  refused(entry: PackageEntry, requirement: VersionRequirement, state: State): number {
+    const set = this.#select(entry, requirement);
+    const at = state.masks.reserve(set.length);
+    const masks = state.masks.data;
+    let accepted = 0;
+    for (let i = 0; i < set.length; i++) {
+      accepted |= set[i]!;
+      masks[at + i] = ~set[i]!;
+    }
+    if (accepted === 0) return NONE;
+    const rest = (entry.candidates.length + 1) & 31;
+    if (rest !== 0) masks[at + set.length - 1]! &= (1 << rest) - 1;
+    return at;
+  }
+
+  hasDefault(entry: PackageEntry): boolean {
+    return (entry.hasDefault ??= entry.candidates.some(
+      ({ features }) => features !== undefined && Object.hasOwn(features, "default"),
+    ));
   }
 }
 
-/** Most versions look like this; the rest is left to the full grammar. */
-const PLAIN_VERSION = /^(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})$/;
+/** 0, 1, 2, ...: shared, since most packages need such a list. */
+function indexes(count: number): readonly number[] {
+  return (lists[count] ??= Array.from({ length: count }, (_, i) => i));
+}
+
+const lists: (readonly number[])[] = [];
+
+/** Whether nothing needs sorting; where that is not plain to see, `false`. */
+function arePlainAndAscending(candidates: readonly Candidate[]): boolean {
+  let before = -1;
+  for (const { version } of candidates) {
+    const key = versionKey(version);
+    // Not a number is not greater, either.
+    if (!(key > before)) return false;
+    before = key;
+  }
+  return true;
+}

@@ -17,6 +17,7 @@ import type {
   VersionRequirement,
 } from "../types.ts";
 import { acceptsHost, type PackageInfo } from "./facts.ts";
+import { simpleRange } from "./simple-range.ts";
 
 /** Exclusions that a lock which has the version lifts, unless the exclusion says otherwise. */
 const LIFTED_BY_LOCK: ReadonlySet<ExclusionReason> = new Set(["yanked", "cooldown", "exclude-newer"]);
@@ -68,7 +69,7 @@ export class Policy {
     if (typeof given !== "string") return given;
     const known = this.#requirements.get(given);
     if (known !== undefined) return known;
-    const parsed: VersionRequirement = parseRequirement(given, "canonical");
+    const parsed = simpleRange(given) ?? (parseRequirement(given, "canonical") satisfies VersionRequirement);
     this.#requirements.set(given, parsed);
     return parsed;
   }
@@ -173,12 +174,13 @@ export class Policy {
     const { key, candidates } = info;
     const oldest = prefer === "oldest" || (prefer === "lowest-direct" && this.isDirect(key));
     const locked = this.#locked.get(key);
-    const late = versions.map((index) => prereleases !== "allow" && this.isPrerelease(key, candidates[index]!.version));
-    if (!oldest && locked === undefined && !late.includes(true)) return undefined;
+    const isLate = (index: number): boolean =>
+      prereleases !== "allow" && this.isPrerelease(key, candidates[index]!.version);
+    if (!oldest && locked === undefined && !versions.some(isLate)) return undefined;
     const rank = versions.map((index, i) => ({
       bit: i + 1,
       locked: locked?.has(candidates[index]!.version) === true ? 0 : 1,
-      late: late[i] === true ? 1 : 0,
+      late: isLate(index) ? 1 : 0,
     }));
     rank.sort((a, b) => a.locked - b.locked || a.late - b.late || (oldest ? a.bit - b.bit : b.bit - a.bit));
     return rank.map(({ bit }) => bit);

@@ -78,7 +78,7 @@ export class State {
   readonly groundNode: Ints = new Ints();
   readonly groundReason: Ints = new Ints();
   readonly groundPrevious: Ints = new Ints();
-  /** Place in `masks` of the values that went. */
+  /** Place in `masks` of the values that went, with any that had gone before. */
   readonly groundGone: Ints = new Ints();
 
   /** Nodes whose change was not propagated yet. */

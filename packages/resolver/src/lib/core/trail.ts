@@ -32,11 +32,9 @@ export function remove(s: State, node: number, mask: number, reason: number): bo
 export function removeForGood(s: State, node: number, mask: number, reason: number): void {
   const at = s.offset.data[node]!;
   const width = s.width.data[node]!;
-  const gone = s.masks.reserve(width);
   const masks = s.masks.data;
   let count = 0;
   for (let i = 0; i < width; i++) {
-    masks[gone + i] = s.ground[at + i]! & masks[mask + i]!;
     s.ground[at + i]! &= ~masks[mask + i]!;
     count += popcount((s.now[at + i] = s.ground[at + i]!));
   }
@@ -45,7 +43,7 @@ export function removeForGood(s: State, node: number, mask: number, reason: numb
   s.groundLast.data[node] = s.groundNode.length;
   s.groundNode.push(node);
   s.groundReason.push(reason);
-  s.groundGone.push(gone);
+  s.groundGone.push(mask);
 }
 
 function record(s: State, node: number, reason: number): void {

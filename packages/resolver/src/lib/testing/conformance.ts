@@ -133,8 +133,7 @@ class World implements DependencyProvider {
   readonly #universe: CaseUniverse;
   readonly #metadata = new Map<string, PackageMetadata>();
   readonly #places = new Map<string, Map<string, number>>();
-  /** Text, and bounds where one text stands for two sets -> the set. */
-  readonly #requirements = new Map<string, Map<string, { bounds: readonly number[]; requirement: Interval }>>();
+  readonly #requirements = new Map<string, Map<string, Interval>>();
   readonly #dependencies = new Map<string, (Dependency | undefined)[]>();
 
   constructor(universe: CaseUniverse) {
@@ -168,7 +167,8 @@ class World implements DependencyProvider {
     let places = this.#places.get(key);
     if (places === undefined) {
       const versions = this.#universe[key]?.versions ?? [];
-      this.#places.set(key, (places = new Map(versions.map((one, i) => [one, i]))));
+      this.#places.set(key, (places = new Map()));
+      for (let i = 0; i < versions.length; i++) places.set(versions[i]!, i);
     }
     return places;
   }
@@ -178,16 +178,15 @@ class World implements DependencyProvider {
   }
 
   /** A set given as intervals of indexes; where one text stands for two sets, the bounds tell them apart. */
-  #requirement(key: string, [text, ...bounds]: Range): VersionRequirement {
+  #requirement(key: string, range: Range): VersionRequirement {
     let texts = this.#requirements.get(key);
     if (texts === undefined) this.#requirements.set(key, (texts = new Map()));
-    const known = texts.get(text);
-    if (known !== undefined && sameBounds(known.bounds, bounds)) return known.requirement;
-    const canonical = known === undefined ? text : `${text} (${bounds.join("-")})`;
-    const again = known === undefined ? undefined : texts.get(canonical);
-    if (again !== undefined) return again.requirement;
-    const requirement = new Interval(canonical, bounds, this.#placesOf(key));
-    texts.set(canonical, { bounds, requirement });
+    const known = texts.get(range[0]);
+    if (known?.isOf(range) === true) return known;
+    const canonical = known === undefined ? range[0] : `${range[0]} (${range.slice(1).join("-")})`;
+    let requirement = texts.get(canonical);
+    if (requirement === undefined)
+      texts.set(canonical, (requirement = new Interval(canonical, range, this.#placesOf(key))));
     return requirement;
   }
 
@@ -213,37 +212,40 @@ class World implements DependencyProvider {
   #dependency(key: string, place: number): Dependency {
     let known = this.#dependencies.get(key);
     if (known === undefined) this.#dependencies.set(key, (known = []));
-    return (known[place] ??= this.need(key, this.#universe[key]?.ranges[place] ?? ["missing"]));
+    return (known[place] ??= this.need(key, this.#universe[key]?.ranges[place] ?? NO_RANGE));
   }
-}
-
-function sameBounds(left: readonly number[], right: readonly number[]): boolean {
-  return left.length === right.length && left.every((bound, i) => bound === right[i]);
 }
 
 /** Versions by their places: inclusive intervals. */
 class Interval implements VersionRequirement {
   readonly canonical: string;
-  readonly #bounds: readonly number[];
+  readonly #range: Range;
   readonly #places: ReadonlyMap<string, number>;
 
-  constructor(canonical: string, bounds: readonly number[], places: ReadonlyMap<string, number>) {
+  constructor(canonical: string, range: Range, places: ReadonlyMap<string, number>) {
     this.canonical = canonical;
-    this.#bounds = bounds;
+    this.#range = range;
     this.#places = places;
+  }
+
+  isOf(range: Range): boolean {
+    const own = this.#range;
+    return own.length === range.length && own.every((bound, i) => bound === range[i]);
   }
 
   matches(version: string): boolean {
     const place = this.#places.get(version);
     if (place === undefined) return false;
-    for (let i = 0; i + 1 < this.#bounds.length; i += 2)
-      if (place >= this.#bounds[i]! && place <= this.#bounds[i + 1]!) return true;
+    const range = this.#range as readonly number[];
+    for (let i = 1; i + 1 < range.length; i += 2) if (place >= range[i]! && place <= range[i + 1]!) return true;
     return false;
   }
 
   intervals(): readonly number[] {
-    return this.#bounds;
+    return this.#range.slice(1) as readonly number[];
   }
 }
+
+const NO_RANGE: Range = ["missing"];
 
 const YANKED: Exclusion = { reason: "yanked", text: "it was yanked" };
