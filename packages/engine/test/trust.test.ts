@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { digestFromBytes, indexDocumentPath, parsePackageName, type Digest } from "@lading/core-manifest";
 import { createStatement, encodeEnvelope, generateKey, softwareSigner, type StatementFacts } from "@lading/signing";
 import { openTrustStore } from "@lading/signing/node";
-import { fetch, install, update, verifyPackage } from "../src/index.ts";
+import { fetch, install, registryAdd, update, verifyPackage } from "../src/index.ts";
 import { registriesPath } from "../src/lib/registries.ts";
 import { trustFile } from "../src/lib/signatures.ts";
 import { createSandbox, type Sandbox } from "../src/testing.ts";
@@ -96,6 +97,66 @@ describe("the publishers of two majors beside each other", () => {
     await box.registry.publish({ name: "signed", version: "2.0.0", signer: stranger });
     await box.write({ "lading.toml": manifest('signed = "2"') });
     await expect(box.use((context) => install({}, context))).rejects.toMatchObject({ code: "PUBLISHER_CHANGED" });
+  });
+});
+
+describe("a third major of a name with two publishers", () => {
+  const two = 'signed = "1"\nnewer = { package = "signed", version = "2" }';
+  const three = `${two}\nnewest = { package = "signed", version = "3" }`;
+  const other = softwareSigner(generateKey().seed);
+
+  async function withThird(signer: typeof key): Promise<void> {
+    await box.registry.publish({ name: "signed", version: "1.0.0", signer: key });
+    await box.registry.publish({ name: "signed", version: "2.0.0", signer: stranger });
+    await box.registry.publish({ name: "signed", version: "3.0.0", signer });
+    await box.write({ "lading.toml": manifest(two) });
+    await box.use((context) => install({}, context));
+    await box.write({ "lading.toml": manifest(three) });
+  }
+
+  it("is not pinned to whoever signed it first", async () => {
+    await withThird(other);
+    await expect(box.use((context) => install({}, context))).rejects.toMatchObject({
+      code: "PUBLISHER_CHANGED",
+      details: { signers: [`ed25519:${other.keyId}`] },
+    });
+    const { lock } = await box.use((context) => install({ acceptPublishers: ["signed"] }, context));
+    expect(lock.lock.packages.at(-1)!.publisher).toBe(`ed25519:${other.keyId}`);
+  });
+
+  it("is taken from either of them", async () => {
+    await withThird(stranger);
+    const { lock } = await box.use((context) => install({}, context));
+    expect(lock.lock.packages.at(-1)).toMatchObject({ version: "3.0.0", publisher: `ed25519:${stranger.keyId}` });
+  });
+});
+
+describe("--registry", () => {
+  it("does not let a mirror leave out what the registry that it stands in for demands", async () => {
+    await box.registry.publish({ name: "plain", version: "1.0.0" });
+    await configure("verify_signatures = true\n");
+    await box.write({ "lading.toml": manifest('plain = "^1.0.0"') });
+    await cp(box.registry.directory, path.join(box.root, "mirror"), { recursive: true });
+    const elsewhere = pathToFileURL(`${path.join(box.root, "mirror")}/`).href;
+    await expect(box.use((context) => install({}, context), { registry: elsewhere })).rejects.toMatchObject({
+      code: "SIGNATURE_REQUIRED",
+    });
+  });
+});
+
+describe("names of registries", () => {
+  it("are refused where two would read one token variable", async () => {
+    const add = (name: string, url: string) => box.use((context) => registryAdd({ name, url }, context));
+    await add("my-mirror", box.registry.url);
+    await expect(add("my_mirror", "https://other.example/")).rejects.toMatchObject({
+      code: "REGISTRY_NAME_TAKEN",
+      details: { variable: "LADING_TOKEN_MY_MIRROR", other: "my-mirror" },
+    });
+    const file = box.use((context) => Promise.resolve(registriesPath(context)));
+    const text = await readFile(await file, "utf8");
+    const twin = `\n[registries.my_mirror]\nurl = "https://other.example/"\n`;
+    await writeFile(await file, text + twin);
+    await expect(box.use((context) => context.registries())).rejects.toMatchObject({ code: "REGISTRY_NAME_TAKEN" });
   });
 });
 

@@ -220,7 +220,7 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
   },
   REGISTRY_NAME_TAKEN: {
     category: "usage",
-    summary: "There is a registry of that name with another address.",
+    summary: "There is a registry of that name with another address, or one whose name reads the same token variable.",
     help: "Choose another name, or remove the old one first.",
   },
   CONFIG_KEY_UNKNOWN: {

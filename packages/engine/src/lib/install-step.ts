@@ -12,7 +12,9 @@ import {
 } from "@lading/core-manifest";
 import type {
   Environment,
+  Generation,
   InstallPackage,
+  InstallRecord,
   InstallResult,
   LinkStrategy,
   PlannedPackage,
@@ -26,9 +28,16 @@ import { lockHere } from "./environments.ts";
 import { collectLocalPackages } from "./local-packages.ts";
 import { exists } from "./files.ts";
 import { packGitSource } from "./local-artefact.ts";
-import { readRegistries, registriesPath } from "./registries.ts";
+import { readRegistries, registriesPath, replacedRegistry } from "./registries.ts";
 import { refuseSelfModifying } from "./self-modifying.ts";
-import { checkIdentity, needsVerification, signatureRequirement, trustFile, verifyStatement } from "./signatures.ts";
+import {
+  checkIdentity,
+  needsVerification,
+  policiesFor,
+  signatureRequirement,
+  trustFile,
+  verifyStatement,
+} from "./signatures.ts";
 import type { Project } from "./project.ts";
 
 /** What is to be installed, and how. */
@@ -107,6 +116,13 @@ export async function installLock(
     verify: input.verify ?? "quick",
   });
   await refuseSelfModifying(project, store, plan.packages);
+  const packages = plan.packages.map((planned) => withSigners(planned, store));
+  const { writeInstallState } = await import("@lading/installer/state");
+  const same = input.verify === "full" ? undefined : await sameGeneration(state.environment, packages, context, input);
+  if (same !== undefined) {
+    writeInstallState(state, read);
+    return { ...unchangedOutcome(same), skipped: plan.skipped, ...fetched };
+  }
   const result = await step(
     context,
     "install",
@@ -116,7 +132,7 @@ export async function installLock(
         environment: environmentOf(context, project),
         store,
         layout: context.profile.install.layout,
-        packages: plan.packages.map((planned) => withSigners(planned, store)),
+        packages,
         link: input.link ?? (await linkSetting(context)),
         verify: input.verify ?? "quick",
         ...(input.reason === undefined ? {} : { reason: input.reason }),
@@ -128,14 +144,13 @@ export async function installLock(
     (done) => installedMessage(done),
   );
   await collectGarbage(context, store);
-  const { writeInstallState } = await import("@lading/installer/state");
   writeInstallState(state, read);
   return { upToDate: false, result, packages: plan.packages.length, skipped: plan.skipped, ...fetched };
 }
 
 /** Everything that decides what is installed: the files and, as one text, the settings. */
 async function installState(context: EngineContext, project: Project, input: InstallInput): Promise<InstallInputs> {
-  const requirement = await signatureRequirement(context, undefined, project);
+  const requirement = await signatureRequirement(context, [], project);
   const { reason: _, verify: __, lockText: ___, ...settings } = input;
   return {
     environment: environmentOf(context, project),
@@ -171,6 +186,10 @@ async function upToDate(state: InstallInputs): Promise<InstallOutcome | undefine
   const { current } = await import("@lading/installer");
   const generation = current(state.environment);
   if (generation === undefined) return undefined;
+  return unchangedOutcome(generation);
+}
+
+function unchangedOutcome(generation: Generation): InstallOutcome {
   const nothing = { added: [], removed: [], changed: [], files: 0, durationMs: 0, cleanup: Promise.resolve() };
   return {
     upToDate: true,
@@ -181,6 +200,50 @@ async function upToDate(state: InstallInputs): Promise<InstallOutcome | undefine
     verified: 0,
     skipped: [],
   };
+}
+
+/**
+ * The current generation, where it is what would be built again: a manifest whose dependencies did not change, or a lock
+ * that is used without comparing, is no reason for a new one. Its files are looked at as a quick verification does.
+ */
+async function sameGeneration(
+  environment: Environment,
+  packages: readonly InstallPackage[],
+  context: EngineContext,
+  input: InstallInput,
+): Promise<Generation | undefined> {
+  const { current, verifyInstalled } = await import("@lading/installer");
+  const generation = current(environment);
+  if (generation === undefined || generation.layout !== context.profile.install.layout) return undefined;
+  const wanted = input.link ?? (await linkSetting(context));
+  if (wanted !== "auto" && generation.link !== "symlink" && generation.link !== wanted) return undefined;
+  if (sortedText(generation.hosts) !== sortedText(input.hosts ?? {})) return undefined;
+  const sorted = [...packages].sort((left, right) => (left.path < right.path ? -1 : 1));
+  if (JSON.stringify(sorted.map(contentOf)) !== JSON.stringify(generation.packages.map(contentOf))) return undefined;
+  const { ok } = await verifyInstalled({ environment, store: await context.store() });
+  return ok ? generation : undefined;
+}
+
+function sortedText(table: Readonly<Record<string, string>>): string {
+  return JSON.stringify(Object.entries(table).sort(([left], [right]) => (left < right ? -1 : 1)));
+}
+
+/** All of a package that decides what is in an environment. */
+function contentOf(one: InstallPackage | InstallRecord): unknown[] {
+  const { name, version, path: place, source, tree, features, signers, direct, dependencies } = one;
+  const checksum = "installed" in one ? one.checksum : one.blob;
+  return [
+    name,
+    version,
+    place,
+    source,
+    checksum ?? "",
+    tree ?? "",
+    features,
+    signers,
+    direct,
+    sortedText(dependencies),
+  ];
 }
 
 function installedMessage({ added, removed, changed, generation }: InstallResult): string {
@@ -244,13 +307,15 @@ async function pendingRemote(
   missing: ReadonlySet<Digest>,
 ): Promise<Pending[]> {
   const registryOf = await configuredRegistries(context);
+  const replaced = await replacedRegistry(context);
   const result: Pending[] = [];
   const seen = new Set<string>();
   for (const planned of plan.planned) {
     const { tree, source, lock } = planned;
     if (source.type !== "registry" || tree === undefined || seen.has(tree)) continue;
     const absent = missing.has(tree);
-    const signature = { entry: lock, signers: plan.store.get(tree)?.signers ?? [], registry: registryOf(source.url) };
+    const policies = policiesFor(registryOf(source.url), undefined, replaced);
+    const signature = { entry: lock, signers: plan.store.get(tree)?.signers ?? [], policies };
     if (!absent && !(await needsVerification(context, plan.project, signature))) {
       await checkStoredLicense(plan, planned, tree);
       continue;
@@ -331,14 +396,17 @@ async function verifySource(context: EngineContext, project: Project, pending: P
   const { entry, artifact } = await findArtifact(context, client, planned);
   checkLicense(project, entry.license, planned);
   context.onEvent({ type: "verifying", message: `${planned.name} ${planned.version}`, package: planned.name });
+  const registryOf = await configuredRegistries(context);
+  const policies = policiesFor(registryOf(planned.source.url), client.registry, await replacedRegistry(context));
   const signers = await verifyStatement(context, {
     client,
+    policies,
     entry,
     artifact,
     name: planned.lock.name,
     version: planned.version,
     pinned: planned.lock.publisher,
-    requirement: await signatureRequirement(context, client, project),
+    requirement: await signatureRequirement(context, policies, project),
   });
   return { pending, client, artifact, signers };
 }

@@ -251,9 +251,11 @@ function pinPublisher(
   signers: readonly string[],
   accepted: ReadonlySet<string>,
 ): LockPackage {
-  const pinned = pinFor(entry, previous);
-  if (pinned === undefined || entry.source?.type !== "registry" || accepted.has(fold(entry.name))) return entry;
-  if (signers.includes(pinned)) return { ...entry, publisher: pinned };
+  const pins = pinsFor(entry, previous);
+  if (pins.length === 0 || entry.source?.type !== "registry" || accepted.has(fold(entry.name))) return entry;
+  const kept = pins.find((pin) => signers.includes(pin));
+  if (kept !== undefined) return { ...entry, publisher: kept };
+  const pinned = pins.join('" or "');
   throw new EngineError({
     code: "PUBLISHER_CHANGED",
     message: `Cannot use "${entry.name}" ${entry.version}: it is ${signers.length === 0 ? "not signed" : `signed by "${signers.join('", "')}"`}, the lock has pinned "${pinned}"`,
@@ -266,17 +268,16 @@ function pinPublisher(
 
 /**
  * Two versions of one name beside each other may have two publishers: the pin that counts is that of the compatible
- * version, or, for a version that is compatible with none, the pin on which all others agree.
+ * version; a version that is compatible with none must be signed by one of the others' publishers.
  */
-function pinFor({ name, version }: LockPackage, previous: Lockfile | undefined): string | undefined {
+function pinsFor({ name, version }: LockPackage, previous: Lockfile | undefined): string[] {
   const pins = (previous?.packages ?? []).filter(
     (other) => other.publisher !== undefined && fold(other.name) === fold(name),
   );
   const slotOf = (text: string): string => compatibilitySlot(parseVersion(text));
-  const compatible = pins.find((pin) => slotOf(pin.version) === slotOf(version));
-  if (compatible !== undefined) return compatible.publisher;
-  const publishers = new Set(pins.map(({ publisher }) => publisher));
-  return publishers.size === 1 ? pins[0]!.publisher : undefined;
+  const compatible = pins.filter((pin) => slotOf(pin.version) === slotOf(version));
+  const counting = compatible.length > 0 ? compatible : pins;
+  return [...new Set(counting.map(({ publisher }) => publisher!))].sort();
 }
 
 async function finish(

@@ -31,6 +31,7 @@ export async function readRegistries(context: EngineContext): Promise<Registries
   const file = registriesPath(context);
   const text = await readTextIfExists(file);
   const stored = text === undefined ? undefined : parseRegistries(text, file);
+  for (const { name } of stored?.registries ?? []) refuseSharedToken(context, stored?.registries ?? [], name);
   const settings = await context.settings();
   if (stored !== undefined && stored.registries.length > 0) {
     const wanted = settings.get("registry.default");
@@ -40,6 +41,13 @@ export async function readRegistries(context: EngineContext): Promise<Registries
   const url = settings.string("registry.url") ?? context.profile.registry.defaultUrl;
   if (url === undefined) return { defaultRegistry: "default", fallback: [], registries: [] };
   return { defaultRegistry: "default", fallback: [], registries: [await plainRegistry(context, "default", url)] };
+}
+
+/** The configured default registry, where `--registry` puts another in its place. */
+export async function replacedRegistry(context: EngineContext): Promise<RegistryConfig | undefined> {
+  if (context.registry === undefined) return undefined;
+  const { registries, defaultRegistry } = await readRegistries(context);
+  return registries.find(({ name }) => name === defaultRegistry);
 }
 
 /** A registry of which only the address is known. Whether it demands signatures, it says itself. */
@@ -147,6 +155,29 @@ async function openClients(
   };
 }
 
+/** Variable that holds the token of the registry of a name. */
+function tokenVariable(context: EngineContext, name: string): string {
+  return `${context.profile.environmentPrefix}_TOKEN_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`;
+}
+
+/**
+ * Refuses a name whose token variable is another registry's as well: one of them would be shown the other's token.
+ * @throws {EngineError} `REGISTRY_NAME_TAKEN`
+ */
+export function refuseSharedToken(context: EngineContext, registries: readonly RegistryConfig[], name: string): void {
+  const variable = tokenVariable(context, name);
+  const other = registries.find((one) => one.name !== name && tokenVariable(context, one.name) === variable);
+  if (other === undefined) return;
+  throw new EngineError({
+    code: "REGISTRY_NAME_TAKEN",
+    message: `Cannot use registry "${name}" beside registry "${other.name}": both would read their token from ${variable}`,
+    hint: `Give one of them a name that differs in letters or digits, in ${registriesPath(context)}`,
+    name,
+    other: other.name,
+    variable,
+  });
+}
+
 /** The profile's token variables belong to the token owner, `<PREFIX>_TOKEN_<NAME>` to the one of that name. */
 async function openCredentials(
   context: EngineContext,
@@ -156,10 +187,7 @@ async function openCredentials(
   const { createEnvironmentCredentials, layerCredentials } = await import("@lading/registry-client");
   const bindings: EnvironmentBinding[] = registries.map(({ name, url }) => ({
     url,
-    variables: [
-      `${context.profile.environmentPrefix}_TOKEN_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`,
-      ...(name === tokenOwner ? context.profile.tokenVariables : []),
-    ],
+    variables: [tokenVariable(context, name), ...(name === tokenOwner ? context.profile.tokenVariables : [])],
   }));
   return layerCredentials(createEnvironmentCredentials(context.env, bindings), await credentialsFile(context));
 }

@@ -19,7 +19,10 @@ import type { Project } from "./project.ts";
 
 /** What is to be verified before it is downloaded. */
 export interface VerifyRequest {
+  /** The registry that serves the package. */
   readonly client: RegistryClient;
+  /** Every registry whose policy counts, the one that the lock names first; see {@link policiesFor}. */
+  readonly policies: readonly RegistryConfig[];
   readonly entry: IndexVersion;
   readonly artifact: IndexArtifact;
   readonly name: string;
@@ -29,10 +32,24 @@ export interface VerifyRequest {
   readonly requirement: SignatureRequirement;
 }
 
+/**
+ * The registries whose policies count for a package: the one that the lock names, the one that serves the package, and,
+ * where `--registry` puts another in the place of the default one, the default one. What a mirror is allowed to leave out
+ * is not the mirror's to say.
+ */
+export function policiesFor(
+  source: RegistryConfig | undefined,
+  serving: RegistryConfig | undefined,
+  replaced: RegistryConfig | undefined,
+): RegistryConfig[] {
+  const all = [source, serving, replaced].filter((one) => one !== undefined);
+  return all.filter((one, index) => all.findIndex(({ name, url }) => name === one.name && url === one.url) === index);
+}
+
 /** What server, client and manifest together demand of signatures; the strictest wins. */
 export async function signatureRequirement(
   context: EngineContext,
-  client: { readonly registry: RegistryConfig } | undefined,
+  policies: readonly RegistryConfig[],
   project: Project | undefined,
 ): Promise<SignatureRequirement> {
   const { strictestSignaturePolicy } = await import("@lading/signing");
@@ -42,7 +59,7 @@ export async function signatureRequirement(
     required === true ? { requirement: "required" as const, source } : undefined;
   return strictestSignaturePolicy([
     wish(settings.boolean("security.verify_signatures"), "setting security.verify_signatures"),
-    wish(client?.registry.verifySignatures, `registry "${client?.registry.name ?? ""}"`),
+    ...policies.map(({ verifySignatures, name }) => wish(verifySignatures, `registry "${name}"`)),
     ...manifests.map(({ manifest, display }) => wish(manifest.security?.requireSignatures, `${display} [security]`)),
   ]).requirement;
 }
@@ -110,21 +127,27 @@ function publisherChanged({ name, version }: VerifyRequest, pinned: string, sign
   });
 }
 
-function checkPublisher({ client, entry, name, version }: VerifyRequest): void {
-  const { trustedPublishers } = client.registry;
-  if (trustedPublishers.length === 0 || (entry.publisher !== undefined && trustedPublishers.includes(entry.publisher)))
-    return;
-  throw new EngineError({
-    code: "PUBLISHER_NOT_TRUSTED",
-    message: `Cannot use "${name}" ${version}: it was published by "${entry.publisher ?? "unknown"}", trusted_publishers of registry "${client.registry.name}" allows ${trustedPublishers.map((one) => `"${one}"`).join(", ")}`,
-  });
+function checkPublisher({ policies, entry, name, version }: VerifyRequest): void {
+  for (const { trustedPublishers, name: registry } of policies) {
+    if (trustedPublishers.length === 0) continue;
+    if (entry.publisher !== undefined && trustedPublishers.includes(entry.publisher)) continue;
+    throw new EngineError({
+      code: "PUBLISHER_NOT_TRUSTED",
+      message: `Cannot use "${name}" ${version}: it was published by "${entry.publisher ?? "unknown"}", trusted_publishers of registry "${registry}" allows ${trustedPublishers.map((one) => `"${one}"`).join(", ")}`,
+    });
+  }
+}
+
+/** The keys that count: those of the first registry that lists any. */
+function listedKeys(policies: readonly RegistryConfig[]): readonly string[] {
+  return policies.find(({ publicKeys }) => publicKeys.length > 0)?.publicKeys ?? [];
 }
 
 async function unsigned(context: EngineContext, request: VerifyRequest): Promise<readonly string[]> {
-  const { name, version, requirement, pinned, client } = request;
+  const { name, version, requirement, pinned, policies } = request;
   // Who names keys for a package wants their signature: leaving it out must not be a way around them.
   const named = requirement !== "off" && (await userKeys(context, name)).decided;
-  const needed = requirement === "required" || client.registry.publicKeys.length > 0 || named;
+  const needed = requirement === "required" || listedKeys(policies).length > 0 || named;
   if (needed || pinned !== undefined) {
     throw new EngineError({
       code: pinned === undefined ? "SIGNATURE_REQUIRED" : "PUBLISHER_CHANGED",
@@ -141,9 +164,9 @@ async function unsigned(context: EngineContext, request: VerifyRequest): Promise
 }
 
 async function trustedKeys(context: EngineContext, request: VerifyRequest): Promise<TrustedKey[]> {
-  const { client, entry, name, pinned } = request;
+  const { policies, entry, name, pinned } = request;
   const { isFingerprint, parsePublicKey } = await import("@lading/signing");
-  const listed = client.registry.publicKeys;
+  const listed = listedKeys(policies);
   if (listed.length > 0) {
     const keys = await Promise.all(
       listed.map(async (text) =>
@@ -204,8 +227,8 @@ async function keyBlob(client: RegistryClient, digest: Digest): Promise<Uint8Arr
 export interface StoredSignature {
   readonly entry: LockPackage;
   readonly signers: readonly string[];
-  /** The registry that it comes from, where `registries.toml` says more of it than its address. */
-  readonly registry: RegistryConfig | undefined;
+  /** The registries whose policies count, as far as `registries.toml` says more of them than their addresses. */
+  readonly policies: readonly RegistryConfig[];
 }
 
 /**
@@ -215,27 +238,26 @@ export interface StoredSignature {
 export async function needsVerification(
   context: EngineContext,
   project: Project,
-  { entry, signers, registry }: StoredSignature,
+  { entry, signers, policies }: StoredSignature,
 ): Promise<boolean> {
   if (entry.publisher !== undefined && !signers.includes(entry.publisher)) return true;
   // The store knows keys, not accounts.
-  if (registry !== undefined && registry.trustedPublishers.length > 0) return true;
-  const requirement = await signatureRequirement(context, registry && { registry }, project);
+  if (policies.some(({ trustedPublishers }) => trustedPublishers.length > 0)) return true;
+  const requirement = await signatureRequirement(context, policies, project);
   if (requirement === "required" && signers.length === 0) return true;
-  const decisive = await decisiveKeys(context, registry, entry.name);
+  const decisive = await decisiveKeys(context, policies, entry.name);
   return decisive !== undefined && !signers.some((signer) => decisive.has(signer));
 }
 
 async function decisiveKeys(
   context: EngineContext,
-  registry: RegistryConfig | undefined,
+  policies: readonly RegistryConfig[],
   name: string,
 ): Promise<ReadonlySet<string> | undefined> {
-  if (registry !== undefined && registry.publicKeys.length > 0) {
+  const listed = listedKeys(policies);
+  if (listed.length > 0) {
     const { fingerprint, isFingerprint, parsePublicKey } = await import("@lading/signing");
-    return new Set(
-      registry.publicKeys.map((text) => (isFingerprint(text) ? text : fingerprint(parsePublicKey(text).publicKey))),
-    );
+    return new Set(listed.map((text) => (isFingerprint(text) ? text : fingerprint(parsePublicKey(text).publicKey))));
   }
   const { keys, decided } = await userKeys(context, name);
   return decided ? new Set(keys.keys()) : undefined;

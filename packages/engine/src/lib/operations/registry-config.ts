@@ -3,7 +3,7 @@ import { createContext } from "../context.ts";
 import { type EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { readTextIfExists, writeFileAtomic } from "../files.ts";
-import { credentialsFile, readRegistries, registriesPath } from "../registries.ts";
+import { credentialsFile, readRegistries, refuseSharedToken, registriesPath } from "../registries.ts";
 
 /** A registry to configure. */
 export interface RegistryAddInput {
@@ -49,6 +49,7 @@ export async function registryAdd(input: RegistryAddInput, context: EngineContex
   );
   const draft = registryConfig({ ...given, name: input.name, url: input.url });
   refuseTaken(file, draft);
+  refuseSharedToken(context, file.registries, draft.name);
   // The same rules that hold when it is used: plain http to another machine is refused here already.
   const probe = createRegistryClient({ registry: draft, offline: true });
   await probe.close();

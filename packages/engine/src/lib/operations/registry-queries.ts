@@ -15,7 +15,8 @@ import { EngineError } from "../engine-error.ts";
 import { displayPath } from "../files.ts";
 import { hostVersions } from "../hosts.ts";
 import { parsePackageSpec, parseVersionSpec } from "../package-spec.ts";
-import { checkIdentity, signatureRequirement, verifyStatement } from "../signatures.ts";
+import { replacedRegistry } from "../registries.ts";
+import { checkIdentity, policiesFor, signatureRequirement, verifyStatement } from "../signatures.ts";
 import { artefactName } from "./pack.ts";
 
 /** What is searched for; an empty query lists all packages. */
@@ -193,14 +194,16 @@ export async function fetch(input: FetchInput, context: EngineContext): Promise<
   }
   if (entry === undefined) throw versionMissing(name, text, document.versions);
   const artifact = chooseArtifact(name, entry.version, entry.artifacts, input.target);
+  const policies = policiesFor(undefined, client.registry, await replacedRegistry(context));
   const signers = await verifyStatement(context, {
     client,
+    policies,
     entry,
     artifact,
     name: document.name,
     version: entry.version,
     pinned: undefined,
-    requirement: await signatureRequirement(context, client, undefined),
+    requirement: await signatureRequirement(context, policies, undefined),
   });
   const directory = path.resolve(context.cwd, input.output ?? ".");
   await mkdir(directory, { recursive: true });
