@@ -1,3 +1,4 @@
+import { chmod, readdir, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { profiles } from "@lading/core-manifest";
 import { createSandbox, type Sandbox } from "@lading/engine/testing";
@@ -133,6 +134,40 @@ describe("the command line", () => {
     expect((await runIn(box, ["config", "get", "auth.token"])).stdout).toBe("ldg_****ef\n");
     expect((await runIn(box, ["config", "get", "auth.token", "--reveal"])).stdout).toBe("ldg_0123456789abcdef\n");
     expect((await runIn(box, ["config", "list"])).stdout).not.toContain("0123456789");
+  });
+
+  it("config unset takes a setting and a token out, and says where nothing was set", async () => {
+    await runIn(box, ["config", "set", "signing.auto", "true"]);
+    await runIn(box, ["config", "set", "auth.token", "ldg_0123456789abcdef"]);
+    expect((await runIn(box, ["config", "unset", "signing.auto"])).stdout).toBe("Unset signing.auto\n");
+    expect((await runIn(box, ["config", "get", "signing.auto"])).stdout).toBe("false\n");
+    expect((await runIn(box, ["config", "unset", "signing.auto"])).stdout).toContain("was not set in");
+    expect(JSON.parse((await runIn(box, ["config", "unset", "auth.token", "--json"])).stdout)).toMatchObject({
+      removed: true,
+    });
+    expect((await runIn(box, ["config", "get", "auth.token"])).code).toBe(1);
+    expect((await runIn(box, ["config", "unset", "registry.default"])).code).toBe(2);
+    expect((await runIn(box, ["config", "unset", "no.such.key"])).code).toBe(2);
+  });
+
+  it("cache info, verify and clean: sizes, a damaged file, and what no project uses", async () => {
+    await runIn(box, ["init", "app"]);
+    await runIn(box, ["add", "leaf@1.0.0"]);
+    const info = JSON.parse((await runIn(box, ["cache", "info", "--json"])).stdout) as {
+      store: { packages: number; bytes: number; directory: string };
+    };
+    expect(info.store.packages).toBe(1);
+    expect((await runIn(box, ["cache", "info"])).stdout).toContain("1 package, ");
+    expect((await runIn(box, ["cache", "verify"])).code).toBe(0);
+    const [file] = (await readdir(info.store.directory, { recursive: true })).filter((name) =>
+      name.endsWith("leaf.txt"),
+    );
+    await chmod(`${info.store.directory}/${file}`, 0o644);
+    await writeFile(`${info.store.directory}/${file}`, "two");
+    const damaged = await runIn(box, ["cache", "verify"]);
+    expect([damaged.code, damaged.stderr.includes("leaf 1.0.0 ")]).toEqual([7, true]);
+    expect((await runIn(box, ["cache", "clean", "--dry-run"])).stdout).toContain("Would delete");
+    expect((await runIn(box, ["cache", "clean"])).code).toBe(0);
   });
 
   it("completes commands, flags, values and locked packages", async () => {

@@ -99,7 +99,21 @@ export {
   type ListedRegistry,
   type RegistryAddInput,
 } from "./lib/operations/registry-config.ts";
-export { configGet, configList, configSet, maskToken, type ShownSetting } from "./lib/operations/config.ts";
+export {
+  configGet,
+  configList,
+  configSet,
+  configUnset,
+  maskToken,
+  type ShownSetting,
+} from "./lib/operations/config.ts";
+export {
+  cacheInfo,
+  cacheVerify,
+  type CacheInformation,
+  type DamagedPackage,
+  type VerifiedCache,
+} from "./lib/operations/cache.ts";
 export { check, type CheckResult } from "./lib/operations/check.ts";
 export {
   clean,

@@ -29,6 +29,24 @@ describe("workspaces", () => {
     });
   });
 
+  it("answer what another workspace calls its own, where they have a member of that name", async () => {
+    const dependencies = { core: "workspace:*", leaf: "^2.0.0", stranger: "workspace:^" };
+    await box.write({
+      "packages/web/lading.toml": member("web"),
+      "packages/web/package.json": JSON.stringify({ name: "web", version: "1.0.0", dependencies }),
+    });
+    const { added, findings } = await box.use(
+      (context) => add({ specs: [], fromNpm: "package.json" }, context),
+      inside("packages", "web"),
+    );
+    expect(added.map(({ name, source }) => [name, source])).toEqual([
+      ["leaf", { type: "registry" }],
+      ["core", { type: "path", path: "../core" }],
+    ]);
+    expect(findings.map(({ key, severity }) => [key, severity])).toEqual([["dependencies.stranger", "error"]]);
+    expect(await box.read("packages/web/lading.toml")).toContain('core = { path = "../core" }');
+  });
+
   it("have members by glob, one lock at the root and path dependencies between members", async () => {
     const summary = await box.use((context) => install({}, context), inside("packages", "app"));
     expect(summary.lock.lock.packages.map(({ name, source }) => [name, source?.type])).toEqual([

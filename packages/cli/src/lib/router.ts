@@ -146,6 +146,26 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     summary: "Check flat indexes",
     load: () => import("./commands/index-validate.ts"),
   },
+  "config unset": {
+    group: "machine",
+    summary: "Take one setting out of the file",
+    load: () => import("./commands/config-unset.ts"),
+  },
+  "cache info": {
+    group: "machine",
+    summary: "Show where caches are, and how large",
+    load: () => import("./commands/cache-info.ts"),
+  },
+  "cache verify": {
+    group: "machine",
+    summary: "Compare every stored file's digest",
+    load: () => import("./commands/cache-verify.ts"),
+  },
+  "cache clean": {
+    group: "machine",
+    summary: "Delete caches and unused stored packages",
+    load: () => import("./commands/cache-clean.ts"),
+  },
   clean: {
     group: "machine",
     summary: "Delete caches and build outputs",

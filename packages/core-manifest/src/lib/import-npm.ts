@@ -76,7 +76,7 @@ function importName(name: string): string | undefined {
 // -- dependencies ------------------------------------------------------------------------------------
 
 type Specifier =
-  | { readonly range: string; readonly package?: string; readonly note?: string }
+  | { readonly range: string; readonly package?: string }
   | { readonly source: DependencySource }
   | {
       readonly code: "IMPORT_REQUIREMENT_UNSUPPORTED" | "IMPORT_SOURCE_UNSUPPORTED";
@@ -105,10 +105,16 @@ function gitSpecifier(url: string, reference: string | undefined): Specifier {
 }
 
 function workspaceSpecifier(rest: string): Specifier {
-  if (rest === "*" || rest === "^" || rest === "~")
-    return { range: "*", note: "the workspace's own version is not known here, so any version is accepted" };
+  // Any version whatever is not what "this workspace's own" says.
+  if (/^[*^~]?$/.test(rest))
+    return {
+      code: "IMPORT_REQUIREMENT_UNSUPPORTED",
+      problem: "it means the version that the package has in its own workspace, which is not known here",
+      hint: 'Write the range that it is published with, such as "^1.2.0"',
+    };
   const alias = /^(@?[^@]+)@(.+)$/.exec(rest);
-  if (alias !== null) return { range: /^[*^~]$/.test(alias[2]!) ? "*" : alias[2]!, package: alias[1]! };
+  if (alias !== null)
+    return /^[*^~]$/.test(alias[2]!) ? workspaceSpecifier("*") : { range: alias[2]!, package: alias[1]! };
   return /^\.{0,2}\//.test(rest) ? { source: { type: "path", path: rest } } : { range: rest };
 }
 
@@ -197,8 +203,6 @@ function withRange(
     noteName(importing, slot.keys, spec.package);
     return undefined;
   }
-  if (spec.note !== undefined)
-    note(importing, slot.keys, { code: "IMPORT_VALUE_UNSUPPORTED", problem: spec.note, found: shown(spec.range) });
   const { syntax } = DIALECTS[importing.dialect];
   const requirement = result.canonical === "*" ? "*" : respell(result.canonical, syntax);
   if (requirement === undefined) {

@@ -6,6 +6,7 @@ import {
   importNpmManifest,
   parsePackageName,
   parseRequirement,
+  tryParsePackageName,
   type DependencyKind,
   type Diagnostic,
   type ManifestDependency,
@@ -125,7 +126,7 @@ async function collect(
   context: EngineContext,
   { project, member }: Place,
 ): Promise<{ dependencies: ManifestDependency[]; findings: readonly Diagnostic[] }> {
-  const imported = await importDependencies(input, context, member);
+  const imported = await importDependencies(input, context, { project, member });
   if (input.path !== undefined) return { ...imported, dependencies: [await pathDependency(input, context, member)] };
   if (input.git !== undefined) return { ...imported, dependencies: [await gitDependency(input, context)] };
   const named = await Promise.all(
@@ -254,19 +255,56 @@ async function gitDependency(input: AddInput, context: EngineContext): Promise<M
 async function importDependencies(
   input: AddInput,
   context: EngineContext,
-  member: Member,
+  { project, member }: Place,
 ): Promise<{ dependencies: ManifestDependency[]; findings: readonly Diagnostic[] }> {
   const file = input.fromCargo ?? input.fromNpm;
   if (file === undefined) return { dependencies: [], findings: [] };
   const text = await readText(path.resolve(context.cwd, file));
   const read = input.fromCargo === undefined ? importNpmManifest : importCargoManifest;
-  const { manifest, findings } = read(text, { file, dialect: member.dialect });
+  const imported = read(text, { file, dialect: member.dialect });
+  const { manifest } = imported;
+  // What another workspace calls its own may be a member of this one.
+  const mates = input.fromNpm === undefined ? [] : workspaceMates(text, { project, member }, input);
+  const findings = imported.findings.filter(({ key }) => !mates.some(({ keyed }) => keyed === key));
   const own = new Set(member.manifest.dependencies.map(({ name, kind }) => `${kind} ${fold(name)}`));
   const taken = manifest.dependencies.filter(
     ({ name, kind, source }) => source.type === "registry" && !own.has(`${kind} ${fold(name)}`),
   );
   const skipped = manifest.dependencies.filter(({ source }) => source.type !== "registry");
-  return { dependencies: taken, findings: [...findings, ...skipped.map((one) => sourceSkipped(one, file))] };
+  return {
+    dependencies: [...taken, ...mates.map(({ dependency }) => dependency)],
+    findings: [...findings, ...skipped.map((one) => sourceSkipped(one, file))],
+  };
+}
+
+const NPM_TABLES = { dependencies: "normal", devDependencies: "dev", optionalDependencies: "normal" } as const;
+
+/** `workspace:*` dependencies of a package.json that this project's workspace can answer, with their place in it. */
+function workspaceMates(
+  text: string,
+  { project, member }: Place,
+  input: AddInput,
+): { readonly keyed: string; readonly dependency: ManifestDependency }[] {
+  const manifest = JSON.parse(text) as Record<string, unknown>;
+  return Object.entries(NPM_TABLES).flatMap(([table, kind]) =>
+    Object.entries((manifest[table] ?? {}) as Record<string, unknown>).flatMap(([name, spec]) => {
+      const mate = project.members.find((other) => other !== member && fold(other.name) === tryFold(name));
+      if (mate === undefined || !/^workspace:[*^~]?$/.test(String(spec))) return [];
+      const relative = path.relative(member.directory, mate.directory).split(path.sep).join("/");
+      const optional = table === "optionalDependencies";
+      const dependency: ManifestDependency = {
+        ...base({ ...input, kind, optional }),
+        name: mate.name,
+        source: { type: "path", path: relative },
+      };
+      return [{ keyed: `${table}.${/^[\w-]+$/.test(name) ? name : JSON.stringify(name)}`, dependency }];
+    }),
+  );
+}
+
+function tryFold(name: string): string | undefined {
+  const parsed = tryParsePackageName(name.replace(/^@/, ""));
+  return parsed === undefined ? undefined : canonicalName(parsed);
 }
 
 /** A path or address of another project means nothing here; saying so is all that can be done. */

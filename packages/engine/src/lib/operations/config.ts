@@ -97,6 +97,50 @@ export async function configSet(
   return { key, value: written, file };
 }
 
+/**
+ * Takes one setting out of the user's file, touching no other line, or the default registry's token out of the credential
+ * store; `false` where it was not there.
+ * @throws {EngineError} `CONFIG_KEY_UNKNOWN`, `CONFIG_VALUE_INVALID`, `CONFIG_EDIT_FAILED`
+ */
+export async function configUnset(
+  input: { readonly key: string },
+  context: EngineContext,
+): Promise<{ readonly key: string; readonly removed: boolean; readonly file: string }> {
+  const key = settingKey(input.key, context.profile);
+  if (key === TOKEN_KEY) return unsetToken(context);
+  if (key === "registry.default") {
+    throw new EngineError({
+      code: "CONFIG_VALUE_INVALID",
+      message: `Cannot unset "${input.key}": one of the configured registries is always the default one`,
+      hint: "Choose another with `config set registry.default NAME`",
+      key,
+    });
+  }
+  const file = path.join(context.directories.config, context.profile.config.file);
+  const before = (await readTextIfExists(file)) ?? "";
+  const text = spellingsOf(key, context).reduce(
+    (now, spelled) => editToml(now, spelled.split("."), undefined, file),
+    before,
+  );
+  if (text !== before) await writeFileAtomic(file, text, 0o600);
+  return { key, removed: text !== before, file };
+}
+
+/** A file may hold a setting under any of its names. */
+function spellingsOf(key: string, { profile }: EngineContext): string[] {
+  const aliases = Object.keys(profile.config.keyAliases).filter((alias) => settingKey(alias, profile) === key);
+  return [...new Set([key, ...aliases])];
+}
+
+async function unsetToken(context: EngineContext): Promise<{ key: string; removed: boolean; file: string }> {
+  const { defaultRegistry, registries } = await readRegistries(context);
+  const registry = registries.find(({ name }) => name === defaultRegistry);
+  const store = await credentialsFile(context);
+  const removed = registry !== undefined && (await store.get(registry.url)) !== undefined;
+  if (removed) await store.delete(registry.url);
+  return { key: TOKEN_KEY, removed, file: registry?.url ?? "" };
+}
+
 /** A path that is set in one directory must mean the same file in every other one. */
 function absoluteUnlessHome(value: string, context: EngineContext): string {
   return value.startsWith("~") ? value : path.resolve(context.cwd, value);
