@@ -128,7 +128,7 @@ async function judge(
 ): Promise<void> {
   if (signers.length > 0) return;
   const name = shown(input.source);
-  if ((await signatureRequirement(context, undefined, project)) === "required") {
+  if ((await signatureRequirement(context, [], project)) === "required") {
     throw new EngineError({
       code: "SIGNATURE_REQUIRED",
       message: `Cannot install "${name}": there is no signature beside it, and signatures are required`,
