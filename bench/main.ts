@@ -2,7 +2,7 @@
  * Benchmarks beside peers, in one run:
  *
  *     pnpm bench [NAME...]      one of: index-get, pack-unpack, cli-start, install, resolver
- *     pnpm bench resolver [--vectors DIR] [--only LETTERS]
+ *     pnpm bench resolver [--vectors DIR] [--only LETTERS] [--cpu]
  *
  * The peers are installed into `bench/node_modules` on the first run. Times are medians with the range; ratios count,
  * since they survive a change of machine.

@@ -3,9 +3,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cargoPath } from "./lib/cargo.ts";
-import { PYTHON, cargo, compare, lading, python, type Solver } from "./lib/contenders.ts";
+import { PROCESSOR_TIME, PYTHON, cargo, compare, lading, python, type Solver } from "./lib/contenders.ts";
 import { runLockRace } from "./lib/lock-race.ts";
 import { versionOf } from "./lib/peers.ts";
+import { runUniversal } from "./lib/universal.ts";
 import { disjoint, planted, projects, ranges, singletons, tree, type CaseFile } from "./lib/universes.ts";
 
 const WARM = 11;
@@ -20,12 +21,13 @@ interface Peers {
 /**
  * The resolver beside cargo, libsolv, resolvelib, npm and pnpm. `--vectors DIR` adds real registries from a folder of
  * conformance data; `--only LETTERS` runs some sections: B real registry, C large cases, D random registries, E chains,
- * F projects, G the whole command line.
+ * F projects, G the whole command line, H many environments. `--cpu` takes processor time where a solver tells it.
  */
 export async function run(): Promise<void> {
   const peers = findPeers();
+  if (PROCESSOR_TIME) console.log("processor time, but for whole processes");
   const directory = mkdtempSync(join(tmpdir(), "lading-bench-resolver-"));
-  const only = option("--only") ?? "BCDEFG";
+  const only = option("--only") ?? "BCDEFGH";
   try {
     const bench: Bench = { peers, directory, vectors: vectorsFolder() };
     for (const [letter, section] of Object.entries(SECTIONS)) if (only.includes(letter)) await section(bench);
@@ -48,6 +50,7 @@ const SECTIONS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   E: chains,
   F: realProjects,
   G: ({ directory, peers }) => runLockRace(directory, peers.cargo),
+  H: ({ directory }) => runUniversal(directory),
 };
 
 function option(name: string): string | undefined {

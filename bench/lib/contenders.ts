@@ -7,6 +7,9 @@ import type { CaseFile } from "./universes.ts";
 
 export const LIMIT_SECONDS = 60;
 
+/** Whether processor time is taken where a solver tells it: on a busy machine it is what can be compared. */
+export const PROCESSOR_TIME: boolean = process.argv.includes("--cpu");
+
 /** What one run of a solver came to: its answers, and several times of the same run by name. */
 export interface Run {
   readonly answers?: Readonly<Record<string, string>>;
@@ -68,7 +71,8 @@ export function lading(file: string, options: { readonly warm?: number; readonly
         ...(semver ? ["--semver"] : []),
       ]);
       if (ended === undefined) return undefined;
-      const { answers, times } = outputOf("Lading", ended) as { answers: Record<string, string>; times: number[] };
+      const { answers, times: elapsed, cpu } = outputOf("Lading", ended) as LadingOutput;
+      const times = PROCESSOR_TIME ? cpu : elapsed;
       const later = times.slice(1).toSorted((left, right) => left - right);
       return {
         answers,
@@ -82,6 +86,12 @@ export function lading(file: string, options: { readonly warm?: number; readonly
   };
 }
 
+interface LadingOutput {
+  readonly answers: Record<string, string>;
+  readonly times: readonly number[];
+  readonly cpu: readonly number[];
+}
+
 export const PYTHON = "/usr/bin/python3";
 
 /** A solver with a Python interface, started with one of the scripts in `peers/`. */
@@ -89,7 +99,11 @@ export function python(name: string, script: string, file: string): Solver {
   return {
     name,
     run: async () => {
-      const ended = await runLimited(PYTHON, [join(import.meta.dirname, "../peers", script), file]);
+      const ended = await runLimited(PYTHON, [
+        join(import.meta.dirname, "../peers", script),
+        file,
+        ...(PROCESSOR_TIME ? ["--cpu"] : []),
+      ]);
       if (ended === undefined) return undefined;
       const found = outputOf(name, ended) as { answers: Record<string, string>; compile: number; solve: number };
       const { answers, compile, solve } = found;

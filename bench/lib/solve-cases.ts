@@ -50,10 +50,14 @@ async function semverAnswer({ root }: Case, universe: CaseUniverse): Promise<str
 }
 
 const times: number[] = [];
+/** Processor time of the same rounds, helper threads of Node included, in milliseconds. */
+const cpu: number[] = [];
 let found: Record<string, string> = {};
 for (let round = 0; round < Number(rounds); round++) {
-  const start = performance.now();
+  const [start, before] = [performance.now(), process.cpuUsage()];
   found = form === "--semver" ? await semverAnswers() : answers();
   times.push(performance.now() - start);
+  const { user, system } = process.cpuUsage(before);
+  cpu.push((user + system) / 1000);
 }
-console.log(JSON.stringify({ answers: found, times, heap: process.memoryUsage().heapUsed }));
+console.log(JSON.stringify({ answers: found, times, cpu, heap: process.memoryUsage().heapUsed }));
