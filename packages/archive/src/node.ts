@@ -7,7 +7,14 @@ export {
   type CollectedFile,
 } from "./lib/node/collect.ts";
 export { packDirectory, type PackOptions } from "./lib/node/pack.ts";
-export { inspectPackage, unpackPackage, type UnpackOptions } from "./lib/node/inspect.ts";
+export {
+  inspectPackage,
+  unpackForStore,
+  unpackPackage,
+  type StoreUnpackOptions,
+  type StoredUnpack,
+  type UnpackOptions,
+} from "./lib/node/inspect.ts";
 export { nodeTreeDigest, type ReadPackageOptions } from "./lib/node/read-package.ts";
 export type { KeepMembers } from "./lib/node/member-collector.ts";
 export type { ExpectedPackage, InspectedPackage, PackageFile, PackedArtifact } from "./lib/node/types.ts";

@@ -1,18 +1,8 @@
 import { randomBytes } from "node:crypto";
-import {
-  chmodSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import type { DecodeBudget, InspectedPackage } from "@lading/archive/node";
 import { digestHex, type Digest } from "@lading/core-manifest";
 import { readEpoch } from "./install-state.ts";
 import { InstallerError } from "./installer-error.ts";
@@ -29,6 +19,8 @@ import type {
 } from "./store-types.ts";
 import { checkFile, checkTree } from "./tree-check.ts";
 
+/** Memory that decoders of packages stored at the same time share. */
+const DECODE_BYTES = 64 * 2 ** 20;
 const DEFAULT_GRACE_MS = 10 * 60 * 1000;
 /** Leftovers of processes that died are swept after this time. */
 const LEFTOVER_AGE_MS = 60 * 60 * 1000;
@@ -57,6 +49,7 @@ export function openStore(directory: string): Store {
 class DirectoryStore implements Store {
   readonly directory: string;
   readonly #index: StoreIndex;
+  #decodeBudget: DecodeBudget | undefined;
 
   constructor(directory: string, index: StoreIndex) {
     this.directory = directory;
@@ -67,36 +60,35 @@ class DirectoryStore implements Store {
     return readEpoch(this.directory);
   }
 
+  // Its files are read-only: an edit in a project would otherwise go through a hard link into every other project.
   async ingest(file: string, expect: IngestExpectation, options: IngestOptions = {}): Promise<StoredPackage> {
     const known = this.#known(expect);
     if (known !== undefined) return known;
-    const temporary = join(this.directory, "tmp", randomBytes(9).toString("hex"));
-    const unpacked = join(temporary, "tree");
-    mkdirSync(temporary, { mode: 0o700 });
+    const unpacked = join(this.directory, "tmp", randomBytes(9).toString("hex"));
+    // Loaded here: the no-op and warm paths never unpack anything.
+    const { DecodeBudget, unpackForStore } = await import("@lading/archive/node");
+    const { signal } = options;
+    this.#decodeBudget ??= new DecodeBudget(DECODE_BYTES);
     try {
-      // Loaded here: the no-op and warm paths never unpack anything.
-      const { unpackPackage } = await import("@lading/archive/node");
-      options.signal?.throwIfAborted();
-      const found = await unpackPackage({ source: file, destination: unpacked, expect });
-      options.signal?.throwIfAborted();
-      const files = protect(unpacked, found.files);
+      signal?.throwIfAborted();
+      const found = await unpackForStore({
+        source: file,
+        directory: unpacked,
+        expect,
+        decodeBudget: this.#decodeBudget,
+        signal,
+      });
+      signal?.throwIfAborted();
+      // Private while it was written; environments of others may link into it from now on.
+      chmodSync(unpacked, 0o755);
+      const files = found.files.map((item, index) => ({ ...item, mtimeMs: found.times[index]! }));
       const kept = this.#place(unpacked, found.tree, files);
-      const now = Date.now();
-      const stored: StoredPackage = {
-        tree: found.tree,
-        blob: found.blob,
-        name: found.record.manifest.name,
-        version: found.record.manifest.version,
-        size: kept.reduce((sum, item) => sum + item.size, 0),
-        fileCount: kept.length,
-        storedAt: now,
-        lastUsedAt: now,
-        signers: options.signers ?? [],
-      };
+      const stored = storedPackage(found, kept, options.signers ?? []);
       this.#index.add({ package: stored, files: kept });
       return stored;
-    } finally {
-      removeTemporary(temporary);
+    } catch (error) {
+      rmSync(unpacked, { recursive: true, force: true });
+      throw error;
     }
   }
 
@@ -195,16 +187,22 @@ class DirectoryStore implements Store {
   // one that died before it wrote the index; it is used when it is whole, and replaced when a power failure emptied it.
   #place(unpacked: string, tree: Digest, files: readonly StoredFile[]): readonly StoredFile[] {
     const target = this.path(tree);
-    mkdirSync(join(target, ".."), { recursive: true });
     for (let attempt = 0; ; attempt++) {
       try {
         renameSync(unpacked, target);
         return files;
       } catch (error) {
-        if (!["EEXIST", "ENOTEMPTY", "EPERM"].includes((error as NodeJS.ErrnoException).code ?? "") || attempt > 4)
-          throw error;
+        const code = (error as NodeJS.ErrnoException).code ?? "";
+        if (!["ENOENT", "EEXIST", "ENOTEMPTY", "EPERM"].includes(code) || attempt > 4) throw error;
+        if (code === "ENOENT") {
+          mkdirSync(join(target, ".."), { recursive: true });
+          continue;
+        }
         const found = withTimesOf(target, files);
-        if (checkTree(target, found, true).length === 0) return found;
+        if (checkTree(target, found, true).length === 0) {
+          rmSync(unpacked, { recursive: true, force: true });
+          return found;
+        }
         this.#discard(target);
       }
     }
@@ -263,14 +261,23 @@ export function treePath(store: string, tree: Digest): string {
   return join(store, "trees", hex.slice(0, 2), hex);
 }
 
-// Empty after success, which is the case that has to be quick.
-function removeTemporary(directory: string): void {
-  try {
-    rmdirSync(directory);
-  } catch (error) {
-    if (!["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
-    rmSync(directory, { recursive: true, force: true });
-  }
+function storedPackage(
+  { tree, blob, record: { manifest } }: InspectedPackage,
+  files: readonly StoredFile[],
+  signers: readonly string[],
+): StoredPackage {
+  const now = Date.now();
+  return {
+    tree,
+    blob,
+    name: manifest.name,
+    version: manifest.version,
+    size: files.reduce((sum, { size }) => sum + size, 0),
+    fileCount: files.length,
+    storedAt: now,
+    lastUsedAt: now,
+    signers,
+  };
 }
 
 function absent(tree: Digest): never {
@@ -279,19 +286,6 @@ function absent(tree: Digest): never {
     message: `Cannot use the package "${tree}": it is not in the content store`,
     hint: "Run install with network access; it fetches what is missing",
     tree,
-  });
-}
-
-// Read-only files: an edit in a project would otherwise go through a hard link into every other project.
-function protect(
-  root: string,
-  files: readonly { path: string; size: number; sha256: Digest; executable: boolean }[],
-): StoredFile[] {
-  chmodSync(root, 0o755);
-  return files.map(({ path, size, sha256, executable }) => {
-    const full = `${root}/${path}`;
-    chmodSync(full, executable ? 0o555 : 0o444);
-    return { path, size, sha256, executable, mtimeMs: Math.trunc(statSync(full).mtimeMs) };
   });
 }
 

@@ -321,21 +321,42 @@ interface InflateInfo {
 }
 
 /**
- * Decompresses a small archive from memory in one call, with all checks of {@link decode}; `undefined` where it is
- * too large for that or has a codec without such a call.
+ * Decompresses a small archive from memory in one call, with all checks of {@link decode}, and gives the whole of it to
+ * `use`, while the budget counts it; `false` where it is too large for that or has a codec without such a call.
  */
 export async function decodeWhole(
   codec: ArchiveCodec,
   stored: Uint8Array,
   options: DecodeOptions,
-): Promise<Uint8Array | undefined> {
-  if (stored.length > ONE_SHOT_STORED_BYTES) return undefined;
-  if (codec === "none") return stored;
-  if (codec === "zstd") return decodeWholeZstd(stored, options);
-  return codec === "gzip" ? decodeWholeGzip(stored, options) : undefined;
+  use: (plain: Uint8Array) => Promise<void>,
+): Promise<boolean> {
+  if (stored.length > ONE_SHOT_STORED_BYTES || codec === "lz4") return false;
+  const whole = WHOLE_DECODERS[codec](stored, options);
+  if (whole === undefined) return false;
+  const release = await options.budget?.acquire(whole.plainBytes, options.signal);
+  try {
+    await use(await whole.decode());
+    return true;
+  } finally {
+    release?.();
+  }
 }
 
-async function decodeWholeZstd(stored: Uint8Array, options: DecodeOptions): Promise<Uint8Array | undefined> {
+/** One call that decompresses everything, and how much comes out of it. */
+interface WholeDecoding {
+  readonly plainBytes: number;
+  readonly decode: () => Promise<Uint8Array>;
+}
+
+const WHOLE_DECODERS: Readonly<
+  Record<Exclude<ArchiveCodec, "lz4">, (stored: Uint8Array, options: DecodeOptions) => WholeDecoding | undefined>
+> = {
+  none: (stored) => ({ plainBytes: 0, decode: () => Promise.resolve(stored) }),
+  zstd: wholeZstd,
+  gzip: wholeGzip,
+};
+
+function wholeZstd(stored: Uint8Array, options: DecodeOptions): WholeDecoding | undefined {
   const walker = new ZstdFrameWalker();
   walker.push(stored);
   walker.finish();
@@ -349,14 +370,17 @@ async function decodeWholeZstd(stored: Uint8Array, options: DecodeOptions): Prom
     chunkSize: size + SPARE_BYTES,
     params: { [constants.ZSTD_d_windowLogMax]: 30 },
   };
-  const plain = await withBudget(size, options, zstdInvalid, async () =>
-    size <= SYNC_PLAIN_BYTES ? zstdDecompressSync(stored, zlib) : promisify(zstdDecompress)(stored, zlib),
-  );
-  checkPlainSize(plain.length, header);
-  return plain;
+  const decode = async (): Promise<Uint8Array> => {
+    const plain = await calling(zstdInvalid, () =>
+      size <= SYNC_PLAIN_BYTES ? zstdDecompressSync(stored, zlib) : promisify(zstdDecompress)(stored, zlib),
+    );
+    checkPlainSize(plain.length, header);
+    return plain;
+  };
+  return { plainBytes: size, decode };
 }
 
-async function decodeWholeGzip(stored: Uint8Array, options: DecodeOptions): Promise<Uint8Array | undefined> {
+function wholeGzip(stored: Uint8Array, options: DecodeOptions): WholeDecoding | undefined {
   const header = readGzipHeader(stored, options.gzip);
   if (header === undefined || stored.length < header + GZIP_TRAILER_BYTES) throw truncated("gzip file");
   const deflated = stored.subarray(header, -GZIP_TRAILER_BYTES);
@@ -365,28 +389,26 @@ async function decodeWholeGzip(stored: Uint8Array, options: DecodeOptions): Prom
   if (size > ONE_SHOT_PLAIN_BYTES || size > stored.length * 1032) return undefined;
   checkRatio(size, stored.length, options.limits);
   const zlib = { maxOutputLength: Math.max(size, 1), chunkSize: size + SPARE_BYTES, info: true } as const;
-  const { buffer, engine } = await withBudget(size, options, gzipInvalid, async () =>
-    size <= SYNC_PLAIN_BYTES
-      ? (inflateRawSync(deflated, zlib) as unknown as InflateInfo)
-      : (promisify(inflateRaw)(deflated, zlib) as unknown as Promise<InflateInfo>),
-  );
-  if (engine.bytesWritten !== deflated.length) throw trailing("gzip member");
-  checkGzipTrailer(trailer, { crc: crc32(buffer), size: buffer.length });
-  return buffer;
+  const decode = async (): Promise<Uint8Array> => {
+    const { buffer, engine } = await calling(gzipInvalid, () =>
+      size <= SYNC_PLAIN_BYTES
+        ? (inflateRawSync(deflated, zlib) as unknown as InflateInfo)
+        : (promisify(inflateRaw)(deflated, zlib) as unknown as Promise<InflateInfo>),
+    );
+    if (engine.bytesWritten !== deflated.length) throw trailing("gzip member");
+    checkGzipTrailer(trailer, { crc: crc32(buffer), size: buffer.length });
+    return buffer;
+  };
+  return { plainBytes: size, decode };
 }
 
-async function withBudget<T>(
-  bytes: number,
-  options: DecodeOptions,
+async function calling<T>(
   invalid: (why: string, cause: unknown) => ArchiveError,
-  run: () => Promise<T>,
+  run: () => T | Promise<T>,
 ): Promise<T> {
-  const release = await options.budget?.acquire(bytes, options.signal);
   try {
     return await run();
   } catch (error) {
     throw invalid(error instanceof Error ? error.message : String(error), error);
-  } finally {
-    release?.();
   }
 }

@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { isLadingError, type Digest } from "@lading/core-manifest";
 import { ArchiveError, quote } from "../archive-error.ts";
@@ -52,17 +53,38 @@ export async function withFile<T>(path: string, use: (file: FileHandle, size: nu
   const file = await onDisk("read", path, () => open(path, "r"));
   try {
     const stat = await file.stat();
-    if (!stat.isFile()) {
-      throw new ArchiveError({
-        code: "ARCHIVE_SOURCE_MISSING",
-        message: `Cannot read ${quote(path)}: it is not a file`,
-        path,
-      });
-    }
+    if (!stat.isFile()) throw notAFile(path);
     return await use(file, stat.size);
   } finally {
     await file.close();
   }
+}
+
+/** The bytes of a regular file of at most `limit` bytes, read at once; only its size where it is larger. */
+export function smallFile(path: string, limit: number): { readonly size: number; readonly bytes?: Uint8Array } {
+  return onDiskSync("read", path, () => {
+    const fd = openSync(path, "r");
+    try {
+      const stat = fstatSync(fd);
+      if (!stat.isFile()) throw notAFile(path);
+      if (stat.size > limit) return { size: stat.size };
+      const buffer = Buffer.allocUnsafeSlow(stat.size);
+      let filled = 0;
+      for (let read = -1; read !== 0 && filled < buffer.length; filled += read)
+        read = readSync(fd, buffer, filled, buffer.length - filled, filled);
+      return { size: stat.size, bytes: buffer.subarray(0, filled) };
+    } finally {
+      closeSync(fd);
+    }
+  });
+}
+
+function notAFile(path: string): ArchiveError {
+  return new ArchiveError({
+    code: "ARCHIVE_SOURCE_MISSING",
+    message: `Cannot read ${quote(path)}: it is not a file`,
+    path,
+  });
 }
 
 /** The bytes of an open file, all or `length` of them from `offset` on, in fresh chunks. */
@@ -102,16 +124,4 @@ export async function headOf(file: FileHandle, length: number): Promise<Uint8Arr
   const buffer = Buffer.alloc(length);
   const { bytesRead } = await file.read(buffer, 0, length, 0);
   return buffer.subarray(0, bytesRead);
-}
-
-/** The whole of an open file that has `size` bytes. */
-export async function wholeOf(file: FileHandle, size: number): Promise<Uint8Array> {
-  const buffer = Buffer.allocUnsafeSlow(size);
-  let filled = 0;
-  while (filled < size) {
-    const { bytesRead } = await file.read(buffer, filled, size - filled, filled);
-    if (bytesRead === 0) return buffer.subarray(0, filled);
-    filled += bytesRead;
-  }
-  return buffer;
 }

@@ -39,3 +39,33 @@ export function unpackPackage(options: UnpackOptions): Promise<InspectedPackage>
     }
   });
 }
+
+/** How to unpack a package into a store. */
+export interface StoreUnpackOptions extends ReadPackageOptions {
+  /** The package file. */
+  readonly source: string;
+  /** The directory to make; its parent must be the caller's own. */
+  readonly directory: string;
+}
+
+/** A package that was unpacked for a store. */
+export interface StoredUnpack extends InspectedPackage {
+  /** Modification times of {@link InspectedPackage.files}, in their order: whole milliseconds since the epoch. */
+  readonly times: readonly number[];
+}
+
+/**
+ * Unpacks a package with all checks of {@link unpackPackage} into a new directory of mode 700, as read-only files
+ * (444, executable 555). Renaming it into place when it is whole, and removing it when this throws, is the caller's.
+ * @throws {ArchiveError} those of {@link unpackPackage} but `ARCHIVE_DESTINATION_EXISTS`
+ */
+export async function unpackForStore(options: StoreUnpackOptions): Promise<StoredUnpack> {
+  const writer = new TreeWriter(options.directory, true);
+  try {
+    writer.root(0o700);
+    const found = await readPackageFile(options.source, options, writer);
+    return { ...found, times: writer.times };
+  } finally {
+    writer.close();
+  }
+}

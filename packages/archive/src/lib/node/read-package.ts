@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Digest } from "@lading/core-manifest";
 import { ArchiveError } from "../archive-error.ts";
 import { CanonicalTarReader } from "../canonical-reader.ts";
@@ -9,9 +10,12 @@ import { treeText } from "../tree-digest.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import type { DecodeBudget } from "./decode-budget.ts";
 import { decode, decodeWhole, ONE_SHOT_STORED_BYTES, type DecodeOptions } from "./decode.ts";
-import { digestOf, headOf, passingChunksOf, wholeOf, withFile } from "./files.ts";
+import { digestOf, headOf, passingChunksOf, smallFile, withFile } from "./files.ts";
 import { MemberCollector, type KeepMembers, type MemberWriter } from "./member-collector.ts";
 import type { ExpectedPackage, InspectedPackage, PackageFile } from "./types.ts";
+
+/** Plain bytes between two turns of the event loop: a server answers others meanwhile. */
+const BYTES_A_TURN = 4 * 2 ** 20;
 
 /** How to read a package. */
 export interface ReadPackageOptions {
@@ -45,17 +49,19 @@ export function nodeTreeDigest(files: readonly PackageFile[]): Digest {
 }
 
 /** Reads a package file: its digest first where one is expected, then its members. */
-export function readPackageFile(
+export async function readPackageFile(
   path: string,
   options: ReadPackageOptions,
   writer?: MemberWriter,
 ): Promise<InspectedPackage> {
-  return withFile(path, async (file, size) => {
-    checkSize(size, options.expect);
-    const reading = begin(options, writer);
-    if (size > ONE_SHOT_STORED_BYTES) return readLarge(file, size, reading);
-    const stored = await wholeOf(file, size);
-    return readWhole(stored, reading, () => passingChunksOf(file, options.signal));
+  // Small files at once: handing each call to another thread and back costs more than the calls.
+  const { size, bytes } = smallFile(path, ONE_SHOT_STORED_BYTES);
+  checkSize(size, options.expect);
+  const whole = bytes === undefined ? undefined : await readWhole(bytes, begin(options, writer));
+  if (whole !== undefined) return whole;
+  return withFile(path, (file, sizeNow) => {
+    checkSize(sizeNow, options.expect);
+    return readLarge(file, begin(options, writer));
   });
 }
 
@@ -102,38 +108,33 @@ function begin(options: ReadPackageOptions, writer: MemberWriter | undefined): R
   };
 }
 
-async function readWhole(
-  stored: Uint8Array,
-  reading: Reading,
-  again: () => AsyncIterable<Uint8Array>,
-): Promise<InspectedPackage> {
+/** `undefined` where it decompresses to more than fits in memory. */
+async function readWhole(stored: Uint8Array, reading: Reading): Promise<InspectedPackage | undefined> {
   const digest = digestOf(stored);
   checkBlob(digest, reading.options.expect);
   const codec = codecFor(stored);
-  const plain = await decodeWhole(codec, stored, reading.decode);
-  if (plain === undefined) return finish(reading, sameBlob(await pump(again(), codec, reading), digest));
-  reading.options.signal?.throwIfAborted();
-  reading.reader.push(plain);
+  const done = await decodeWhole(codec, stored, reading.decode, async (plain) => {
+    for (let at = 0; at < plain.length; at += BYTES_A_TURN) {
+      if (at > 0) await nextTurn();
+      reading.options.signal?.throwIfAborted();
+      reading.reader.push(plain.subarray(at, at + BYTES_A_TURN));
+    }
+  });
+  if (!done) return undefined;
   return finish(reading, { digest, size: stored.length, codec });
 }
 
-async function readLarge(file: FileHandle, size: number, reading: Reading): Promise<InspectedPackage> {
+async function readLarge(file: FileHandle, reading: Reading): Promise<InspectedPackage> {
   const { expect, signal } = reading.options;
-  let expected = expect?.blob;
-  if (expected !== undefined) {
+  if (expect?.blob !== undefined) {
     const hash = createHash("sha256");
     for await (const chunk of passingChunksOf(file, signal)) hash.update(chunk);
     checkBlob(`sha256:${hash.digest("hex")}` as Digest, expect);
   }
   const blob = await pump(passingChunksOf(file, signal), codecFor(await headOf(file, MAGIC_BYTES)), reading);
-  expected ??= blob.digest;
-  return finish(reading, sameBlob({ ...blob, size: blob.size === size ? size : blob.size }, expected));
-}
-
-/** What is decompressed must be what was verified, even where somebody writes to the file in between. */
-function sameBlob(blob: Blob, verified: Digest): Blob {
-  checkBlob(blob.digest, { blob: verified });
-  return blob;
+  // What was decompressed must be what was verified, even where somebody writes to the file in between.
+  checkBlob(blob.digest, expect);
+  return finish(reading, blob);
 }
 
 async function pump(stored: AsyncIterable<Uint8Array>, codec: ArchiveCodec, reading: Reading): Promise<Blob> {
