@@ -11,8 +11,8 @@ export interface KnownDependency {
   readonly ofPackage: boolean;
   /** Just "this package in this range": a rule of two terms that can be made as soon as both packages are known. */
   readonly isPlain: boolean;
-  /** Why it cannot be read; `undefined` where it can. */
-  readonly unreadable: string | undefined;
+  /** All that is wanted of the same package. */
+  readonly on: DependenciesOn;
   /** Node that it demands and the mask of what it refuses there, once they are made. */
   target: number;
   wrong: number;
@@ -22,14 +22,21 @@ export interface KnownDependency {
   isBare: boolean;
 }
 
+/** All dependencies on one package. */
+export interface DependenciesOn {
+  /** Requirement text -> dependency, of those that say nothing else. */
+  readonly plain: Map<string, KnownDependency>;
+  readonly all: KnownDependency[];
+  /** Whether the package is in the search, or known not to exist. */
+  hasArrived: boolean;
+}
+
 /** Dependencies by what they say: equal ones are one. */
 export class Dependencies {
-  readonly all: KnownDependency[] = [];
   readonly #policy: Policy;
-  /** Package -> requirement text -> dependency, of those that say nothing else. */
-  readonly #plain = new Map<PackageKey, Map<string, KnownDependency>>();
   readonly #other = new Map<string, KnownDependency>();
-  readonly #byPackage = new Map<PackageKey, KnownDependency[]>();
+  readonly #byPackage = new Map<PackageKey, DependenciesOn>();
+  #count = 0;
 
   constructor(policy: Policy) {
     this.#policy = policy;
@@ -37,46 +44,49 @@ export class Dependencies {
 
   known(dependency: Dependency): KnownDependency {
     if (!saysNothingElse(dependency)) return this.#otherwise(dependency);
-    let texts = this.#plain.get(dependency.key);
-    if (texts === undefined) this.#plain.set(dependency.key, (texts = new Map()));
+    const on = this.on(dependency.key);
     const text = requirementText(dependency.requirement);
-    let known = texts.get(text);
-    if (known === undefined) texts.set(text, (known = this.#add(dependency)));
+    let known = on.plain.get(text);
+    if (known === undefined) on.plain.set(text, (known = this.#add(on, dependency, true, true)));
     return known;
   }
 
-  /** All dependencies on a package that were met so far. */
-  on(key: PackageKey): readonly KnownDependency[] {
-    return this.#byPackage.get(key) ?? [];
+  /** What is known of the dependencies on a package. */
+  on(key: PackageKey): DependenciesOn {
+    let on = this.#byPackage.get(key);
+    if (on === undefined) this.#byPackage.set(key, (on = { plain: new Map(), all: [], hasArrived: false }));
+    return on;
   }
 
   #otherwise(dependency: Dependency): KnownDependency {
+    const policy = this.#policy;
     const signature = signatureOf(dependency);
     let known = this.#other.get(signature);
-    if (known === undefined) this.#other.set(signature, (known = this.#add(dependency)));
+    if (known === undefined) {
+      const gated = policy.isGated(dependency);
+      const [ofRoot, ofPackage] = [policy.counts(dependency, true), policy.counts(dependency, false)];
+      known = this.#add(this.on(dependency.key), dependency, !gated && ofRoot, !gated && ofPackage);
+      this.#other.set(signature, known);
+    }
     return known;
   }
 
-  #add(dependency: Dependency): KnownDependency {
+  #add(on: DependenciesOn, dependency: Dependency, ofRoot: boolean, ofPackage: boolean): KnownDependency {
     const policy = this.#policy;
-    const gated = policy.isGated(dependency);
-    const unreadable = policy.unreadable(dependency);
+    const isReadable = policy.isReadable(dependency);
     const known: KnownDependency = {
-      id: this.all.length,
+      id: this.#count++,
       dependency,
-      ofRoot: !gated && policy.counts(dependency, true),
-      ofPackage: !gated && policy.counts(dependency, false),
-      isPlain: unreadable === undefined && dependency.ifPossible !== true && !policy.isConditional(dependency),
-      unreadable,
+      on,
+      ofRoot,
+      ofPackage,
+      isPlain: isReadable && dependency.ifPossible !== true && !policy.isConditional(dependency),
       target: -1,
       wrong: -1,
       waiting: undefined,
       isBare: false,
     };
-    this.all.push(known);
-    const ofSame = this.#byPackage.get(dependency.key);
-    if (ofSame === undefined) this.#byPackage.set(dependency.key, [known]);
-    else ofSame.push(known);
+    on.all.push(known);
     return known;
   }
 }

@@ -145,22 +145,18 @@ export class Groups {
     for (let group = first; group < this.#node.length; group++) {
       const known = this.#known[group];
       if (known?.isPlain !== true) continue;
-      if (this.#isMet(known)) this.#rule(group, known);
+      if (known.on.hasArrived) this.#rule(group, known);
       else if (known.waiting === undefined) known.waiting = [group];
       else known.waiting.push(group);
     }
     if (info.type === "package") this.arrived(info.info.key);
   }
 
-  #isMet(known: KnownDependency): boolean {
-    if (known.target !== UNKNOWN) return true;
-    const entry = this.#parts.packages.known.get(known.dependency.key);
-    return entry !== undefined && (entry.nodes.size > 0 || entry.candidates.length === 0);
-  }
-
   /** A package is in the search, or known not to exist: rules that waited for it are made. */
   arrived(key: string): void {
-    for (const known of this.#parts.dependencies.on(key)) {
+    const on = this.#parts.dependencies.on(key);
+    on.hasArrived = true;
+    for (const known of on.all) {
       const { waiting } = known;
       if (waiting === undefined) continue;
       known.waiting = undefined;

@@ -85,6 +85,12 @@ export class Policy {
     }
   }
 
+  isReadable(dependency: Dependency): boolean {
+    const { requirement } = dependency;
+    if (typeof requirement !== "string" || this.#requirements.has(requirement)) return true;
+    return this.unreadable(dependency) === undefined;
+  }
+
   /** A record whose requirement nobody can read rules its version out; the others stay usable. */
   unreadable(dependency: Dependency): string | undefined {
     if (this.#overrides.has(dependency.key)) return undefined;

@@ -22,7 +22,7 @@ export class Ints {
   }
 
   #grow(least: number): void {
-    const grown = new Int32Array(Math.max(least, this.data.length * 2));
+    const grown = new Int32Array(Math.max(least, this.data.length * 2, 8));
     grown.set(this.data);
     this.data = grown;
   }

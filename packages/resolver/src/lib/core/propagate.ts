@@ -54,7 +54,12 @@ export class Propagation {
     }
     const target = s.termNode.data[first + 1]!;
     const support = s.outside(target, s.termMask.data[first + 1]!);
-    s.demands[target]!.push(id, demander, Math.max(support, 0));
+    const list = s.demands[target]!;
+    list.push(id);
+    list.push(demander);
+    list.push(mask);
+    list.push(s.termMask.data[first + 1]!);
+    list.push(Math.max(support, 0));
     if (support === NONE) this.#kill(id, demander, mask);
   }
 
@@ -175,16 +180,20 @@ export class Propagation {
 
   #checkDemands(node: number): number {
     const s = this.#s;
-    const list = s.demands[node]!;
+    const { now } = s;
+    const list = s.demands[node]!.data;
+    const end = s.demands[node]!.length;
     const at = s.offset.data[node]!;
-    for (let i = 0; i < list.length; i += 3) {
-      const support = list[i + 2]!;
-      if ((s.now[at + (support >>> 5)]! & (1 << (support & 31))) !== 0 && support !== ABSENT) continue;
-      const id = list[i]!;
-      const first = s.start.data[id]!;
-      const other = s.outside(node, s.termMask.data[first + 1]!);
-      if (other !== NONE) list[i + 2] = other;
-      else if (!remove(s, list[i + 1]!, s.termMask.data[first]!, id)) return id;
+    const counts = s.count.data;
+    for (let i = 0; i < end; i += DEMAND) {
+      const support = list[i + 4]!;
+      if ((now[at + (support >>> 5)]! & (1 << (support & 31))) !== 0 && support !== ABSENT) continue;
+      const demander = list[i + 1]!;
+      // What it has chosen was followed forward.
+      if (counts[demander] === 1) continue;
+      const other = s.outside(node, list[i + 3]!);
+      if (other !== NONE) list[i + 4] = other;
+      else if (!remove(s, demander, list[i + 2]!, list[i]!)) return list[i]!;
     }
     return NONE;
   }
@@ -351,6 +360,9 @@ export class Propagation {
 }
 
 const NO_RULES: readonly number[] = [];
+
+/** Numbers that are kept of a demand: statement, demander, its versions, what is refused, a version that meets it. */
+const DEMAND = 5;
 
 const KEPT = -1;
 const MOVED = -2;

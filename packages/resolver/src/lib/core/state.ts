@@ -30,8 +30,8 @@ export class State {
   readonly order: (readonly number[] | undefined)[] = [];
   /** Learned and attached statements that watch a node: statement, a value outside of its set; and so on. */
   readonly watches: number[][] = [];
-  /** Two-term rules that demand something of a node: statement, the demanding node, a value that meets it; and so on. */
-  readonly demands: number[][] = [];
+  /** Rules that demand something of a node, five numbers each (see propagate.ts). */
+  readonly demands: Ints[] = [];
   /** Value that it had before, or ABSENT. */
   readonly saved: Ints = new Ints();
   /** Conflicts that it took part in. */
@@ -105,7 +105,7 @@ export class State {
     this.order.push(order);
     this.pinned.push(undefined);
     this.watches.push([]);
-    this.demands.push([]);
+    this.demands.push(new Ints(0));
     if (base !== NONE) (this.pinned[base] ??= []).push(node);
     this.#addWords(width, size);
     if (node >= this.activity.length) this.#growNodes();
