@@ -94,6 +94,7 @@ describe("packages", () => {
       const { status, body, headers } = await get(path!);
       expect([path, status, body["code"]]).toEqual([path, 404, code]);
       expect(headers.get("content-type")).toBe("application/problem+json");
+      expect(headers.get("x-request-id")).toBe(body["traceId"]);
       expect(body).toMatchObject({
         type: `urn:lading:error:${code}`,
         title: expect.any(String),
@@ -331,7 +332,11 @@ describe("the system's own addresses", () => {
   });
 
   it("count in Prometheus form", async () => {
+    for (const method of ["BREW", "X-1", "PROPFIND"])
+      await server.node.registry.fetch(new Request("http://localhost/api/v1/health", { method }));
     const text = await (await server.call("/metrics", { auth: "" })).text();
+    expect([...text.matchAll(/requests_total\{method="([^"]+)"/g)].map((match) => match[1])).not.toContain("BREW");
+    expect(text).toMatch(/^lading_http_requests_total\{method="other",status="40[45]"\} 3$/m);
     expect(text).toMatch(/^lading_http_requests_total\{method="GET",status="200"\} \d+$/m);
     expect(text).toMatch(/^lading_publications_total\{result="created"\} \d+$/m);
     expect(text).toMatch(/^lading_reads_total\{status="304"\} \d+$/m);

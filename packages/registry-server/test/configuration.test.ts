@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RegistryError } from "../src/index.ts";
 import { parseCommandLine } from "../src/lib/node/command-line.ts";
 import { parseSetting } from "../src/lib/node/server-settings.ts";
-import { SETTINGS, loadServerConfig } from "../src/node.ts";
+import { DEFAULT_SETTINGS, SETTINGS, loadServerConfig } from "../src/node.ts";
 import { startServer } from "./harness.ts";
 
 const SECRET = "3q2-7wG1zXcVbNmQwErTyUiOpAsDfGhJkL";
@@ -156,6 +156,11 @@ describe("loadServerConfig()", () => {
         refusal(() => loadServerConfig({ env, flags: {} }));
       }),
     );
+  });
+
+  it("comes to the same values by its table of defaults as an embedded registry does without any", () => {
+    const { version: _, ...settings } = DEFAULT_SETTINGS;
+    expect(loadServerConfig({ env: {}, flags: {} }).registry).toMatchObject(settings);
   });
 
   it("reads every default that the help shows", () => {

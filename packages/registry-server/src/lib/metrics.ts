@@ -7,6 +7,9 @@ interface IndexStatistics {
   readonly bytes: number;
 }
 
+// Every label has a few known values: a client must not be able to make up new series.
+const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]);
+
 /** Prometheus metrics of one registry; every embedded registry has its own. */
 export class Metrics {
   readonly #registry = new Registry();
@@ -75,7 +78,7 @@ export class Metrics {
 
   /** One answered API request. */
   request(method: string, status: number, seconds: number): void {
-    this.#requests.inc({ method, status: String(status) });
+    this.#requests.inc({ method: METHODS.has(method) ? method : "other", status: String(status) });
     this.#duration.observe(seconds);
   }
 

@@ -335,7 +335,7 @@ export interface MetadataStore {
   addDownloads(counts: ReadonlyMap<Digest, number>): Promise<void>;
   /** The digest of the statement about a published package file, where there is one. It never changes. */
   statementOf(blob: Digest): Promise<Digest | undefined>;
-  /** Digests that published versions need: packages, statements, readmes. */
+  /** Digests that published versions need: packages, statements, readmes, keys of verified signers. */
   referencedBlobs(): Promise<ReadonlySet<Digest>>;
   audits(query: AuditQuery): Promise<Page<AuditRecord>>;
   counts(): Promise<{ readonly packages: number; readonly versions: number; readonly accounts: number }>;

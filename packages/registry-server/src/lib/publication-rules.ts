@@ -1,6 +1,6 @@
-import type { PublishedManifest } from "@lading/core-manifest";
+import { parseDigest, type Digest, type PublishedManifest } from "@lading/core-manifest";
 import type { Publication, PublishOutcome } from "./ports.ts";
-import type { PackageSummary, VersionRecord } from "./records.ts";
+import type { ArtifactRecord, PackageSummary, VersionRecord } from "./records.ts";
 
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
@@ -41,6 +41,15 @@ export function firstRecord({ version, kind, manifest, account, artifact }: Publ
   const { published } = artifact;
   const counts = { downloads: 0, artifacts: [artifact] };
   return { version, kind, manifest, status: "active", published, publisher: account.username, ...counts };
+}
+
+/**
+ * Digests of everything that a published file needs: itself, statement, readme, and the keys of signers that were
+ * verified, which are stored under their key ids.
+ */
+export function blobsOf({ blob, statement, readme, verified, signers }: ArtifactRecord): readonly Digest[] {
+  const keys = verified ? signers.map((signer) => parseDigest(signer.replace(/^ed25519:/, "sha256:"))) : [];
+  return [blob, statement, readme, ...keys].filter((digest) => digest !== undefined);
 }
 
 /** What lists and searches show of a package's latest version. */

@@ -45,6 +45,8 @@ export type RegistryErrorCode =
   | "SCHEMA_TOO_NEW"
   | "DATA_DIRECTORY_IN_USE"
   | "DATA_DIRECTORY_UNUSABLE"
+  | "DATA_DIRECTORY_NOT_EMPTY"
+  | "BACKUP_DAMAGED"
   | "ADDRESS_UNAVAILABLE";
 
 /** Explanations of {@link RegistryErrorCode}. */
@@ -264,6 +266,16 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     category: "io",
     summary: "The data directory cannot be created, read or written.",
     help: "Check the path, its owner and the free space.",
+  },
+  DATA_DIRECTORY_NOT_EMPTY: {
+    category: "refused",
+    summary: "A backup would be written or restored over a registry.",
+    help: "Name a new directory, or move the old one away.",
+  },
+  BACKUP_DAMAGED: {
+    category: "integrity",
+    summary: "A backup is unfinished, or bytes that belong into it are missing or altered.",
+    help: "Use another backup; where the registry itself is damaged, `admin verify` lists everything that is wrong.",
   },
   ADDRESS_UNAVAILABLE: {
     category: "io",

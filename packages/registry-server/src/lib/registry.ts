@@ -374,7 +374,8 @@ class PortRegistry implements Registry {
     const problem = problemOf(error, randomId());
     if (!isExpected(error))
       this.#services.log("error", "a read failed", { traceId: problem.traceId, error: String(error) });
-    return { status: problem.status, headers: problemHeaders(problem, error), body: JSON.stringify(problem) };
+    const headers = { ...problemHeaders(problem, error), "x-request-id": problem.traceId };
+    return { status: problem.status, headers, body: JSON.stringify(problem) };
   }
 
   async start(): Promise<void> {

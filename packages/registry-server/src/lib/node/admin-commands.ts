@@ -7,6 +7,7 @@ import type { BlobStore, MetadataStore } from "../ports.ts";
 import { SCOPES, type Account, type Scope } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import { randomId } from "../token.ts";
+import { backUp, collectGarbage, restore } from "./backup.ts";
 import { lockDataDirectory } from "./data-lock.ts";
 import { DirectoryBlobStore } from "./directory-blob-store.ts";
 import { DirectoryDocumentStore } from "./directory-document-store.ts";
@@ -162,36 +163,78 @@ async function verify(call: AdminCall): Promise<number> {
   });
 }
 
+async function renderIndex(call: AdminCall): Promise<number> {
+  const documents = new DirectoryDocumentStore(call.config.registry.dataDirectory);
+  const memoryBytes = DEFAULT_SETTINGS.indexMemoryBytes;
+  return withMetadata(call, (metadata) =>
+    new IndexService({ metadata, documents, log: () => {}, memoryBytes }).rebuild(),
+  );
+}
+
 async function rebuildIndex(call: AdminCall): Promise<number> {
+  return locked(call, async () => {
+    call.io.out(`Rendered ${await renderIndex(call)} index documents\n`);
+  });
+}
+
+function places({ config }: AdminCall): { readonly directory: string; readonly databaseFile: string } {
+  const { dataDirectory, databaseFile } = config.registry;
+  return { directory: dataDirectory, databaseFile: databaseFile ?? dataLayout(dataDirectory).database };
+}
+
+async function makeBackup(call: AdminCall, target: string): Promise<number> {
+  const { blobs, bytes, copied } = await backUp(places(call), target);
+  call.io.out(`${JSON.stringify({ backup: target, blobs, bytes, copied })}\n`);
+  return 0;
+}
+
+async function locked(call: AdminCall, work: () => Promise<void>): Promise<number> {
   const { dataDirectory } = call.config.registry;
   await prepareDirectory(dataDirectory);
   const unlock = lockDataDirectory(dataDirectory, dataLayout(dataDirectory).lock);
   try {
-    const count = await withMetadata(call, (metadata) => {
-      const documents = new DirectoryDocumentStore(dataDirectory);
-      return new IndexService({
-        metadata,
-        documents,
-        log: () => {},
-        memoryBytes: DEFAULT_SETTINGS.indexMemoryBytes,
-      }).rebuild();
-    });
-    call.io.out(`Rendered ${count} index documents\n`);
+    await work();
     return 0;
   } finally {
     unlock();
   }
 }
 
-/** Runs `admin …`; resolves with the exit code. `create-user`, `token` and `verify` may run beside a server. */
+async function restoreBackup(call: AdminCall, backup: string): Promise<number> {
+  return locked(call, async () => {
+    const { blobs, bytes } = await restore(backup, places(call));
+    const documents = await renderIndex(call);
+    call.io.out(`${JSON.stringify({ restored: backup, blobs, bytes, documents })}\n`);
+  });
+}
+
+// An upload's blobs are there before its version is: only without a server is what nobody names garbage.
+async function garbage(call: AdminCall): Promise<number> {
+  const { dataDirectory } = call.config.registry;
+  const dryRun = call.flags["dry-run"] === "true";
+  const work = async (): Promise<void> => {
+    const needed = await withMetadata(call, (metadata) => metadata.referencedBlobs());
+    const blobs = new DirectoryBlobStore(dataDirectory).list();
+    const report = await collectGarbage(dataDirectory, { blobs, needed, dryRun });
+    call.io.out(`${JSON.stringify({ ...report, dryRun })}\n`);
+  };
+  if (!dryRun) return locked(call, work);
+  await work();
+  return 0;
+}
+
+/** Runs `admin …`; resolves with the exit code. all but `rebuild-index`, `restore` and `gc` may run beside a server. */
 export async function adminCommand(call: AdminCall): Promise<number> {
   const [command, name] = call.words;
   if (command === "verify") return verify(call);
   if (command === "rebuild-index") return rebuildIndex(call);
+  if (command === "backup" && name !== undefined) return makeBackup(call, name);
+  if (command === "restore" && name !== undefined) return restoreBackup(call, name);
+  if (command === "gc") return garbage(call);
   if (command === "create-user" && name !== undefined) return createUser(call, name);
   if (command === "token" && name !== undefined) return createToken(call, name);
   throw usage(
-    `Cannot run "admin ${call.words.join(" ").slice(0, 60)}": allowed are "create-user NAME", "token NAME", "verify" and "rebuild-index"`,
+    `Cannot run "admin ${call.words.join(" ").slice(0, 60)}": allowed are "create-user NAME", "token NAME", "verify", "rebuild-index", "backup DIRECTORY", "restore DIRECTORY" and "gc"`,
     "lading-registry --help lists every command",
   );
 }

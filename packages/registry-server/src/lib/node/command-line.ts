@@ -8,7 +8,14 @@ export interface CommandLine {
   readonly flags: Readonly<Record<string, string>>;
 }
 
-const SWITCHES: ReadonlySet<string> = new Set(["help", "version", "print-config", "admin", "password-stdin", "repair"]);
+const SWITCHES: ReadonlySet<string> = new Set([
+  "help",
+  "version",
+  "print-config",
+  "admin",
+  "password-stdin",
+  "dry-run",
+]);
 const VALUES: ReadonlySet<string> = new Set(["config", "email", "scopes", "packages", "days", "token-name"]);
 
 function unknownFlag(name: string): RegistryError {

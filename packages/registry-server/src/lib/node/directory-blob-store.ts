@@ -75,20 +75,27 @@ class StagedFile implements StagedBlob {
   }
 }
 
+/** Where the blob of a digest is below a data directory. */
+export function blobPath(directory: string, digest: Digest): string {
+  const hex = digestHex(digest);
+  return join(directory, "blobs", "sha256", hex.slice(0, 2), hex);
+}
+
 /** Blobs as files: `blobs/sha256/<first two digits>/<hex>`; uploads in progress below `tmp/`. */
 export class DirectoryBlobStore implements BlobStore {
+  readonly #directory: string;
   readonly #blobs: string;
   readonly #temporary: string;
 
   /** Keeps everything below `directory`; both folders must be on one file system. */
   constructor(directory: string) {
+    this.#directory = directory;
     this.#blobs = join(directory, "blobs", "sha256");
     this.#temporary = join(directory, "tmp");
   }
 
   #path(digest: Digest): string {
-    const hex = digestHex(digest);
-    return join(this.#blobs, hex.slice(0, 2), hex);
+    return blobPath(this.#directory, digest);
   }
 
   async stage(): Promise<StagedBlob> {
@@ -109,7 +116,11 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   async *list(): AsyncIterable<Digest> {
-    for (const folder of await readdir(this.#blobs)) {
+    const folders = await readdir(this.#blobs).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw error;
+    });
+    for (const folder of folders) {
       for (const name of await readdir(join(this.#blobs, folder))) {
         const digest = tryParseDigest(`sha256:${name}`);
         if (digest !== undefined) yield digest;

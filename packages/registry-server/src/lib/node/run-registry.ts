@@ -51,6 +51,9 @@ Usage:
   ${name} admin token NAME                create a token (--scopes, --packages, --days, --token-name)
   ${name} admin verify                    check that every published byte is there and whole
   ${name} admin rebuild-index             render every index document again
+  ${name} admin backup DIRECTORY          copy database and files, also beside a running server
+  ${name} admin restore DIRECTORY         make a new data directory of a backup
+  ${name} admin gc                        remove files that no version needs (--dry-run counts them)
 
 Settings, weakest first: default, TOML file (--config FILE or REGISTRY_CONFIG), environment, flag.
 

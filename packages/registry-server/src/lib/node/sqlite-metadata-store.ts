@@ -25,9 +25,17 @@ import type {
   VersionRecord,
 } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
-import { firstRecord, headlineOf, outcomeForKnown, searchWords, searchedName, termsOf } from "../publication-rules.ts";
+import {
+  blobsOf,
+  firstRecord,
+  headlineOf,
+  outcomeForKnown,
+  searchWords,
+  searchedName,
+  termsOf,
+} from "../publication-rules.ts";
 import { requireCurrentSchema } from "./migrations.ts";
-import { toAccount, toAudit, toKey, toSummary, toToken, toVersion } from "./sqlite-rows.ts";
+import { toAccount, toArtifact, toAudit, toKey, toSummary, toToken, toVersion } from "./sqlite-rows.ts";
 import type { Tables } from "./sqlite-schema.ts";
 import { WriteQueue, type QueuedWrite } from "./write-queue.ts";
 
@@ -752,12 +760,8 @@ export class SqliteMetadataStore implements MetadataStore {
   }
 
   async referencedBlobs(): Promise<ReadonlySet<Digest>> {
-    const rows = await this.#db.selectFrom("artifacts").select(["blob", "statement", "readme"]).execute();
-    return new Set(
-      rows.flatMap(
-        ({ blob, statement, readme }) => [blob, statement, readme].filter((digest) => digest !== null) as Digest[],
-      ),
-    );
+    const rows = await this.#db.selectFrom("artifacts").selectAll().execute();
+    return new Set(rows.flatMap((row) => blobsOf(toArtifact(row))));
   }
 
   async audits(query: AuditQuery): Promise<Page<AuditRecord>> {

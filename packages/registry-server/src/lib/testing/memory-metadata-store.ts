@@ -23,7 +23,7 @@ import type {
   TokenRecord,
   VersionRecord,
 } from "../records.ts";
-import { firstRecord, headlineOf, outcomeForKnown, searchWords, searchedName } from "../publication-rules.ts";
+import { blobsOf, firstRecord, headlineOf, outcomeForKnown, searchWords, searchedName } from "../publication-rules.ts";
 
 interface Entry {
   summary: PackageSummary;
@@ -347,11 +347,7 @@ export class MemoryMetadataStore implements MetadataStore {
   }
 
   async referencedBlobs(): Promise<ReadonlySet<Digest>> {
-    return new Set(
-      this.#artifacts().flatMap(({ blob, statement, readme }) =>
-        [blob, statement, readme].filter((digest) => digest !== undefined),
-      ),
-    );
+    return new Set(this.#artifacts().flatMap(blobsOf));
   }
 
   async audits(query: AuditQuery): Promise<Page<AuditRecord>> {

@@ -131,6 +131,22 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
       await store.publish(unsigned);
       same(await store.statementOf(signed.artifact.blob), statement, "signed");
       same(await store.statementOf(unsigned.artifact.blob), undefined, "unsigned");
+      const key = "ab".repeat(32);
+      const other = fakePublication(ada!, "tool", "1.2.0", { tree: 3 });
+      const artifact = { ...other.artifact, signers: [`ed25519:${key}`], verified: true, readme: fakeDigest(98) };
+      await store.publish({ ...other, artifact });
+      same(
+        [...(await store.referencedBlobs())].sort(),
+        [
+          signed.artifact.blob,
+          statement,
+          unsigned.artifact.blob,
+          artifact.blob,
+          fakeDigest(98),
+          `sha256:${key}`,
+        ].sort(),
+        "all that is needed, with the key of a verified signer",
+      );
       same(await store.statementOf(statement), undefined, "unknown");
     });
     it("answers the same tree with the first artefact, and other content with a conflict", async (store) => {
