@@ -134,7 +134,10 @@ describe("minimum release age", () => {
   });
 
   it("words durations by their largest unit", () => {
-    const words = [0, 1, 90_000, 3_600_000, 36 * 3_600_000, 49 * 3_600_000, 30 * 86_400_000].map(duration);
+    const words = [0, 1, 90_000, 3_600_000, 36 * 3_600_000, 49 * 3_600_000, 30 * 86_400_000].map((one) =>
+      duration(one),
+    );
+    expect(duration(119 * 60_000, Math.floor)).toBe("1 hour");
     expect(words).toEqual(["0 minutes", "1 minute", "2 minutes", "1 hour", "36 hours", "3 days", "30 days"]);
     expect(readAge("k", "1d12h")).toBe(36 * 3_600_000);
     expect(readCutoff("k", "2026-01-01").instant).toBe(Date.parse("2026-01-01T23:59:59.999Z"));

@@ -20,7 +20,7 @@ export interface ReleaseRules {
 }
 
 /** The rules in words, for a recording: the reasons that they gave are recorded with the versions. */
-export function policyWords({ release }: { readonly release: ReleaseRules }): Record<string, string> {
+export function policyWords(release: ReleaseRules): Record<string, string> {
   const ages = release.ages.map(({ minimumAge, except }) =>
     except.length === 0 ? duration(minimumAge) : `${duration(minimumAge)} except ${except.join(", ")}`,
   );
@@ -45,14 +45,14 @@ export function releaseExclusions(rules: ReleaseRules, name: string, entry: Inde
   const age = Math.max(0, rules.now - published);
   if (age < minimumAge) {
     const until = Math.max(published, rules.now - age) + minimumAge;
-    const text = `it is ${duration(age)} old; allowed in ${duration(until - rules.now)}`;
+    const text = `it is ${age < 60_000 ? "less than a minute" : duration(age, Math.floor)} old; allowed in ${duration(until - rules.now)}`;
     found.push({ reason: "cooldown", text, until: new Date(until).toISOString().replace(/\.\d+Z$/, "Z") });
   }
   return found;
 }
 
-/** `3 hours`, `45 minutes`, `2 days`: the largest unit of which there is at least one, rounded up. */
-export function duration(milliseconds: number): string {
+/** `3 hours`, `45 minutes`, `2 days`: in the largest unit of which there is at least one, rounded up unless told otherwise. */
+export function duration(milliseconds: number, round: (count: number) => number = Math.ceil): string {
   const units = [
     ["day", 86_400_000],
     ["hour", 3_600_000],
@@ -61,7 +61,7 @@ export function duration(milliseconds: number): string {
   for (const [unit, size] of units) {
     // 36 hours says more than 2 days.
     if (milliseconds < size * (unit === "day" ? 2 : 1)) continue;
-    const count = Math.ceil(milliseconds / size - 1e-9);
+    const count = round(milliseconds / size);
     return `${count} ${unit}${count === 1 ? "" : "s"}`;
   }
   return milliseconds <= 0 ? "0 minutes" : "1 minute";

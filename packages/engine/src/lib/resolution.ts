@@ -113,6 +113,8 @@ export interface AskedQuestion {
   readonly input: ResolveInput;
   readonly provider: DependencyProvider;
   readonly keyOf: (name: string, registry?: string) => PackageKey;
+  /** Looks for names like those that do not exist; whether there are any. */
+  readonly learnNames: () => Promise<boolean>;
 }
 
 /**
@@ -136,10 +138,11 @@ export async function resolveForLock(context: EngineContext, request: Resolution
   const asked = await questionOf(context, request);
   if (request.record !== undefined) await answerQuestion(context, asked, request);
   const { resolveUniversal } = await import("@lading/resolver");
-  const resolution = await resolveUniversal(universalInput(asked.input, request), asked.provider, {
-    signal: context.signal,
-    onEvent: context.onEvent,
-  });
+  const input = universalInput(asked.input, request);
+  const options = { signal: context.signal, onEvent: context.onEvent };
+  let resolution = await resolveUniversal(input, asked.provider, options);
+  if (resolution.status === "unsolvable" && (await asked.learnNames()))
+    resolution = await resolveUniversal(input, asked.provider, options);
   if (resolution.status === "unsolvable") throw impossible(resolution);
   const notes = resolution.answers.flatMap((answer) => answer.resolution.notes);
   warn(context, request, asked, { packages: resolution.packages, notes });
@@ -159,28 +162,30 @@ export async function questionOf(context: EngineContext, request: ResolutionRequ
   const keys = createKeys(registry, request.locals);
   const everything = overlay(registry, request.locals, keys);
   const allowed = withAllowed(withoutDependencies(everything, request.skipDependencies === true), request.allowed);
-  const provider = registry === undefined ? allowed : await withSimilarNames(context, allowed);
   const wording = wordingOf(context.profile.manifest.requirements);
   const input = { ...resolveInput(request, keys), ...(wording === undefined ? {} : { wording }) };
-  return { input, provider, keyOf: (name, pinned) => keys.of(name, pinned) };
+  const keyOf = (name: string, pinned?: string): PackageKey => keys.of(name, pinned);
+  if (registry === undefined) return { input, keyOf, provider: allowed, learnNames: async () => false };
+  return { input, keyOf, ...nameFinder(context, input, allowed) };
 }
 
 /** Solves a question with the context's signal and events; records it where the request says so. */
 async function answerQuestion(
   context: EngineContext,
-  { input, provider }: AskedQuestion,
-  { record, release, ...request }: ResolutionRequest,
+  { input, provider, learnNames }: AskedQuestion,
+  { record, release }: ResolutionRequest,
 ): Promise<SolvedResolution | UnsolvableResolution> {
   const { recordResolution, renderResolutionRecording, resolve } = await import("@lading/resolver");
   const options = { signal: context.signal, onEvent: context.onEvent };
-  if (record === undefined) return resolve(input, provider, options);
-  const recorder = recordResolution(input, provider);
-  const resolution = await resolve(recorder.input, recorder.provider, options);
-  const recording = recorder.recording(resolution, {
-    clock: new Date(release.now).toISOString(),
-    policies: policyWords({ ...request, release }),
-  });
-  await writeFileAtomic(record, renderResolutionRecording(recording));
+  const recorder = record === undefined ? { input, provider } : recordResolution(input, provider);
+  let resolution = await resolve(recorder.input, recorder.provider, options);
+  // Only a failure is worth asking a registry for names; with them, what was meant may be among the suggestions.
+  if (resolution.status === "unsolvable" && (await learnNames()))
+    resolution = await resolve(recorder.input, recorder.provider, options);
+  if (record !== undefined && "recording" in recorder) {
+    const about = { clock: new Date(release.now).toISOString(), policies: policyWords(release) };
+    await writeFileAtomic(record, renderResolutionRecording(recorder.recording(resolution, about)));
+  }
   return resolution;
 }
 
@@ -330,20 +335,24 @@ function withAllowed(provider: DependencyProvider, allowed: ReadonlySet<string>)
   };
 }
 
-/** A view of a provider that looks for similar names once a package turns out not to exist. */
-async function withSimilarNames(context: EngineContext, provider: DependencyProvider): Promise<DependencyProvider> {
-  const registries = await context.registries();
+/** Names that are like those of root dependencies which do not exist; empty until they are looked for. */
+function nameFinder(
+  context: EngineContext,
+  input: ResolveInput,
+  provider: DependencyProvider,
+): { readonly provider: DependencyProvider; readonly learnNames: () => Promise<boolean> } {
   const names = new Set<PackageKey>();
   const look = async (key: PackageKey): Promise<void> => {
-    if (provider.get(key)?.candidates.length !== 0 || key.includes("@")) return;
-    for (const name of await similarNames(registries.default, key, context.signal)) names.add(name);
+    const { default: client } = await context.registries();
+    for (const name of await similarNames(client, key, context.signal)) names.add(name);
   };
   return {
-    ...provider,
-    names: () => names,
-    async load(keys, options) {
-      await provider.load(keys, options);
-      if (!context.offline) await Promise.all(keys.map(look));
+    provider: { ...provider, names: () => names },
+    async learnNames() {
+      const wanted = new Set(input.roots.flatMap((root) => root.dependencies.map(({ key }) => key)));
+      const missing = [...wanted].filter((key) => provider.get(key)?.candidates.length === 0 && !key.includes("@"));
+      if (!context.offline) await Promise.all(missing.map(look));
+      return names.size > 0;
     },
   };
 }

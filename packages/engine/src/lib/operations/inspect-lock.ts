@@ -315,7 +315,8 @@ async function reasonOf(
 ): Promise<string> {
   const { current, wanted, latest, name, dependency } = row;
   const range = `the manifest asks for ${dependency.requirement ?? "*"}; "upgrade ${name}" allows ${latest}`;
-  if (current === undefined || wanted === undefined || wanted === current) return range;
+  if (current === undefined && wanted !== undefined) return `the lock does not have it; "lock" chooses a version`;
+  if (wanted === undefined || wanted === current) return range;
   const { verdict, reason } = await ask(wanted);
   return verdict === "locked" || verdict === "chosen" ? `the lock keeps ${current}; "update ${name}" moves it` : reason;
 }
