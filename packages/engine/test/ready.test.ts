@@ -131,8 +131,11 @@ describe("installedAlready()", () => {
     await box.use((context) => rollback({}, context));
     expect(await ready()).toBeUndefined();
     await installAs();
-    await box.use((context) => clean({ all: true }, context));
+    const { removed } = await box.use((context) => clean({ all: true }, context));
+    expect(removed.slice(0, 2)).toEqual(["lading_packages", ".lading"]);
     expect(await ready()).toBeUndefined();
+    await installAs();
+    expect(await ready()).toBeDefined();
   });
 
   it("works in every member of a workspace, and sees a new member and a path dependency's manifest", async () => {

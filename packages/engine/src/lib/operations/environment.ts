@@ -1,8 +1,8 @@
-import { rm } from "node:fs/promises";
+import { lstat, rm } from "node:fs/promises";
 import path from "node:path";
 import type { Generation } from "@lading/installer";
 import { cacheDirectory, type EngineContext, type NoInput } from "../engine-context.ts";
-import { displayPath, exists } from "../files.ts";
+import { displayPath, hasErrno } from "../files.ts";
 import { environmentOf } from "../install-step.ts";
 import { loadProject, tryLoadProject } from "../project.ts";
 
@@ -64,10 +64,12 @@ export async function clean(input: CleanInput, context: EngineContext): Promise<
     input.cache === true && input.all !== true
       ? []
       : (project?.members ?? []).map(({ directory }) => path.join(directory, context.profile.package.outputDirectory));
-  const installed = input.all === true && project !== undefined ? Object.values(environmentOf(context, project)) : [];
+  const environment = input.all === true && project !== undefined ? environmentOf(context, project) : undefined;
+  // The link first: one that leads nowhere would be taken for a damaged installation.
+  const installed = environment === undefined ? [] : [environment.link, environment.state];
   const caches = input.cache === true || input.all === true ? [await cacheDirectory(context)] : [];
   for (const target of [...outputs, ...installed, ...caches]) {
-    if (!(await exists(target))) continue;
+    if (!(await isThere(target))) continue;
     if (input.dryRun !== true) await rm(target, { recursive: true, force: true });
     removed.push(displayPath(target, context.cwd));
   }
@@ -76,4 +78,15 @@ export async function clean(input: CleanInput, context: EngineContext): Promise<
   const report = await store.gc({ maxBytes: 0, dryRun: input.dryRun });
   if (report.removed.length > 0) removed.push(`${report.removed.length} stored packages`);
   return { removed, freedBytes: report.freedBytes };
+}
+
+/** A link that leads nowhere is there. */
+async function isThere(file: string): Promise<boolean> {
+  try {
+    await lstat(file);
+    return true;
+  } catch (error) {
+    if (hasErrno(error, "ENOENT", "ENOTDIR")) return false;
+    throw error;
+  }
 }
