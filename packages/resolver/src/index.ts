@@ -53,6 +53,7 @@ export type {
   ResolveInput,
   Resolver,
   ResolverStep,
+  ResolverWorking,
   RootPackage,
   SolvedResolution,
   Suggestion,

@@ -10,12 +10,13 @@ export type Chosen = ReadonlyMap<number, number>;
 /**
  * The canonical answer (docs/spec/resolution.md §answer): the roots' requirements in manifest order, breadth first; each
  * package that is met gets its most preferred version for which a solution exists with all earlier picks kept. Yields
- * whenever metadata is missing, and when the steps granted are done. Returns `undefined` where there is no solution.
+ * whenever metadata is missing, and when the steps granted are done. Returns `undefined` where there is no solution; with
+ * `anyWillDo`, also where the budget did not suffice to know, and then the solver has no contradiction.
  * @throws {ResolverError} `RESOLVE_BUDGET_EXCEEDED`
  */
 export function* solveCanonically(universe: Universe, anyWillDo = false): Generator<void, Chosen | undefined> {
-  const walk = new Walk(universe);
-  if (!(yield* walk.search(anyWillDo))) return undefined;
+  const walk = new Walk(universe, anyWillDo);
+  if (!(yield* walk.search())) return undefined;
   if (!anyWillDo) yield* walk.run();
   return walk.chosen;
 }
@@ -27,6 +28,7 @@ const SECOND_TRY = 1000;
 class Walk {
   readonly chosen = new Map<number, number>();
   readonly #universe: Universe;
+  readonly #anyWillDo: boolean;
   readonly #picks: Assumption[] = [];
   readonly #queue: number[] = [];
   readonly #met = new Set<number>();
@@ -36,15 +38,17 @@ class Walk {
   /** How many places of the order have their best value because the search went by it. */
   #guided = 0;
 
-  constructor(universe: Universe) {
+  constructor(universe: Universe, anyWillDo: boolean) {
     this.#universe = universe;
+    this.#anyWillDo = anyWillDo;
   }
 
   /**
    * Whether there is a solution. A search that decides in canonical order, best values first, comes to the canonical answer
    * by itself; only where that is hard, a free search comes first.
    */
-  *search(anyWillDo: boolean): Generator<void, boolean> {
+  *search(): Generator<void, boolean> {
+    const anyWillDo = this.#anyWillDo;
     const { solver } = this.#universe;
     const order = new CanonicalOrder(this.#universe);
     for (const most of anyWillDo ? [Infinity] : [FIRST_TRY, Infinity, SECOND_TRY]) {
@@ -65,7 +69,10 @@ class Walk {
     for (;;) {
       const status = solver.solve(assumptions, last - solver.conflicts);
       if (status === "unsat") return status;
-      if (status === "exhausted") throw exhausted(this.#universe);
+      if (status === "exhausted") {
+        if (this.#anyWillDo) return "unsat";
+        throw exhausted(this.#universe);
+      }
       if (status === "sat") {
         this.#values = solver.values();
         return status;

@@ -15,6 +15,9 @@ export function checkInput(input: ResolveInput): void {
     names.add(root.name);
     checkRoot(root);
   }
+  const { budget } = input;
+  if (budget !== undefined && !(budget >= 1))
+    throw invalid(`the work budget is ${budget}, expected a number of steps, at least 1`);
   const overridden = new Set<string>();
   for (const { key, requirement } of input.overrides ?? []) {
     if (overridden.has(key)) throw invalid(`"${key}" is overridden twice`);

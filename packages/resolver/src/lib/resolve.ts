@@ -13,16 +13,20 @@ import type {
   ResolveInput,
   Resolver,
   ResolverStep,
+  ResolverWorking,
 } from "./types.ts";
 import { validateSolution } from "./validate.ts";
 
 /** What surrounds a resolution. */
 export interface ResolveOptions {
-  /** Aborts between two steps and is handed to the provider's `load`. */
+  /** Aborts at the next load, or within a long search at its next pause, and is handed to the provider's `load`. */
   readonly signal?: AbortSignal;
-  /** Receives `resolving` with the number of packages known and of loads so far. */
+  /** Receives `resolving` with the number of packages asked for and of loads so far: at each load, and now and then in a long search. */
   readonly onEvent?: EventListener;
 }
+
+/** Steps of the search between two looks at the signal: some milliseconds, in hard cases some hundred. */
+const SLICE = 1000;
 
 /**
  * Starts a resolution that does no IO of its own: `step` until it is done.
@@ -30,22 +34,27 @@ export interface ResolveOptions {
  */
 export function createResolver(input: ResolveInput, provider: DependencyProvider): Resolver {
   checkInput(input);
-  const work = run(input, provider);
+  const universe = new Universe(input, provider);
+  const work = run(universe);
   let waiting: Need | undefined;
   let asked: readonly string[] = [];
-  return {
-    step(): ResolverStep {
-      if (waiting !== undefined && !waiting.forSuggestions) checkLoaded(asked, provider);
-      const next = work.next();
-      if (next.done === true) return { status: "done", resolution: next.value };
-      waiting = next.value;
-      const { universe, forSuggestions } = waiting;
-      const packages = [...universe.needs];
-      universe.needs.clear();
-      asked = packages;
-      return { status: "needs", packages, speculative: universe.speculate(packages), forSuggestions };
-    },
-  };
+  function step(): ResolverStep;
+  function step(most: number): ResolverStep | ResolverWorking;
+  function step(most: number = Infinity): ResolverStep | ResolverWorking {
+    if (waiting !== undefined && !waiting.forSuggestions) checkLoaded(asked, provider);
+    universe.solver.pauseAfter = most;
+    const next = work.next();
+    if (next.done === true) return { status: "done", resolution: next.value };
+    waiting = next.value;
+    const { needs } = waiting.universe;
+    const packages = [...needs];
+    needs.clear();
+    asked = packages;
+    if (packages.length === 0) return { status: "working", statistics: statistics(universe, 0) };
+    const { forSuggestions } = waiting;
+    return { status: "needs", packages, speculative: waiting.universe.speculate(packages), forSuggestions };
+  }
+  return { step };
 }
 
 function checkLoaded(asked: readonly string[], provider: DependencyProvider): void {
@@ -58,14 +67,13 @@ function checkLoaded(asked: readonly string[], provider: DependencyProvider): vo
   });
 }
 
-function* run(input: ResolveInput, provider: DependencyProvider): Generator<Need, Resolution> {
-  const universe = new Universe(input, provider);
+function* run(universe: Universe): Generator<Need, Resolution> {
   let loads = 0;
   const solving = solveCanonically(universe);
   for (;;) {
     const next = solving.next();
     if (next.done !== true) {
-      loads++;
+      if (universe.needs.size > 0) loads++;
       yield { universe, forSuggestions: false };
       continue;
     }
@@ -83,9 +91,9 @@ function statistics(universe: Universe, loads: number): ResolutionStatistics {
 
 /**
  * Finds a set of versions that satisfies everything, or proves that there is none (docs/spec/resolution.md). Both are values;
- * equal inputs and metadata give equal answers, whatever order metadata arrives in.
- * @throws {ResolverError} `RESOLVE_INPUT_INVALID`, `RESOLVE_METADATA_INVALID`, `RESOLVE_METADATA_INCOMPLETE`, `RESOLVE_INTERNAL`;
- * besides, whatever the provider's `load` or the signal rejects with
+ * equal inputs and metadata give equal answers, whatever order metadata arrives in. A long search lets others run now and then.
+ * @throws {ResolverError} `RESOLVE_INPUT_INVALID`, `RESOLVE_METADATA_INVALID`, `RESOLVE_METADATA_INCOMPLETE`,
+ * `RESOLVE_BUDGET_EXCEEDED`, `RESOLVE_INTERNAL`; besides, whatever the provider's `load` or the signal rejects with
  */
 export async function resolve(
   input: ResolveInput,
@@ -95,12 +103,17 @@ export async function resolve(
   const { signal, onEvent } = options;
   const resolver = createResolver(input, provider);
   const asked = new Set<string>();
-  for (let requests = 0; ; requests++) {
+  for (let requests = 0; ;) {
     signal?.throwIfAborted();
-    const step = resolver.step();
+    const step = resolver.step(SLICE);
     if (step.status === "done") return step.resolution;
+    if (step.status === "working") {
+      onEvent?.({ type: "resolving", packages: asked.size, requests });
+      await nextTurn();
+      continue;
+    }
     for (const key of step.packages) asked.add(key);
-    onEvent?.({ type: "resolving", packages: asked.size, requests: requests + 1 });
+    onEvent?.({ type: "resolving", packages: asked.size, requests: ++requests });
     try {
       await provider.load(step.packages, {
         speculative: step.speculative,
@@ -110,4 +123,11 @@ export async function resolve(
       if (!step.forSuggestions || signal?.aborted === true) throw error;
     }
   }
+}
+
+/** A whole turn of the event loop: a promise alone would let no timer, and so no deadline, run. */
+function nextTurn(): Promise<void> {
+  return new Promise((done) => {
+    setTimeout(done, 0);
+  });
 }

@@ -202,6 +202,11 @@ export interface ResolveInput {
   readonly exclude?: (key: PackageKey, candidate: Candidate) => readonly Exclusion[];
   /** One exclusion that does not count: the answer to "what if it were allowed?". */
   readonly pardon?: { readonly key: PackageKey; readonly reason: ExclusionReason; readonly text: string };
+  /**
+   * Most steps (decisions and conflicts of the search) before it is given up with `RESOLVE_BUDGET_EXCEEDED`; absent: 1,000,000.
+   * Counted in steps and not in seconds, so that equal inputs have equal outcomes on every machine.
+   */
+  readonly budget?: number;
   /** Whether tested single-change fixes are looked for when there is no solution; absent: true. */
   readonly suggest?: boolean;
   /** How canonical requirement text is written for people; absent: the short caret form (`^1.2.0`, `any`). */
@@ -403,8 +408,20 @@ export type ResolverStep =
     }
   | { readonly status: "done"; readonly resolution: Resolution };
 
+/** The steps that were granted are done, and neither an answer nor a need has come of them. */
+export interface ResolverWorking {
+  readonly status: "working";
+  /** What it has cost so far. */
+  readonly statistics: ResolutionStatistics;
+}
+
 /** A resolution under way, without IO: call `step` until it is done, loading what it needs between. */
 export interface Resolver {
-  /** @throws {ResolverError} `RESOLVE_INPUT_INVALID`, `RESOLVE_METADATA_INVALID`, `RESOLVE_INTERNAL` */
+  /**
+   * Goes on until it is done or needs something.
+   * @throws {ResolverError} `RESOLVE_INPUT_INVALID`, `RESOLVE_METADATA_INVALID`, `RESOLVE_BUDGET_EXCEEDED`, `RESOLVE_INTERNAL`
+   */
   step(): ResolverStep;
+  /** The same, but comes back with `working` after about `most` steps of the search: to show progress, or to stop. */
+  step(most: number): ResolverStep | ResolverWorking;
 }

@@ -10,6 +10,9 @@ import { candidateIn, Nodes } from "./nodes.ts";
 import { Packages } from "./packages.ts";
 import { Policy } from "./policy.ts";
 
+/** Most steps of a search where the input names no other number. */
+const BUDGET = 1_000_000;
+
 /** The facts of one resolution, made as the search asks for them. */
 export class Universe extends Policy implements RuleSource {
   readonly solver: Solver;
@@ -31,6 +34,7 @@ export class Universe extends Policy implements RuleSource {
     const demands = new Demands(this, packages, nodes, solver, cause);
     const features = new FeatureRules(this, nodes, demands, solver);
     const dependencies = new Dependencies(this);
+    solver.budget = input.budget ?? BUDGET;
     this.solver = solver;
     this.#packages = packages;
     this.#dependencies = dependencies;

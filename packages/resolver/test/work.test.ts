@@ -1,0 +1,78 @@
+import { describe, expect, test } from "vitest";
+import {
+  createResolver,
+  resolve,
+  type DependencyProvider,
+  type PackageMetadata,
+  type ResolveInput,
+} from "../src/index.ts";
+
+/** Pigeons that each need a hole of their own: no solution, and a proof that grows with their number beyond measure. */
+function pigeons(count: number): { input: ResolveInput; provider: DependencyProvider } {
+  const packages = new Map<string, PackageMetadata>();
+  const holes = Array.from({ length: count - 1 }, (_, hole) => hole);
+  for (let pigeon = 0; pigeon < count; pigeon++) {
+    const candidates = holes.map((hole) => ({
+      version: `1.0.${hole}`,
+      dependencies: [{ key: `hole${hole}`, requirement: `=1.0.${pigeon}` }],
+    }));
+    packages.set(`pigeon${pigeon}`, { candidates });
+  }
+  for (const hole of holes) {
+    const candidates = Array.from({ length: count }, (_, pigeon) => ({ version: `1.0.${pigeon}`, dependencies: [] }));
+    packages.set(`hole${hole}`, { candidates });
+  }
+  const dependencies = Array.from({ length: count }, (_, pigeon) => ({ key: `pigeon${pigeon}`, requirement: "*" }));
+  const provider: DependencyProvider = {
+    get: (key) => packages.get(key) ?? { candidates: [] },
+    load: () => Promise.resolve(),
+  };
+  return { input: { roots: [{ name: "myapp", dependencies }], suggest: false }, provider };
+}
+
+describe("the work budget", () => {
+  test("ends a hopeless search with RESOLVE_BUDGET_EXCEEDED, which says how to go on", async () => {
+    const { input, provider } = pigeons(12);
+    const error = await resolve({ ...input, budget: 500 }, provider).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      code: "RESOLVE_BUDGET_EXCEEDED",
+      category: "resolution",
+      message: expect.stringContaining("within the work budget of 500 steps") as string,
+      hint: expect.stringContaining("raise the budget") as string,
+    });
+  });
+
+  test("does not touch what is solved within it", async () => {
+    const { input, provider } = pigeons(5);
+    expect((await resolve({ ...input, budget: 100_000 }, provider)).status).toBe("unsolvable");
+  });
+
+  test.each([0, -1, Number.NaN])("of %d is refused with RESOLVE_INPUT_INVALID", async (budget) => {
+    const { input, provider } = pigeons(3);
+    await expect(resolve({ ...input, budget }, provider)).rejects.toMatchObject({ code: "RESOLVE_INPUT_INVALID" });
+  });
+});
+
+describe("a long search", () => {
+  test("stops at the signal, which may come from a timer, and tells that it is alive", async () => {
+    const { input, provider } = pigeons(12);
+    const control = new AbortController();
+    const events: string[] = [];
+    setTimeout(() => control.abort(new Error("enough")), 5);
+    const options = { signal: control.signal, onEvent: ({ type }: { type: string }) => void events.push(type) };
+    await expect(resolve(input, provider, options)).rejects.toThrow("enough");
+    expect(events).toContain("resolving");
+  });
+
+  test("gives control back after the steps granted, and comes to the same answer", () => {
+    const { input, provider } = pigeons(6);
+    const whole = createResolver(input, provider).step();
+    const slow = createResolver(input, provider);
+    let pauses = 0;
+    let step = slow.step(10);
+    for (; step.status === "working"; step = slow.step(10)) pauses++;
+    expect(pauses).toBeGreaterThan(3);
+    expect(step.status === "done" && step.resolution.status).toBe("unsolvable");
+    expect(whole.status).toBe("done");
+  });
+});
