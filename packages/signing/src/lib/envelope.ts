@@ -72,6 +72,8 @@ export interface VerifyOptions {
   readonly verifier?: Verifier | undefined;
   /** When the version was published, in milliseconds since the epoch; keys with a `sinceMs` need it. */
   readonly publishedMs?: number | undefined;
+  /** Index of its entry in the transparency log; keys that are trusted in a part of the log need it. */
+  readonly logIndex?: number | undefined;
 }
 
 async function signOnce(signer: Signer, message: Uint8Array): Promise<EnvelopeSignature> {
@@ -206,7 +208,7 @@ function mismatch(facts: StatementFacts, expect: ExpectedSubject): string | unde
 function verifyDecoded({ statement, envelope, payload }: DecodedEnvelope, options: VerifyOptions): SignatureVerdict {
   const message = preAuthEncoding(envelope.payloadType, payload);
   const facts = statementFacts(statement);
-  const allowed = (key: TrustedKey): boolean => isAllowedFor(key, facts.name, options.publishedMs);
+  const allowed = (key: TrustedKey): boolean => isAllowedFor(key, facts.name, options.publishedMs, options.logIndex);
   const counted = tally(envelope, message, allowed, options);
   if (typeof counted === "string") return refuse("SIGNATURE_INVALID", `the signature by "${counted}" does not hold`);
   const short = judgeTally(counted, options.policy.threshold);

@@ -14,6 +14,10 @@ export type SigningErrorCode =
   | "ENVELOPE_MALFORMED"
   | "STATEMENT_INVALID"
   | "STATEMENT_UNSUPPORTED"
+  | "KEY_STATEMENT_INVALID"
+  | "PUBLISHER_NOT_TRUSTED"
+  | "FOREIGN_SIGNATURE_MALFORMED"
+  | "FOREIGN_SIGNATURE_UNSUPPORTED"
   | "KEY_INVALID"
   | "KEY_UNSUPPORTED"
   | "KEY_IS_PRIVATE"
@@ -92,6 +96,26 @@ export const SIGNING_ERRORS: ErrorCatalogue<SigningErrorCode> = {
     category: "integrity",
     summary: "A statement is of a type or version that this release does not know.",
     help: "Upgrade the tool; a statement that is not understood is never taken for a good one.",
+  },
+  KEY_STATEMENT_INVALID: {
+    category: "integrity",
+    summary: "A statement that rotates, recovers or revokes a key breaks the form of `docs/spec/signing.md`.",
+    help: "Make the statement again with this tool; never edit one.",
+  },
+  PUBLISHER_NOT_TRUSTED: {
+    category: "refused",
+    summary: "A package was published by an account that your rules do not trust for it.",
+    help: "If you mean to trust it, add the account to `trusted_publishers`; else look for a package of that name elsewhere.",
+  },
+  FOREIGN_SIGNATURE_MALFORMED: {
+    category: "integrity",
+    summary: "A minisign, signify or SSH signature cannot be read.",
+    help: "Fetch the signature file again; never reformat it.",
+  },
+  FOREIGN_SIGNATURE_UNSUPPORTED: {
+    category: "integrity",
+    summary: "A minisign, signify or SSH signature is of a kind that is not supported here.",
+    help: "Sign with an Ed25519 key, and SHA-256 or SHA-512 for SSH.",
   },
   KEY_INVALID: {
     category: "usage",

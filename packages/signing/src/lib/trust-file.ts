@@ -144,7 +144,15 @@ function sortEntries(keys: readonly TrustEntry[]): TrustEntry[] {
   return keys.toSorted((left, right) => (left.fingerprint < right.fingerprint ? -1 : 1));
 }
 
-function renderEntry({ fingerprint, publicKey, label, publisher, names, sinceMs, extra }: TrustEntry): Json {
+function renderEntry(entry: TrustEntry): Json {
+  const { fingerprint, publicKey, label, publisher, names, sinceMs, extra, fromIndex, untilIndex } = entry;
+  // The file's format has no word for it, and without it the key would be trusted for more.
+  if (fromIndex !== undefined || untilIndex !== undefined) {
+    throw new SigningError({
+      code: "TRUST_FILE_UNSUPPORTED",
+      message: `Cannot write key "${fingerprint}" to the trusted keys: it is trusted in a part of the log only`,
+    });
+  }
   return {
     fingerprint,
     publicKey: encodeBase64(publicKey),

@@ -16,6 +16,10 @@ export interface TrustedKey {
   readonly names?: readonly string[];
   /** Milliseconds since the epoch: what was published before is not trusted by this key; absent: any time. */
   readonly sinceMs?: number;
+  /** Index in the transparency log before which it is not trusted; absent: from the first. */
+  readonly fromIndex?: number;
+  /** Index in the transparency log from which it is not trusted any more, by rotation or revocation; absent: to the last. */
+  readonly untilIndex?: number;
 }
 
 /** Which keys count, and how many of them are needed. */
@@ -65,12 +69,24 @@ export function checkPublicKey(publicKey: Uint8Array): void {
   });
 }
 
+/** Whether a key is trusted at a place in the log; where the place is not known, only one that is trusted everywhere. */
+function isAllowedAt({ fromIndex, untilIndex }: TrustedKey, index: number | undefined): boolean {
+  if (index === undefined) return fromIndex === undefined && untilIndex === undefined;
+  return index >= (fromIndex ?? 0) && index < (untilIndex ?? Number.POSITIVE_INFINITY);
+}
+
 /**
- * Whether a key may sign a package of that name, published at that time. A key with a `sinceMs` is allowed nothing where
- * the time is not known: an unknown time must not lift the restriction.
+ * Whether a key may sign a package of that name, published at that time, in that entry of the log. A key with a `sinceMs`
+ * (or a place in the log) is allowed nothing where the time (the place) is not known: what is unknown must not lift a
+ * restriction.
  */
-export function isAllowedFor(key: TrustedKey, name: string, publishedMs: number | undefined): boolean {
+export function isAllowedFor(
+  key: TrustedKey,
+  name: string,
+  publishedMs: number | undefined,
+  logIndex?: number,
+): boolean {
   const named = key.names === undefined || key.names.some((pattern) => matchesNamePattern(pattern, name));
   const timely = key.sinceMs === undefined || (publishedMs !== undefined && publishedMs >= key.sinceMs);
-  return named && timely;
+  return named && timely && isAllowedAt(key, logIndex);
 }
