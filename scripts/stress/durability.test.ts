@@ -2,16 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { pack, publish, startRegistry, temporaryDirectory } from "./support.ts";
-
-function straceProblem(): string | undefined {
-  try {
-    execFileSync("strace", ["-o", "/dev/null", "true"], { stdio: "ignore" });
-    return undefined;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ENOENT" ? "strace is not installed" : "strace may not trace here";
-  }
-}
+import { pack, publish, startRegistry, straceProblem, temporaryDirectory } from "./support.ts";
 
 /** System calls in the order of their completion; the start of a write counts as its time. */
 function systemCalls(trace: string): string[] {

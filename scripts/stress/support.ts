@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { packDirectory } from "@lading/archive/node";
 import type { PackageRecord } from "@lading/core-manifest";
 import { randomBytes } from "node:crypto";
@@ -82,4 +83,14 @@ export async function publish(
 /** A fresh directory below the system's temporary one. */
 export async function temporaryDirectory(): Promise<string> {
   return mkdtemp(join(tmpdir(), "lading-stress-"));
+}
+
+/** Why system calls cannot be traced here, or `undefined`. */
+export function straceProblem(): string | undefined {
+  try {
+    execFileSync("strace", ["-o", "/dev/null", "true"], { stdio: "ignore" });
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT" ? "strace is not installed" : "strace may not trace here";
+  }
 }
