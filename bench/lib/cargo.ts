@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { versionOf } from "./peers.ts";
 import type { CaseFile } from "./universes.ts";
 
 /** One version in an index of cargo's form. */
@@ -28,6 +29,15 @@ export function cargoEnvironment(home: string): NodeJS.ProcessEnv {
     RUSTUP_HOME: process.env["RUSTUP_HOME"] ?? join(homedir(), ".rustup"),
     CARGO_TERM_COLOR: "never",
   };
+}
+
+/** Releases before 1.68, such as Debian 12's, read a sparse index only when they are asked for an unstable feature. */
+export function sparseOptions(command: string): {
+  readonly args: readonly string[];
+  readonly env: Record<string, string>;
+} {
+  const minor = Number(/^cargo 1\.(\d+)/.exec(versionOf(command))?.[1]);
+  return minor < 68 ? { args: ["-Z", "sparse-registry"], env: { RUSTC_BOOTSTRAP: "1" } } : { args: [], env: {} };
 }
 
 /** Writes index files as crates.io and its mirrors lay them out, one line a version. */

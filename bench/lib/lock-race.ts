@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import { dirname, join } from "node:path";
 import { compareVersions, parseRequirement, type Version } from "@lading/core-manifest";
 import type { InstalledPackage } from "../../scripts/demo/closure.ts";
-import { cargoEnvironment, lockedCrates, writeCargoProject, writeIndex, type Crate } from "./cargo.ts";
+import { cargoEnvironment, lockedCrates, sparseOptions, writeCargoProject, writeIndex, type Crate } from "./cargo.ts";
 import { demoClosure, publishToLading } from "./closure.ts";
 import { printFigures, program, race, type Contender } from "./measure.ts";
 import { cleanEnvironment, pnpmPath, versionOf } from "./peers.ts";
@@ -172,10 +172,12 @@ async function cargoLocker(
   const template = join(directory, "template");
   const needs = wanted(packages).map(([name, range]) => [crateName(name), crateRange(packages, name, range)]);
   writeCargoProject(template, Object.fromEntries(needs), `registry = "sparse+${url}/"`);
+  const { args, env } = sparseOptions(command);
   return {
     name: "cargo generate-lockfile, sparse",
     template,
-    lock: (cwd, home) => program(command, ["generate-lockfile"], { cwd, env: cargoEnvironment(home) }),
+    lock: (cwd, home) =>
+      program(command, ["generate-lockfile", ...args], { cwd, env: { ...cargoEnvironment(home), ...env } }),
     locked: lockedCrates,
     requests: () => countAt(url),
   };

@@ -254,7 +254,7 @@ describe("resolve() of hostile documents", () => {
 
   test("a requirement of 4 KB is read, a longer one rules out its version", async () => {
     const alternatives = Array.from({ length: 60 }, (_, patch) =>
-      patch < 3 ? `=1.0.${patch}` : `=1.0.${patch}-${"x".repeat(55)}`,
+      patch < 3 ? `=1.0.${patch}` : `=1.0.${patch}-${"x".repeat(58)}`,
     );
     const long = alternatives.join(" || ");
     const packages = new Map<string, PackageMetadata>([
