@@ -7,6 +7,8 @@ import { completeFlags, flagsOf, parsePlain, type ParsedLine } from "../src/lib/
 import { parseArguments as parseFlags } from "../src/lib/parse.ts";
 import { editDistance } from "../src/lib/edit-distance.ts";
 import { matchRoute, ownRoutes, ROUTES } from "../src/lib/router.ts";
+import { commandHelp, rootHelp } from "../src/lib/help.ts";
+import { createStyle } from "../src/lib/render/style.ts";
 import { closestRoutes } from "../src/lib/suggest.ts";
 import { routesOf, translateFlags } from "../src/lib/spelling.ts";
 import { GLOBAL_FLAGS } from "../src/lib/global-flags.ts";
@@ -209,6 +211,37 @@ describe("parsePlain()", () => {
     const { command: install } = await ROUTES["install"]!.load();
     for (const argv of [["--json", "--json"], ["--format"], ["--json=true"], ["name"], ["-q"]]) {
       expect(parsePlain(install, flagsOf(install), argv)).toBeUndefined();
+    }
+  });
+});
+
+describe("help", () => {
+  it("of every command fits 60 columns of a terminal, and is not wrapped where there is none", async () => {
+    const layout = { bin: "lading", style: createStyle(false), profile: undefined };
+    for (const route of ownRoutes()) {
+      const { command } = await ROUTES[route.command]!.load();
+      const lines = commandHelp({ ...layout, route, command, columns: 60 });
+      const wide = lines.slice(0, lines.indexOf("Examples")).filter((line) => line.length > 60);
+      // Words that no space divides, and the usage, which is to be copied.
+      expect(wide.filter((line) => !line.startsWith("Usage") && line.trim().includes("  "))).toEqual([]);
+      expect(commandHelp({ ...layout, route, command })).toContain(command.summary);
+    }
+    const root = rootHelp({ bin: "lading", title: "Lading", routes: ownRoutes(), style: layout.style, columns: 60 });
+    expect(root.filter((line) => line.length > 60)).toEqual([]);
+  });
+
+  it("aligns meanings behind the longest flag", async () => {
+    const { command } = await ROUTES["install"]!.load();
+    const route = ownRoutes().find(({ words }) => words === "install")!;
+    const lines = commandHelp({ bin: "lading", route, command, style: createStyle(false) });
+    const flags = lines.filter((line) => /^ {2}-/.test(line));
+    expect(new Set(flags.map((line) => /^ {2}\S.*? {2,}(?=\S)/.exec(line)![0].length)).size).toBe(1);
+  });
+
+  it("gives no letter to two flags of one command", async () => {
+    for (const { command } of await commands) {
+      const letters = Object.values(flagsOf(command)).flatMap(({ alias }) => alias ?? []);
+      expect(new Set(letters).size).toBe(letters.length);
     }
   });
 });

@@ -8,6 +8,7 @@ const init: FetchInit = {
   headers: { authorization: "Bearer very-secret" },
   signal: new AbortController().signal,
   redirect: "manual",
+  purpose: "call",
 };
 const answer: FetchResponse = {
   status: 200,

@@ -154,9 +154,11 @@ async function printRootHelp(
   printing: Printing,
   asked: boolean,
 ): Promise<number> {
-  const lines = rootHelp({ bin: await brand.bin(), title: await brand.title(), routes, style: printing.outStyle });
   // Without a command, help is what went wrong rather than the result.
   const stream = asked ? io.stdout : io.stderr;
+  const { columns } = stream;
+  const style = asked ? printing.outStyle : printing.errorStyle;
+  const lines = rootHelp({ bin: await brand.bin(), title: await brand.title(), routes, style, columns });
   stream.write(`${lines.join("\n")}\n`);
   return asked ? 0 : 2;
 }
@@ -168,7 +170,9 @@ async function printCommandHelp(
   printing: Printing,
 ): Promise<number> {
   const profile = brand.ownCommands ? undefined : await brand.profile();
-  const lines = commandHelp({ bin: await brand.bin(), route, command, profile, style: printing.outStyle });
+  const style = printing.outStyle;
+  const { columns } = io.stdout;
+  const lines = commandHelp({ bin: await brand.bin(), route, command, profile, style, columns });
   io.stdout.write(`${lines.join("\n")}\n`);
   return 0;
 }

@@ -12,66 +12,98 @@ const GROUP_TITLES = {
   machine: "This machine",
 } as const;
 
-/** Help of the whole bin, or of one group of commands: summaries by purpose. */
-export function rootHelp(options: {
-  readonly bin: string;
-  readonly title: string;
-  readonly routes: readonly Route[];
+/** How help is laid out. */
+export interface HelpLayout {
   readonly style: Style;
-}): string[] {
+  /** Columns of the terminal; absent: nothing is wrapped, for what reads it may wrap it itself. */
+  readonly columns?: number | undefined;
+}
+
+/** A word with what it means. */
+type Entry = readonly [word: string, meaning: string];
+
+const OTHER_FLAGS: readonly Entry[] = [
+  ["-h, --help", "Show help; after a command, that command's"],
+  ["-V, --version", "Show the version"],
+];
+
+/** Help of the whole bin, or of one group of commands: summaries by purpose. */
+export function rootHelp(
+  options: HelpLayout & { readonly bin: string; readonly title: string; readonly routes: readonly Route[] },
+): string[] {
   const { bin, style } = options;
   const visible = options.routes.filter(({ hidden }) => !hidden);
   const width = Math.max(...visible.map(({ words }) => words.length));
   const groups = Object.entries(GROUP_TITLES).flatMap(([group, title]) => {
-    const members = visible.filter((route) => route.group === group);
-    const lines = members.map((route) => `  ${style.cyan(route.words.padEnd(width))}  ${route.summary}`);
-    return members.length === 0 ? [] : ["", style.bold(title), ...lines];
+    const members = visible
+      .filter((route) => route.group === group)
+      .map(({ words, summary }): Entry => [words, summary]);
+    return section(title, entryLines(members, options, width), style);
   });
   return [
-    options.title,
+    ...wrapped(options.title, options),
     "",
     `${style.bold("Usage")}  ${bin} [FLAGS] COMMAND [ARGUMENTS]`,
     ...groups,
+    ...section("Flags of every command", entryLines([...flagEntries(GLOBAL_FLAGS), ...OTHER_FLAGS], options), style),
     "",
-    style.bold("Flags of every command"),
-    ...flagLines(GLOBAL_FLAGS, style),
-    `  ${style.cyan("-h, --help".padEnd(24))}  Show help; after a command, that command's`,
-    `  ${style.cyan("-V, --version".padEnd(24))}  Show the version`,
-    "",
-    `Run "${bin} COMMAND --help" for a command's flags and an example.`,
+    ...wrapped(`Run "${bin} COMMAND --help" for a command's flags and an example.`, options),
   ];
 }
 
 /** Help of one command, as it is spelled in this bin. */
-export function commandHelp(options: {
-  readonly bin: string;
-  readonly route: Route;
-  readonly command: CommandSpec;
-  /** Names of the bin's ecosystem; absent for Lading's own, in which everything is written. */
-  readonly profile?: EcosystemProfile | undefined;
-  readonly style: Style;
-}): string[] {
-  const { bin, route, command, style } = options;
-  const flags = spelledFlags(command.flags ?? {}, route, options.profile?.hosts ?? []);
-  const width = Math.max(0, ...(command.arguments ?? []).map(({ name }) => name.length));
+export function commandHelp(
+  options: HelpLayout & {
+    readonly bin: string;
+    readonly route: Route;
+    readonly command: CommandSpec;
+    /** Names of the bin's ecosystem; absent for Lading's own, in which everything is written. */
+    readonly profile?: EcosystemProfile | undefined;
+  },
+): string[] {
+  const { bin, route, command, style, profile } = options;
+  const own = flagEntries(spelledFlags(command.flags ?? {}, route, profile?.hosts ?? []));
+  const everywhere = flagEntries(GLOBAL_FLAGS);
+  const width = widthOf([...own, ...everywhere]);
+  const taken = (command.arguments ?? []).map(({ name, summary }): Entry => [name, summary]);
+  const examples = examplesOf(command, route, profile).map((example) => `  ${bin} ${example}`);
   return [
-    command.summary,
-    ...(command.description === undefined ? [] : ["", command.description]),
+    ...wrapped(command.summary, options),
+    ...(command.description === undefined ? [] : ["", ...wrapped(command.description, options)]),
     "",
     `${style.bold("Usage")}  ${bin} ${route.words} ${usageOf(command)}`.trimEnd(),
-    ...section(
-      "Arguments",
-      (command.arguments ?? []).map(({ name, summary }) => `  ${style.cyan(name.padEnd(width))}  ${summary}`),
-      style,
-    ),
-    ...section("Flags", flagLines(flags, style), style),
-    ...section("Flags of every command", flagLines(GLOBAL_FLAGS, style), style),
-    ...section(
-      "Examples",
-      examplesOf(command, route, options.profile).map((example) => `  ${bin} ${example}`),
-      style,
-    ),
+    ...section("Arguments", entryLines(taken, options), style),
+    ...section("Flags", entryLines(own, options, width), style),
+    ...section("Flags of every command", entryLines(everywhere, options, width), style),
+    ...section("Examples", examples, style),
   ];
+}
+
+function widthOf(entries: readonly Entry[]): number {
+  return Math.max(0, ...entries.map(([word]) => word.length));
+}
+
+/** Two columns; the second is wrapped where the terminal leaves it room to be read in. */
+function entryLines(entries: readonly Entry[], { style, columns }: HelpLayout, width = widthOf(entries)): string[] {
+  const room = (columns ?? Infinity) - width - 4;
+  return entries.flatMap(([word, meaning]) => {
+    const [first, ...rest] = wrap(meaning, room < 20 ? Infinity : room);
+    return [`  ${style.cyan(word.padEnd(width))}  ${first}`, ...rest.map((line) => `${" ".repeat(width + 4)}${line}`)];
+  });
+}
+
+function wrapped(text: string, { columns }: HelpLayout): string[] {
+  return wrap(text, columns ?? Infinity);
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1);
+    if (line !== undefined && line.length + 1 + word.length <= width) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 function section(title: string, lines: readonly string[], style: Style): string[] {
@@ -136,10 +168,10 @@ function hostFlag(axis: string): FlagSpec {
   return { type: "text", summary: `Resolve for this version of ${axis}`, placeholder: "VERSION" };
 }
 
-function flagLines(flags: FlagSpecs, style: Style): string[] {
+function flagEntries(flags: FlagSpecs): Entry[] {
   return Object.entries(flags)
     .filter(([, spec]) => !("hidden" in spec && spec.hidden))
-    .map(([name, spec]) => `  ${style.cyan(flagUsage(name, spec).padEnd(24))}  ${spec.summary}${allowedOf(spec)}`);
+    .map(([name, spec]) => [flagUsage(name, spec), `${spec.summary}${allowedOf(spec)}`]);
 }
 
 function flagUsage(name: string, spec: FlagSpec): string {

@@ -6,7 +6,7 @@ export const command: CommandSpec = defineCommand({
   examples: ["fetch vitte-ast@0.1.0", "fetch vitte-ast --output ./downloads"],
   arguments: [{ name: "PACKAGE", summary: "NAME, NAME@VERSION or NAME@REQUIREMENT", kind: "package" }],
   flags: {
-    output: { type: "text", summary: "Directory for the file; default: here", placeholder: "DIR" },
+    output: { type: "text", alias: "o", summary: "Directory for the file; default: here", placeholder: "DIR" },
     target: { type: "text", summary: "Platform; default: any", placeholder: "TRIPLE" },
   },
   async run({ args, flags, context }) {

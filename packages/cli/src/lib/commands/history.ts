@@ -21,7 +21,7 @@ export const command: CommandSpec = defineCommand({
                 current ? "*" : " ",
                 String(number),
                 String(packages),
-                created,
+                created.replace(/\.\d+Z$/, "Z"),
                 reason,
               ]),
             ),

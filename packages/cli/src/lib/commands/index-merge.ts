@@ -6,7 +6,7 @@ export const command: CommandSpec = defineCommand({
   examples: ["index-merge --output merged.json official/index.json community/index.json"],
   arguments: [{ name: "INDEX", summary: "An index file", many: true, kind: "file" }],
   flags: {
-    output: { type: "text", summary: "The file to write", placeholder: "FILE" },
+    output: { type: "text", alias: "o", summary: "The file to write", placeholder: "FILE" },
     force: { type: "boolean", summary: "Replace the output where it is there" },
   },
   async run({ args, flags, options, context }) {

@@ -5,7 +5,12 @@ export const command: CommandSpec = defineCommand({
   summary: "Make an Ed25519 key pair: a private file of mode 0600 and its .pub",
   examples: ["keygen --output ./my-key.pem", "keygen --output dev.json --encrypt"],
   flags: {
-    output: { type: "text", summary: "Private key file; default: default.pem among your keys", placeholder: "FILE" },
+    output: {
+      type: "text",
+      alias: "o",
+      summary: "Private key file; default: default.pem among your keys",
+      placeholder: "FILE",
+    },
     "key-format": { type: "enum", summary: "Form of the file; default: by its extension", values: ["pem", "json"] },
     encrypt: { type: "boolean", summary: "Protect it with a passphrase, which is asked for" },
     "passphrase-stdin": { type: "boolean", summary: "Protect it with a passphrase from standard input" },

@@ -8,7 +8,7 @@ export const command: CommandSpec = defineCommand({
   flags: {
     manifest: { type: "text", summary: "The manifest; default: the one here or above", placeholder: "FILE" },
     source: { type: "text", summary: "Directory of the package; default: here", placeholder: "DIR" },
-    output: { type: "text", summary: "Directory for the file", placeholder: "DIR" },
+    output: { type: "text", alias: "o", summary: "Directory for the file", placeholder: "DIR" },
     kind: { type: "enum", summary: "What it is", values: ["binary", "source"] },
     compress: { type: "enum", summary: "Compression", values: ["zstd", "gzip", "lz4", "none"] },
     release: { type: "boolean", summary: "Smallest file, at more time" },

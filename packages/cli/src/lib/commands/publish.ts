@@ -15,7 +15,7 @@ export const command: CommandSpec = defineCommand({
     token: { type: "text", summary: "Token to use; better: the environment variable or login", placeholder: "TOKEN" },
     "no-wait": { type: "boolean", summary: "Do not wait until the version is visible" },
     manifest: { type: "text", summary: "The manifest; default: the one here or above", placeholder: "FILE" },
-    output: { type: "text", summary: "Directory of package files", placeholder: "DIR" },
+    output: { type: "text", alias: "o", summary: "Directory of package files", placeholder: "DIR" },
     kind: { type: "enum", summary: "Which package file", values: ["binary", "source"] },
     release: { type: "boolean", summary: "Pack to the smallest file, at more time" },
     target: { type: "text", summary: "Platform that it is for; default: any", placeholder: "TRIPLE" },

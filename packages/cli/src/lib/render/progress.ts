@@ -1,6 +1,6 @@
 import type { EventListener, LadingEvent } from "@lading/core-manifest";
 import type { CliStream } from "../io.ts";
-import { bytes, printable } from "./table.ts";
+import { bytes, count, printable } from "./table.ts";
 import type { Style } from "./style.ts";
 
 /** A listener that draws, and the end of its drawing. */
@@ -167,7 +167,8 @@ function createProgressState(): ProgressState {
         downloads.set(event.url, { done: event.downloadedBytes, total: event.totalBytes });
       }
       if (event.type === "uploading") upload = bar(event.uploadedBytes, event.totalBytes);
-      if (event.type === "resolving") resolving = `${event.packages} packages, ${event.requests} requests`;
+      if (event.type === "resolving")
+        resolving = `${count(event.packages, "package")}, ${count(event.requests, "request")}`;
     },
     describe() {
       const parts = [printable(step), resolving, upload, downloads.size > 0 ? describeDownloads(downloads) : ""];
