@@ -32,6 +32,7 @@ export {
   type ArtifactRecord,
   type AuditEntry,
   type AuditRecord,
+  type FeedEntry,
   type KeyRecord,
   type PackageSummary,
   type Page,

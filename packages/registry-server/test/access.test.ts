@@ -18,6 +18,7 @@ const ACCESS: Readonly<Record<string, "anybody" | "reader" | "caller" | "keys" |
   "GET /index/@{namespace}/{ab}/{file}": "reader",
   "GET /blobs/sha256/{hex}": "reader",
   "GET /blobs/sha256/{hex}.sig": "reader",
+  "GET /feed/{page}.json": "reader",
   "GET /metrics": "reader",
   "GET /api/v1/packages/": "reader",
   "GET /api/v1/search": "reader",
@@ -66,7 +67,10 @@ afterAll(async () => {
 /** Calls a route with nothing right but the address: its package is there or not, its body and query are nonsense. */
 async function call(on: TestServer, route: string, auth: string, name: string): Promise<[number, string]> {
   const [method, path] = route.split(" ") as [string, string];
-  const filled = path.replace("{name}", name).replaceAll(/\{\w+\}/g, "x");
+  const filled = path
+    .replace("{name}", name)
+    .replace("{page}", "0")
+    .replaceAll(/\{\w+\}/g, "x");
   const json = method === "GET" || method === "DELETE" ? {} : { json: { nonsense: "x".repeat(10) } };
   const response = await on.call(`${filled}?page=nonsense`, { method, auth, ...json });
   const { code } = (await response.json()) as { code: string };

@@ -2,7 +2,7 @@ import { SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { behindProxy, isConfidential } from "../src/lib/connection.ts";
 import { FakeClock } from "../src/testing.ts";
-import { startServer, testSigner, type TestServer } from "./harness.ts";
+import { buildPackage, startServer, testSigner, type TestServer } from "./harness.ts";
 
 type Json = Record<string, unknown>;
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -271,6 +271,11 @@ describe("access switches", () => {
       expect((await closed.call("/index/_/no/nothing.json", { auth: writer })).status).toBe(403);
       expect((await closed.call("/api/v1/packages/", { auth: writer })).status).toBe(403);
       expect((await closed.call("/api/v1/health", { auth: "" })).status).toBe(200);
+      // A cache that others share must not hand out what they may not read.
+      const built = await buildPackage({ name: "secret", version: "1.0.0" });
+      await closed.publish(built);
+      const blob = await closed.call(`/blobs/sha256/${built.blob.slice(7)}`);
+      expect(blob.headers.get("cache-control")).toBe("private, max-age=31536000, immutable");
     } finally {
       await closed.close();
     }

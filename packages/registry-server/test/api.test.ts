@@ -314,6 +314,7 @@ describe("the system's own addresses", () => {
       index: `${server.url}/`,
       blobs: `${server.url}/blobs/sha256/`,
       api: `${server.url}/api/v1/`,
+      feed: `${server.url}/feed/`,
       auth: ["token", "basic"],
       limits: { packageBytes: 2 ** 31 },
       signatures: "optional",

@@ -128,7 +128,9 @@ describe("a data directory", () => {
     database.close();
     await expect(createNodeRegistry({ dataDirectory: directory })).rejects.toMatchObject({ code: "SCHEMA_TOO_NEW" });
     const back = new Database(file);
-    back.exec("drop table package_search; drop table package_terms");
+    back.exec("drop table package_search; drop table package_terms; drop table feed");
+    back.exec(`insert into packages (canonical, name, namespace, skeleton, sequence, latest, keywords, categories, downloads, created, updated)
+      values ('old', 'old', '', 'old', 7, '1.0.0', '[]', '[]', 0, 1, 2), ('empty', 'empty', '', 'empty', 0, null, '[]', '[]', 0, 1, 1)`);
     back.pragma("user_version = 1");
     back.close();
     await expect(createNodeRegistry({ dataDirectory: directory })).rejects.toMatchObject({
@@ -136,9 +138,14 @@ describe("a data directory", () => {
       hint: expect.stringContaining("lading-registry migrate"),
     });
     const output = await run(["migrate", "--data", directory]);
-    expect(output).toMatchObject({ code: 0, out: "Applied to schema version 2: full-text search\n" });
-    expect((await run(["migrate", "--data", directory])).out).toBe("Schema is current: version 2\n");
-    await (await startServer({ dataDirectory: directory })).close();
+    expect(output).toMatchObject({ code: 0, out: "Applied to schema version 3: full-text search; feed of changes\n" });
+    expect((await run(["migrate", "--data", directory])).out).toBe("Schema is current: version 3\n");
+    const server = await startServer({ dataDirectory: directory });
+    expect(await server.node.metadata.feed(1, 10)).toEqual({
+      entries: [{ id: 1, name: "old", sequence: 7, at: 2 }],
+      latest: 1,
+    });
+    await server.close();
   });
 
   it("is repaired of what a crash left: stale uploads go, committed versions are rendered", async () => {

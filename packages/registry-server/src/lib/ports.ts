@@ -14,6 +14,7 @@ import type {
   ArtifactRecord,
   AuditEntry,
   AuditRecord,
+  FeedEntry,
   KeyRecord,
   Page,
   PackageSummary,
@@ -253,8 +254,8 @@ export interface StatusChange {
  * Everything the registry knows besides bytes.
  *
  * Every method that changes something is one transaction that includes its audit record, and when it
- * resolves, the change survives a power failure. Every change of a package raises its sequence by one
- * and leaves a {@link PendingIndexUpdate} in the same transaction. "Not found" is `undefined`, never an error.
+ * resolves, the change survives a power failure. Every change of a package's versions raises its sequence by one and
+ * leaves a {@link PendingIndexUpdate} and a {@link FeedEntry} in the same transaction. "Not found" is `undefined`, never an error.
  */
 export interface MetadataStore {
   /** Creates an account, with a first token where one is given, unless one of that name (ignoring case) exists. */
@@ -330,6 +331,12 @@ export interface MetadataStore {
   pendingIndexUpdates(limit: number): Promise<readonly PendingIndexUpdate[]>;
   /** Forgets updates; unknown ids are no error. */
   completeIndexUpdates(ids: readonly number[]): Promise<void>;
+
+  /**
+   * Changes with an id from `first` to `last`, ascending, and the id of the latest change of all (0 where there is none).
+   * Entries are added in the transaction of their change, and never altered or removed.
+   */
+  feed(first: number, last: number): Promise<{ readonly entries: readonly FeedEntry[]; readonly latest: number }>;
 
   /** Adds to the download counts of the versions that own these blobs; unknown blobs are ignored. */
   addDownloads(counts: ReadonlyMap<Digest, number>): Promise<void>;

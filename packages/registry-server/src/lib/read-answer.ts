@@ -20,6 +20,14 @@ export interface ReadAnswer {
   readonly blob?: { readonly source: StoredBlob; readonly range?: ByteRange };
 }
 
+/**
+ * `Cache-Control` of what never changes. Where reading needs credentials, caches that others share may not keep it: their
+ * users would read without.
+ */
+export function immutable(readPublic: boolean): string {
+  return `${readPublic ? "public" : "private"}, max-age=31536000, immutable`;
+}
+
 /** A rendered index document. */
 export interface RenderedDocument {
   readonly bytes: Uint8Array;

@@ -1,7 +1,7 @@
 import { parseDigest, tryParseDigest, type Digest } from "@lading/core-manifest";
 import type { IndexService } from "./index-service.ts";
 import type { BlobStore, ByteRange, MetadataStore, StoredBlob } from "./ports.ts";
-import type { ReadAnswer, ReadHeaders, RenderedDocument } from "./read-answer.ts";
+import { immutable, type ReadAnswer, type ReadHeaders, type RenderedDocument } from "./read-answer.ts";
 import { RegistryError } from "./registry-error.ts";
 
 const BLOB_PATH = /^blobs\/sha256\/([0-9a-f]{64})(\.sig)?$/;
@@ -40,11 +40,11 @@ export function answerDocument(document: RenderedDocument, headers: Pick<ReadHea
   return matchesEtag(headers["if-none-match"], document.etag) ? document.unchanged : document.whole;
 }
 
-function answerBlob(source: StoredBlob, digest: Digest, headers: ReadHeaders): ReadAnswer {
+function answerBlob(source: StoredBlob, digest: Digest, headers: ReadHeaders, cacheControl: string): ReadAnswer {
   const etag = `"${digest}"`;
   const common = {
     etag,
-    "cache-control": "public, max-age=31536000, immutable",
+    "cache-control": cacheControl,
     "accept-ranges": "bytes",
     // Blobs are whatever publishers uploaded: no browser may take one for a page of this origin.
     "content-type": "application/octet-stream",
@@ -83,12 +83,19 @@ export class Reads {
   readonly #index: IndexService;
   readonly #blobs: BlobStore;
   readonly #metadata: Pick<MetadataStore, "statementOf">;
+  readonly #cacheControl: string;
   readonly #statements = new Map<Digest, Digest>();
 
-  constructor(index: IndexService, blobs: BlobStore, metadata: Pick<MetadataStore, "statementOf">) {
-    this.#index = index;
-    this.#blobs = blobs;
-    this.#metadata = metadata;
+  constructor(options: {
+    readonly index: IndexService;
+    readonly blobs: BlobStore;
+    readonly metadata: Pick<MetadataStore, "statementOf">;
+    readonly readPublic: boolean;
+  }) {
+    this.#index = options.index;
+    this.#blobs = options.blobs;
+    this.#metadata = options.metadata;
+    this.#cacheControl = immutable(options.readPublic);
   }
 
   /** Whether a path (without leading slash) is one of ours. */
@@ -131,7 +138,7 @@ export class Reads {
     const source = await this.#blobs.open(digest);
     if (source === undefined)
       throw new RegistryError({ code: "BLOB_NOT_FOUND", message: `Cannot find blob "${digest}"` });
-    return answerBlob(source, digest, headers);
+    return answerBlob(source, digest, headers, this.#cacheControl);
   }
 
   async #document(path: string, headers: ReadHeaders): Promise<ReadAnswer> {

@@ -133,6 +133,16 @@ export interface AuditRecord extends AuditEntry {
   readonly id: number;
 }
 
+/** One change of a package that readers of its index document see. */
+export interface FeedEntry {
+  /** Rises by one with every entry of the registry, from 1. */
+  readonly id: number;
+  readonly name: CanonicalName;
+  /** The package's sequence after the change. */
+  readonly sequence: number;
+  readonly at: number;
+}
+
 /** One page of a longer list. */
 export interface Page<Item> {
   readonly items: readonly Item[];

@@ -3,6 +3,7 @@ import { HTTPException } from "hono/http-exception";
 import { registerAccountRoutes } from "./api/account-routes.ts";
 import { registerChangeRoutes } from "./api/change-routes.ts";
 import type { App, Env, RouteContext, Services } from "./api/context.ts";
+import { registerFeedRoutes } from "./api/feed-routes.ts";
 import { registerPackageRoutes } from "./api/package-routes.ts";
 import { registerSystemRoutes } from "./api/system-routes.ts";
 import { Authentication, LocalIdentityProvider, requireScope } from "./authentication.ts";
@@ -268,7 +269,7 @@ function createServices(ports: RegistryPorts, isDraining: () => boolean): Servic
     log,
     identity,
     index,
-    reads: new Reads(index, blobs, metadata),
+    reads: new Reads({ index, blobs, metadata, readPublic: settings.readPublic }),
     downloads: new DownloadCounter(metadata),
     authentication: new Authentication({
       metadata,
@@ -306,6 +307,7 @@ class PortRegistry implements Registry {
     registerPackageRoutes(this.#app, this.#services);
     registerChangeRoutes(this.#app, this.#services);
     registerAccountRoutes(this.#app, this.#services);
+    registerFeedRoutes(this.#app, this.#services);
     answerUnknown(this.#app, this.#services);
     this.#app.onError((error, context) => problemAnswer(this.#services, context, error));
   }

@@ -171,6 +171,7 @@ function discoveryRoutes(app: App, services: Services): void {
         index: `${base}/`,
         blobs: `${base}/blobs/sha256/`,
         api: `${base}/api/v1/`,
+        feed: `${base}/feed/`,
         auth: ["token", "basic"],
         limits: { packageBytes },
         signatures,

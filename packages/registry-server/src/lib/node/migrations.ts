@@ -92,6 +92,16 @@ export const MIGRATIONS: readonly Migration[] = [
           coalesce(description, '') from packages;
     `,
   },
+  {
+    name: "feed of changes",
+    statements: `
+      create table feed (
+        id integer primary key autoincrement, canonical text not null, sequence integer not null, at integer not null
+      ) strict;
+      insert into feed (canonical, sequence, at)
+        select canonical, sequence, updated from packages where latest is not null order by updated, id;
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

@@ -17,6 +17,7 @@ import type {
   Account,
   AuditEntry,
   AuditRecord,
+  FeedEntry,
   KeyRecord,
   Page,
   PackageSummary,
@@ -227,6 +228,7 @@ async function refreshPackage(session: Session, packageId: number, canonical: st
   await sql`insert into package_search (rowid, name, title, keywords, description)
     values (${packageId}, ${name}, ${title}, ${keywords.join(" ")}, ${description})`.execute(session);
   await session.insertInto("outbox").values({ kind: "index", canonical }).execute();
+  await session.insertInto("feed").values({ canonical, sequence, at }).execute();
   return sequence;
 }
 
@@ -733,6 +735,30 @@ export class SqliteMetadataStore implements MetadataStore {
     await this.#write((session) =>
       sql`delete from outbox where id in (select value from json_each(${list}))`.execute(session),
     );
+  }
+
+  async feed(
+    first: number,
+    last: number,
+  ): Promise<{ readonly entries: readonly FeedEntry[]; readonly latest: number }> {
+    const rows = await this.#db
+      .selectFrom("feed")
+      .selectAll()
+      .where("id", ">=", first)
+      .where("id", "<=", last)
+      .orderBy("id")
+      .execute();
+    const { latest } = await this.#db
+      .selectFrom("feed")
+      .select((eb) => eb.fn.max("id").as("latest"))
+      .executeTakeFirstOrThrow();
+    const entries = rows.map(({ id, canonical, sequence, at }) => ({
+      id,
+      name: canonical as CanonicalName,
+      sequence,
+      at,
+    }));
+    return { entries, latest: latest ?? 0 };
   }
 
   async addDownloads(counts: ReadonlyMap<Digest, number>): Promise<void> {

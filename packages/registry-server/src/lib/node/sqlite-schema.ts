@@ -72,6 +72,7 @@ export interface Tables {
   };
   owners: { package_id: number; account_id: string; position: number };
   outbox: { id: Generated<number>; kind: string; canonical: string };
+  feed: { id: Generated<number>; canonical: string; sequence: number; at: number };
   audit: {
     id: Generated<number>;
     at: number;

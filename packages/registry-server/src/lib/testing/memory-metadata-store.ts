@@ -16,6 +16,7 @@ import type {
   ArtifactRecord,
   AuditEntry,
   AuditRecord,
+  FeedEntry,
   KeyRecord,
   Page,
   PackageSummary,
@@ -48,6 +49,7 @@ export class MemoryMetadataStore implements MetadataStore {
   readonly #keys = new Map<string, KeyRecord>();
   readonly #packages = new Map<CanonicalName, Entry>();
   readonly #audit: AuditRecord[] = [];
+  readonly #feed: FeedEntry[] = [];
   #outbox: PendingIndexUpdate[] = [];
   #lastUpdate = 0;
   /** When set, {@link check} rejects with it. */
@@ -221,6 +223,7 @@ export class MemoryMetadataStore implements MetadataStore {
     };
     this.#lastUpdate += 1;
     this.#outbox.push({ id: this.#lastUpdate, canonical });
+    this.#feed.push({ id: this.#feed.length + 1, name: canonical, sequence: sequence + 1, at });
   }
 
   async setStatus(change: StatusChange): Promise<VersionRecord | undefined> {
@@ -320,6 +323,13 @@ export class MemoryMetadataStore implements MetadataStore {
 
   async completeIndexUpdates(ids: readonly number[]): Promise<void> {
     this.#outbox = this.#outbox.filter(({ id }) => !ids.includes(id));
+  }
+
+  async feed(
+    first: number,
+    last: number,
+  ): Promise<{ readonly entries: readonly FeedEntry[]; readonly latest: number }> {
+    return { entries: this.#feed.filter(({ id }) => id >= first && id <= last), latest: this.#feed.length };
   }
 
   async addDownloads(counts: ReadonlyMap<Digest, number>): Promise<void> {

@@ -122,6 +122,32 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
       same((await store.audits({ page: 1, perPage: 10, package: "actor_utils" })).total, 1, "audit");
       same([...(await store.referencedBlobs())], [publication.artifact.blob], "referenced");
     });
+    it("feed() has every change that index documents show, once, in order, and no other", async (store) => {
+      const [ada, bob] = await withAccounts(store, "ada", "bob");
+      same(await store.feed(1, 10), { entries: [], latest: 0 }, "nothing yet");
+      await store.publish(fakePublication(ada!, "tool", "1.0.0", { tree: 1 }));
+      await store.publish(fakePublication(ada!, "tool", "1.0.0", { tree: 1 }));
+      await store.publish(fakePublication(ada!, "tool", "1.0.0", { tree: 2 }));
+      await store.publish(fakePublication(ada!, "other", "1.0.0"));
+      await store.addOwner(canonical("tool"), bob!, fakeAudit());
+      const change = { canonical: canonical("tool"), version: parseVersion("1.0.0"), audit: fakeAudit() };
+      await store.setStatus({ ...change, status: "yanked", reason: "broken" });
+      const { entries, latest } = await store.feed(1, 10);
+      same(
+        [entries.map(({ id, name, sequence }) => [id, name, sequence]), latest],
+        [
+          [
+            [1, "tool", 1],
+            [2, "other", 1],
+            [3, "tool", 2],
+          ],
+          3,
+        ],
+        "entries",
+      );
+      same((await store.feed(2, 2)).entries.length, 1, "a part");
+      same(await store.feed(4, 10), { entries: [], latest: 3 }, "beyond the end");
+    });
     it("finds the statement of a package file, and none where there is none", async (store) => {
       const [ada] = await withAccounts(store, "ada");
       const signed = fakePublication(ada!, "tool", "1.0.0", { tree: 1 });
