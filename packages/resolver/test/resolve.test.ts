@@ -95,6 +95,18 @@ describe("resolve() under single", () => {
     expect(await ids(world, { a: "*" })).toEqual(["a 1.0.0"]);
   });
 
+  test("heeds what it learns of a package in the moment that it looks at its versions", async () => {
+    const world = universe()
+      .package("d", "3.0.0", { b: ">=2.0.0" })
+      .package("b", "2.0.0", { a: ">=2.0.0" })
+      .package("b", "3.0.0", { a: "=3.0.0" })
+      .package("a", "0.1.0")
+      .package("a", "2.0.0", { c: "=3.0.0" })
+      .package("c", "0.1.0");
+    const { proof } = await unsolvable(world, { d: ">=2.0.0" });
+    expect(proof.statements.at(-1)!.terms).toEqual([]);
+  });
+
   test("handles packages with more than 31 versions", async () => {
     let world = universe().package("other", "1.0.0", { a: "<1.40.0 >=1.33.0" });
     for (let i = 0; i < 100; i++) world = world.package("a", `1.${i}.0`, { b: `=1.${i}.0` }).package("b", `1.${i}.0`);

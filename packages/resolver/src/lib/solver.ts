@@ -304,7 +304,9 @@ export class Solver {
     const guided = this.guide?.() ?? NONE;
     const node = guided === NONE ? this.#decisions.next() : guided;
     if (node === NONE) return this.optional?.() === true ? undefined : "sat";
-    this.decide(node, guided === NONE ? this.#valueFor(node) : this.#bestFor(node));
+    const bit = guided === NONE ? this.#valueFor(node) : this.#bestFor(node);
+    // To look at a value's rules may bring in packages, and with them facts that come before any decision.
+    if (!this.#propagation.hasWork) this.decide(node, bit);
     return undefined;
   }
 

@@ -86,6 +86,12 @@ export class Propagation {
     if (this.#pending.length > 0) this.#pending = this.#pending.filter((node) => this.#s.only(node) > ABSENT);
   }
 
+  /** Whether something has changed since it was at rest. */
+  get hasWork(): boolean {
+    const s = this.#s;
+    return s.queueHead < s.queue.length || this.violated !== NONE || this.#attached.length > 0;
+  }
+
   /** NONE: at rest; WAITING: metadata is missing; otherwise the statement that is violated. */
   run(): number {
     const s = this.#s;
