@@ -1,3 +1,4 @@
+export { nodeSigner } from "./lib/node/signer.ts";
 export { nodeVerifier } from "./lib/node/verifier.ts";
 export {
   generateKeyPair,

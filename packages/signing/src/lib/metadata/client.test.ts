@@ -338,7 +338,7 @@ describe("bit flips", () => {
   // A spread of them; scripts/stress flips every bit.
   it("are refused in every file, wherever they are", async () => {
     const registry = await testRepository({ [TOOL]: "{}" });
-    const chosen = (bit: number, signatures: number): boolean => bit % (bit < signatures ? 7 : 61) === 0;
+    const chosen = (bit: number, signatures: number): boolean => bit % (bit < signatures ? 11 : 101) === 0;
     expect(await flipRegistry(registry, chosen, nodeVerifier)).toEqual([]);
   });
 });

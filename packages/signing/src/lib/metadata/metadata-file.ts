@@ -1,7 +1,7 @@
-import { concatBytes, decodeUtf8, encodeUtf8, equalBytes, tryDecodeHex } from "../bytes.ts";
+import { concatBytes, decodeUtf8, encodeUtf8, tryDecodeHex } from "../bytes.ts";
 import { MetadataError } from "./metadata-error.ts";
 import { readMetadataKey, type MetadataKey } from "./metadata-key.ts";
-import { encodeTufCanonical, parseStrictJson, type Json, type JsonObject } from "./strict-json.ts";
+import { encodeTufCanonical, parseCanonicalJson, parseStrictJson, type Json, type JsonObject } from "./strict-json.ts";
 
 /** The four top-level roles; delegated ones are of type `targets`. */
 export type RoleType = "root" | "timestamp" | "snapshot" | "targets";
@@ -321,16 +321,32 @@ function checkType(signed: JsonObject, type: RoleType): void {
   });
 }
 
-function checkExact(file: JsonObject, bytes: Uint8Array): void {
-  const { signatures, signed, ...extra } = file;
-  const exact = encodeUtf8(encodeTufCanonical({ signatures: signatures!, signed: signed! }));
-  const spare = asArray(signatures, `"signatures"`).some((item) => Object.keys(asObject(item, "")).length !== 2);
-  // Members outside the signed part are nobody's word.
-  if (Object.keys(extra).length === 0 && !spare && equalBytes(exact, bytes)) return;
-  throw new MetadataError({
+function notExact(): MetadataError {
+  return new MetadataError({
     code: "METADATA_NOT_EXACT",
     message: "Cannot read the metadata: it is not in its byte-exact form",
   });
+}
+
+function checkNothingSpare(file: JsonObject): void {
+  const signatures = asArray(file["signatures"], `"signatures"`);
+  const spare = signatures.some((item) => Object.keys(asObject(item, "a signature")).length !== 2);
+  // Members outside the signed part are nobody's word.
+  if (spare || Object.keys(file).length !== 2) throw notExact();
+}
+
+/** The file's value and the canonical text of its signed part. */
+function readText(text: string, form: MetadataForm): { readonly file: JsonObject; readonly body: string } {
+  if (form === "any") {
+    const file = asObject(parseStrictJson(text), "the file");
+    return { file, body: encodeTufCanonical(asObject(file["signed"], `"signed"`)) };
+  }
+  const value = parseCanonicalJson(text);
+  if (value === undefined) throw notExact();
+  const file = asObject(value, "the file");
+  checkNothingSpare(file);
+  const before = `{"signatures":${encodeTufCanonical(file["signatures"]!)},"signed":`;
+  return { file, body: text.slice(before.length, -1) };
 }
 
 /**
@@ -346,13 +362,12 @@ export function parseMetadata<Type extends RoleType>(
 ): MetadataFile<Extract<MetadataBody, { type: Type }>> {
   const text = decodeUtf8(bytes);
   if (text === undefined) throw malformed("it is not UTF-8");
-  const file = asObject(parseStrictJson(text), "the file");
+  const { file, body: canonicalBody } = readText(text, form);
   const signed = asObject(file["signed"], `"signed"`);
   checkType(signed, type);
   const signatures = readSignatures(file["signatures"]);
-  if (form === "exact") checkExact(file, bytes);
   const body = READERS[type](signed) as Extract<MetadataBody, { type: Type }>;
-  return { body, signatures, message: encodeUtf8(encodeTufCanonical(signed)), bytes };
+  return { body, signatures, message: encodeUtf8(canonicalBody), bytes };
 }
 
 /** The byte-exact form of a file: its signed part as given, with signatures in the order given. */

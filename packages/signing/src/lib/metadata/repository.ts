@@ -96,6 +96,8 @@ export interface WriteOptions extends OnlineSigners {
   readonly nowMs: number;
   /** {@link SERVER_LIFETIMES} unless given. */
   readonly lifetimes?: MetadataLifetimes;
+  /** Checks each signature after it was made; the portable one unless given. */
+  readonly verifier?: Verifier | undefined;
   /** State of the log that the timestamp binds; on an update, the last one stays unless given. */
   readonly log?: LogBinding | undefined;
 }
@@ -111,7 +113,9 @@ export interface UpdateOptions extends WriteOptions {
 }
 
 const BIN_PREFIX = "bins";
-const RULES: Rules = { verifier: portableVerifier, form: "exact" };
+function rulesOf(verifier: Verifier = portableVerifier): Rules {
+  return { verifier, form: "exact" };
+}
 // oxlint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
@@ -240,7 +244,7 @@ async function writeBins({ before, entries, options }: Draft, signers: readonly 
     };
     bins.push(bin);
     if (kept === undefined) {
-      files.set(metadataPath(role, bin.version), await signBody(role, binBody(role, bin), signers));
+      files.set(metadataPath(role, bin.version), await signBody(role, binBody(role, bin), signers, options.verifier));
     }
   }
   return { bins, files };
@@ -273,12 +277,18 @@ async function writeTargets(draft: Draft, keys: readonly MetadataKey[]): Promise
     !delegatesTo(old, keys) ||
     isDue(old.body.expiresMs, lifetimes.targetsMs, nowMs) ||
     !isStillSigned(() =>
-      verifyTargets(old.bytes, "targets", { delegator: root, snapshot: before!.snapshot }, 0, RULES),
+      verifyTargets(
+        old.bytes,
+        "targets",
+        { delegator: root, snapshot: before!.snapshot },
+        0,
+        rulesOf(options.verifier),
+      ),
     );
   if (!renew) return undefined;
   const version = nextVersion(before?.snapshot, "targets");
   const body = targetsBody(version, nowMs + lifetimes.targetsMs, entries.bitLength, keys);
-  return signBody("targets", body, signersFor("targets", root.body.roles.targets, signers));
+  return signBody("targets", body, signersFor("targets", root.body.roles.targets, signers), options.verifier);
 }
 
 function isStillSigned(verify: () => unknown): boolean {
@@ -321,11 +331,11 @@ async function writeSnapshot(draft: Draft, meta: JsonObject): Promise<Uint8Array
     old !== undefined &&
     encodeTufCanonical(meta) === encodeTufCanonical(old.body.raw["meta"]!) &&
     !isDue(old.body.expiresMs, lifetimes.snapshotMs, nowMs) &&
-    isStillSigned(() => readLocalSnapshot(old.bytes, root, RULES));
+    isStillSigned(() => readLocalSnapshot(old.bytes, root, rulesOf(options.verifier)));
   if (same) return undefined;
   const version = (old?.body.version ?? 0) + 1;
   const body = { ...commonMembers("snapshot", version, nowMs + lifetimes.snapshotMs), meta };
-  return signBody("snapshot", body, signersFor("snapshot", root.body.roles.snapshot, signers));
+  return signBody("snapshot", body, signersFor("snapshot", root.body.roles.snapshot, signers), options.verifier);
 }
 
 function writeTimestamp({ root, before, options }: Draft, snapshot: SnapshotFile): Promise<Uint8Array> {
@@ -337,7 +347,7 @@ function writeTimestamp({ root, before, options }: Draft, snapshot: SnapshotFile
     meta: { "snapshot.json": metaMember(fullMeta(snapshot)) },
     ...(binding === undefined ? {} : { [LOG_MEMBER]: binding }),
   };
-  return signBody("timestamp", body, signersFor("timestamp", root.body.roles.timestamp, signers));
+  return signBody("timestamp", body, signersFor("timestamp", root.body.roles.timestamp, signers), options.verifier);
 }
 
 async function write(draft: Draft, newRoot: boolean): Promise<RepositoryUpdate> {
@@ -376,7 +386,7 @@ async function write(draft: Draft, newRoot: boolean): Promise<RepositoryUpdate> 
 export async function createRepository(
   options: WriteOptions & { readonly root: Uint8Array; readonly targets: readonly TargetEntry[] },
 ): Promise<RepositoryUpdate> {
-  const root = readTrustedRoot(options.root, RULES);
+  const root = readTrustedRoot(options.root, rulesOf(options.verifier));
   const entries = planBins(undefined, { ...options, put: options.targets, root: undefined });
   return write({ root, before: undefined, entries, options }, true);
 }
@@ -387,7 +397,7 @@ export async function createRepository(
  * @throws {MetadataError} `METADATA_INPUT_INVALID`, `METADATA_SIGNER_MISSING`, and those of a root that does not follow
  */
 export async function updateRepository(before: Repository, options: UpdateOptions): Promise<RepositoryUpdate> {
-  const root = options.root === undefined ? before.root : readTrustedRoot(options.root, RULES);
+  const root = options.root === undefined ? before.root : readTrustedRoot(options.root, rulesOf(options.verifier));
   if (root.body.version < before.root.body.version) {
     throw inputInvalid(`root ${root.body.version} is older than ${before.root.body.version}, which is in use`);
   }
@@ -405,7 +415,7 @@ export async function loadRepository(options: {
   readonly read: (path: string) => Promise<Uint8Array | undefined>;
   readonly verifier?: Verifier;
 }): Promise<Repository> {
-  const rules = { ...RULES, verifier: options.verifier ?? portableVerifier };
+  const rules = rulesOf(options.verifier);
   const read = async (path: string): Promise<Uint8Array> => {
     const bytes = await options.read(path);
     if (bytes !== undefined) return bytes;

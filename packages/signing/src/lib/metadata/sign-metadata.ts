@@ -1,5 +1,5 @@
 import { encodeUtf8, encodeHex, equalBytes } from "../bytes.ts";
-import { portableVerifier, type Signer } from "../signer.ts";
+import { portableVerifier, type Signer, type Verifier } from "../signer.ts";
 import { MetadataError } from "./metadata-error.ts";
 import {
   formatExpiry,
@@ -28,11 +28,16 @@ export function commonMembers(type: RoleType, version: number, expiresMs: number
   return { _type: type, expires: formatExpiry(expiresMs), spec_version: TUF_VERSION, version };
 }
 
-async function signOnce(message: Uint8Array, signer: Signer, file: string): Promise<MetadataSignature> {
+async function signOnce(
+  message: Uint8Array,
+  signer: Signer,
+  file: string,
+  verifier: Verifier,
+): Promise<MetadataSignature> {
   const signature = await signer.sign(message);
   const key = metadataKeyOf(signer.publicKey);
   // A faulty signer must not get a file served that every client refuses.
-  if (!portableVerifier.verify(signer.publicKey, message, signature)) {
+  if (!verifier.verify(signer.publicKey, message, signature)) {
     throw new MetadataError({
       code: "METADATA_SIGNER_MISSING",
       message: `Cannot sign "${file}": the signature that the signer of key "${key.keyId}" made does not hold`,
@@ -46,10 +51,17 @@ function byKeyId(left: MetadataSignature, right: MetadataSignature): number {
 }
 
 /** Signs a signed part by each different signer; signatures sorted by key id, so that the same input gives the same bytes. */
-export async function signBody(file: string, signed: JsonObject, signers: readonly Signer[]): Promise<Uint8Array> {
+export async function signBody(
+  file: string,
+  signed: JsonObject,
+  signers: readonly Signer[],
+  verifier: Verifier = portableVerifier,
+): Promise<Uint8Array> {
   const message = encodeUtf8(encodeTufCanonical(signed));
   const different = new Map(signers.map((signer) => [encodeHex(signer.publicKey), signer]));
-  const signatures = await Promise.all([...different.values()].map((signer) => signOnce(message, signer, file)));
+  const signatures = await Promise.all(
+    [...different.values()].map((signer) => signOnce(message, signer, file, verifier)),
+  );
   return renderMetadata(message, signatures.sort(byKeyId));
 }
 
@@ -75,7 +87,7 @@ export function signersFor(role: string, { keyIds, threshold }: RoleKeys, signer
  */
 export async function signMetadata(bytes: Uint8Array, type: RoleType, signers: readonly Signer[]): Promise<Uint8Array> {
   const { message, signatures } = parseMetadata(bytes, type);
-  const added = await Promise.all(signers.map((signer) => signOnce(message, signer, type)));
+  const added = await Promise.all(signers.map((signer) => signOnce(message, signer, type, portableVerifier)));
   return renderMetadata(message, merge([signatures, added]));
 }
 

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MetadataError } from "./metadata-error.ts";
-import { encodeTufCanonical, parseStrictJson, type Json } from "./strict-json.ts";
+import { encodeTufCanonical, parseCanonicalJson, parseStrictJson, type Json } from "./strict-json.ts";
 
 function problem(text: string): string {
   try {
@@ -60,6 +60,37 @@ describe("parseStrictJson()", () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe("parseCanonicalJson()", () => {
+  it("reads exactly the canonical spelling of what the strict reader reads", () => {
+    const text = fc.string({ unit: fc.constantFrom(...'{}[]",:\\\\1-.e0ab'.split("")), maxLength: 12 });
+    const outcome = (read: () => Json | undefined): string => {
+      try {
+        return JSON.stringify(read()) ?? "another spelling";
+      } catch (error) {
+        if (error instanceof MetadataError) return error.code;
+        throw error;
+      }
+    };
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          text,
+          fc.jsonValue({ maxDepth: 3 }).map((value) => JSON.stringify(value)),
+        ),
+        (one) => {
+          const strict = outcome(() =>
+            encodeTufCanonical(parseStrictJson(one)) === one ? parseStrictJson(one) : undefined,
+          );
+          expect(outcome(() => parseCanonicalJson(one))).toBe(strict);
+        },
+      ),
+      { numRuns: 500 },
+    );
+    expect(outcome(() => parseCanonicalJson('{"a":1,"a":1}'))).toBe("METADATA_MALFORMED");
+    expect(outcome(() => parseCanonicalJson("[".repeat(5000) + "]".repeat(5000)))).toBe("METADATA_MALFORMED");
   });
 });
 

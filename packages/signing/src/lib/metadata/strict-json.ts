@@ -164,18 +164,61 @@ function compareCodePoints(left: string, right: string): number {
 }
 
 function quote(text: string): string {
-  return `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`;
+  // Hardly any text needs it, and a search is many times faster than a replacement.
+  return /["\\]/.test(text) ? `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"` : `"${text}"`;
+}
+
+function sortedNames(object: JsonObject): string[] {
+  const names = Object.keys(object);
+  for (let i = 1; i < names.length; i++) {
+    if (compareCodePoints(names[i - 1]!, names[i]!) > 0) return names.sort(compareCodePoints);
+  }
+  return names;
+}
+
+function refuseValue(problem: string): never {
+  throw new MetadataError({ code: "METADATA_MALFORMED", message: `Cannot read the metadata: ${problem}` });
+}
+
+function encode(value: Json, depth: number): string {
+  if (typeof value === "string") return quote(value);
+  if (typeof value === "number") {
+    return Number.isSafeInteger(value) ? String(value) : refuseValue(`${value} is no integer of at most 2^53 - 1`);
+  }
+  if (typeof value !== "object" || value === null) return String(value);
+  if (depth > MAX_DEPTH) refuseValue(`nesting deeper than ${MAX_DEPTH}`);
+  if (Array.isArray(value)) return `[${(value as readonly Json[]).map((item) => encode(item, depth + 1)).join(",")}]`;
+  const object = value as JsonObject;
+  let text = "";
+  for (const name of sortedNames(object)) {
+    text += `${text === "" ? "{" : ","}${quote(name)}:${encode(object[name]!, depth + 1)}`;
+  }
+  return text === "" ? "{}" : `${text}}`;
 }
 
 /**
  * Canonical JSON as TUF means it (OLPC's): members sorted by code point, no white space, and only `"` and `\` escaped.
  * It is the form that is signed and of which key ids are digests; a control character makes it no JSON.
+ * @throws {MetadataError} `METADATA_MALFORMED` for a number that is no safe integer, or nesting beyond 32
  */
 export function encodeTufCanonical(value: Json): string {
-  if (typeof value === "string") return quote(value);
-  if (typeof value !== "object" || value === null) return String(value);
-  if (Array.isArray(value)) return `[${(value as readonly Json[]).map(encodeTufCanonical).join(",")}]`;
-  const object = value as JsonObject;
-  const names = Object.keys(object).sort(compareCodePoints);
-  return `{${names.map((name) => `${quote(name)}:${encodeTufCanonical(object[name]!)}`).join(",")}}`;
+  return encode(value, 1);
+}
+
+/**
+ * Reads JSON that must be in its canonical form; `undefined` where it is good JSON in another one. The comparison finds
+ * whatever a lenient parser passes over (a member twice, other escapes), so that the runtime's fast one will do.
+ * @throws {MetadataError} `METADATA_MALFORMED`
+ */
+export function parseCanonicalJson(text: string): Json | undefined {
+  let value: Json;
+  try {
+    value = JSON.parse(text) as Json;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return refuseValue("it is not valid JSON");
+  }
+  if (encodeTufCanonical(value) === text) return value;
+  parseStrictJson(text);
+  return undefined;
 }
