@@ -1,0 +1,18 @@
+import { defineConfig, type Options } from "tsup";
+
+/** One file from the sources, for engines that know neither TypeScript nor this workspace. */
+const config: Options | Options[] | ((options: Options) => Options) = defineConfig({
+  entry: [new URL("verdicts.ts", import.meta.url).pathname],
+  format: "cjs",
+  platform: "node",
+  target: "node22",
+  splitting: false,
+  noExternal: [/^(?!lz4-napi)/],
+  external: ["lz4-napi"],
+  outExtension: () => ({ js: ".cjs" }),
+  esbuildOptions(options) {
+    options.conditions = ["@lading/source"];
+  },
+});
+
+export default config;
