@@ -177,12 +177,14 @@ async function answerQuestion(
 ): Promise<SolvedResolution | UnsolvableResolution> {
   const { recordResolution, renderResolutionRecording, resolve } = await import("@lading/resolver");
   const options = { signal: context.signal, onEvent: context.onEvent };
-  const recorder = record === undefined ? { input, provider } : recordResolution(input, provider);
-  let resolution = await resolve(recorder.input, recorder.provider, options);
+  let recorder = recordResolution(input, provider);
+  let resolution = await resolve(input, recorder.provider, options);
   // Only a failure is worth asking a registry for names; with them, what was meant may be among the suggestions.
-  if (resolution.status === "unsolvable" && (await learnNames()))
-    resolution = await resolve(recorder.input, recorder.provider, options);
-  if (record !== undefined && "recording" in recorder) {
+  if (resolution.status === "unsolvable" && (await learnNames())) {
+    recorder = recordResolution(input, provider);
+    resolution = await resolve(input, recorder.provider, options);
+  }
+  if (record !== undefined) {
     const about = { clock: new Date(release.now).toISOString(), policies: policyWords(release) };
     await writeFileAtomic(record, renderResolutionRecording(recorder.recording(resolution, about)));
   }

@@ -44,14 +44,18 @@ function checkedProof(universe: Universe): ProofStep[] {
 
 /** Of all proofs that rest on a minimal set of facts, the one that takes the fewest words. */
 function shortest(failure: Failure): Failure {
-  const { universe } = failure;
-  const told = [failure.steps, ...smallerProofs(universe, failure.steps)].map((steps) => ({
-    steps,
-    length: tellProof(universe, steps).join("\n").length,
-  }));
+  const { universe, steps: found } = failure;
+  const smaller = smallerProofs(universe, found);
+  const fewest = Math.min(...smaller.map(factsIn));
+  const proofs = factsIn(found) <= fewest ? [found, ...smaller] : smaller;
+  const told = proofs.map((steps) => ({ steps, length: tellProof(universe, steps).join("\n").length }));
   const { steps } = told.reduce((best, one) => (one.length < best.length ? one : best));
   checkContradiction(steps);
   return { ...failure, steps };
+}
+
+function factsIn(steps: readonly ProofStep[]): number {
+  return steps.filter(({ left }) => left === -1).length;
 }
 
 /** Drops root requirements one by one while there is still no solution, so that only what matters is told. */

@@ -188,6 +188,7 @@ const RECORDING: Check = shape({
   "policies?": tableOf(text),
   input: INPUT,
   packages: tableOf(METADATA),
+  "known?": listOf(text),
   "displayNames?": tableOf(text),
   "names?": listOf(text),
   answer: ANSWER,

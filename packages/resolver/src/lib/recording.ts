@@ -16,6 +16,8 @@ import type {
 export interface ProviderRecording {
   readonly format: "lading-provider/1";
   readonly packages: Readonly<Record<PackageKey, PackageMetadata>>;
+  /** Packages that were known without loading; when something is known decides which of several proofs is told. */
+  readonly known?: readonly PackageKey[];
 }
 
 /** A provider that passes everything on and remembers what it saw. */
@@ -37,6 +39,8 @@ export interface ResolutionRecording {
   readonly policies?: Readonly<Record<string, string>>;
   readonly input: RecordedInput;
   readonly packages: Readonly<Record<PackageKey, PackageMetadata>>;
+  /** Packages that were known without loading. */
+  readonly known?: readonly PackageKey[];
   /** Names of packages as they are shown, where they are not the keys. */
   readonly displayNames?: Readonly<Record<PackageKey, string>>;
   /** Names that the provider knew without loading. */
@@ -60,6 +64,7 @@ export interface ResolutionRecorder {
 /** Watches a provider, so that the resolution can be replayed elsewhere. */
 export function recordProvider(inner: DependencyProvider): RecordedProvider {
   const seen = new Map<PackageKey, PackageMetadata>();
+  const loaded = new Set<PackageKey>();
   const provider: DependencyProvider = {
     ...bound(inner),
     get(key) {
@@ -67,11 +72,17 @@ export function recordProvider(inner: DependencyProvider): RecordedProvider {
       if (metadata !== undefined) seen.set(key, metadata);
       return metadata;
     },
+    load(keys, options) {
+      for (const key of [...keys, ...options.speculative]) if (inner.get(key) === undefined) loaded.add(key);
+      return inner.load(keys, options);
+    },
   };
   const recording = (): ProviderRecording => {
     const keys = [...seen.keys()].sort();
+    const known = keys.filter((key) => !loaded.has(key));
     return {
       format: "lading-provider/1",
+      ...(known.length === 0 ? {} : { known }),
       packages: Object.fromEntries(keys.map((key) => [key, plain(seen.get(key)!)])),
     };
   };
@@ -85,7 +96,8 @@ export function recordResolution(input: ResolveInput, inner: DependencyProvider)
     input,
     provider: watched.provider,
     recording(answer, about = {}) {
-      const packages = Object.entries(watched.recording().packages).map(
+      const { known, packages: read } = watched.recording();
+      const packages = Object.entries(read).map(
         ([key, metadata]) => [key, withPolicy(input, key, metadata, inner.get(key))] as const,
       );
       const shown = packages.map(([key]) => [key, inner.displayName?.(key) ?? key] as const);
@@ -96,6 +108,7 @@ export function recordResolution(input: ResolveInput, inner: DependencyProvider)
         ...about,
         input: plainInput(input),
         packages: Object.fromEntries(packages),
+        ...(known === undefined ? {} : { known }),
         ...(Object.keys(displayNames).length === 0 ? {} : { displayNames }),
         ...(names.length === 0 ? {} : { names }),
         answer: answerOf(answer),
@@ -121,7 +134,7 @@ export function replayProvider(recording: ProviderRecording): DependencyProvider
       message: `Cannot replay a provider: format is "${String(recording.format)}", expected "lading-provider/1"`,
     });
   }
-  return recordedProvider(recording.packages);
+  return recordedProvider(recording);
 }
 
 /** The question of a recording with a provider that knows what was read, and nothing else. */
@@ -133,7 +146,7 @@ export function replayResolution(recording: ResolutionRecording): {
   return {
     input: recording.input,
     provider: {
-      ...recordedProvider(recording.packages),
+      ...recordedProvider(recording),
       displayName: (key) => names.get(key) ?? key,
       names: () => recording.names ?? [],
     },
@@ -142,9 +155,17 @@ export function replayResolution(recording: ResolutionRecording): {
 
 const UNKNOWN: PackageMetadata = { candidates: [], missing: "it is not in the recording" };
 
-function recordedProvider(packages: Readonly<Record<PackageKey, PackageMetadata>>): DependencyProvider {
-  const known = new Map(Object.entries(packages));
-  return { get: (key) => known.get(key) ?? UNKNOWN, load: async () => {} };
+/** Knows at once what was known at once, and the rest when it is asked for, as it was recorded. */
+function recordedProvider({ packages, known = [] }: Pick<ProviderRecording, "packages" | "known">): DependencyProvider {
+  const all = new Map(Object.entries(packages));
+  const loaded = new Set<PackageKey>(known);
+  return {
+    get: (key) => (loaded.has(key) ? (all.get(key) ?? UNKNOWN) : undefined),
+    async load(keys, { speculative }) {
+      for (const key of keys) loaded.add(key);
+      for (const key of speculative) if (all.has(key)) loaded.add(key);
+    },
+  };
 }
 
 function plain(metadata: PackageMetadata): PackageMetadata {

@@ -25,7 +25,12 @@ const MOST_TRIALS = 32;
 /** Versions that a cooldown keeps back are tried one by one, the one that is free first before all. */
 const MOST_WAITS = 3;
 
-const ANYTHING: VersionRequirement = { canonical: "*", matches: () => true, matchesWithPrereleases: () => true };
+// Sets go by their text, so these have texts that no requirement has.
+const ANYTHING: VersionRequirement = {
+  canonical: "(anything)",
+  matches: () => true,
+  matchesWithPrereleases: () => true,
+};
 const HELP = "everything resolves";
 
 /** For each cause of the conflict, one change; only those with which a solution was really found are told. */
@@ -206,7 +211,7 @@ class Advisor {
   #anyVersion(key: PackageKey): VersionRequirement {
     const { prereleases = "named" } = this.#original;
     if (prereleases !== "named") return ANYTHING;
-    return { canonical: "*", matches: (version) => !this.#universe.isPrerelease(key, version) };
+    return { canonical: "(any stable version)", matches: (version) => !this.#universe.isPrerelease(key, version) };
   }
 
   *#namePrerelease(cause: Cause<"dependency">): Attempt {
@@ -217,7 +222,9 @@ class Advisor {
     const spans = (version: string): boolean => requirement.matchesWithPrereleases?.(version) === true;
     const known = this.#universe.packages.get(key)?.candidates ?? [];
     if (!known.some(({ version }) => spans(version) && !requirement.matches(version))) return undefined;
-    const answer = yield* this.#solve(this.#require(cause, { canonical: requirement.canonical, matches: spans }));
+    const answer = yield* this.#solve(
+      this.#require(cause, { canonical: `(${requirement.canonical} and pre-releases)`, matches: spans }),
+    );
     const version = answer?.get(key);
     if (version === undefined) return undefined;
     const settled = yield* this.#settle(key, version, (text) => this.#require(cause, text));
