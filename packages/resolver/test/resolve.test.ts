@@ -107,6 +107,22 @@ describe("resolve() under single", () => {
     expect(proof.statements.at(-1)!.terms).toEqual([]);
   });
 
+  test("a version that meets its own dependency is not passed over for one that does not", async () => {
+    const world = universe().package("a", "2.0.0", { a: "=3.0.0" }).package("a", "3.0.0", { a: "=3.0.0" });
+    expect(await ids(world.package("a", "4.0.0"), { a: ">=2.0.0" }, { prefer: "oldest" })).toEqual(["a 3.0.0"]);
+  });
+
+  test("an optional peer of a package on itself rules its version out for good", async () => {
+    const self = need("c", ">=2.0.0", { kind: "peer", optional: true });
+    const world = universe()
+      .package("a", "1.0.0", { b: "*" })
+      .package("b", "2.0.0", { c: "=1.0.0" })
+      .package("b", "1.0.0", { c: "*" })
+      .package("c", "1.0.0", { dependencies: [self] })
+      .package("c", "0.5.0");
+    expect(await ids(world, { a: "*" })).toEqual(["a 1.0.0", "b 1.0.0", "c 0.5.0"]);
+  });
+
   test("handles packages with more than 31 versions", async () => {
     let world = universe().package("other", "1.0.0", { a: "<1.40.0 >=1.33.0" });
     for (let i = 0; i < 100; i++) world = world.package("a", `1.${i}.0`, { b: `=1.${i}.0` }).package("b", `1.${i}.0`);

@@ -2,7 +2,7 @@ import type { Bits } from "./bits.ts";
 import { ABSENT } from "./bits.ts";
 import { Decisions } from "./core/decide.ts";
 import { Learner, type Lesson } from "./core/learn.ts";
-import { Propagation, WAITING, type RuleSource } from "./core/propagate.ts";
+import { AT_GROUND, Propagation, WAITING, type RuleSource } from "./core/propagate.ts";
 import { NONE, State } from "./core/state.ts";
 import { backjump, choose, remove, removeForGood } from "./core/trail.ts";
 import { forgetStatements } from "./core/forget.ts";
@@ -230,6 +230,10 @@ export class Solver {
       if (this.contradiction !== NONE) return "unsat";
       const conflict = this.#propagate();
       if (conflict === WAITING) return "needs";
+      if (conflict === AT_GROUND) {
+        this.#backTo(0);
+        continue;
+      }
       if (conflict !== NONE) {
         this.#learn(conflict);
         continue;

@@ -13,6 +13,9 @@ export interface RuleSource {
 /** Metadata is missing: nothing is violated, and nothing more can be said. */
 export const WAITING = -2;
 
+/** A fact came in that holds whatever is decided: it is to be said at the ground, first of all. */
+export const AT_GROUND = -3;
+
 /** Draws every consequence of what is decided: rules of chosen values, watched statements, demands that nothing meets. */
 export class Propagation {
   /** Whether a demand that nothing meets any more rules out who demands it, above the ground too. */
@@ -26,6 +29,7 @@ export class Propagation {
   readonly #source: RuleSource;
   readonly #attached: number[] = [];
   #pending: number[] = [];
+  #groundFirst = false;
 
   constructor(state: State, source: RuleSource) {
     this.#s = state;
@@ -39,7 +43,11 @@ export class Propagation {
 
   /** Makes a fact of any number of terms take part from now on. */
   attach(id: number): void {
-    if (this.#s.watchA.data[id] === NONE) this.#attached.push(id);
+    const s = this.#s;
+    if (s.endTerm(id) - s.firstTerm(id) === 1) {
+      this.dead.push(id);
+      this.#groundFirst = true;
+    } else if (s.watchA.data[id] === NONE) this.#attached.push(id);
   }
 
   /** Makes a rule "first term demands something of the second" count against demanders whom nothing can satisfy. */
@@ -71,6 +79,7 @@ export class Propagation {
   /** What was found above the ground is said again at it; a violated statement, or NONE. */
   bury(): number {
     const s = this.#s;
+    this.#groundFirst = false;
     for (let id = this.dead.pop(); id !== undefined; id = this.dead.pop()) {
       const first = s.firstTerm(id);
       // What had no support above the ground may have some at it.
@@ -89,10 +98,10 @@ export class Propagation {
   /** Whether something has changed since it was at rest. */
   get hasWork(): boolean {
     const s = this.#s;
-    return s.queueHead < s.queue.length || this.violated !== NONE || this.#attached.length > 0;
+    return s.queueHead < s.queue.length || this.violated !== NONE || this.#groundFirst || this.#attached.length > 0;
   }
 
-  /** NONE: at rest; WAITING: metadata is missing; otherwise the statement that is violated. */
+  /** NONE: at rest; WAITING: metadata is missing; AT_GROUND: go back to the ground; otherwise the statement that is violated. */
   run(): number {
     const s = this.#s;
     for (;;) {
@@ -117,6 +126,7 @@ export class Propagation {
     const s = this.#s;
     for (;;) {
       if (this.violated !== NONE) return this.violated;
+      if (this.#groundFirst) return AT_GROUND;
       while (this.#attached.length > 0) {
         const conflict = this.watchAsItStands(this.#attached.pop()!);
         if (conflict !== NONE) return conflict;
@@ -177,8 +187,13 @@ export class Propagation {
     for (const id of this.#source.rules(node, bit) ?? NO_RULES) {
       const first = s.firstTerm(id);
       const terms = s.endTerm(id) - first;
-      if (terms === 1) return false;
-      if (terms > 2 || s.termNode.data[first] !== node) continue;
+      if (s.termNode.data[first] !== node || terms > 2) continue;
+      if (terms === 1) {
+        // Of a package that depends on itself, only the versions outside of its own range.
+        const word = s.masks.data[s.termMask.data[first]! + (bit >>> 5)]!;
+        if ((word & (1 << (bit & 31))) !== 0) return false;
+        continue;
+      }
       if (s.holds(s.termNode.data[first + 1]!, s.termMask.data[first + 1]!)) return false;
     }
     return true;
