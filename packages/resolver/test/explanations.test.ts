@@ -130,6 +130,15 @@ describe("suggestions", () => {
     expect(await ids(world, { x: only(failure, "loosen-root").requirement!, y: "*" })).toContain("x 3.2.1");
   });
 
+  test("name the version of the range that they propose, where another major is there too", async () => {
+    const world = universe()
+      .package("left", "1.0.0", { x: ">=1.0.0 <2.0.0" })
+      .package("x", "1.5.0")
+      .package("x", "2.0.0");
+    const failure = await unsolvable(world, { left: "*", x: ">=3.0.0 <4.0.0" }, { coexistence: "per-major" });
+    expect(only(failure, "loosen-root").message).toBe("lower x to ^2 and everything resolves with x 2.0.0");
+  });
+
   test("name the version of a cooldown that is free first, and when", async () => {
     const world = universe()
       .package("x", "1.0.0")

@@ -73,8 +73,11 @@ function* collect(attempt: Attempt, found: Map<string, Suggestion>): Generator<N
 /** Packages that the original question came to know. */
 type Known = ReadonlyMap<PackageKey, PackageInfo>;
 
-/** Version of every package in an answer; under `per-major` the last of several. */
-type Answer = ReadonlyMap<PackageKey, string>;
+/** Version of every package in an answer; under `per-major` the newest of several, unless a range says which is meant. */
+interface Answer {
+  get(key: PackageKey, requirement?: string): string | undefined;
+  readonly versions: readonly (readonly [PackageKey, string])[];
+}
 
 class Advisor {
   readonly #universe: Universe;
@@ -172,7 +175,7 @@ class Advisor {
     const exact = { canonical: `=${version}`, text: version };
     for (const { canonical, text } of [range, exact]) {
       const answer = yield* this.#solve(ask(canonical));
-      const got = answer?.get(key);
+      const got = answer?.get(key, canonical);
       if (got !== undefined) return { requirement: canonical, text: wording?.(canonical) ?? text, version: got };
     }
     return undefined;
@@ -240,7 +243,7 @@ class Advisor {
     if (prereleases !== "named" && prereleases !== "never") return undefined;
     if (causes.every(({ type }) => type === "root" || type === "host")) return undefined;
     const answer = yield* this.#solve({ ...this.#original, prereleases: "fallback" });
-    const early = [...(answer ?? [])].find(([key, version]) => this.#universe.isPrerelease(key, version));
+    const early = (answer?.versions ?? []).find(([key, version]) => this.#universe.isPrerelease(key, version));
     if (early === undefined) return undefined;
     const [key, version] = early;
     const message = `allow pre-releases (prereleases = "fallback") and ${HELP} with ${this.#display(key)} ${version}`;
@@ -275,7 +278,7 @@ class Advisor {
     const answer = yield* this.#solve(input, provider);
     const version = answer?.get(key);
     if (answer === undefined || version === undefined) return undefined;
-    const until = [...answer]
+    const until = answer.versions
       .flatMap(([name, one]) => this.#provided(name, one)?.find((given) => given.reason === reason)?.until ?? [])
       .sort()
       .at(-1);
@@ -469,10 +472,19 @@ class Advisor {
 }
 
 function answerOf(universe: Universe, chosen: ReadonlyMap<number, number>): Answer {
-  const found = new Map<PackageKey, string>();
+  const versions: (readonly [PackageKey, string])[] = [];
   for (const [node, bit] of chosen) {
     const info = universe.infos[node]!;
-    if (info.type === "package") found.set(info.info.key, universe.candidateOf(node, bit)!.version);
+    if (info.type === "package") versions.push([info.info.key, universe.candidateOf(node, bit)!.version]);
   }
-  return found;
+  return {
+    versions,
+    get(key, requirement) {
+      const own = versions.filter(([name]) => name === key).map(([, version]) => version);
+      own.sort((left, right) => universe.compare(key, right, left));
+      if (requirement === undefined || own.length < 2) return own[0];
+      const asked = universe.requirement(requirement);
+      return own.find((version) => universe.accepts(asked, version));
+    },
+  };
 }
