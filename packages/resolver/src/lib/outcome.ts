@@ -140,7 +140,7 @@ function edgeOf(
 }
 
 /** Which kinds of ways lead to each package: the label of a way is its weakest edge's. */
-function markReach(roots: readonly ResolvedRoot[], packages: readonly ResolvedPackage[]): ResolvedPackage[] {
+export function markReach(roots: readonly ResolvedRoot[], packages: readonly ResolvedPackage[]): ResolvedPackage[] {
   const byId = new Map(packages.map((one) => [one.id, one]));
   const kinds = new Map<string, Set<ReachKind>>();
   const queue: { id: string; kind: ReachKind }[] = [];

@@ -29,8 +29,9 @@ export function joinAnswers(
 
 function mergeEqual(found: readonly UniversalAnswer[]): UniversalAnswer[] {
   const merged = new Map<string, { cells: number[]; resolution: SolvedResolution }>();
+  const edges = new WeakMap<readonly ResolvedDependency[], string>();
   for (const { cells, resolution } of found) {
-    const text = textOf(resolution);
+    const text = textOf(resolution, edges);
     const known = merged.get(text);
     if (known === undefined) merged.set(text, { cells: [...cells], resolution });
     else known.cells.push(...cells);
@@ -39,12 +40,19 @@ function mergeEqual(found: readonly UniversalAnswer[]): UniversalAnswer[] {
   return [...merged.values()].sort((a, b) => a.cells[0]! - b.cells[0]!);
 }
 
-/** Everything of an answer that a lock says. */
-function textOf({ packages, roots }: SolvedResolution): string {
-  return JSON.stringify([
-    packages.map(({ id, features, kinds, dependencies }) => [id, features, kinds, dependencies.map(edgeText)]),
-    roots.map(({ features, dependencies }) => [features, dependencies.map(edgeText)]),
-  ]);
+/** Everything of an answer that a lock says; equal lists of edges are mostly one list, and told once. */
+function textOf({ packages, roots }: SolvedResolution, known: WeakMap<readonly ResolvedDependency[], string>): string {
+  const edges = (list: readonly ResolvedDependency[]): string => {
+    let text = known.get(list);
+    if (text === undefined) known.set(list, (text = list.map(edgeText).join("\n")));
+    return text;
+  };
+  const parts = packages.map(
+    ({ id, features, kinds, dependencies }) => `${id}\0${features.join()}\0${kinds.join()}\n${edges(dependencies)}`,
+  );
+  return [...parts, ...roots.map(({ features, dependencies }) => `${features.join()}\n${edges(dependencies)}`)].join(
+    "\f",
+  );
 }
 
 function edgeText({ name, id, kind, requirement, optional }: ResolvedDependency): string {
@@ -54,7 +62,8 @@ function edgeText({ name, id, kind, requirement, optional }: ResolvedDependency)
 interface Joined<Of> {
   readonly of: Of;
   readonly cells: number[];
-  readonly edges: Map<string, { readonly edge: ResolvedDependency; readonly cells: number[] }>;
+  /** The lists of edges that it has, each with its environments. */
+  readonly edges: Map<readonly ResolvedDependency[], number[]>;
   readonly features: Set<string>;
 }
 
@@ -68,20 +77,32 @@ function join<Of extends { features: readonly string[]; dependencies: readonly R
   if (joined === undefined) into.set(id, (joined = { of, cells: [], edges: new Map(), features: new Set() }));
   joined.cells.push(...cells);
   for (const feature of of.features) joined.features.add(feature);
-  for (const edge of of.dependencies) {
-    const text = edgeText(edge);
-    const known = joined.edges.get(text);
-    if (known === undefined) joined.edges.set(text, { edge, cells: [...cells] });
-    else known.cells.push(...cells);
-  }
+  const known = joined.edges.get(of.dependencies);
+  if (known === undefined) joined.edges.set(of.dependencies, [...cells]);
+  else known.push(...cells);
   return joined;
 }
 
 const ascending = (cells: number[]): number[] => cells.sort((a, b) => a - b);
 
 function edgesOf({ edges }: Joined<unknown>): UniversalDependency[] {
-  const joined = [...edges.values()].map(({ edge, cells }) => ({ ...edge, cells: ascending(cells) }));
-  return joined.sort((a, b) => compareText(a.name, b.name) || compareText(a.id, b.id));
+  const lists = [...edges];
+  const [only] = lists;
+  if (lists.length === 1 && only !== undefined) {
+    const cells = ascending(only[1]);
+    return only[0].map((edge) => ({ ...edge, cells }));
+  }
+  const joined = new Map<string, { readonly edge: ResolvedDependency; readonly cells: number[] }>();
+  for (const [list, cells] of lists) {
+    for (const edge of list) {
+      const text = edgeText(edge);
+      const known = joined.get(text);
+      if (known === undefined) joined.set(text, { edge, cells: [...cells] });
+      else known.cells.push(...cells);
+    }
+  }
+  const all = [...joined.values()].map(({ edge, cells }) => ({ ...edge, cells: ascending(cells) }));
+  return all.sort((a, b) => compareText(a.name, b.name) || compareText(a.id, b.id));
 }
 
 function joinPackages(answers: readonly UniversalAnswer[]): UniversalPackage[] {

@@ -1,6 +1,7 @@
 import type { EventListener } from "@lading/core-manifest";
 import { solveCanonically } from "./canonical.ts";
 import { Universe } from "./compile.ts";
+import { Policy } from "./compile/policy.ts";
 import { answerAlike, EnvironmentConditions } from "./environment-conditions.ts";
 import { axesOf, environmentsOf, environmentText, type Axis } from "./environments.ts";
 import { describeSolution } from "./outcome.ts";
@@ -16,9 +17,11 @@ import type {
   ResolverStep,
   SolvedResolution,
   UnsolvableResolution,
+  VersionRequirement,
 } from "./types.ts";
 import { Following, type CellQuestion, type Preferences } from "./universal-follow.ts";
 import { joinAnswers } from "./universal-join.ts";
+import { PlainWalk } from "./universal-walk.ts";
 import {
   TARGET_AXIS,
   type EnvironmentSuggestion,
@@ -28,7 +31,7 @@ import {
   type UniversalResolution,
   type UniversalStatistics,
 } from "./universal-types.ts";
-import { validateSolution } from "./validate.ts";
+import { validateSolution, type ValidatedEdges } from "./validate.ts";
 
 type Needs = Extract<ResolverStep, { status: "needs" }>;
 
@@ -176,6 +179,9 @@ class EachWork {
   readonly #axes: readonly Axis[];
   readonly #conditions: EnvironmentConditions;
   readonly #following: Following;
+  readonly #walk: PlainWalk;
+  readonly #requirements = new Map<string, VersionRequirement>();
+  readonly #validated: ValidatedEdges = new WeakMap();
   readonly #solved: Solved[] = [];
   /** Of every package, what the first environment that needed it has. */
   readonly #first = new Map<PackageKey, Set<string>>();
@@ -189,6 +195,7 @@ class EachWork {
     this.environments = environmentsOf(input.environments);
     this.#conditions = new EnvironmentConditions(axes);
     this.#following = new Following(input, provider, this.#conditions);
+    this.#walk = new PlainWalk(provider, (key, version) => this.#isLocked(key, version));
     for (const { key, version } of input.locked ?? []) put(this.#everLocked, key, version);
   }
 
@@ -232,6 +239,8 @@ class EachWork {
   /** Answers one environment: from an earlier answer, where that can be proven to be the same; else from the beginning. */
   *#answer(question: CellQuestion, read: Set<PackageKey>): Generator<Needs, Resolution> {
     if (this.#solved.some(({ resolution }) => resolution.status === "solved")) {
+      const walked = this.#walked(question, read);
+      if (walked !== undefined) return walked;
       const followed = yield* trySolve(question.input, noting(this.#following.narrowed(question), read));
       if (followed !== undefined && this.#following.isAnswer(question, followed)) {
         this.#costs.followed++;
@@ -246,6 +255,30 @@ class EachWork {
     this.#costs.solved++;
     this.#count(resolution.statistics);
     return resolution;
+  }
+
+  #walked(question: CellQuestion, read: Set<PackageKey>): SolvedResolution | undefined {
+    const policy = this.#policyFor(question.input);
+    const seen = new Set<PackageKey>();
+    const answer = this.#walk.answer(policy, question.preferred, seen);
+    if (answer === undefined) return undefined;
+    validateSolution(policy, answer, this.#validated);
+    for (const key of seen) read.add(key);
+    this.#costs.followed++;
+    return { ...answer, statistics: { packages: seen.size, loads: 0, decisions: 0, conflicts: 0, solves: 0 } };
+  }
+
+  /** The rules of one environment; what a requirement's text means is read once for all of them. */
+  #policyFor(input: ResolveInput): Policy {
+    const read = this.#requirements;
+    return new (class extends Policy {
+      override requirement(given: string | VersionRequirement): VersionRequirement {
+        if (typeof given !== "string") return given;
+        let known = read.get(given);
+        if (known === undefined) read.set(given, (known = super.requirement(given)));
+        return known;
+      }
+    })(input, this.#provider);
   }
 
   #question(environment: TargetEnvironment, own: readonly LockedPackage[]): CellQuestion {
@@ -280,13 +313,17 @@ class EachWork {
     for (const key of ["loads", "decisions", "conflicts", "solves"] as const) this.#costs[key] += costs[key];
   }
 
+  #isLocked(key: PackageKey, version: string): boolean {
+    return this.#everLocked.get(key)?.has(version) ?? false;
+  }
+
   /** An earlier environment's choice is a preference here, but not what the caller calls locked. */
   #lockedAsGiven(resolution: Resolution): SolvedResolution {
     if (resolution.status !== "solved") throw new Error("An environment without a solution has no answer");
-    const packages = resolution.packages.map((one) => ({
-      ...one,
-      locked: this.#everLocked.get(one.key)?.has(one.version) ?? false,
-    }));
+    const packages = resolution.packages.map((one) => {
+      const locked = this.#isLocked(one.key, one.version);
+      return one.locked === locked ? one : { ...one, locked };
+    });
     return { ...resolution, packages };
   }
 }

@@ -1,4 +1,5 @@
-import { acceptsHost, nameOf, type Universe } from "./compile.ts";
+import { acceptsHost, nameOf } from "./compile.ts";
+import type { Policy } from "./compile/policy.ts";
 import { ResolverError } from "./resolver-error.ts";
 import type { Candidate, Dependency, ResolvedDependency, SolvedResolution } from "./types.ts";
 
@@ -14,43 +15,68 @@ interface Owner {
 }
 
 /**
+ * Edges that were found good for dependencies which count everywhere, of answers without features: what holds of them in one
+ * environment holds in every other.
+ */
+export type ValidatedEdges = WeakMap<readonly ResolvedDependency[], readonly Dependency[]>;
+
+/** Versions on offer, by their text. */
+const offers = new WeakMap<readonly Candidate[], ReadonlyMap<string, Candidate>>();
+
+function offered(candidates: readonly Candidate[] | undefined, version: string): Candidate | undefined {
+  if (candidates === undefined) return undefined;
+  let known = offers.get(candidates);
+  if (known === undefined) offers.set(candidates, (known = new Map(candidates.map((one) => [one.version, one]))));
+  return known.get(version);
+}
+
+/**
  * Checks an answer against the input, knowing nothing of how it was found: only what the input says of versions,
  * requirements, features and policies.
  * @throws {ResolverError} `RESOLVE_INTERNAL`
  */
-export function validateSolution(universe: Universe, answer: Answer): void {
-  const fault = solutionFault(universe, answer);
+export function validateSolution(universe: Policy, answer: Answer, validated?: ValidatedEdges): void {
+  const fault = solutionFault(universe, answer, validated);
   if (fault === undefined) return;
   throw new ResolverError({ code: "RESOLVE_INTERNAL", message: `Cannot trust the solution that was found: ${fault}` });
 }
 
 /** What is wrong with an answer; `undefined` where nothing is. */
-export function solutionFault(universe: Universe, answer: Answer): string | undefined {
+export function solutionFault(universe: Policy, answer: Answer, validated?: ValidatedEdges): string | undefined {
   const byId = new Map(answer.packages.map((one) => [one.id, one]));
   const slots = new Set<string>();
   for (const { id, key, version, candidate } of answer.packages) {
     const slot = `${key} ${universe.slotOf(key, version)}`;
     if (slots.has(slot)) return `two versions of ${slot}`;
     slots.add(slot);
-    const offered = universe.provider.get(key)?.candidates.find((one) => one.version === version);
-    if (offered !== candidate) return `${id} is not on offer`;
+    if (offered(universe.provider.get(key)?.candidates, version) !== candidate) return `${id} is not on offer`;
     const [reason] = universe.exclusionsOf(key, candidate);
     if (reason !== undefined) return `${id} is excluded: ${reason.text}`;
     const host = hostFault(universe, candidate);
     if (host !== undefined) return `${id} does not run on ${host}`;
   }
-  const owners = ownersOf(universe, answer);
-  const features = new Map(owners.map((owner) => [owner.id, owner.features]));
+  const all = ownersOf(universe, answer);
+  const owners = all.filter(({ edges, dependencies }) => validated?.get(edges) !== dependencies);
+  const astray = all.flatMap(({ edges }) => edges).find(({ id }) => !byId.has(id));
+  if (astray !== undefined) return `an edge leads to ${astray.id}, which is not there`;
+  const features = new Map(all.map((owner) => [owner.id, owner.features]));
   for (const owner of owners) {
     const fault = ownerFault(universe, owner, byId, features);
     if (fault !== undefined) return fault;
+    if (validated !== undefined && isEverywhere(owner)) validated.set(owner.edges, owner.dependencies);
   }
   const reached = reachable(answer);
   const stray = answer.packages.find(({ id }) => !reached.has(id));
   return stray === undefined ? undefined : `nothing needs ${stray.id}`;
 }
 
-function hostFault(universe: Universe, candidate: Candidate): string | undefined {
+/** Whether it is the same in every environment which edges an owner has to have. */
+function isEverywhere({ features, table, dependencies }: Owner): boolean {
+  const plain = features.size === 0 && !Object.hasOwn(table, "default");
+  return plain && dependencies.every(({ hosts, targets, kind }) => !hosts && !targets && kind !== "peer");
+}
+
+function hostFault(universe: Policy, candidate: Candidate): string | undefined {
   for (const [axis, versions] of Object.entries(universe.input.hosts ?? {})) {
     const asked = candidate.hosts?.[axis];
     if (asked === undefined) continue;
@@ -60,7 +86,7 @@ function hostFault(universe: Universe, candidate: Candidate): string | undefined
   return undefined;
 }
 
-function ownersOf(universe: Universe, answer: Answer): Owner[] {
+function ownersOf(universe: Policy, answer: Answer): Owner[] {
   const roots = universe.input.roots.map((root, i): Owner => {
     const resolved = answer.roots[i]!;
     const wanted = new Set([...(root.enable ?? []), ...resolved.features]);
@@ -87,7 +113,7 @@ function ownersOf(universe: Universe, answer: Answer): Owner[] {
 }
 
 function ownerFault(
-  universe: Universe,
+  universe: Policy,
   owner: Owner,
   byId: ReadonlyMap<string, { readonly key: string; readonly version: string; readonly candidate: Candidate }>,
   features: ReadonlyMap<string, ReadonlySet<string>>,
