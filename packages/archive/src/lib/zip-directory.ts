@@ -25,6 +25,9 @@ const CENTRAL = 0x02014b50;
 const CENTRAL_BYTES = 46;
 const LOCAL = 0x04034b50;
 const LOCAL_BYTES = 30;
+/** Where the common fields begin. */
+const CENTRAL_FIELDS = 8;
+const LOCAL_FIELDS = 6;
 const DESCRIPTOR = 0x08074b50;
 const ZIP64_LOCATOR = 0x07064b50;
 const MAX_COMMENT_BYTES = 0xffff;
@@ -44,14 +47,20 @@ interface End {
   readonly directoryBytes: number;
 }
 
-interface Central {
-  readonly nameBytes: Uint8Array;
-  readonly path: string;
+/** What a local header and an entry of the directory both say, in the same order and width. */
+interface Fields {
   readonly flags: number;
   readonly method: number;
   readonly crc: number;
   readonly storedBytes: number;
   readonly size: number;
+  readonly nameLength: number;
+  readonly extraLength: number;
+}
+
+interface Central extends Fields {
+  readonly nameBytes: Uint8Array;
+  readonly path: string;
   readonly mode: number;
   readonly dosAttributes: number;
   readonly localOffset: number;
@@ -140,10 +149,11 @@ function readCentral(bytes: Uint8Array, entries: number): Central[] {
     if (at + CENTRAL_BYTES > bytes.length || view.getUint32(at, true) !== CENTRAL) {
       refuse("ARCHIVE_ZIP_INVALID", `its directory has no entry at byte ${at}`);
     }
-    const [name, extra, comment] = [28, 30, 32].map((by) => view.getUint16(at + by, true)) as [number, number, number];
-    const end = at + CENTRAL_BYTES + name + extra + comment;
+    const fields = readFields(view, at + CENTRAL_FIELDS);
+    const commentLength = view.getUint16(at + 32, true);
+    const end = at + CENTRAL_BYTES + fields.nameLength + fields.extraLength + commentLength;
     if (end > bytes.length) refuse("ARCHIVE_ZIP_INVALID", `the entry at byte ${at} of its directory is cut off`);
-    found.push(readCentralEntry(bytes.subarray(at, end), name, extra));
+    found.push(readCentralEntry(bytes.subarray(at, end), fields));
     at = end;
   }
   if (found.length !== entries) {
@@ -152,21 +162,29 @@ function readCentral(bytes: Uint8Array, entries: number): Central[] {
   return found;
 }
 
-function readCentralEntry(bytes: Uint8Array, nameLength: number, extraLength: number): Central {
+function readFields(view: DataView, at: number): Fields {
+  return {
+    flags: view.getUint16(at, true),
+    method: view.getUint16(at + 2, true),
+    crc: view.getUint32(at + 8, true),
+    storedBytes: view.getUint32(at + 12, true),
+    size: view.getUint32(at + 16, true),
+    nameLength: view.getUint16(at + 20, true),
+    extraLength: view.getUint16(at + 22, true),
+  };
+}
+
+function readCentralEntry(bytes: Uint8Array, fields: Fields): Central {
   const view = viewOf(bytes);
-  const nameBytes = bytes.subarray(CENTRAL_BYTES, CENTRAL_BYTES + nameLength);
-  const flags = view.getUint16(8, true);
-  const path = entryName(nameBytes, flags);
-  checkExtra(bytes.subarray(CENTRAL_BYTES + nameLength, CENTRAL_BYTES + nameLength + extraLength), path);
+  const nameEnd = CENTRAL_BYTES + fields.nameLength;
+  const nameBytes = bytes.subarray(CENTRAL_BYTES, nameEnd);
+  const path = entryName(nameBytes, fields.flags);
+  checkExtra(bytes.subarray(nameEnd, nameEnd + fields.extraLength), path);
   const external = view.getUint32(38, true);
   const entry: Central = {
+    ...fields,
     nameBytes,
     path,
-    flags,
-    method: view.getUint16(10, true),
-    crc: view.getUint32(16, true),
-    storedBytes: view.getUint32(20, true),
-    size: view.getUint32(24, true),
     mode: external >>> 16,
     dosAttributes: external & 0xff,
     localOffset: view.getUint32(42, true),
@@ -292,13 +310,14 @@ async function readLocal(read: ReadAt, entry: Central, next: number): Promise<Zi
   const header = await readExactly(read, entry.localOffset, LOCAL_BYTES);
   const view = viewOf(header);
   if (view.getUint32(0, true) !== LOCAL) refuse("ARCHIVE_ZIP_INVALID", `${name} has no local header`);
-  const [nameLength, extraLength] = [view.getUint16(26, true), view.getUint16(28, true)];
+  const local = readFields(view, LOCAL_FIELDS);
+  const { nameLength, extraLength } = local;
   const rest = await readExactly(read, entry.localOffset + LOCAL_BYTES, nameLength + extraLength);
   if (!equalBytes(rest.subarray(0, nameLength), entry.nameBytes)) {
     refuse("ARCHIVE_ZIP_MISMATCH", `${name} has another name in its local header`);
   }
   checkExtra(rest.subarray(nameLength), entry.path);
-  checkLocalFields(view, entry, name);
+  checkLocalFields(local, entry, name);
   const dataOffset = entry.localOffset + LOCAL_BYTES + rest.length;
   await checkTail(read, entry, dataOffset + entry.storedBytes, next);
   const directory = entry.path.endsWith("/");
@@ -314,18 +333,23 @@ async function readLocal(read: ReadAt, entry: Central, next: number): Promise<Zi
   };
 }
 
-function checkLocalFields(view: DataView, entry: Central, name: string): void {
+function checkLocalFields(local: Fields, entry: Central, name: string): void {
   const described = (entry.flags & DESCRIPTOR_FLAG) !== 0;
-  const sizes = [view.getUint32(14, true), view.getUint32(18, true), view.getUint32(22, true)];
-  const same = sizes[0] === entry.crc && sizes[1] === entry.storedBytes && sizes[2] === entry.size;
-  const zero = sizes.every((value) => value === 0);
+  const zero = local.crc === 0 && local.storedBytes === 0 && local.size === 0;
   if (
-    view.getUint16(6, true) !== entry.flags ||
-    view.getUint16(8, true) !== entry.method ||
-    !(same || (described && zero))
+    local.flags !== entry.flags ||
+    local.method !== entry.method ||
+    !(sameContent(local, entry) || (described && zero))
   ) {
     refuse("ARCHIVE_ZIP_MISMATCH", `${name} has other flags, method, sizes or CRC in its local header`);
   }
+}
+
+function sameContent(
+  a: Pick<Fields, "crc" | "storedBytes" | "size">,
+  b: Pick<Fields, "crc" | "storedBytes" | "size">,
+): boolean {
+  return a.crc === b.crc && a.storedBytes === b.storedBytes && a.size === b.size;
 }
 
 /** Between an entry's bytes and what comes next there is its data descriptor or nothing. */
@@ -342,11 +366,8 @@ async function checkTail(read: ReadAt, entry: Central, dataEnd: number, next: nu
   const view = viewOf(await readExactly(read, dataEnd, length));
   const at = length - 12;
   const signed = length === 12 || view.getUint32(0, true) === DESCRIPTOR;
-  const same =
-    view.getUint32(at, true) === entry.crc &&
-    view.getUint32(at + 4, true) === entry.storedBytes &&
-    view.getUint32(at + 8, true) === entry.size;
-  if (!signed || !same) refuse("ARCHIVE_ZIP_MISMATCH", `${name} has other sizes or CRC in its data descriptor`);
+  const [crc, storedBytes, size] = [0, 4, 8].map((by) => view.getUint32(at + by, true)) as [number, number, number];
+  if (!signed || !sameContent({ crc, storedBytes, size }, entry)) refuse("ARCHIVE_ZIP_MISMATCH", `${name} has other sizes or CRC in its data descriptor`);
 }
 
 async function readExactly(read: ReadAt, offset: number, length: number): Promise<Uint8Array> {
