@@ -1,3 +1,4 @@
+export { acceptedFlips, flipRegistry } from "./lib/testing/bit-flips.ts";
 export { testSigner, testStatement, testTrust } from "./lib/testing/builders.ts";
 export { verifierContract, type ContractCase, type SignedMessage } from "./lib/testing/verifier-contract.ts";
 export {
