@@ -148,8 +148,7 @@ export class IndexService {
     const path = indexDocumentPath(canonical);
     // The pending update may be of a publication that has committed and not yet rendered.
     const summary = await this.#metadata.package(canonical);
-    const unsaved = this.#unsaved.has(path) ? this.#memory.get(path) : undefined;
-    if (unsaved?.sequence !== summary?.sequence) await this.refresh(canonical);
+    if (this.#memory.get(path)?.sequence !== summary?.sequence) await this.refresh(canonical);
     const entry = this.#unsaved.get(path);
     if (entry === undefined) return;
     await this.#documents.put(path, entry.bytes);
