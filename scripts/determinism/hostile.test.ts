@@ -234,6 +234,24 @@ describe("resolve() of hostile documents", () => {
     ]);
   });
 
+  test("a dependency that names the feature default of a package without features is met", async () => {
+    const packages = new Map<string, PackageMetadata>([
+      [
+        "app",
+        { candidates: [{ version: "1.0.0", dependencies: [{ key: "lib", requirement: "*", features: ["default"] }] }] },
+      ],
+      ["lib", { candidates: [{ version: "1.0.0", dependencies: [] }] }],
+    ]);
+    const answer = await outcome(ask([{ key: "app", requirement: "*", features: ["default"] }]), packages);
+    expect(answer).toMatchObject({ status: "solved", packages: [{ id: "app 1.0.0" }, { id: "lib 1.0.0" }] });
+  });
+
+  test("an optional package whose requirement cannot be read is left out, or rules out its dependent", async () => {
+    const dependencies = [{ key: "lib", requirement: "^x", ifPossible: true }];
+    const packages = new Map<string, PackageMetadata>([["app", { candidates: [{ version: "1.0.0", dependencies }] }]]);
+    expect(await outcome(ask([{ key: "app", requirement: "*" }]), packages)).toHaveProperty("status");
+  });
+
   test("a package of 100,000 versions is read in one piece", async () => {
     const candidates = Array.from({ length: 100_000 }, (_, number): Candidate => {
       const dependencies = [{ key: "other", requirement: number === 7 ? "*" : `=1.${number % 100}.1` }];
