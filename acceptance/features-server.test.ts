@@ -4,12 +4,7 @@ import { request as rawRequest } from "node:http";
 import { networkInterfaces } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import {
-  indexDocumentPath,
-  parseIndexDocument,
-  parsePackageName,
-  type IndexDocument,
-} from "@lading/core-manifest";
+import { indexDocumentPath, parseIndexDocument, parsePackageName, type IndexDocument } from "@lading/core-manifest";
 import { createMemoryCredentials, createRegistryClient, registryConfig } from "@lading/registry-client";
 import { createNodeFetch } from "@lading/registry-client/node";
 import { createNodeRegistry, serve } from "@lading/registry-server/node";
@@ -454,8 +449,10 @@ describe("storage and index", () => {
     const directory = path.join(registry.data, "index");
     const own = path.join(registry.data, indexUrl("touched"));
     // Documents are answered from memory at once, and saved a moment later.
-    const saved = (version: string): Promise<void> =>
-      expect.poll(() => existsSync(own) && readFileSync(own, "utf8").includes(version), { timeout: 20_000 }).toBe(true);
+    const saved = async (version: string): Promise<void> => {
+      const isSaved = (): boolean => existsSync(own) && readFileSync(own, "utf8").includes(version);
+      await expect.poll(isSaved, { timeout: 20_000 }).toBe(true);
+    };
     await publishPackage(registry, { name: "touched", version: "1.0.0" });
     await saved("1.0.0");
     const before = filesBelow(directory);
