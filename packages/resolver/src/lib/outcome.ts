@@ -92,6 +92,7 @@ function edgesOf(universe: Universe, chosen: Chosen, node: number, notes: Resolu
     const edge = edgeOf(universe, chosen, node, dependency, notes);
     if (edge !== undefined) edges.push(edge);
   }
+  if (edges.length < 2) return edges;
   const unique = new Map(edges.map((edge) => [`${edge.name}\0${edge.id}\0${edge.kind}\0${edge.requirement}`, edge]));
   return [...unique.values()].sort((a, b) => compareText(a.name, b.name) || compareText(a.id, b.id));
 }

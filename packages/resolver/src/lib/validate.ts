@@ -160,8 +160,17 @@ function featuresFor(dependency: Dependency, foreign: ReadonlySet<string> | unde
   return wanted.filter((feature) => !feature.startsWith("dep:"));
 }
 
+interface SwitchedOn {
+  readonly own: ReadonlySet<string>;
+  readonly dependencies: ReadonlySet<string>;
+  readonly foreign: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+const NOTHING: SwitchedOn = { own: new Set(), dependencies: new Set(), foreign: new Map() };
+
 /** What the features that are on switch on in turn. */
-function switchedOn(owner: Owner): { own: Set<string>; dependencies: Set<string>; foreign: Map<string, Set<string>> } {
+function switchedOn(owner: Owner): SwitchedOn {
+  if (owner.features.size === 0) return NOTHING;
   const own = new Set<string>();
   const dependencies = new Set<string>();
   const foreign = new Map<string, Set<string>>();

@@ -42,7 +42,7 @@ export class Groups {
   readonly #item: (Item | undefined)[] = [];
   readonly #made: (readonly number[] | undefined)[] = [];
   /** Per node: where the list of each value begins, and the groups of all values. */
-  readonly #starts: Int32Array[] = [];
+  readonly #starts: number[][] = [];
   readonly #lists: number[][] = [];
   /** Latest group of a dependency. */
   readonly #latest = new Ints(256);
@@ -57,7 +57,7 @@ export class Groups {
 
   add(node: number, info: NodeInfo): void {
     const size = this.#parts.solver.size(node);
-    this.#starts[node] = new Int32Array(size + 1);
+    this.#starts[node] = [0];
     this.#lists[node] = [];
     const first = this.#node.length;
     if (info.type === "package" || info.type === "root") this.#addVersions(node, size, info);

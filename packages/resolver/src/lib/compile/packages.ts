@@ -12,7 +12,7 @@ export interface PackageEntry extends PackageInfo {
   /** Slot -> node, for the slots that the search has met. */
   readonly nodes: Map<string, number>;
   /** Canonical text -> versions that it accepts. */
-  readonly sets: Map<string, Bits>;
+  sets: Map<string, Bits> | undefined;
   /** Whether a version has default features; `undefined` until something asks. */
   hasDefault: boolean | undefined;
   /** Versions of all candidates, once something asks for them. */
@@ -47,7 +47,7 @@ export class Packages {
       slots,
       missing: metadata.missing,
       nodes: new Map(),
-      sets: new Map(),
+      sets: undefined,
       hasDefault: undefined,
       versions: undefined,
     };
@@ -106,6 +106,7 @@ export class Packages {
   /** Versions of a package that a requirement accepts, over all slots; once per package and text. */
   accepted(info: PackageInfo, requirement: VersionRequirement): Bits {
     const entry = this.known.get(info.key)!;
+    entry.sets ??= new Map();
     const known = entry.sets.get(requirement.canonical);
     if (known !== undefined) return known;
     const set = this.#select(entry, requirement);

@@ -133,6 +133,7 @@ export class Universe extends Policy implements RuleSource {
   locate(dependency: Dependency, owner: number, chosen: ReadonlyMap<number, number>): number | undefined {
     const info = this.packages.get(dependency.key);
     if (info === undefined) return undefined;
+    if ((this.input.coexistence ?? "single") === "single") return this.#locateOnly(dependency, chosen);
     const { slots, set } = this.#demands.target(dependency, owner)!;
     const choice = slots.length > 1 ? this.choiceNode(dependency) : undefined;
     const picked = choice === undefined ? undefined : chosen.get(choice);
@@ -144,6 +145,15 @@ export class Universe extends Policy implements RuleSource {
         const one = value === undefined ? undefined : (this.infos[node!] as PackageNode).versions[value - 1];
         return one !== undefined && hasBit(set, one + 1);
       });
+  }
+
+  /** The same where a package has one version at most. */
+  #locateOnly(dependency: Dependency, chosen: ReadonlyMap<number, number>): number | undefined {
+    const node = this.packageNode(dependency.key, "");
+    const value = node === undefined ? undefined : chosen.get(node);
+    if (value === undefined) return undefined;
+    const { version } = this.candidateOf(node!, value)!;
+    return this.accepts(this.effective(dependency), version) ? node : undefined;
   }
 
   /** Packages that the best candidates of open nodes name and that are not known; the more fail, the farther it looks. */

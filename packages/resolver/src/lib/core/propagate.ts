@@ -63,11 +63,7 @@ export class Propagation {
     const target = s.termNode.data[first + 1]!;
     const support = s.outside(target, s.termMask.data[first + 1]!);
     const list = s.demands[target]!;
-    list.push(id);
-    list.push(demander);
-    list.push(mask);
-    list.push(s.termMask.data[first + 1]!);
-    list.push(Math.max(support, 0));
+    list.push(id, demander, mask, s.termMask.data[first + 1]!, Math.max(support, 0));
     if (support === NONE) this.#kill(id, demander, mask);
   }
 
@@ -202,8 +198,8 @@ export class Propagation {
   #checkDemands(node: number): number {
     const s = this.#s;
     const { now } = s;
-    const list = s.demands[node]!.data;
-    const end = s.demands[node]!.length;
+    const list = s.demands[node]!;
+    const end = list.length;
     const at = s.offset.data[node]!;
     const counts = s.count.data;
     for (let i = 0; i < end; i += DEMAND) {

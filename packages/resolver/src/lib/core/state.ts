@@ -31,7 +31,7 @@ export class State {
   /** Learned and attached statements that watch a node: statement, a value outside of its set; and so on. */
   readonly watches: number[][] = [];
   /** Rules that demand something of a node, five numbers each (see propagate.ts). */
-  readonly demands: Ints[] = [];
+  readonly demands: number[][] = [];
   /** Value that it had before, or ABSENT. */
   readonly saved: Ints = new Ints();
   /** Conflicts that it took part in. */
@@ -105,7 +105,7 @@ export class State {
     this.order.push(order);
     this.pinned.push(undefined);
     this.watches.push([]);
-    this.demands.push(new Ints(0));
+    this.demands.push([]);
     if (base !== NONE) (this.pinned[base] ??= []).push(node);
     this.#addWords(width, size);
     if (node >= this.activity.length) this.#growNodes();
