@@ -10,6 +10,11 @@ import { runIn } from "./harness.ts";
 
 const run = promisify(execFile);
 const bin = fileURLToPath(new URL("../../../apps/lading/src/main.ts", import.meta.url));
+interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
 let directory: string;
 let hook: string;
 
@@ -97,5 +102,23 @@ describe("start-up", () => {
     } finally {
       await box.remove();
     }
+  });
+});
+
+describe("the bundled command", () => {
+  it("depends on what the packages in it depend on, in the same versions", async () => {
+    const { readFile, readdir } = await import("node:fs/promises");
+    const root = fileURLToPath(new URL("../../..", import.meta.url));
+    const read = async (folder: string): Promise<Manifest> =>
+      JSON.parse(await readFile(path.join(root, folder, "package.json"), "utf8")) as Manifest;
+    const others = (table: Readonly<Record<string, string>> = {}): [string, string][] =>
+      Object.entries(table).filter(([name]) => !name.startsWith("@lading/"));
+    const app = await read("apps/lading");
+    const packages = (await readdir(path.join(root, "packages"))).filter((name) => name !== "registry-server");
+    const manifests = await Promise.all(packages.map((name) => read(`packages/${name}`)));
+    const needed = manifests.flatMap(({ dependencies }) => others(dependencies));
+    expect(app.dependencies).toEqual(Object.fromEntries(needed.toSorted()));
+    const optional = manifests.flatMap(({ optionalDependencies }) => others(optionalDependencies));
+    expect(app.optionalDependencies).toEqual(Object.fromEntries(optional.toSorted()));
   });
 });
