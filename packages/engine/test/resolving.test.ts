@@ -265,6 +265,16 @@ describe("update() to a precise version", () => {
     expect(await box.read("lading.lock")).toBe(before);
   });
 
+  it("moves what stands against it, and nothing else", async () => {
+    await publishDiamond();
+    await box.registry.publish({ name: "able", version: "1.0.0", dependencies: { base: ">=1.0.0" } });
+    await box.registry.publish({ name: "able", version: "2.0.0", dependencies: { base: ">=1.5.0" } });
+    await box.write({ "lading.toml": manifest('able = "*"\nleft = "1"', SINGLE) });
+    await box.use((context) => lock({}, context));
+    const moved = await box.use((context) => update({ precise: "base@1.0.0", install: false }, context));
+    expect(versions(moved.lock)).toEqual(["able 1.0.0", "base 1.0.0", "left 1.0.0"]);
+  });
+
   it("may name a yanked version", async () => {
     await publishDiamond();
     await box.registry.change("base", "1.0.0", { status: "yanked", reason: "leaks" });

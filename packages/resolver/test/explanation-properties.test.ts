@@ -12,6 +12,7 @@ import {
   type Dependency,
   type Resolution,
   type ResolveInput,
+  type UnsolvableResolution,
 } from "../src/index.ts";
 import { isContradiction } from "../src/lib/minimal-proof.ts";
 import type { ProofStep } from "../src/lib/proof.ts";
@@ -163,6 +164,63 @@ describe("recordings", () => {
       }),
       { numRuns: 40 },
     );
+  });
+});
+
+describe("a proof", () => {
+  type Fact = readonly { readonly package: string; readonly values: ReadonlySet<string> }[];
+
+  /** What a proof rests on, over the versions that there are. */
+  function factsOf(failure: UnsolvableResolution): Fact[] {
+    return failure.proof.statements
+      .filter(({ cause }) => cause.type !== "derived")
+      .map(({ terms }) =>
+        terms.map((term) => ({
+          package: term.package,
+          values: new Set([...term.versions, ...(term.absent ? ["absent"] : [])]),
+        })),
+      );
+  }
+
+  function isSatisfiable(facts: readonly Fact[], builder: UniverseBuilder): boolean {
+    const names = [...new Set(facts.flatMap((fact) => fact.map((term) => term.package)))];
+    const valuesOf = (name: string): string[] => [
+      "absent",
+      ...(builder
+        .metadata()
+        .get(name)
+        ?.candidates.map(({ version }) => version) ?? [""]),
+    ];
+    const extend = (chosen: ReadonlyMap<string, string>, at: number): boolean => {
+      const name = names[at];
+      if (name === undefined)
+        return facts.every((fact) => fact.some((term) => !term.values.has(chosen.get(term.package)!)));
+      return valuesOf(name).some((value) => extend(new Map([...chosen, [name, value]]), at + 1));
+    };
+    return extend(new Map(), 0);
+  }
+
+  test("rests on facts that exclude each other, none of which can be left out", () => {
+    let proofs = 0;
+    fc.assert(
+      fc.property(world, question, (builder, input) => {
+        const failure = solve({ ...input, suggest: false }, builder);
+        if (failure.status === "solved") return;
+        const facts = factsOf(failure);
+        proofs++;
+        expect(isSatisfiable(facts, builder)).toBe(false);
+        for (const fact of facts) {
+          expect(
+            isSatisfiable(
+              facts.filter((one) => one !== fact),
+              builder,
+            ),
+          ).toBe(true);
+        }
+      }),
+      { numRuns: 150 },
+    );
+    expect(proofs).toBeGreaterThan(20);
   });
 });
 

@@ -57,6 +57,16 @@ describe("recordResolution()", () => {
     expect(JSON.stringify(recording)).not.toContain("secret");
   });
 
+  test("tells what was known from what was loaded, and replays it so", async () => {
+    expect((await record(inputOf({ a: "*" }))).known).toBeUndefined();
+    const eager = recordResolution(inputOf({ a: "*" }), world.provider());
+    const recording = eager.recording(await resolve(eager.input, eager.provider));
+    expect(recording.known).toEqual(["a", "b"]);
+    expect(replayResolution(recording).provider.get("a")).toBeDefined();
+    const { known: _, ...lazy } = recording;
+    expect(replayResolution(lazy).provider.get("a")).toBeUndefined();
+  });
+
   test("renderResolutionRecording() cuts out credentials and directories", async () => {
     const recording = await record(inputOf({ a: "*" }));
     const text = renderResolutionRecording({
