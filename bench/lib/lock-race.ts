@@ -23,6 +23,8 @@ interface Locker {
   readonly name: string;
   readonly template: string;
   readonly lock: (project: string, home: string) => void;
+  /** The same, where requests are counted in between; absent: they are counted always. */
+  readonly lockCounted?: (project: string, home: string) => void;
   /** Packages in the lock file that it made. */
   readonly locked: (project: string) => number;
   /** Requests since the last question, where the server counts. */
@@ -103,7 +105,7 @@ function newProject({ template }: Locker, directory: string): { project: string;
 async function printOnce(locker: Locker, directory: string): Promise<void> {
   const { project, home } = newProject(locker, directory);
   await locker.requests();
-  locker.lock(project, home);
+  (locker.lockCounted ?? locker.lock)(project, home);
   console.log(`${locker.name}: ${locker.locked(project)} packages locked, ${await locker.requests()} requests`);
 }
 
@@ -137,16 +139,16 @@ async function ladingLocker(
     `[package]\nname = "bench-project"\nversion = "1.0.0"\n\n[dependencies]\n${lines.join("")}\n[config]\nresolver.coexistence = "per-major"\n`,
   );
   const main = join(root, "apps/lading/dist/main.js");
-  let url = counting;
+  const lock =
+    (url: string) =>
+    (cwd: string, home: string): void =>
+      program(process.execPath, [main, "lock", "--registry", url], { cwd, env: cleanEnvironment(home) });
   return {
     name: "lading lock",
     template,
-    lock: (cwd, home) =>
-      program(process.execPath, [main, "lock", "--registry", url], { cwd, env: cleanEnvironment(home) }),
-    locked: (project) => {
-      url = registry.url;
-      return count(join(project, "lading.lock"), /^\[\[packages\]\]/gm);
-    },
+    lock: lock(registry.url),
+    lockCounted: lock(counting),
+    locked: (project) => count(join(project, "lading.lock"), /^\[\[packages\]\]/gm),
     requests: () => countAt(counting),
   };
 }
