@@ -10,11 +10,11 @@ export interface DialectTraits {
   readonly packageKeys: readonly string[];
   /** Keys of `[package]` that state a host's lowest version -> its axis. */
   readonly minimumHostKeys: Readonly<Record<string, string>>;
-  /** Top-level tables that belong to somebody else and are kept without a word. */
+  /** Top-level tables that belong to other tools, or to the commands that read them, and are kept without a word. */
   readonly foreignTables: readonly string[];
 }
 
-const FOREIGN = ["metadata", "tool"];
+const FOREIGN = ["metadata", "tool", "config", "environments", "overrides", "resolver"];
 
 export const DIALECTS: Readonly<Record<DialectId, DialectTraits>> = {
   "lading.toml": {
