@@ -117,8 +117,8 @@ describe("the bundled command", () => {
     const packages = (await readdir(path.join(root, "packages"))).filter((name) => name !== "registry-server");
     const manifests = await Promise.all(packages.map((name) => read(`packages/${name}`)));
     const needed = manifests.flatMap(({ dependencies }) => others(dependencies));
-    expect(app.dependencies).toEqual(Object.fromEntries(needed.toSorted()));
+    expect(app.dependencies).toEqual(Object.fromEntries(needed));
     const optional = manifests.flatMap(({ optionalDependencies }) => others(optionalDependencies));
-    expect(app.optionalDependencies).toEqual(Object.fromEntries(optional.toSorted()));
+    expect(app.optionalDependencies).toEqual(Object.fromEntries(optional));
   });
 });

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { builtinProfile } from "@lading/core-manifest";
@@ -167,6 +167,18 @@ describe("installedAlready()", () => {
     await box.write({ "examples/demo/lading.toml": manifest("demo", 'tool = "1"') });
     expect(await ready(PLAIN, { cwd: path.join(box.project, "examples/demo") })).toBeUndefined();
     expect(await ready()).toBeDefined();
+  });
+
+  it("does not believe a state that was made elsewhere: for a copied project, or with another store", async () => {
+    await installAs();
+    const copy = path.join(box.root, "copy");
+    await cp(box.project, copy, { recursive: true, verbatimSymlinks: true });
+    expect(await ready(PLAIN, { cwd: copy })).toBeUndefined();
+    const store = path.join(box.home, ".local/share/lading/store/v1");
+    await rename(store, `${store}-old`);
+    expect(await ready()).toBeUndefined();
+    await cp(`${store}-old`, store, { recursive: true });
+    expect(await ready()).toBeUndefined();
   });
 
   it("keeps no secret in its state", async () => {

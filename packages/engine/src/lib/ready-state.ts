@@ -49,7 +49,8 @@ interface ReadyState extends ReadyInstallation {
   readonly compared: boolean;
   /** Where the environment's link is, and what it named. */
   readonly link: { readonly path: string; readonly target: string };
-  readonly epoch: string;
+  /** {@link storeMark} */
+  readonly store: string;
   readonly writtenMs: number;
   readonly files: readonly (Stamp | { readonly path: string; readonly absent: true })[];
   /** Manifests of the root and of every member. */
@@ -179,7 +180,7 @@ function sameEnvironment(state: ReadyState, around: Surroundings): boolean {
   return (
     readLink(link.path) === link.target &&
     stat(link.path) !== undefined &&
-    state.epoch === readEpoch(storeDirectory({ directories }))
+    state.store === storeMark(storeDirectory({ directories }))
   );
 }
 
@@ -208,12 +209,14 @@ export function writeReadyState(input: ReadyInput, record: ReadyRecord, context:
   const target = readLink(link);
   // Somebody else installed in between: what is there now is not what was asked for here.
   if (target === undefined || Number(/(\d+)[\\/]?$/.exec(target)?.[1]) !== record.generation) return;
+  const store = storeMark(storeDirectory(context));
+  if (store === undefined) return;
   const state: ReadyState = {
     format: FORMAT,
     key: readyKey(input, context),
     ...facts,
     link: { path: link, target },
-    epoch: readEpoch(storeDirectory(context)),
+    store,
     writtenMs: Date.now(),
     files: [...files].map(([file, text]) => stampOf(file, text)),
     ...(workspace === undefined ? {} : { workspace }),
@@ -256,11 +259,17 @@ function readLink(file: string): string | undefined {
   }
 }
 
-/** `0` where nothing was ever removed, `absent` where there is no store. */
-function readEpoch(store: string): string {
+/**
+ * The store as it is now: which directory it is on this machine, and how often packages were removed from it. The former
+ * cannot be known elsewhere, so that a state that comes with somebody's repository vouches for nothing here. `undefined`
+ * where there is no store.
+ */
+function storeMark(store: string): string | undefined {
+  const found = fs.statSync(store, { bigint: true, throwIfNoEntry: false });
+  if (found === undefined) return undefined;
   const file = path.join(store, "epoch");
-  if (stat(file) !== undefined) return fs.readFileSync(file, "utf8").trim();
-  return stat(store) === undefined ? "absent" : "0";
+  const epoch = stat(file) === undefined ? "0" : fs.readFileSync(file, "utf8").trim();
+  return `${found.dev}:${found.ino}:${found.birthtimeNs}:${epoch}`;
 }
 
 function sha256(data: string | Uint8Array): string {

@@ -1,0 +1,139 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createSandbox, startRegistry, type RegistryProcess, type RunOptions, type Sandbox } from "./lib/harness.ts";
+import { deviations, mergeShapes, shapeOf, type Shape } from "./lib/json-shape.ts";
+
+const FILE = new URL("../docs/spec/cli-output.schema.json", import.meta.url);
+
+interface Published {
+  readonly $schema: string;
+  readonly title: string;
+  readonly description: string;
+  readonly $defs: Readonly<Record<string, Shape>>;
+}
+
+/** Commands whose result is a map, and not an object with keys of its own. */
+const MAPS: ReadonlySet<string> = new Set(["config list"]);
+
+/** Commands that print a script, or documents that have a format of their own. */
+const WITHOUT_JSON = /^(?:completion|index-\w+|pack-\w+|chaos|create-env|ci|test|env|scan|audit|build)$/;
+
+let registry: RegistryProcess;
+let box: Sandbox;
+const seen = new Map<string, unknown[]>();
+
+beforeAll(async () => {
+  registry = await startRegistry();
+  box = createSandbox({ env: { LADING_TOKEN: registry.token } });
+});
+afterAll(async () => {
+  await box.dispose();
+  await registry.dispose();
+});
+
+const inApp = { cwd: "app" };
+
+/** Runs a line with `--json`; the result is kept under the command's words. */
+async function result(words: string, rest = "", options: RunOptions = {}): Promise<void> {
+  const { stdout, code, stderr } = await box.line(`lading ${words} --json ${rest}`, options);
+  if (stdout === "") throw new Error(`lading ${words} ${rest} ended with ${code}: ${stderr}`);
+  seen.set(words, [...(seen.get(words) ?? []), JSON.parse(stdout)]);
+}
+
+async function session(): Promise<void> {
+  await result("registry add", `local ${registry.url}`);
+  await result("registry list");
+  await result("keygen", "--output key.pem");
+  await result("new", "leaf --license MIT --description Leaf");
+  for (const version of ["1.0.0", "1.1.0", "2.0.0"]) {
+    const manifest = box.read("leaf/lading.toml");
+    box.write("leaf/lading.toml", manifest.replace(/^version = .*$/m, `version = "${version}"`));
+    await result("pack", "", { cwd: "leaf" });
+    await result("publish", "--key ../key.pem", { cwd: "leaf" });
+  }
+  await result("sign", "target/package/leaf-2.0.0.lpk --key ../key.pem", { cwd: "leaf" });
+  await result("verify", "target/package/leaf-2.0.0.lpk", { cwd: "leaf" });
+  await result("init", "app --license MIT --description App", { cwd: "." });
+  box.write("app/lading.toml", '[package]\nname = "app"\nversion = "1.0.0"\n');
+  await result("add", "leaf@1.0.0", inApp);
+  for (const rest of ["", "--dry-run", "--verify full"]) await result("install", rest, inApp);
+  for (const rest of ["", "--dry-run"]) {
+    await result("lock", rest, inApp);
+    await result("update", rest, inApp);
+  }
+  await result("outdated", "", inApp);
+  await result("upgrade", "", inApp);
+  await result("tree", "", inApp);
+  await result("why", "leaf", inApp);
+  await result("check", "", inApp);
+  await result("resolve", "", inApp);
+  await result("why-not", "leaf@1.1.0", inApp);
+  await result("checksum", "leaf");
+  await result("history", "", inApp);
+  await result("rollback", "", inApp);
+  await result("verify", "", inApp);
+  await result("remove", "leaf", inApp);
+  await result("search", "leaf");
+  await result("info", "leaf");
+  await result("fetch", "leaf@2.0.0");
+  await result("yank", 'leaf@1.1.0 --reason "broken"');
+  await result("info", "leaf@1.1.0");
+  await result("unyank", "leaf@1.1.0");
+  await result("deprecate", 'leaf@1.0.0 --reason "old"');
+  await result("owner", "list leaf");
+  await result("whoami");
+  await result("login", "--token-stdin", { input: `${registry.token}\n` });
+  await result("logout");
+  await result("config set", "signing.auto false");
+  await result("config get", "signing.auto");
+  await result("config list");
+  await result("config unset", "signing.auto");
+  await result("cache info");
+  await result("cache verify");
+  await result("cache clean", "--dry-run");
+  await result("clean", "--dry-run", inApp);
+  await result("explain", "LOCK_OUTDATED");
+  await result("registry remove", "local");
+  box.copy("examples/own-ecosystem/profile.toml", "profile.toml");
+  await result("profile check", "profile.toml");
+  box.write("npm/package.json", JSON.stringify({ name: "n", version: "1.0.0", scripts: { build: "x" } }));
+  await result("migrate", "--from npm", { cwd: "npm" });
+  const { stderr } = await box.line("lading explain LOCK_MISING --json");
+  seen.set("error", [JSON.parse(stderr)]);
+}
+
+function observed(): Record<string, Shape> {
+  const shapes = [...seen].map(([words, values]): [string, Shape] => [
+    words,
+    values.map((value) => shapeOf(value, { map: MAPS.has(words) })).reduce<Shape | undefined>(mergeShapes, undefined)!,
+  ]);
+  return Object.fromEntries(shapes.sort(([left], [right]) => (left < right ? -1 : 1)));
+}
+
+describe("--json", () => {
+  it("prints what docs/spec/cli-output.schema.json describes, for every command", async () => {
+    await session();
+    if (process.env["UPDATE_SCHEMAS"] === "1") {
+      const published: Published = {
+        $schema: "https://json-schema.org/draft/2020-12/schema",
+        title: "Results of commands with --json",
+        description:
+          "One definition for each command by its words, and for an error on standard error. Further keys may come with any release.",
+        $defs: observed(),
+      };
+      writeFileSync(FILE, `${JSON.stringify(published, null, 2)}\n`);
+    }
+    const { $defs } = JSON.parse(readFileSync(FILE, "utf8")) as Published;
+    const found = [...seen].flatMap(([words, values]) =>
+      values.flatMap((value) => deviations(value, $defs[words], words)),
+    );
+    expect(found).toEqual([]);
+    const { stdout } = await box.ok("lading complete --");
+    const commands = stdout
+      .trim()
+      .split("\n")
+      .filter((words) => !WITHOUT_JSON.test(words));
+    const described = Object.keys($defs);
+    expect(commands.filter((first) => !described.some((words) => words.split(" ")[0] === first))).toEqual([]);
+  }, 300_000);
+});
