@@ -133,6 +133,15 @@ describe("minimum release age", () => {
     expect(error.message).toContain(key);
   });
 
+  it("refuses a key that nobody knows, which would switch a rule off without a word", async () => {
+    await box.write({ "lading.toml": manifest("", rule('minimum-releases-age = "1d"')) });
+    const error = await failure(() => box.use((context) => lock({}, context)));
+    expect(error.code).toBe("CONFIG_KEY_UNKNOWN");
+    expect(error.message).toContain("minimum-release-age,");
+    await box.write({ "lading.toml": `overrides = "all"\n${manifest("")}` });
+    expect((await failure(() => box.use((context) => lock({}, context)))).message).toContain("it is no table");
+  });
+
   it("words durations by their largest unit", () => {
     const words = [0, 1, 90_000, 3_600_000, 36 * 3_600_000, 49 * 3_600_000, 30 * 86_400_000].map((one) =>
       duration(one),

@@ -11,6 +11,7 @@ import {
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { checkHostVersion, fullVersion, hostVersions, listedHosts, parseHost } from "./hosts.ts";
+import { ownTable } from "./own-table.ts";
 import type { Project } from "./project.ts";
 
 /** Axis -> values, oldest first: every combination is an environment. */
@@ -150,12 +151,6 @@ function manifestValues(context: EngineContext, project: Project, axis: string, 
     else if (!TARGET_NAME.test(text)) throw invalid(`${place} has "${text}", expected a target such as "x86_64-linux"`);
   }
   return texts;
-}
-
-function ownTable(project: Project, key: string): unknown {
-  const { extra } = project.rootFile.manifest;
-  const own = extra["revitpy"];
-  return extra[key] ?? (typeof own === "object" && own !== null ? (own as Record<string, unknown>)[key] : undefined);
 }
 
 async function gridMode(context: EngineContext, project: Project): Promise<"each" | "every"> {

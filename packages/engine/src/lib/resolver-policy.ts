@@ -3,8 +3,10 @@ import type { CoexistencePolicy, PrereleasePolicy, VersionPreference } from "@la
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { parseVersionSpec } from "./package-spec.ts";
+import { ownTable } from "./own-table.ts";
 import type { Project } from "./project.ts";
 import { readAge, readCutoff, readNames, type AgeRule, type ReleaseRules } from "./release-rules.ts";
+import { SETTINGS } from "./settings-table.ts";
 
 /** What a command line says of how versions are chosen; it beats every file. */
 export interface PolicyInput {
@@ -40,14 +42,14 @@ const PREFERENCES = ["newest", "oldest", "lowest-direct"] as const;
 /**
  * The rules in force: the command line, then the root manifest's `[resolver]` table, then the settings. How old a version
  * must be is different: of manifest and settings the stricter one holds, each with its own exceptions.
- * @throws {EngineError} `CONFIG_VALUE_INVALID`
+ * @throws {EngineError} `CONFIG_VALUE_INVALID`, `CONFIG_KEY_UNKNOWN`
  */
 export async function readPolicy(
   context: EngineContext,
   project: Project,
   input: PolicyInput = {},
 ): Promise<ResolverPolicy> {
-  const own = tableOf(project.rootFile.manifest.extra["resolver"]);
+  const own = resolverTable(project);
   const settings = await context.settings();
   const value = (key: string): unknown => own[key] ?? settings.string(`resolver.${key}`);
   const coexistence = value("coexistence") ?? context.profile.install.coexistence;
@@ -75,8 +77,27 @@ export async function readPolicy(
 
 type Table = Readonly<Record<string, unknown>>;
 
-function tableOf(value: unknown): Table {
-  return typeof value === "object" && value !== null ? (value as Table) : {};
+/** The root manifest's `[resolver]`. A key that is misspelt would switch a rule off without a word. */
+function resolverTable(project: Project): Table {
+  const table = tableOf(project, "resolver");
+  const known = Object.keys(SETTINGS).flatMap((key) => (key.startsWith("resolver.") ? [key.slice(9)] : []));
+  const unknown = Object.keys(table).find((key) => !known.includes(key));
+  if (unknown === undefined) return table;
+  throw new EngineError({
+    code: "CONFIG_KEY_UNKNOWN",
+    message: `Cannot use "resolver.${unknown}" of ${project.rootFile.display}: known are ${known.join(", ")}`,
+    key: `resolver.${unknown}`,
+  });
+}
+
+function tableOf(project: Project, key: string): Table {
+  const value = ownTable(project, key) ?? {};
+  if (typeof value === "object" && !Array.isArray(value)) return value as Table;
+  throw new EngineError({
+    code: "CONFIG_VALUE_INVALID",
+    message: `Cannot use ${JSON.stringify(value)} for "${key}" of ${project.rootFile.display}: it is no table`,
+    key,
+  });
 }
 
 function oneOf<Value extends string>(key: string, value: unknown, allowed: readonly Value[]): Value {
@@ -128,7 +149,7 @@ function allowedVersions(source: Table): string[] {
 
 /** The root manifest's `[overrides]`: name -> requirement in the dialect's own syntax. */
 function overridesOf(context: EngineContext, project: Project): ProjectOverride[] {
-  const table = tableOf(project.rootFile.manifest.extra["overrides"]);
+  const table = tableOf(project, "overrides");
   return Object.entries(table)
     .map(([name, value]) => {
       if (typeof value !== "string") throw overrideInvalid(name, value, "expected a requirement as text");
