@@ -294,6 +294,28 @@ describe("openMetadataClient() under attack", () => {
     expect(state.versions).toMatchObject({ root: 2, timestamp: 3 });
   });
 
+  it("forgets the timestamp too when the snapshot's keys alone are rotated", async () => {
+    const first = await testRepository();
+    const store = memoryMetadataStore();
+    const far = { version: 2, meta: { "snapshot.json": { version: 1000 } } };
+    const timestamp = await resign(first.served.get("timestamp.json")!, "timestamp", TEST_ROLES.timestamp, far);
+    const forged = new Map(first.served).set("timestamp.json", timestamp);
+    expect(await refusal(open(first.root, forged, { store }).refresh(TEST_NOW_MS))).toContain("METADATA_MISSING");
+    const second = await update(first.repository);
+    const fresh = testSigner("fresh snapshot");
+    const draft = nextRoot(first.root, {
+      roles: { snapshot: { keys: [fresh.publicKey] } },
+      expiresMs: TEST_NOW_MS + 30 * 24 * HOUR_MS,
+    });
+    const root = await signMetadata(draft, "root", TEST_ROLES.root.slice(1));
+    const third = await update(second.repository, { root, signers: [...SIGNERS, fresh] });
+    const served = new Map([...first.served, ...second.files, ...third.files]);
+    served.delete("2.root.json");
+    expect(await refusal(open(first.root, served, { store }).refresh(TEST_NOW_MS))).toContain("METADATA_ROLLBACK");
+    served.set("2.root.json", root);
+    expect((await open(first.root, served, { store }).refresh(TEST_NOW_MS)).versions.snapshot).toBe(2);
+  });
+
   it("counts a key once, whatever ids it is listed under", async () => {
     const { root, served } = await testRepository();
     const signer = TEST_ROLES.root[0]!;
