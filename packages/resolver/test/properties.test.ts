@@ -159,6 +159,41 @@ describe("resolve()", () => {
     );
   });
 
+  test("does not heed versions that nobody can choose", () => {
+    fc.assert(
+      fc.property(world, input, fc.constantFrom(...KEYS), (builder, given, key) => {
+        const dead = builder
+          .package(key, "9.0.0", { gone: "*" })
+          .package(key, "9.1.0", { [key]: "=9.0.0" })
+          .package(key, "0.0.1", { excluded: [{ reason: "held", text: "not approved" }] });
+        // What the old versions cannot be told from is left alone: an override or a lock may name the new ones.
+        fc.pre((given.overrides ?? []).every((one) => one.key !== key));
+        expect(versions(solve(given, dead))).toEqual(versions(solve(given, builder)));
+      }),
+      RUNS,
+    );
+  });
+
+  test("gives the same answer when a version that was not chosen is removed", () => {
+    fc.assert(
+      fc.property(world, input, fc.nat(), (builder, given, which) => {
+        const answer = solve(given, builder);
+        fc.pre(answer.status === "solved");
+        const chosen = new Set(answer.packages.map(({ id }) => id));
+        const all = [...builder.metadata()].flatMap(([key, { candidates }]) =>
+          candidates.map((candidate) => ({ key, candidate })),
+        );
+        const spare = all.filter(({ key, candidate }) => !chosen.has(`${key} ${candidate.version}`));
+        const gone = spare[which % Math.max(spare.length, 1)];
+        const fewer = all
+          .filter((one) => one !== gone)
+          .reduce((made, { key, candidate }) => made.package(key, candidate.version, candidate), universe());
+        expect(versions(solve(given, fewer))).toEqual(versions(answer));
+      }),
+      RUNS,
+    );
+  });
+
   test("gives its own answer again when that is the lock", () => {
     fc.assert(
       fc.property(world, input, (builder, given) => {

@@ -1,6 +1,7 @@
 import type { Chosen } from "./canonical.ts";
 import { nameOf, type Universe } from "./compile.ts";
 import { findCycles } from "./cycles.ts";
+import { ResolverError } from "./resolver-error.ts";
 import type {
   Dependency,
   ReachKind,
@@ -123,8 +124,7 @@ function edgeOf(
   }
   const target = universe.locate(dependency, node, chosen);
   if (target === undefined) {
-    if (!universe.isConditional(dependency))
-      throw new Error(`"${dependency.key}" is needed by ${about.dependent}, and missing`);
+    if (!universe.isConditional(dependency)) throw missing(dependency.key, about.dependent);
     if (dependency.optional === true) return undefined;
     const message = `${about.dependent} expects "${name}" ${requirement} beside it, and nothing brings it`;
     notes.push({ type: "peer-missing", ...about, message });
@@ -138,6 +138,13 @@ function edgeOf(
     requirement,
     optional: given.optional === true || given.ifPossible === true,
   };
+}
+
+function missing(key: string, dependent: string): ResolverError {
+  return new ResolverError({
+    code: "RESOLVE_INTERNAL",
+    message: `Cannot trust the solution that was found: "${key}" is needed by ${dependent}, and missing`,
+  });
 }
 
 /** Which kinds of ways lead to each package: the label of a way is its weakest edge's. */

@@ -1,5 +1,5 @@
 import { tryParseVersion } from "@lading/core-manifest";
-import { emptyBits, setBit, setBits, type Bits } from "../bits.ts";
+import { emptyBits, setBit, setBits, wordsFor, type Bits } from "../bits.ts";
 import { ResolverError } from "../resolver-error.ts";
 import type { Candidate, PackageKey, VersionRequirement } from "../types.ts";
 import type { PackageInfo } from "./facts.ts";
@@ -115,20 +115,26 @@ export class Packages {
   }
 
   #select(entry: PackageEntry, requirement: VersionRequirement): Bits {
+    const set = emptyBits(entry.candidates.length + 1);
+    this.#selectInto(set, 0, entry, requirement);
+    return set;
+  }
+
+  /** Adds what a requirement accepts to words that begin at a place. */
+  #selectInto(words: Int32Array, at: number, entry: PackageEntry, requirement: VersionRequirement): void {
     const { candidates } = entry;
-    const set = emptyBits(candidates.length + 1);
     const bounds = this.#intervals(entry, requirement);
     if (bounds === undefined) {
       candidates.forEach(({ version }, i) => {
-        if (this.#policy.accepts(requirement, version)) setBit(set, i + 1);
+        if (this.#policy.accepts(requirement, version)) setBit(words, at * 32 + i + 1);
       });
-      return set;
+      return;
     }
     for (let i = 0; i + 1 < bounds.length; i += 2) {
-      const [from, to] = [Math.max(bounds[i]!, 0), Math.min(bounds[i + 1]!, candidates.length - 1)];
-      if (from <= to) setBits(set, from + 1, to + 1);
+      const from = Math.max(bounds[i]!, 0);
+      const to = Math.min(bounds[i + 1]!, candidates.length - 1);
+      if (from <= to) setBits(words, at * 32 + from + 1, at * 32 + to + 1);
     }
-    return set;
   }
 
   #intervals(entry: PackageEntry, requirement: VersionRequirement): readonly number[] | undefined {
@@ -139,17 +145,18 @@ export class Packages {
 
   /** What a requirement refuses of a package with one slot, absence among it, kept for statements; NONE where it is all. */
   refused(entry: PackageEntry, requirement: VersionRequirement, state: State): number {
-    const set = this.#select(entry, requirement);
-    const at = state.masks.reserve(set.length);
+    const width = wordsFor(entry.candidates.length + 1);
+    const at = state.masks.reserve(width);
     const masks = state.masks.data;
+    this.#selectInto(masks, at, entry, requirement);
     let accepted = 0;
-    for (let i = 0; i < set.length; i++) {
-      accepted |= set[i]!;
-      masks[at + i] = ~set[i]!;
+    for (let i = at; i < at + width; i++) {
+      accepted |= masks[i]!;
+      masks[i] = ~masks[i]!;
     }
     if (accepted === 0) return NONE;
     const rest = (entry.candidates.length + 1) & 31;
-    if (rest !== 0) masks[at + set.length - 1]! &= (1 << rest) - 1;
+    if (rest !== 0) masks[at + width - 1]! &= (1 << rest) - 1;
     return at;
   }
 
