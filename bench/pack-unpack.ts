@@ -4,7 +4,9 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readFileSync,
   readSync,
+  readdirSync,
   renameSync,
   rmSync,
   statSync,
@@ -16,6 +18,7 @@ import { collectFiles, packDirectory, unpackPackage } from "@lading/archive/node
 import type { ArchiveCodec } from "@lading/archive";
 import type { PackageRecord } from "@lading/core-manifest";
 import { create, extract } from "tar";
+import type { InstalledPackage } from "../scripts/demo/closure.ts";
 import { copyPackage, demoClosure, folderOf, npmTarball } from "./lib/closure.ts";
 import { printCpu, raceCpu, type CpuContender } from "./lib/cpu.ts";
 import { median } from "./lib/measure.ts";
@@ -54,7 +57,8 @@ export async function run(): Promise<void> {
       printSizes(tree);
       printCpu(`unpack ${title}`, await raceCpu(unpackers(tree, await digests(tree)), tree.rounds));
     }
-    await packageSizes(folder);
+    await packageSizes(folder, "all packages of the demo", demoClosure());
+    await packageSizes(folder, "seven packages that ship several builds", sevenPackages());
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -176,12 +180,37 @@ function unpackers(tree: Tree, expect: Record<"zstd" | "gzip", Digests>): CpuCon
   ];
 }
 
-/** Every package of the closure by itself, as published: zstd 9 and 19 beside what `npm pack` makes. */
-async function packageSizes(folder: string): Promise<void> {
-  const work = join(folder, "sizes");
+/** Of the packages that this repository is built with: those whose several builds and maps repeat each other. */
+const SEVEN: readonly string[] = ["typescript", "lru-cache", "rollup", "fast-check", "zod", "@noble/curves", "yaml"];
+
+function sevenPackages(): readonly InstalledPackage[] {
+  const store = join(import.meta.dirname, "../node_modules/.pnpm");
+  return SEVEN.map((name) => {
+    const folders = readdirSync(store).filter((entry) => entry.startsWith(`${name.replace("/", "+")}@`));
+    const found = folders
+      .map((entry) => join(store, entry, "node_modules", name))
+      .map((directory) => ({ name, version: versionIn(directory), directory, bytes: bytesBelow(directory) }))
+      .toSorted((left, right) => right.bytes - left.bytes)[0];
+    if (found === undefined) throw new Error(`"${name}" is not installed`);
+    return found;
+  });
+}
+
+function versionIn(directory: string): string {
+  return (JSON.parse(readFileSync(join(directory, "package.json"), "utf8")) as { version: string }).version;
+}
+
+function bytesBelow(directory: string): number {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
+}
+
+/** Every package of a set by itself, as published: zstd 9 and 19 beside what `npm pack` makes. */
+async function packageSizes(folder: string, title: string, closure: readonly InstalledPackage[]): Promise<void> {
+  const work = join(folder, `sizes-${closure.length}`);
   const ratios: { zstd: number[]; release: number[] } = { zstd: [], release: [] };
   const totals = { tgz: 0, zstd: 0, release: 0 };
-  const closure = demoClosure();
   for (const one of closure) {
     const tgz = (await npmTarball(one, work)).length;
     const directory = join(work, folderOf(one), "package");
@@ -200,7 +229,7 @@ async function packageSizes(folder: string): Promise<void> {
   }
   const line = (name: string, bytes: number, values: readonly number[]): string =>
     `  ${name.padEnd(34)}${(bytes / 1e6).toFixed(2).padStart(10)} MB; of the tgz: ${(bytes / totals.tgz).toFixed(3)} in total, ${median(values).toFixed(3)} median, ${Math.min(...values).toFixed(3)} to ${Math.max(...values).toFixed(3)}`;
-  console.log(`\npackage size, ${closure.length} packages`);
+  console.log(`\npackage size, ${title} (${closure.length})`);
   console.log(line("lading, zstd 9 (default)", totals.zstd, ratios.zstd));
   console.log(line("lading, zstd 19 (--release)", totals.release, ratios.release));
   console.log(`  ${"npm-style tgz, gzip 9".padEnd(34)}${(totals.tgz / 1e6).toFixed(2).padStart(10)} MB`);

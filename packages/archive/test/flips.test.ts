@@ -86,7 +86,7 @@ describe.each(["zstd", "gzip", "lz4"] as const)("inspectPackage() with %s, singl
     for (const flipped of flips(bytes)) {
       writeFileSync(path, flipped);
       const found = await inspectPackage(path).catch((error: unknown) => {
-        expect(error).toBeInstanceOf(ArchiveError);
+        if (!(error instanceof ArchiveError)) throw error;
       });
       if (found !== undefined) trees.add(found.tree);
     }
@@ -99,7 +99,7 @@ describe("CanonicalTarReader", () => {
     const { bytes } = await samplePackage("none");
     for (const flipped of flips(bytes)) {
       const again = decodedAndEncoded(flipped);
-      if (!(again instanceof ArchiveError)) expect(Buffer.compare(again, flipped)).toBe(0);
+      expect(again instanceof ArchiveError || Buffer.compare(again, flipped) === 0).toBe(true);
     }
   });
 });
@@ -122,10 +122,10 @@ describe("readPlainHeader()", () => {
           const block = encodeMemberHeader(member);
           const plain = block.length === 512 && name.length <= 100;
           expect(readPlainHeader(block.slice(0, 512))).toEqual(plain ? member : undefined);
-          if (!plain) return;
-          block[at] = byte;
-          const read = readPlainHeader(block);
-          if (read !== undefined) expect(encodeMemberHeader(read)).toEqual(block);
+          const changed = block.slice(0, 512);
+          changed[at] = byte;
+          const read = plain ? readPlainHeader(changed) : undefined;
+          expect(read === undefined ? changed : encodeMemberHeader(read)).toEqual(changed);
         },
       ),
       { numRuns: 500 },
@@ -183,7 +183,10 @@ describe("with damaged files of the corpus", () => {
           const found = await inspectPackage(path).catch((error: unknown) => {
             if (!(error instanceof ArchiveError)) throw error;
           });
-          if (found?.codec === "none") expect(decodedAndEncoded(bytes)).toEqual(Uint8Array.from(bytes));
+          const again = found?.codec === "none" ? decodedAndEncoded(bytes) : undefined;
+          expect(again === undefined || (!(again instanceof ArchiveError) && Buffer.compare(again, bytes) === 0)).toBe(
+            true,
+          );
         },
       ),
       { numRuns: 200 },

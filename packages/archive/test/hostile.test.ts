@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it, vi } from "vitest";
@@ -43,6 +43,14 @@ describe("judgeArchive() refuses", () => {
   it("at least 150 different archives", () => {
     expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length);
     expect(cases.length).toBeGreaterThan(150);
+  });
+
+  it("those that the specification lists, each with its code", () => {
+    const specification = readFileSync(new URL("../../../docs/spec/archive.md", import.meta.url), "utf8");
+    const listed = [...specification.matchAll(/^\| `(ARCHIVE_\w+)` \| ((?:`[\w-]+` ?)+) \|$/gm)].flatMap(
+      ([, code, names]) => names!.split(" ").map((name) => `${name.replaceAll("`", "")} ${code!}`),
+    );
+    expect(listed.sort()).toEqual(cases.map(({ name, code }) => `${name} ${code}`).sort());
   });
 
   it.each(cases.map((hostile) => [hostile.name, hostile] as const))("%s", async (name, { bytes, code }) => {

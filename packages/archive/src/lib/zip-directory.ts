@@ -367,7 +367,8 @@ async function checkTail(read: ReadAt, entry: Central, dataEnd: number, next: nu
   const at = length - 12;
   const signed = length === 12 || view.getUint32(0, true) === DESCRIPTOR;
   const [crc, storedBytes, size] = [0, 4, 8].map((by) => view.getUint32(at + by, true)) as [number, number, number];
-  if (!signed || !sameContent({ crc, storedBytes, size }, entry)) refuse("ARCHIVE_ZIP_MISMATCH", `${name} has other sizes or CRC in its data descriptor`);
+  if (!signed || !sameContent({ crc, storedBytes, size }, entry))
+    refuse("ARCHIVE_ZIP_MISMATCH", `${name} has other sizes or CRC in its data descriptor`);
 }
 
 async function readExactly(read: ReadAt, offset: number, length: number): Promise<Uint8Array> {

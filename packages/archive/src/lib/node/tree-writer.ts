@@ -1,9 +1,10 @@
 import { closeSync, constants, fchmodSync, fstatSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { platform } from "node:os";
 import type { MemberHeader } from "../tar-header.ts";
 import { onDiskSync } from "./files.ts";
 import type { MemberWriter } from "./member-collector.ts";
 
-const HAS_MODES = process.platform !== "win32";
+const HAS_MODES = platform() !== "win32";
 /** O_NOFOLLOW does not exist on Windows, where creating exclusively does not follow links either. */
 const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 
