@@ -8,7 +8,7 @@ import { portableVerifier } from "../signer.ts";
 
 const MESSAGE = encodeUtf8("signed metadata");
 const OTHER = encodeUtf8("other metadata");
-const pemOf = (key: KeyObject): string => key.export({ format: "pem", type: "spki" }) as string;
+const pemOf = (key: KeyObject): string => key.export({ format: "pem", type: "spki" });
 
 function flipped(bytes: Uint8Array, bit: number): Uint8Array {
   return bytes.map((byte, i) => (i === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte));
@@ -31,7 +31,7 @@ describe("ecdsaP256FromPem()", () => {
     expect(ecdsaP256FromPem(pemOf(generateKeyPairSync("ec", { namedCurve: "P-384" }).publicKey))).toBeUndefined();
     expect(ecdsaP256FromPem(pemOf(generateKeyPairSync("ed25519").publicKey))).toBeUndefined();
     expect(ecdsaP256FromPem("x")).toBeUndefined();
-    expect(ecdsaP256FromPem(privateKey.export({ format: "pem", type: "pkcs8" }) as string)).toBeUndefined();
+    expect(ecdsaP256FromPem(privateKey.export({ format: "pem", type: "pkcs8" }))).toBeUndefined();
   });
 });
 

@@ -189,18 +189,17 @@ class Client implements MetadataClient {
   }
 
   async refresh(nowMs: number): Promise<RefreshedMetadata> {
-    // A failed update must not leave yesterday's answers standing as today's.
-    const before = this.#trusted;
+    // A failed update must not leave yesterday's answers standing as today's; expiry is against the new time.
     this.#trusted = undefined;
+    this.#delegated.clear();
     const root = await this.#updateRoot(nowMs);
     const { timestamp, changed } = await this.#updateTimestamp(root, nowMs);
     const snapshot = await this.#updateSnapshot(root, timestamp, nowMs);
     const targets = await this.#updateTargets({ role: "targets", delegator: root }, snapshot, nowMs);
-    if (before?.snapshot.body.version !== snapshot.body.version || before.root.body.version !== root.body.version) {
-      this.#delegated.clear();
-    }
-    this.#trusted = { nowMs, root, timestamp, snapshot, targets };
-    return summary(this.#trusted, changed);
+    const trusted = { nowMs, root, timestamp, snapshot, targets };
+    const refreshed = summary(trusted, changed);
+    this.#trusted = trusted;
+    return refreshed;
   }
 
   async #fetch(path: string, maxBytes: number): Promise<Uint8Array | undefined> {

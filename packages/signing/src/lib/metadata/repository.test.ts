@@ -159,6 +159,9 @@ describe("createRepository() and updateRepository()", () => {
     expect(rotated.repository.snapshot.body.meta.size).toBe(1 + 2);
     for (const [path, bytes] of rotated.files) served.set(path, bytes);
     expect((await open().refresh(TEST_NOW_MS)).versions.root).toBe(2);
+    // Names that were forgotten come back with versions that they never had: their old paths may be cached for ever.
+    const again = await update(rotated.repository, { put: many(1200), signers: [...SIGNERS, snapshotKey] });
+    expect([...again.files.keys()].filter((path) => path !== "timestamp.json" && served.has(path))).toEqual([]);
   });
 
   it("sign again from half of a lifetime on, bins not all at once", async () => {

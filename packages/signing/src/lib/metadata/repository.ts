@@ -221,9 +221,14 @@ function planBins(before: Repository | undefined, options: UpdateOptions): Plan 
   return { bitLength, rebinned: true, bins };
 }
 
-/** The version after the one that the snapshot lists, so that no name ever goes back, whatever the number of bins was. */
+/**
+ * The version after the last one of that name, so that a path never gets other bytes, whatever the number of bins was. Of a
+ * name that the snapshot does not list (any more), the snapshot's own next version: no file's is ever above it, since every
+ * new one comes with a new snapshot.
+ */
 function nextVersion(snapshot: SnapshotFile | undefined, role: string): number {
-  return (snapshot?.body.meta.get(`${role}.json`)?.version ?? 0) + 1;
+  const last = snapshot?.body.meta.get(`${role}.json`)?.version ?? snapshot?.body.version ?? 0;
+  return last + 1;
 }
 
 interface WrittenBins {

@@ -161,7 +161,8 @@ class Ledger {
   #recover(entry: Entry, publicKey: Uint8Array, previous: string): string | undefined {
     if (!this.#isActive(previous, entry.index)) return `"${previous}" is not in use there`;
     const print = fingerprint(publicKey);
-    if (this.keys.has(print)) return "the new key was in use before";
+    const taken = this.keys.has(print) || this.#pending.some((one) => one.fingerprint === print);
+    if (taken) return "the new key was in use before, or is waiting already";
     if (!this.#signs(entry, publicKey)) return "the new key did not sign it";
     const effectiveMs = entry.loggedMs + (this.#options.recoveryWaitMs ?? RECOVERY_WAIT_MS);
     this.#pending.push({ fingerprint: print, publicKey, previous, index: entry.index, effectiveMs });

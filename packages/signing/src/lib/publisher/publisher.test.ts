@@ -189,6 +189,17 @@ describe("replayKeyStatements()", () => {
     expect(later.ledger.keys.find(({ how }) => how === "recovery")!.sinceMs).toBe(10 * 86_400_000 + RECOVERY_WAIT_MS);
   });
 
+  it("takes a recovery to one key once", async () => {
+    const twice = await replay(
+      [
+        [recovery(ann, bob), [bob], 10],
+        [recovery(carol, bob), [bob], 11],
+      ],
+      { pinned: [ann.publicKey, carol.publicKey] },
+    );
+    expect([twice.at(100), twice.ledger.ignored.map(({ index }) => index)]).toEqual([["carol", "bob"], [11]]);
+  });
+
   it("lets the key in use object to a recovery while it waits, and not after", async () => {
     const objected = await replay([
       [recovery(ann, thief), [thief], 10],
