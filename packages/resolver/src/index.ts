@@ -4,7 +4,6 @@ export { ResolverError, RESOLVER_ERRORS, type ResolverErrorCode } from "./lib/re
 export {
   createUniversalResolver,
   resolveUniversal,
-  type UniversalOptions,
   type UniversalResolver,
   type UniversalStep,
 } from "./lib/universal.ts";

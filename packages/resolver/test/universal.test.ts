@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   createResolver,
+  createUniversalResolver,
   environmentsOf,
   resolveUniversal,
   type Dependency,
@@ -181,6 +182,28 @@ describe("resolveUniversal()", () => {
       "top 2.0.0": "2025",
     });
     expect(resolution.statistics).toMatchObject({ solved: 2, followed: 0 });
+  });
+
+  test("lets others run in a long search, with the same answer", () => {
+    // As many pigeons as holes: one way each, after many that do not work.
+    const count = 6;
+    let birds = universe();
+    for (let i = 0; i < count; i++) {
+      for (let j = 0; j < count; j++) {
+        birds = birds.package(`pigeon${i}`, `1.0.${j}`, { [`hole${j}`]: `=1.0.${i}` }).package(`hole${i}`, `1.0.${j}`);
+      }
+    }
+    const wanted = Object.fromEntries(Array.from({ length: count }, (_, i) => [`pigeon${i}`, "*"]));
+    const given: UniversalInput = { roots: app(wanted), environments: { hosts: { revit: ["2024", "2025"] } } };
+    const slow = createUniversalResolver(given, birds.provider());
+    let pauses = 0;
+    let step = slow.step(1);
+    for (; step.status === "working"; step = slow.step(1)) pauses++;
+    expect(pauses).toBeGreaterThan(0);
+    const whole = createUniversalResolver(given, birds.provider()).step();
+    const told = (one: typeof whole | typeof step): unknown =>
+      one.status === "done" && one.resolution.status === "solved" ? one.resolution.packages : one;
+    expect(told(step)).toEqual(told(whole));
   });
 
   test("rejects with the signal's reason", async () => {

@@ -100,13 +100,26 @@ export async function resolve(
   provider: DependencyProvider,
   options: ResolveOptions = {},
 ): Promise<Resolution> {
-  const { signal, onEvent } = options;
-  const resolver = createResolver(input, provider);
+  const { resolution } = await drive(createResolver(input, provider), provider, options);
+  return resolution;
+}
+
+/** Something that is stepped until it is done: a resolver for one environment or for many. */
+interface Stepper<Done extends { readonly status: "done" }> {
+  step(most: number): Done | Exclude<ResolverStep, { status: "done" }> | ResolverWorking;
+}
+
+/** Steps until it is done, loads what is needed between, and lets others run in a long search. */
+export async function drive<Done extends { readonly status: "done" }>(
+  resolver: Stepper<Done>,
+  provider: DependencyProvider,
+  { signal, onEvent }: ResolveOptions,
+): Promise<Done> {
   const asked = new Set<string>();
   for (let requests = 0; ;) {
     signal?.throwIfAborted();
     const step = resolver.step(SLICE);
-    if (step.status === "done") return step.resolution;
+    if (step.status === "done") return step;
     if (step.status === "working") {
       onEvent?.({ type: "resolving", packages: asked.size, requests });
       await nextTurn();

@@ -1,11 +1,11 @@
-import type { EventListener } from "@lading/core-manifest";
+import { isLadingError } from "@lading/core-manifest";
 import { solveCanonically } from "./canonical.ts";
 import { Universe } from "./compile.ts";
 import { Policy } from "./compile/policy.ts";
 import { answerAlike, EnvironmentConditions } from "./environment-conditions.ts";
 import { axesOf, environmentsOf, environmentText, type Axis } from "./environments.ts";
 import { describeSolution } from "./outcome.ts";
-import { createResolver } from "./resolve.ts";
+import { createResolver, drive, type ResolveOptions } from "./resolve.ts";
 import type {
   DependencyProvider,
   LockedPackage,
@@ -15,6 +15,7 @@ import type {
   ResolutionStatistics,
   ResolveInput,
   ResolverStep,
+  ResolverWorking,
   SolvedResolution,
   UnsolvableResolution,
   VersionRequirement,
@@ -42,14 +43,8 @@ export type UniversalStep = Needs | { readonly status: "done"; readonly resoluti
 export interface UniversalResolver {
   /** @throws {ResolverError} `RESOLVE_INPUT_INVALID`, `RESOLVE_METADATA_INVALID`, `RESOLVE_INTERNAL` */
   step(): UniversalStep;
-}
-
-/** What surrounds a resolution for a grid. */
-export interface UniversalOptions {
-  /** Aborts between two steps and is handed to the provider's `load`. */
-  readonly signal?: AbortSignal;
-  /** Receives `resolving` with the number of packages known and of loads so far. */
-  readonly onEvent?: EventListener;
+  /** The same, and a pause after about so many steps of a search: `working`, and nothing is needed. */
+  step(most: number): UniversalStep | ResolverWorking;
 }
 
 /**
@@ -58,62 +53,73 @@ export interface UniversalOptions {
  */
 export function createUniversalResolver(input: UniversalInput, provider: DependencyProvider): UniversalResolver {
   const axes = axesOf(input.environments);
-  const work = input.mode === "every" ? solveForEvery(input, provider, axes) : solveForEach(input, provider, axes);
-  return {
-    step(): UniversalStep {
-      const next = work.next();
-      return next.done === true ? { status: "done", resolution: next.value } : next.value;
-    },
-  };
+  const solve = input.mode === "every" ? solveForEvery : solveForEach;
+  const pace: Pace = { most: Infinity };
+  const work = solve(input, provider, axes, pace);
+  function step(): UniversalStep;
+  function step(most: number): UniversalStep | ResolverWorking;
+  function step(most: number = Infinity): UniversalStep | ResolverWorking {
+    pace.most = most;
+    const next = work.next();
+    return next.done === true ? { status: "done", resolution: next.value } : next.value;
+  }
+  return { step };
 }
+
+/** Steps of a search until its next pause. */
+interface Pace {
+  most: number;
+}
+
+/** What the work stops for. */
+type Pause = Needs | ResolverWorking;
 
 /**
  * Finds an answer for every environment of a grid (docs/spec/resolution.md, "Environments"), or proves for one of them that
  * there is none. Both are values; the answer depends on nothing but input and metadata.
  * @throws {ResolverError} `RESOLVE_INPUT_INVALID`, `RESOLVE_ENVIRONMENTS_TOO_MANY`, `RESOLVE_METADATA_INVALID`,
- * `RESOLVE_METADATA_INCOMPLETE`, `RESOLVE_INTERNAL`; besides, whatever the provider's `load` or the signal rejects with
+ * `RESOLVE_METADATA_INCOMPLETE`, `RESOLVE_BUDGET_EXCEEDED`, `RESOLVE_INTERNAL`; besides, whatever the provider's `load` or the signal rejects with
  */
 export async function resolveUniversal(
   input: UniversalInput,
   provider: DependencyProvider,
-  options: UniversalOptions = {},
+  options: ResolveOptions = {},
 ): Promise<UniversalResolution> {
-  const { signal, onEvent } = options;
-  const resolver = createUniversalResolver(input, provider);
-  const asked = new Set<string>();
-  for (let requests = 0; ; requests++) {
-    signal?.throwIfAborted();
-    const step = resolver.step();
-    if (step.status === "done") return step.resolution;
-    for (const key of step.packages) asked.add(key);
-    onEvent?.({ type: "resolving", packages: asked.size, requests: requests + 1 });
-    try {
-      await provider.load(step.packages, {
-        speculative: step.speculative,
-        ...(signal === undefined ? {} : { signal }),
-      });
-    } catch (error) {
-      if (!step.forSuggestions || signal?.aborted === true) throw error;
-    }
-  }
+  const { resolution } = await drive(createUniversalResolver(input, provider), provider, options);
+  return resolution;
 }
 
-function* solveWhole(input: ResolveInput, provider: DependencyProvider): Generator<Needs, Resolution> {
+function* solveWhole(input: ResolveInput, provider: DependencyProvider, pace: Pace): Generator<Pause, Resolution> {
   const resolver = createResolver(input, provider);
   for (;;) {
-    const step = resolver.step();
+    const step = resolver.step(pace.most);
     if (step.status === "done") return step.resolution;
     yield step;
   }
 }
 
-/** Like {@link solveWhole}, but that there is no solution is not explained. */
-function* trySolve(input: ResolveInput, provider: DependencyProvider): Generator<Needs, SolvedResolution | undefined> {
+/** Like {@link solveWhole}, but that there is no solution is not explained, nor that none was found within the budget. */
+function* trySolve(
+  input: ResolveInput,
+  provider: DependencyProvider,
+  pace: Pace,
+): Generator<Pause, SolvedResolution | undefined> {
   const universe = new Universe(input, provider);
   const solving = solveCanonically(universe);
-  for (let loads = 0; ; loads++) {
-    const next = solving.next();
+  for (let loads = 0; ;) {
+    universe.solver.pauseAfter = pace.most;
+    const next = nextWithinBudget(solving);
+    if (next === undefined) return undefined;
     if (next.done !== true) {
+      if (universe.needs.size === 0) {
+        const { decisions, conflicts, solves } = universe.solver;
+        yield {
+          status: "working",
+          statistics: { packages: universe.packages.size, loads, decisions, conflicts, solves },
+        };
+        continue;
+      }
+      loads++;
       const packages = [...universe.needs];
       universe.needs.clear();
       yield { status: "needs", packages, speculative: universe.speculate(packages), forSuggestions: false };
@@ -127,11 +133,21 @@ function* trySolve(input: ResolveInput, provider: DependencyProvider): Generator
   }
 }
 
+function nextWithinBudget(solving: ReturnType<typeof solveCanonically>): ReturnType<typeof solving.next> | undefined {
+  try {
+    return solving.next();
+  } catch (error) {
+    if (isLadingError(error) && error.code === "RESOLVE_BUDGET_EXCEEDED") return undefined;
+    throw error;
+  }
+}
+
 function* solveForEvery(
   input: UniversalInput,
   provider: DependencyProvider,
   axes: readonly Axis[],
-): Generator<Needs, UniversalResolution> {
+  pace: Pace,
+): Generator<Pause, UniversalResolution> {
   const { environments: grid, mode: _, locked, ...rest } = input;
   const environments = environmentsOf(grid);
   const question: ResolveInput = {
@@ -140,7 +156,7 @@ function* solveForEvery(
     ...(grid.targets === undefined ? {} : { targets: grid.targets }),
     locked: (locked ?? []).map(({ key, version }) => ({ key, version })),
   };
-  const resolution = yield* solveWhole(question, provider);
+  const resolution = yield* solveWhole(question, provider, pace);
   const costs: UniversalStatistics = {
     ...resolution.statistics,
     environments: environments.length,
@@ -166,8 +182,9 @@ function* solveForEach(
   input: UniversalInput,
   provider: DependencyProvider,
   axes: readonly Axis[],
-): Generator<Needs, UniversalResolution> {
-  const work = new EachWork(input, provider, axes);
+  pace: Pace,
+): Generator<Pause, UniversalResolution> {
+  const work = new EachWork(input, provider, axes, pace);
   for (const cell of work.environments.keys()) yield* work.solve(cell);
   return work.result();
 }
@@ -180,6 +197,7 @@ class EachWork {
   readonly #conditions: EnvironmentConditions;
   readonly #following: Following;
   readonly #walk: PlainWalk;
+  readonly #pace: Pace;
   readonly #requirements = new Map<string, VersionRequirement>();
   readonly #validated: ValidatedEdges = new WeakMap();
   readonly #solved: Solved[] = [];
@@ -188,7 +206,8 @@ class EachWork {
   readonly #everLocked = new Map<PackageKey, Set<string>>();
   readonly #costs = { packages: 0, loads: 0, decisions: 0, conflicts: 0, solves: 0, solved: 0, followed: 0, merged: 0 };
 
-  constructor(input: UniversalInput, provider: DependencyProvider, axes: readonly Axis[]) {
+  constructor(input: UniversalInput, provider: DependencyProvider, axes: readonly Axis[], pace: Pace) {
+    this.#pace = pace;
     this.#input = input;
     this.#provider = provider;
     this.#axes = axes;
@@ -199,7 +218,7 @@ class EachWork {
     for (const { key, version } of input.locked ?? []) put(this.#everLocked, key, version);
   }
 
-  *solve(cell: number): Generator<Needs, void> {
+  *solve(cell: number): Generator<Pause, void> {
     const environment = this.environments[cell]!;
     const own = (this.#input.locked ?? []).filter(({ appliesTo }) => appliesTo?.(environment) ?? true);
     const locked = own.map(({ key, version }) => `${key} ${version}`).join("\n");
@@ -237,11 +256,11 @@ class EachWork {
   }
 
   /** Answers one environment: from an earlier answer, where that can be proven to be the same; else from the beginning. */
-  *#answer(question: CellQuestion, read: Set<PackageKey>): Generator<Needs, Resolution> {
+  *#answer(question: CellQuestion, read: Set<PackageKey>): Generator<Pause, Resolution> {
     if (this.#solved.some(({ resolution }) => resolution.status === "solved")) {
       const walked = this.#walked(question, read);
       if (walked !== undefined) return walked;
-      const followed = yield* trySolve(question.input, noting(this.#following.narrowed(question), read));
+      const followed = yield* trySolve(question.input, noting(this.#following.narrowed(question), read), this.#pace);
       if (followed !== undefined && this.#following.isAnswer(question, followed)) {
         this.#costs.followed++;
         this.#count(followed.statistics);
@@ -251,7 +270,7 @@ class EachWork {
     // One explanation is enough.
     const told = this.#solved.some(({ resolution }) => resolution.status === "unsolvable");
     const input = told ? { ...question.input, suggest: false } : question.input;
-    const resolution = yield* solveWhole(input, noting(this.#provider, read));
+    const resolution = yield* solveWhole(input, noting(this.#provider, read), this.#pace);
     this.#costs.solved++;
     this.#count(resolution.statistics);
     return resolution;
