@@ -56,11 +56,15 @@ async function session(): Promise<void> {
   await result("init", "app --license MIT --description App", { cwd: "." });
   box.write("app/lading.toml", '[package]\nname = "app"\nversion = "1.0.0"\n');
   await result("add", "leaf@1.0.0", inApp);
-  for (const rest of ["", "--dry-run", "--verify full"]) await result("install", rest, inApp);
+  await box.ok("rm -rf lading.lock .lading lading_packages", inApp);
+  for (const rest of ["", "", "--dry-run", "--verify full"]) await result("install", rest, inApp);
   for (const rest of ["", "--dry-run"]) {
     await result("lock", rest, inApp);
     await result("update", rest, inApp);
   }
+  box.write("app/lading.toml", box.read("app/lading.toml").replace('leaf = "1.0.0"', 'leaf = "^1.0.0"'));
+  await result("lock", "", inApp);
+  await result("update", "", inApp);
   await result("outdated", "", inApp);
   await result("upgrade", "", inApp);
   await result("tree", "", inApp);

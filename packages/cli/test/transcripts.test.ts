@@ -93,6 +93,16 @@ describe("the command line", () => {
     );
   });
 
+  it("install with nothing to do prints the same keys as one that works", async () => {
+    await runIn(box, ["init", "app"]);
+    await runIn(box, ["add", "leaf"]);
+    const results = [];
+    for (const _ of [1, 2]) results.push(JSON.parse((await runIn(box, ["install", "--json"])).stdout));
+    const [worked, ready] = results as [object, object];
+    expect(ready).toEqual(worked);
+    expect(await box.read(".lading/ready.json")).toContain('"generation":1');
+  });
+
   it("with --quiet prints the result and nothing else", async () => {
     await runIn(box, ["init", "app"]);
     const { stderr, stdout } = await runIn(box, ["add", "leaf", "--quiet"]);

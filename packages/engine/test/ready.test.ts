@@ -44,8 +44,9 @@ describe("installedAlready()", () => {
   });
 
   it("answers for an installed project what the installation came to, also from a directory below", async () => {
-    const { install: installed } = await installAs();
-    const answer = { locked: 2, packages: 2, generation: installed!.result.generation.number };
+    const { install: installed, lock } = await installAs();
+    const { environments } = lock;
+    const answer = { locked: 2, environments, packages: 2, generation: installed!.result.generation.number };
     expect(await ready()).toEqual(answer);
     await mkdir(path.join(box.project, "src/deep"), { recursive: true });
     expect(await ready(PLAIN, { cwd: path.join(box.project, "src/deep") })).toEqual(answer);

@@ -57,6 +57,7 @@ function recordReady(
     input,
     {
       locked: lock.lock.packages.length,
+      environments: lock.environments,
       packages: install.packages,
       generation: install.result.generation.number,
       compared: input.mode !== "frozen",

@@ -3,7 +3,7 @@ import type { EcosystemProfile } from "@lading/core-manifest";
 import type { ContextInput } from "./engine-context.ts";
 import { resolveDirectories, storeDirectory, type Directories } from "./directories.ts";
 import type { InstallInput } from "./install-step.ts";
-import type { LockInput } from "./lock-step.ts";
+import type { LockInput, LockOutcome } from "./lock-step.ts";
 import type { MemberChoice } from "./project.ts";
 import { settingVariable, SETTINGS } from "./settings-table.ts";
 import { matchDirectories, type WorkspacePatterns } from "./workspace-match.ts";
@@ -26,6 +26,8 @@ export interface ReadyInput
 export interface ReadyInstallation {
   /** Packages that the lock names. */
   readonly locked: number;
+  /** Environments that the lock answers for. */
+  readonly environments: LockOutcome["environments"];
   /** Packages that are installed. */
   readonly packages: number;
   readonly generation: number;
@@ -97,7 +99,8 @@ export async function installedAlready(
     state.files.every((file) => sameFile(file, state.writtenMs)) &&
     (await sameMembers(state, root));
   if (!ready) return undefined;
-  return { locked: state.locked, packages: state.packages, generation: state.generation };
+  const { locked, environments, packages, generation } = state;
+  return { locked, environments, packages, generation };
 }
 
 /** A refresh, other publishers and a full verification are work, whatever is installed. */
@@ -145,7 +148,10 @@ function findState(cwd: string): string | undefined {
 function readState(root: string): ReadyState | undefined {
   try {
     const value = JSON.parse(fs.readFileSync(stateFile(root), "utf8")) as Partial<ReadyState> | null;
-    return value?.format === FORMAT && Array.isArray(value.files) && Array.isArray(value.manifests)
+    return value?.format === FORMAT &&
+      Array.isArray(value.environments) &&
+      Array.isArray(value.files) &&
+      Array.isArray(value.manifests)
       ? (value as ReadyState)
       : undefined;
   } catch {

@@ -174,9 +174,9 @@ export function readyLine({ packages, generation }: Pick<ReadyInstallation, "pac
 }
 
 /** The same as {@link summaryData} says of a lock and an environment in which nothing changes. */
-export function readyData({ locked, packages, generation }: ReadyInstallation): object {
+export function readyData({ locked, environments, packages, generation }: ReadyInstallation): object {
   return {
-    lock: { packages: locked, changed: false, fresh: true, added: [], removed: [], updated: [] },
+    lock: { packages: locked, changed: false, fresh: true, environments, added: [], removed: [], updated: [] },
     install: {
       upToDate: true,
       packages,
