@@ -81,7 +81,7 @@ export function installInput(project: Project, input: InstallProjectInput, lock:
     lockText: lock.text,
     environment,
     omit: input.omit,
-    targets: input.targets,
+    targets: input.targets ?? (environment["target"] === undefined ? undefined : [environment["target"]]),
     members: chosen,
     link: input.link,
     verify: input.verify,
