@@ -7,7 +7,7 @@ import {
   type ChaosProfile,
   type ChaosRunnerDocument,
 } from "@lading/core-manifest";
-import type { EngineContext, NoInput } from "../engine-context.ts";
+import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { chooseMember, loadProject, type MemberChoice } from "../project.ts";
 
