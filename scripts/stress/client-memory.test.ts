@@ -17,6 +17,8 @@ let registry: RegistryProcess;
 beforeAll(async () => {
   directory = await temporaryDirectory();
   registry = await startRegistry(join(directory, "registry"));
+  // A busy machine takes longer than the usual 30 seconds to check a gigabyte before it answers.
+  await peakOf(directory, "registry", "add", "stress", registry.url, "--timeout", "600");
 });
 afterAll(async () => {
   await registry.stop();
@@ -26,7 +28,7 @@ afterAll(async () => {
 /** Runs the command line as a process and returns its peak of resident memory, in bytes. */
 async function peakOf(cwd: string, ...args: string[]): Promise<number> {
   const env = { PATH: process.env["PATH"], HOME: directory, LADING_TOKEN: registry.token, NO_COLOR: "1" };
-  const command = ["-C", "@lading/source", main, ...args, "--registry", registry.url];
+  const command = ["-C", "@lading/source", main, ...args];
   const child = spawn(process.execPath, command, { cwd, env, stdio: ["ignore", "ignore", "pipe"] });
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
@@ -71,11 +73,11 @@ async function peaks(name: string, bytes: number): Promise<Record<"pack" | "publ
   const source = await writeProject(name, { "lading.toml": `[package]\nname = "${name}"\nversion = "1.0.0"\n` });
   await writeContent(join(source, "content.bin"), bytes);
   const pack = await peakOf(source, "pack");
-  const publish = await peakOf(source, "publish", "--yes");
+  const publish = await peakOf(source, "publish", "--registry", "stress", "--yes");
   const user = await writeProject(`${name}-user`, {
     "lading.toml": `[package]\nname = "${name}-user"\nversion = "1.0.0"\n\n[dependencies]\n${name} = "^1.0.0"\n`,
   });
-  const install = await peakOf(user, "install", "--yes");
+  const install = await peakOf(user, "install", "--registry", "stress", "--yes");
   expect((await stat(join(user, `lading_packages/${name}/content.bin`))).size).toBe(bytes);
   return { pack, publish, install };
 }

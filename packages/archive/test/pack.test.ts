@@ -41,6 +41,7 @@ import {
   importForeignArchive,
   inspectPackage,
   packDirectory,
+  unpackForStore,
   unpackPackage,
   verifyTree,
   type PackOptions,
@@ -818,3 +819,42 @@ it("packDirectory() writes gzip that node:zlib and every other reader take", asy
   const packed = await pack(tree({ "a.txt": "a" }), { codec: "gzip" });
   expect(gunzipSync(readFileSync(packed.path)).length).toBe(packed.plainSize);
 });
+
+describe("unpackForStore()", () => {
+  it("writes read-only files whatever the umask, into a private directory, and tells their times", async () => {
+    const directory = tree({ "run.sh": "#!/bin/sh\n" });
+    chmodSync(join(directory, "run.sh"), 0o755);
+    const packed = await pack(directory);
+    const target = fresh();
+    const script = `process.umask(0o077);
+      const { unpackForStore } = await import("@lading/archive/node");
+      const { files, times } = await unpackForStore(${JSON.stringify({ source: packed.path, directory: target, expect: { blob: packed.blob, tree: packed.tree } })});
+      console.log(JSON.stringify(files.map(({ path }, i) => [path, times[i]])));`;
+    const printed = execFileSync(process.execPath, ["-C", "@lading/source", "--input-type=module", "-e", script], {
+      cwd: dirname(import.meta.dirname),
+      encoding: "utf8",
+    });
+    const mode = (path: string): number => statSync(join(target, path)).mode & 0o777;
+    expect([mode("."), mode("lading.toml"), mode("run.sh")]).toEqual([0o700, 0o444, 0o555]);
+    const times = packed.files.map(({ path }) => [path, Math.trunc(statSync(join(target, path)).mtimeMs)]);
+    expect(JSON.parse(printed)).toEqual(times);
+  });
+
+  it("refuses a directory that exists, and leaves what another program put there", async () => {
+    const packed = await pack(tree({}));
+    const target = tree({ "kept.txt": "kept" });
+    await expect(unpackForStore({ source: packed.path, directory: target })).rejects.toMatchObject({
+      code: "ARCHIVE_IO",
+    });
+    expect(readFileSync(join(target, "kept.txt"), "utf8")).toBe("kept");
+  });
+});
+
+it.skipIf(process.platform === "win32")(
+  "inspectPackage() refuses a pipe at once, without waiting for a writer",
+  async () => {
+    const path = fresh();
+    execFileSync("mkfifo", [path]);
+    await expect(inspectPackage(path)).rejects.toMatchObject({ code: "ARCHIVE_SOURCE_MISSING" });
+  },
+);

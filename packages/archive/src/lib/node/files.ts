@@ -1,10 +1,12 @@
 import { hash } from "node:crypto";
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { isLadingError, type Digest } from "@lading/core-manifest";
 import { ArchiveError, quote } from "../archive-error.ts";
 
 const CHUNK_BYTES = 256 * 1024;
+/** Without waiting: a pipe that nobody writes to is refused, not waited for. */
+const READ_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /** The digest of bytes in memory. */
 export function digestOf(bytes: Uint8Array): Digest {
@@ -63,7 +65,7 @@ export async function withFile<T>(path: string, use: (file: FileHandle, size: nu
 /** The bytes of a regular file of at most `limit` bytes, read at once; only its size where it is larger. */
 export function smallFile(path: string, limit: number): { readonly size: number; readonly bytes?: Uint8Array } {
   return onDiskSync("read", path, () => {
-    const fd = openSync(path, "r");
+    const fd = openSync(path, READ_FLAGS);
     try {
       const stat = fstatSync(fd);
       if (!stat.isFile()) throw notAFile(path);
