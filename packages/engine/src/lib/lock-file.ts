@@ -221,7 +221,7 @@ function preferredArtifact(artifacts: readonly IndexArtifact[]): IndexArtifact |
 export function satisfiesMembers(lock: Lockfile, project: Project): boolean {
   return project.members.every(({ manifest }) =>
     manifest.dependencies.every((dependency) => {
-      if (dependency.optional) return true;
+      if (dependency.optional || !isForAny(dependency.targets, lock.environment?.["target"])) return true;
       const wanted = canonicalName(parsePackageName(dependency.package ?? dependency.name));
       const entries = lock.packages.filter(({ name }) => canonicalName(parsePackageName(name)) === wanted);
       if (dependency.canonicalRequirement === undefined) return entries.length > 0;
@@ -229,6 +229,11 @@ export function satisfiesMembers(lock: Lockfile, project: Project): boolean {
       return entries.some(({ version }) => requirement.matches(parseVersion(version)));
     }),
   );
+}
+
+/** Whether any of the lock's targets is among those that a dependency is for. */
+function isForAny(wanted: readonly string[] | undefined, targets: readonly string[] | undefined): boolean {
+  return wanted === undefined || targets === undefined || wanted.some((target) => targets.includes(target));
 }
 
 /** Direct references of every member; in a lock that does not list them, what nothing else depends on. */
