@@ -25,7 +25,7 @@ interface Peers {
  */
 export async function run(): Promise<void> {
   const peers = findPeers();
-  if (PROCESSOR_TIME) console.log("processor time, but for whole processes");
+  if (PROCESSOR_TIME) console.log("processor time, whole processes included; G is elapsed time");
   const directory = mkdtempSync(join(tmpdir(), "lading-bench-resolver-"));
   const only = option("--only") ?? "BCDEFGH";
   try {
