@@ -120,7 +120,7 @@ export function readNames(key: string, value: unknown): string[] {
     typeof value === "string" ? value.split(",") : Array.isArray(value) ? value : [value];
   return list.map((item) => {
     const text = typeof item === "string" ? item.trim() : "";
-    if (/^[A-Za-z0-9*@/._-]+$/.test(text)) return text;
+    if (/^[A-Za-z0-9*@/._+-]+$/.test(text)) return text;
     throw invalid(key, value, 'a list of names such as "company/*"');
   });
 }

@@ -76,6 +76,8 @@ function minimise(universe: Universe, steps: readonly ProofStep[]): Failure {
 }
 
 const MOST_MINIMISED = 40;
+/** Steps to find out whether a root requirement matters; where they do not suffice, it is told. */
+const MOST_STEPS = 5_000;
 
 function citedByRoots(steps: readonly ProofStep[], universe: Universe): Set<Dependency> {
   const cited = new Set<Dependency>();
@@ -106,7 +108,7 @@ function entryName(entry: string): string {
 
 /** The universe of an input that provably has no solution with what is known already; otherwise `undefined`. */
 function solveKnown(input: ResolveInput, known: Universe): Universe | undefined {
-  const universe = new Universe(input, known.provider);
+  const universe = new Universe({ ...input, budget: Math.min(input.budget ?? MOST_STEPS, MOST_STEPS) }, known.provider);
   const next = solveCanonically(universe, true).next();
   return next.done === true && universe.solver.contradiction !== -1 ? universe : undefined;
 }

@@ -75,6 +75,7 @@ const is =
     accepts(value) ? undefined : { place, problem: `${shown(value)} is not ${what}` };
 
 const text: Check = is("a string", (value) => typeof value === "string");
+const number: Check = is("a number", (value) => typeof value === "number");
 const flag: Check = is("true or false", (value) => typeof value === "boolean");
 const oneOf = (...allowed: readonly string[]): Check =>
   is(`one of ${allowed.map((one) => `"${one}"`).join(", ")}`, (value) => allowed.includes(value as string));
@@ -177,6 +178,7 @@ const INPUT: Check = shape({
   "overrides?": listOf(shape({ key: text, requirement: text })),
   "hosts?": tableOf(listOf(text)),
   "targets?": listOf(text),
+  "budget?": number,
 });
 const ANSWER: Check = (value, place) =>
   (isTable(value) && value["status"] === "unsolvable"

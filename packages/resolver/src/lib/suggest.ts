@@ -22,6 +22,9 @@ type Attempt = Generator<Need, Suggestion | undefined>;
 
 /** More trials than this cost more time than they are worth. */
 const MOST_TRIALS = 32;
+/** Steps that one of them may take, and all together: a change that is hard to judge is no quick help. */
+const MOST_STEPS = 5_000;
+const MOST_STEPS_OF_ALL = 20_000;
 /** Versions that a cooldown keeps back are tried one by one, the one that is free first before all. */
 const MOST_WAITS = 3;
 
@@ -85,6 +88,7 @@ class Advisor {
   readonly #words: Words;
   readonly #known: Known;
   #trials = 0;
+  #steps = 0;
 
   constructor({ universe, original }: Failure, known: Known) {
     this.#universe = universe;
@@ -128,9 +132,11 @@ class Advisor {
     input: ResolveInput,
     provider: DependencyProvider = this.#universe.provider,
   ): Generator<Need, Answer | undefined> {
-    if (this.#trials++ >= MOST_TRIALS) return undefined;
+    if (this.#trials++ >= MOST_TRIALS || this.#steps >= MOST_STEPS_OF_ALL) return undefined;
+    let universe: Universe | undefined;
     try {
-      const universe = new Universe({ ...input, suggest: false }, provider);
+      const budget = Math.min(input.budget ?? MOST_STEPS, MOST_STEPS);
+      universe = new Universe({ ...input, suggest: false, budget }, provider);
       const solving = solveCanonically(universe);
       for (;;) {
         const next = solving.next();
@@ -143,6 +149,8 @@ class Advisor {
     } catch (error) {
       if (isLadingError(error) && error.code !== "RESOLVE_INTERNAL") return undefined;
       throw error;
+    } finally {
+      if (universe !== undefined) this.#steps += universe.solver.decisions + universe.solver.conflicts;
     }
   }
 
