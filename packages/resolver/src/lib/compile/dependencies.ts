@@ -16,8 +16,8 @@ export interface KnownDependency {
   /** Node that it demands and the mask of what it refuses there, once they are made. */
   target: number;
   wrong: number;
-  /** Groups whose rule is made once the package is in the search. */
-  waiting: number[] | undefined;
+  /** The first group whose rule is made once the package is in the search; -1 for none. */
+  waiting: number;
   /** Whether its rule is all that it says: no feature is asked for. */
   isBare: boolean;
 }
@@ -83,7 +83,7 @@ export class Dependencies {
       isPlain: isReadable && dependency.ifPossible !== true && !policy.isConditional(dependency),
       target: -1,
       wrong: -1,
-      waiting: undefined,
+      waiting: -1,
       isBare: false,
     };
     on.all.push(known);

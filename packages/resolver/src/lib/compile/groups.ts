@@ -46,6 +46,8 @@ export class Groups {
   readonly #lists: number[][] = [];
   /** Latest group of a dependency. */
   readonly #latest = new Ints(256);
+  /** Group -> next group that waits for the same dependency. */
+  readonly #nextWaiting = new Ints(256);
   readonly #isSingle: boolean;
 
   constructor(parts: Parts) {
@@ -106,6 +108,7 @@ export class Groups {
     this.#node.push(node);
     this.#mask.push(mask);
     this.#fact.push(UNMADE);
+    this.#nextWaiting.push(UNKNOWN);
     this.#known.push(known);
     this.#item.push(item);
     this.#made.push(undefined);
@@ -146,8 +149,10 @@ export class Groups {
       const known = this.#known[group];
       if (known?.isPlain !== true) continue;
       if (known.on.hasArrived) this.#rule(group, known);
-      else if (known.waiting === undefined) known.waiting = [group];
-      else known.waiting.push(group);
+      else {
+        this.#nextWaiting.data[group] = known.waiting;
+        known.waiting = group;
+      }
     }
     if (info.type === "package") this.arrived(info.info.key);
   }
@@ -157,10 +162,9 @@ export class Groups {
     const on = this.#parts.dependencies.on(key);
     on.hasArrived = true;
     for (const known of on.all) {
-      const { waiting } = known;
-      if (waiting === undefined) continue;
-      known.waiting = undefined;
-      for (const group of waiting) this.#rule(group, known);
+      let group = known.waiting;
+      known.waiting = UNKNOWN;
+      for (; group !== UNKNOWN; group = this.#nextWaiting.data[group]!) this.#rule(group, known);
     }
   }
 

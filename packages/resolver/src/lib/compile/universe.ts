@@ -18,10 +18,8 @@ export class Universe extends Policy implements RuleSource {
   readonly solver: Solver;
   readonly #causes: FactCause[] = [];
   readonly #packages: Packages;
-  readonly #dependencies: Dependencies;
   readonly #nodes: Nodes;
   readonly #demands: Demands;
-  readonly #features: FeatureRules;
   readonly #groups: Groups;
   readonly #rules: (readonly number[] | undefined)[][] = [];
 
@@ -37,10 +35,8 @@ export class Universe extends Policy implements RuleSource {
     solver.budget = input.budget ?? BUDGET;
     this.solver = solver;
     this.#packages = packages;
-    this.#dependencies = dependencies;
     this.#nodes = nodes;
     this.#demands = demands;
-    this.#features = features;
     this.#groups = new Groups({ policy: this, packages, dependencies, nodes, demands, features, solver });
     for (const [index, root] of input.roots.entries()) nodes.addRoot(root, index);
   }

@@ -21,6 +21,9 @@ export function solveRoots(provider: DependencyProvider, keys: readonly PackageK
   return new WholeUniverse(provider, keys).solve();
 }
 
+/** Conflicts of one solution after which it is searched for more thoroughly. */
+const HARD_FOR_ONE = 30;
+
 /** Questions that do not fit in a row, after which a solution takes no more along. */
 const MOST_MISSES = 8;
 
@@ -54,7 +57,7 @@ class WholeUniverse {
       this.#highest[node] = size - 1;
       this.#open.push(node);
     }
-    universe.solver.deepAfter = Infinity;
+    universe.solver.deepAfter = HARD_FOR_ONE;
     universe.solver.stepBack = true;
     universe.solver.optional = () => this.#takeAlong();
     this.#reader = new ProofReader(universe.solver.state);
