@@ -1,11 +1,6 @@
 export { bruteForce, type BruteForceAnswer } from "./lib/testing/brute-force.ts";
 export { solveConformanceFile, type CaseAnswer, type ConformanceResult } from "./lib/testing/conformance.ts";
-export {
-  recordProvider,
-  replayProvider,
-  type ProviderRecording,
-  type RecordedProvider,
-} from "./lib/recording.ts";
+export { recordProvider, replayProvider, type ProviderRecording, type RecordedProvider } from "./lib/recording.ts";
 export {
   dependencyList,
   memoryProvider,
