@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { parseDigest } from "./digest.ts";
 import { isLadingError } from "./error.ts";
 import { parsePackComponent } from "./pack-component.ts";
 import {
@@ -15,8 +16,8 @@ import {
 } from "./pack-index.ts";
 
 const NOW = new Date("2026-01-31T12:00:00.500Z");
-const SUM = `sha256:${"a".repeat(64)}` as const;
-const OTHER_SUM = `sha256:${"b".repeat(64)}` as const;
+const SUM = parseDigest(`sha256:${"a".repeat(64)}`);
+const OTHER_SUM = parseDigest(`sha256:${"b".repeat(64)}`);
 
 function entry(ref: string, version: string, more: Partial<PackIndexEntry> = {}): PackIndexEntry {
   return {
