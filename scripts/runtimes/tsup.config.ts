@@ -1,7 +1,7 @@
-import { defineConfig, type Options } from "tsup";
+import { defineConfig } from "tsup";
 
 /** One file from the sources, for engines that know neither TypeScript nor this workspace. */
-const config: Options | Options[] | ((options: Options) => Options) = defineConfig({
+export default defineConfig({
   entry: [new URL("verdicts.ts", import.meta.url).pathname],
   format: "cjs",
   platform: "node",
@@ -14,5 +14,3 @@ const config: Options | Options[] | ((options: Options) => Options) = defineConf
     options.conditions = ["@lading/source"];
   },
 });
-
-export default config;
