@@ -1,7 +1,7 @@
 import type { Bits } from "../bits.ts";
 import type { Candidate, Dependency, ExclusionReason, PackageKey, RootPackage, VersionRequirement } from "../types.ts";
 
-/** A condition of a rule: the node has one of these values. `mask` is the set's place in the solver. */
+/** A condition of a rule: the node has one of these values. */
 export interface Term {
   readonly node: number;
   readonly set: Bits;
