@@ -63,6 +63,10 @@ function idOf(universe: Universe, chosen: Chosen, node: number): string {
   return `${info.info.key} ${universe.candidateOf(node, chosen.get(node)!)!.version}`;
 }
 
+function textOf({ requirement }: Dependency): string {
+  return typeof requirement === "string" ? requirement : requirement.canonical;
+}
+
 function featureNodes(universe: Universe, chosen: Chosen): Map<number, { readonly feature: string }[]> {
   const found = new Map<number, { readonly feature: string }[]>();
   for (const node of chosen.keys()) {
@@ -111,13 +115,15 @@ function edgeOf(
     if (feature === undefined || !chosen.has(feature)) return undefined;
   }
   const dependency = gated ? { ...given, optional: false } : given;
-  const requirement = universe.effective(dependency).canonical;
+  const unreadable = universe.isReadable(dependency) ? undefined : universe.unreadable(dependency);
+  const requirement = unreadable === undefined ? universe.effective(dependency).canonical : textOf(dependency);
   const about = { dependent: idOf(universe, chosen, node), key: dependency.key, requirement };
   const name = universe.displayName(dependency.key);
   if (dependency.ifPossible === true && !universe.isConditional(dependency)) {
     const soft = universe.softNode(node, dependency);
     if (soft === undefined || !chosen.has(soft)) {
-      const message = `Left out optional "${name}" ${requirement} of ${about.dependent}: no solution has it`;
+      const reason = unreadable ?? "no solution has it";
+      const message = `Left out optional "${name}" ${requirement} of ${about.dependent}: ${reason}`;
       notes.push({ type: "optional-left-out", ...about, message });
       return undefined;
     }

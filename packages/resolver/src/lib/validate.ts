@@ -125,6 +125,11 @@ function ownerFault(
     if (!universe.counts(dependency, owner.ofRoot)) continue;
     const name = nameOf(dependency);
     if (universe.isGated(dependency) && !wanted.dependencies.has(name)) continue;
+    if (dependency.ifPossible === true && universe.unreadable(dependency) !== undefined) {
+      if (owner.edges.some((edge) => edge.key === dependency.key && edge.requirement === dependency.requirement))
+        return `${owner.id} leads to "${dependency.key}" by a requirement that cannot be read`;
+      continue;
+    }
     const requirement = universe.effective(dependency);
     const edges = owner.edges.filter(
       (edge) => edge.key === dependency.key && edge.requirement === requirement.canonical,
@@ -156,8 +161,10 @@ function ownerFault(
 
 function featuresFor(dependency: Dependency, foreign: ReadonlySet<string> | undefined, target: Candidate): string[] {
   const wanted = [...(dependency.features ?? []), ...(foreign ?? [])];
-  if (dependency.defaultFeatures !== false && Object.hasOwn(target.features ?? {}, "default")) wanted.push("default");
-  return wanted.filter((feature) => !feature.startsWith("dep:"));
+  if (dependency.defaultFeatures !== false) wanted.push("default");
+  // A candidate without the feature `default` simply has none, whoever names it.
+  const hasDefault = Object.hasOwn(target.features ?? {}, "default");
+  return wanted.filter((feature) => !feature.startsWith("dep:") && (feature !== "default" || hasDefault));
 }
 
 interface SwitchedOn {
