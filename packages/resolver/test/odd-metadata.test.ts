@@ -35,4 +35,19 @@ describe("resolve()", () => {
     expect(notes).toMatchObject([{ type: "optional-left-out", dependent: "app 1.0.0", key: "lib", requirement: "^x" }]);
     expect(notes[0]!.message).toContain("cannot be read");
   });
+
+  it("leaves out an ifPossible dependency beside an equal one that asks for less", async () => {
+    const dependencies = [
+      { key: "lib", requirement: "*", ifPossible: true, features: ["missing"] },
+      { key: "lib", requirement: "*" },
+    ];
+    const { packages, notes } = await answerFor({
+      app: { candidates: [{ version: "1.0.0", dependencies }] },
+      lib: { candidates: [{ version: "1.0.0", dependencies: [] }] },
+    });
+    expect(packages.find(({ key }) => key === "app")!.dependencies).toMatchObject([
+      { id: "lib 1.0.0", optional: false },
+    ]);
+    expect(notes).toMatchObject([{ type: "optional-left-out", key: "lib" }]);
+  });
 });

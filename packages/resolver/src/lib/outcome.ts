@@ -98,7 +98,12 @@ function edgesOf(universe: Universe, chosen: Chosen, node: number, notes: Resolu
     if (edge !== undefined) edges.push(edge);
   }
   if (edges.length < 2) return edges;
-  const unique = new Map(edges.map((edge) => [`${edge.name}\0${edge.id}\0${edge.kind}\0${edge.requirement}`, edge]));
+  // Of two that say the same, the one that cannot be left out counts.
+  const unique = new Map(
+    edges
+      .toSorted((a, b) => Number(b.optional) - Number(a.optional))
+      .map((edge) => [`${edge.name}\0${edge.id}\0${edge.kind}\0${edge.requirement}`, edge]),
+  );
   return [...unique.values()].sort((a, b) => compareText(a.name, b.name) || compareText(a.id, b.id));
 }
 

@@ -153,10 +153,24 @@ function ownerFault(
       const missing = featuresFor(dependency, wanted.foreign.get(name), target.candidate).find(
         (feature) => !features.get(edge.id)!.has(feature),
       );
-      if (missing !== undefined && !universe.isConditional(dependency)) return `${edge.id} lacks feature "${missing}"`;
+      if (missing !== undefined && !universe.isConditional(dependency) && !isLeftOut(universe, owner, dependency))
+        return `${edge.id} lacks feature "${missing}"`;
     }
   }
   return undefined;
+}
+
+/** An edge may be another dependency's on the same versions, which takes nothing along for this one. */
+function isLeftOut(universe: Policy, owner: Owner, dependency: Dependency): boolean {
+  if (dependency.ifPossible !== true) return false;
+  const { canonical } = universe.effective(dependency);
+  return owner.dependencies.some(
+    (one) =>
+      one !== dependency &&
+      one.key === dependency.key &&
+      universe.counts(one, owner.ofRoot) &&
+      universe.effective(one).canonical === canonical,
+  );
 }
 
 function featuresFor(dependency: Dependency, foreign: ReadonlySet<string> | undefined, target: Candidate): string[] {
