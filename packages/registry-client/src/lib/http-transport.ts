@@ -75,7 +75,7 @@ class HttpTransport implements Transport {
     return this.#exchange({ method: "GET", url, headers, purpose: "call" }, options, async (answer, watchdog) => {
       const { status } = answer.response;
       if (status === 304 && options.validator !== undefined) return { status: "unchanged" };
-      if (status === 404 || status === 410) return { status: "absent" };
+      if (status === 404 || status === 410) return this.#drop<MetadataAnswer>(answer, watchdog, { status: "absent" });
       if (status !== 200) throw await this.#problem(answer, options, watchdog);
       const bytes = await this.#collect(answer.response, METADATA_LIMIT_BYTES, options, watchdog);
       const validator = answer.response.headers.get("etag");

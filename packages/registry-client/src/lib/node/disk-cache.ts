@@ -1,12 +1,19 @@
 import { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { isObject, optional, optionalString } from "../json.ts";
 import type { CachedMetadata, CacheLookup, MetadataCache } from "../ports.ts";
 
 const MAGIC = "lading-cache-v1 ";
 const NEWLINE = 0x0a;
+
+/**
+ * Larger entries are written while the process does other things. Of a small one, handing it to another thread and back
+ * takes several times what writing it does, and there are hundreds of them.
+ */
+const WRITTEN_AT_ONCE_BYTES = 256 * 1024;
 
 /**
  * A metadata cache in a directory, one file per document (`docs/spec/client-configuration.md` §metadata cache). Each
@@ -24,7 +31,7 @@ export function createDiskCache(directory: string): MetadataCache {
   return {
     get: async (url, path) => {
       const file = fileOf(url, path);
-      const found = await readEntry(file, url, path);
+      const found = readEntry(file, url, path);
       // Best effort: an entry that cannot be removed is replaced, or found damaged again.
       if (found.status === "corrupt") await rm(file, { force: true, recursive: true }).catch(() => {});
       return found;
@@ -61,9 +68,9 @@ function decodeEntry(bytes: Buffer, registry: string, path: string): CacheLookup
   return { status: "hit", entry };
 }
 
-async function readEntry(file: string, url: string, path: string): Promise<CacheLookup> {
+function readEntry(file: string, url: string, path: string): CacheLookup {
   try {
-    return decodeEntry(await readFile(file), url, path);
+    return decodeEntry(readFileSync(file), url, path);
   } catch (error) {
     if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return { status: "miss" };
     // A bad sector or foreign owner: what cannot be read is fetched again, like what was altered.
@@ -73,12 +80,26 @@ async function readEntry(file: string, url: string, path: string): Promise<Cache
 
 async function writeAtomically(file: string, bytes: Uint8Array): Promise<void> {
   const temporary = `${file}.${randomBytes(6).toString("hex")}.tmp`;
-  await mkdir(dirname(file), { recursive: true });
+  mkdirSync(dirname(file), { recursive: true });
+  if (bytes.length <= WRITTEN_AT_ONCE_BYTES) {
+    writeAtOnce(file, temporary, bytes);
+    return;
+  }
   try {
     await writeFile(temporary, bytes, { flag: "wx" });
     await rename(temporary, file);
   } catch (error) {
     await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+function writeAtOnce(file: string, temporary: string, bytes: Uint8Array): void {
+  try {
+    writeFileSync(temporary, bytes, { flag: "wx" });
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
     throw error;
   }
 }

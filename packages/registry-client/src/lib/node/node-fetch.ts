@@ -1,9 +1,8 @@
 import { readFile } from "node:fs/promises";
-import { getCACertificates, rootCertificates } from "node:tls";
 import type { Dispatcher } from "undici";
-import { globalFetch } from "../global-fetch.ts";
 import type { Fetch, FetchInit, FetchResponse } from "../ports.ts";
 import { RegistryClientError } from "../registry-client-error.ts";
+import { createSmallCalls, type SmallCallInit } from "./node-http.ts";
 
 export interface NodeFetchOptions {
   /** Where HTTPS_PROXY, HTTP_PROXY and NO_PROXY are read from. Default: `process.env`. */
@@ -17,8 +16,9 @@ export interface NodeFetchOptions {
 }
 
 /**
- * A {@link Fetch} for Node: single calls go through the built-in `fetch`, package files through a pool of `undici`,
- * which is loaded when the first one is asked for. With a proxy or a private authority everything goes through `undici`.
+ * A {@link Fetch} for Node: documents and calls go through Node's HTTP client over connections that stay open, package
+ * files through a pool of `undici`, which is loaded when the first one is asked for. With a proxy or a private authority
+ * everything goes through `undici`.
  */
 export function createNodeFetch(options: NodeFetchOptions = {}): {
   readonly fetch: Fetch;
@@ -27,19 +27,26 @@ export function createNodeFetch(options: NodeFetchOptions = {}): {
   const env = options.env ?? process.env;
   const proxies = proxySettings(env, options.proxy);
   const special = proxies !== undefined || options.caFile !== undefined;
+  const small = createSmallCalls();
   let pool: Promise<Dispatcher> | undefined;
   const dispatcher = (): Promise<Dispatcher> => (pool ??= createDispatcher(options, proxies));
   return {
     fetch: async (url, init) => {
-      if (init.purpose === "bulk") return requestBulk(url, init, await dispatcher());
-      return special ? fetchThrough(url, init, await dispatcher()) : globalFetch(url, init);
+      if (isSmall(init)) return special ? fetchThrough(url, init, await dispatcher()) : small.fetch(url, init);
+      return requestBulk(url, init, await dispatcher());
     },
     close: async () => {
+      small.close();
       const opened = pool;
       pool = undefined;
       await (await opened)?.close();
     },
   };
+}
+
+function isSmall(init: FetchInit): init is FetchInit & SmallCallInit {
+  const { purpose, body } = init;
+  return purpose === "call" && (body === undefined || typeof body === "string" || body instanceof Uint8Array);
 }
 
 interface ProxySettings {
@@ -95,7 +102,8 @@ function invalid(message: string, cause: unknown): RegistryClientError {
 
 // Node 22.15 and later also name what NODE_EXTRA_CA_CERTS adds.
 function systemAuthorities(): readonly string[] {
-  return typeof getCACertificates === "function" ? getCACertificates("default") : rootCertificates;
+  const tls = process.getBuiltinModule("node:tls");
+  return typeof tls.getCACertificates === "function" ? tls.getCACertificates("default") : tls.rootCertificates;
 }
 
 async function fetchThrough(url: string, init: FetchInit, dispatcher: Dispatcher): Promise<FetchResponse> {
