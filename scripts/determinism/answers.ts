@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { answerText, atOnce, questions, restless } from "./questions.ts";
 
 for (const question of questions()) {
-  const deliveries = [atOnce, ...[1, 2, 3].map((seed) => restless(seed, false))];
+  const deliveries = [atOnce, ...[1, 2, 3].map((seed) => restless(seed))];
   for (const [index, delivery] of deliveries.entries()) {
     const text = await answerText(question, delivery);
     console.log(`${createHash("sha256").update(text).digest("hex")} ${index} ${question.name}`);

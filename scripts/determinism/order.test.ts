@@ -31,21 +31,11 @@ const answers = await Promise.all(
 const solved = answers.filter(({ status }) => status === "solved");
 const unsolvable = answers.filter(({ status }) => status === "unsolvable");
 
-describe("resolve() gives the same solution, byte for byte, under 1,000 orders of arrival", () => {
-  test.each(solved)("$name", async (question) => {
+describe("resolve() gives the same answer, byte for byte, under 1,000 orders of arrival", () => {
+  test.each([...solved, ...unsolvable])("$name", async (question) => {
     const expected = await answerText(question, atOnce);
     expect(await answerText(question, restless(0))).toBe(expected);
     await expectSameBytes(question, (seed) => restless(seed));
-  });
-});
-
-describe("resolve() finds that there is no solution under 1,000 orders of arrival, and says why in the same words", () => {
-  test.each(unsolvable)("$name", async (question) => {
-    await expectSameBytes(question, (seed) => restless(seed, false));
-    for (let seed = 0; seed < ORDERS / 10; seed++) {
-      const found = JSON.parse(await answerText(question, restless(seed))) as Answer;
-      expect(found.status, `order ${seed}`).toBe("unsolvable");
-    }
   });
 });
 

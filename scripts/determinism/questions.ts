@@ -231,10 +231,10 @@ export const atOnce: Delivery = (packages) => ({
 });
 
 /**
- * Documents arrive one by one in an order of chance, and the versions within each are in no order. With `late`, speculative
- * documents also arrive while the search is going on, or never; otherwise a load brings all that was named.
+ * Documents arrive one by one in an order of chance, and the versions within each are in no order. Speculative
+ * documents arrive while the search is going on, or never.
  */
-export function restless(seed: number, late = true): Delivery {
+export function restless(seed: number): Delivery {
   return (packages) => {
     const { below, shuffled } = chance(seed);
     const known = new Map<string, PackageMetadata>();
@@ -247,9 +247,8 @@ export function restless(seed: number, late = true): Delivery {
     return {
       get: (key) => known.get(key),
       load: async (keys, { speculative }) => {
-        const asked = late ? keys : [...keys, ...speculative];
-        if (late) for (const key of shuffled(speculative)) if (below(3) > 0) void deliver(key, below(60));
-        await Promise.all(shuffled(asked).map((key) => deliver(key, below(20))));
+        for (const key of shuffled(speculative)) if (below(3) > 0) void deliver(key, below(60));
+        await Promise.all(shuffled(keys).map((key) => deliver(key, below(20))));
       },
     };
   };

@@ -4,6 +4,7 @@ import { findSuggestions } from "./suggest.ts";
 import { smallerProofs } from "./minimal-proof.ts";
 import { checkContradiction, extractProof, type ProofStep } from "./proof.ts";
 import { tellProof } from "./report.ts";
+import { retell } from "./retell.ts";
 import type { Failure, Need } from "./question.ts";
 import { hasBit, ABSENT } from "./bits.ts";
 import type {
@@ -22,10 +23,13 @@ export function* explainFailure(
   universe: Universe,
   statistics: ResolutionStatistics,
 ): Generator<Need, UnsolvableResolution> {
-  const full = checkedProof(universe);
-  const smallest = shortest(minimise(universe, full));
+  checkedProof(universe);
+  const retold = yield* retell(universe);
+  const smallest = shortest(minimise(retold.universe, checkedProof(retold.universe)));
+  retold.open();
   const proof = publishProof(smallest.universe, smallest.steps);
-  const suggestions = universe.input.suggest === false ? [] : yield* findSuggestions(smallest, universe.packages);
+  const suggestions =
+    universe.input.suggest === false ? [] : yield* findSuggestions(smallest, retold.universe.packages);
   return {
     status: "unsolvable",
     proof,
