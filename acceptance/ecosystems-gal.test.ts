@@ -277,7 +277,7 @@ describe("migration", () => {
     // "This workspace's version" is known to nobody else: to take any version for it would be another requirement.
     sandbox.write("package.json", NPM.replace("file:../local", "workspace:*"));
     const refused = await sandbox.line("gal-pkg migrate --from npm --force");
-    expect(refused.code).toBe(2);
+    expect(refused.code).toBe(3);
     expect(refused.stderr).toContain('"dependencies.local"');
   });
 

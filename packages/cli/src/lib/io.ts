@@ -1,4 +1,4 @@
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 
 /** A stream that text goes to. */
 export interface CliStream {
@@ -12,6 +12,8 @@ export interface CliIo {
   readonly stdout: CliStream;
   readonly stderr: CliStream;
   readonly stdin: Readable & { readonly isTTY?: boolean | undefined };
+  /** Standard error as a stream of Node's, which questions need; absent: nobody can be asked. */
+  readonly terminal?: () => Writable;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   /** Aborts the running command; the process's own signals are wired to it by `main`. */
@@ -26,6 +28,7 @@ export function processIo(signal?: AbortSignal): CliIo {
     get stdin() {
       return process.stdin;
     },
+    terminal: () => process.stderr,
     env: process.env,
     cwd: process.cwd(),
     ...(signal === undefined ? {} : { signal }),

@@ -1,3 +1,4 @@
+import type { Writable } from "node:stream";
 import { isLadingError } from "@lading/core-manifest";
 import { CliError } from "../cli-error.ts";
 import type { CliIo } from "../io.ts";
@@ -5,7 +6,12 @@ import type { Invocation } from "../spec.ts";
 
 /** Whether a person can be asked. */
 export function canAsk(io: CliIo): boolean {
-  return io.stdin.isTTY === true && io.stderr.isTTY === true;
+  return io.terminal !== undefined && io.stdin.isTTY === true && io.stderr.isTTY === true;
+}
+
+function terminalOf(io: CliIo, message: string, instead: string): Writable {
+  if (io.terminal === undefined || !canAsk(io)) throw impossible(message, instead);
+  return io.terminal();
 }
 
 /**
@@ -29,22 +35,18 @@ export async function passphraseFor<Value>(
  * @throws {CliError} `CLI_PROMPT_IMPOSSIBLE`
  */
 export async function askSecret(io: CliIo, message: string, instead: string): Promise<string> {
-  if (!canAsk(io)) throw impossible(message, instead);
+  const output = terminalOf(io, message, instead);
   const { isCancel, password } = await import("@clack/prompts");
-  const answer = await password({
-    message,
-    input: io.stdin,
-    output: io.stderr as NodeJS.WriteStream,
-  });
+  const answer = await password({ message, input: io.stdin, output });
   if (isCancel(answer)) throw impossible(message, instead);
   return answer;
 }
 
 /** Asks for a line of text. */
 export async function askText(io: CliIo, message: string, instead: string): Promise<string> {
-  if (!canAsk(io)) throw impossible(message, instead);
+  const output = terminalOf(io, message, instead);
   const { isCancel, text } = await import("@clack/prompts");
-  const answer = await text({ message, input: io.stdin, output: io.stderr as NodeJS.WriteStream });
+  const answer = await text({ message, input: io.stdin, output });
   if (isCancel(answer)) throw impossible(message, instead);
   return answer;
 }
