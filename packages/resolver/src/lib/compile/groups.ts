@@ -1,7 +1,9 @@
 import type { Bits } from "../bits.ts";
 import { Ints } from "../core/ints.ts";
+import { NONE } from "../core/state.ts";
 import type { Solver } from "../solver.ts";
 import type { Demands } from "./demands.ts";
+import type { Dependency } from "../types.ts";
 import type { Dependencies, KnownDependency } from "./dependencies.ts";
 import type { FactCause, Follower, NodeInfo } from "./facts.ts";
 import type { FeatureRules, Item } from "./features.ts";
@@ -41,9 +43,16 @@ export class Groups {
   readonly #known: (KnownDependency | undefined)[] = [];
   readonly #item: (Item | undefined)[] = [];
   readonly #made: (readonly number[] | undefined)[] = [];
-  /** Per node: where the list of each value begins, and the groups of all values. */
-  readonly #starts: number[][] = [];
-  readonly #lists: number[][] = [];
+  /** Place of a node's first value in the lists below. */
+  readonly #first = new Ints(256);
+  /** Where the groups of each value begin and end; values that need the same share them. */
+  readonly #start = new Ints(1024);
+  readonly #end = new Ints(1024);
+  readonly #list = new Ints(1024);
+  /** How many statements follow from a value, and then these; and so on. */
+  readonly ruleIds: Ints = new Ints(1024);
+  /** Place of each value's statements there, plus one; 0 until they are made. */
+  readonly #rules = new Ints(1024);
   /** Latest group of a dependency. */
   readonly #latest = new Ints(256);
   /** Group -> next group that waits for the same dependency. */
@@ -59,8 +68,10 @@ export class Groups {
 
   add(node: number, info: NodeInfo): void {
     const size = this.#parts.solver.size(node);
-    this.#starts[node] = [0];
-    this.#lists[node] = [];
+    if (node >= this.#first.length) this.#first.reserve(node + 1 - this.#first.length);
+    this.#first.data[node] = this.#start.reserve(size);
+    this.#end.reserve(size);
+    this.#rules.reserve(size);
     const first = this.#node.length;
     if (info.type === "package" || info.type === "root") this.#addVersions(node, size, info);
     else this.#addItems(node, size, (bit) => this.#itemsOf(node, bit, info));
@@ -69,21 +80,40 @@ export class Groups {
 
   #addVersions(node: number, size: number, info: Extract<NodeInfo, { type: "package" | "root" }>): void {
     const { dependencies, features } = this.#parts;
-    const list = this.#lists[node]!;
-    const starts = this.#starts[node]!;
+    const list = this.#list;
+    const place = this.#first.data[node]!;
     const ofRoot = info.type === "root";
+    let before: readonly Dependency[] | undefined;
     for (let bit = 1; bit < size; bit++) {
-      starts[bit] = list.length;
       const candidate = info.type === "root" ? info.root : info.info.candidates[info.versions[bit - 1]!]!;
-      for (const dependency of candidate.dependencies) {
+      if (candidate.dependencies === before) {
+        this.#sameAsBefore(place + bit, bit);
+        continue;
+      }
+      before = candidate.dependencies;
+      this.#start.data[place + bit] = list.length;
+      for (const dependency of before) {
         const known = dependencies.known(dependency);
         if (ofRoot ? known.ofRoot : known.ofPackage) list.push(this.#groupOf(node, bit, known));
       }
+      this.#end.data[place + bit] = list.length;
     }
     if (ofRoot) {
       for (const item of features.rootItems(node)) list.push(this.#newGroup(node, 1, undefined, item));
+      this.#end.data[place + 1] = list.length;
     }
-    starts[size] = list.length;
+  }
+
+  /** A value that needs what the one before it needs. */
+  #sameAsBefore(place: number, bit: number): void {
+    const masks = this.#parts.solver.state.masks.data;
+    const start = this.#start.data[place - 1]!;
+    const end = this.#end.data[place - 1]!;
+    this.#start.data[place] = start;
+    this.#end.data[place] = end;
+    for (let i = start; i < end; i++) {
+      masks[this.#mask.data[this.#list.data[i]!]! + (bit >>> 5)]! |= 1 << (bit & 31);
+    }
   }
 
   #groupOf(node: number, bit: number, known: KnownDependency): number {
@@ -117,18 +147,19 @@ export class Groups {
 
   #addItems(node: number, size: number, itemsOf: (bit: number) => readonly Item[]): void {
     const groups = new Map<string, number>();
-    const list = this.#lists[node]!;
-    const starts = this.#starts[node]!;
+    const list = this.#list;
+    const place = this.#first.data[node]!;
     for (let bit = 1; bit < size; bit++) {
-      starts[bit] = list.length;
-      for (const item of itemsOf(bit)) {
+      const items = itemsOf(bit);
+      this.#start.data[place + bit] = list.length;
+      for (const item of items) {
         let group = groups.get(item.signature);
         if (group === undefined) groups.set(item.signature, (group = this.#newGroup(node, bit, undefined, item)));
         this.#parts.solver.state.masks.data[this.#mask.data[group]! + (bit >>> 5)]! |= 1 << (bit & 31);
         list.push(group);
       }
+      this.#end.data[place + bit] = list.length;
     }
-    starts[size] = list.length;
   }
 
   #itemsOf(node: number, bit: number, info: NodeInfo): Item[] {
@@ -232,14 +263,19 @@ export class Groups {
 
   // --- statements ----------------------------------------------------------------------------------------------------
 
-  /** Statements that follow from choosing a value; `undefined` while metadata is missing. */
-  rules(node: number, bit: number): readonly number[] | undefined {
-    const starts = this.#starts[node]!;
-    const list = this.#lists[node]!;
+  /** Place in `ruleIds` of the statements that follow from choosing a value; NONE while metadata is missing. */
+  rules(node: number, bit: number): number {
+    const known = this.#rules.data[this.#first.data[node]! + bit]! - 1;
+    return known === NONE ? this.#collect(node, bit) : known;
+  }
+
+  #collect(node: number, bit: number): number {
+    const place = this.#first.data[node]! + bit;
+    const end = this.#end.data[place]!;
     const found: number[] = [];
     let complete = true;
-    for (let i = starts[bit]!; i < starts[bit + 1]!; i++) {
-      const group = list[i]!;
+    for (let i = this.#start.data[place]!; i < end; i++) {
+      const group = this.#list.data[i]!;
       const made = this.#bareRule(group);
       if (made >= 0) found.push(made);
       else if (made === EMPTY) continue;
@@ -249,7 +285,13 @@ export class Groups {
         else for (const id of statements) found.push(id);
       }
     }
-    return complete ? found : undefined;
+    if (!complete) return NONE;
+    const { ruleIds } = this;
+    const at = ruleIds.length;
+    this.#rules.data[place] = at + 1;
+    ruleIds.push(found.length);
+    for (const id of found) ruleIds.push(id);
+    return at;
   }
 
   /** The only statement of a dependency that asks for no features; UNMADE where there may be others. */
@@ -312,9 +354,10 @@ export class Groups {
     const { nodes, solver } = this.#parts;
     const s = solver.state;
     const found: Follower[] = [];
-    const starts = this.#starts[node]!;
-    for (let i = starts[bit]!; i < starts[bit + 1]!; i++) {
-      const group = this.#lists[node]![i]!;
+    const place = this.#first.data[node]! + bit;
+    const end = this.#end.data[place]!;
+    for (let i = this.#start.data[place]!; i < end; i++) {
+      const group = this.#list.data[i]!;
       const bare = this.#bareRule(group);
       for (const id of bare >= 0 ? [bare] : (this.#made[group] ?? [])) {
         const last = s.endTerm(id) - 1;

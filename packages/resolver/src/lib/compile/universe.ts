@@ -1,4 +1,5 @@
 import { ABSENT, hasBit } from "../bits.ts";
+import type { Ints } from "../core/ints.ts";
 import { Solver, type RuleSource } from "../solver.ts";
 import type { Candidate, Dependency, DependencyProvider, PackageKey, ResolveInput } from "../types.ts";
 import { Demands } from "./demands.ts";
@@ -21,7 +22,6 @@ export class Universe extends Policy implements RuleSource {
   readonly #nodes: Nodes;
   readonly #demands: Demands;
   readonly #groups: Groups;
-  readonly #rules: (readonly number[] | undefined)[][] = [];
 
   constructor(input: ResolveInput, provider: DependencyProvider) {
     super(input, provider);
@@ -42,19 +42,18 @@ export class Universe extends Policy implements RuleSource {
   }
 
   #added(node: number, info: NodeInfo): void {
-    this.#rules[node] = [];
     this.#groups.add(node, info);
     if (info.type === "package") this.#demands.nowPresent(info.info, node);
   }
 
   // --- what the search asks ------------------------------------------------------------------------------------------
 
-  rules(node: number, bit: number): readonly number[] | undefined {
-    const known = this.#rules[node]![bit];
-    if (known !== undefined) return known;
-    const found = this.#groups.rules(node, bit);
-    if (found !== undefined) this.#rules[node]![bit] = found;
-    return found;
+  rules(node: number, bit: number): number {
+    return this.#groups.rules(node, bit);
+  }
+
+  get ruleIds(): Ints {
+    return this.#groups.ruleIds;
   }
 
   pinCause(node: number): number {

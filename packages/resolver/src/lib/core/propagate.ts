@@ -1,11 +1,14 @@
 import { ABSENT } from "../bits.ts";
+import type { Ints } from "./ints.ts";
 import { NONE, type State } from "./state.ts";
 import { remove } from "./trail.ts";
 
 /** Where the facts come from, when the search needs them. */
 export interface RuleSource {
-  /** Statements that follow from choosing `bit`, or `undefined` while metadata is missing. */
-  rules(node: number, bit: number): readonly number[] | undefined;
+  /** Place in `ruleIds` of the statements that follow from choosing `bit`; NONE while metadata is missing. */
+  rules(node: number, bit: number): number;
+  /** Lists of statements: how many, and then these. */
+  readonly ruleIds: Ints;
   /** Cause of the fact that a feature is on only in the version of its package that is chosen. */
   pinCause(feature: number): number;
 }
@@ -161,11 +164,14 @@ export class Propagation {
     const bit = s.only(node);
     if (bit <= ABSENT) return NONE;
     const rules = this.#source.rules(node, bit);
-    if (rules === undefined) {
+    if (rules === NONE) {
       if (!this.#pending.includes(node)) this.#pending.push(node);
       return NONE;
     }
-    for (const id of rules) {
+    const ids = this.#source.ruleIds.data;
+    const end = rules + ids[rules]!;
+    for (let i = rules + 1; i <= end; i++) {
+      const id = ids[i]!;
       const first = s.firstTerm(id);
       const terms = s.endTerm(id) - first;
       // Only "node, therefore target" is checked forward; everything else is watched.
@@ -180,7 +186,12 @@ export class Propagation {
   /** Whether a value's own rules are met by what is possible now; cheaper than to choose it and see. */
   fits(node: number, bit: number): boolean {
     const s = this.#s;
-    for (const id of this.#source.rules(node, bit) ?? NO_RULES) {
+    const rules = this.#source.rules(node, bit);
+    if (rules === NONE) return true;
+    const ids = this.#source.ruleIds.data;
+    const end = rules + ids[rules]!;
+    for (let i = rules + 1; i <= end; i++) {
+      const id = ids[i]!;
       const first = s.firstTerm(id);
       const terms = s.endTerm(id) - first;
       if (s.termNode.data[first] !== node || terms > 2) continue;
@@ -375,8 +386,6 @@ export class Propagation {
     return true;
   }
 }
-
-const NO_RULES: readonly number[] = [];
 
 /** Numbers that are kept of a demand: statement, demander, its versions, what is refused, a version that meets it. */
 const DEMAND = 5;

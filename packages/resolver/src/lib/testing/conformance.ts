@@ -131,23 +131,16 @@ function preferenceOf(one: Case): VersionPreference {
 class World implements DependencyProvider {
   readonly isPrerelease?: (version: string, key: string) => boolean;
   readonly #universe: CaseUniverse;
-  readonly #metadata = new Map<string, PackageMetadata>();
-  readonly #places = new Map<string, Map<string, number>>();
-  readonly #requirements = new Map<string, Map<string, Interval>>();
-  readonly #dependencies = new Map<string, (Dependency | undefined)[]>();
+  readonly #packages = new Map<string, WorldPackage>();
 
   constructor(universe: CaseUniverse) {
     this.#universe = universe;
-    const early = new Map(Object.entries(universe).map(([key, one]) => [key, new Set(one.pre)]));
-    if ([...early.values()].some(({ size }) => size > 0)) {
-      this.isPrerelease = (version, key) => early.get(key)?.has(this.#place(key, version)) ?? false;
-    }
+    const hasEarly = Object.values(universe).some(({ pre }) => pre !== undefined && pre.length > 0);
+    if (hasEarly) this.isPrerelease = (version, key) => this.#package(key).isEarly(version);
   }
 
   get(key: string): PackageMetadata {
-    let metadata = this.#metadata.get(key);
-    if (metadata === undefined) this.#metadata.set(key, (metadata = { candidates: this.#candidates(key) }));
-    return metadata;
+    return (this.#package(key).metadata ??= { candidates: this.#candidates(key) });
   }
 
   load(): Promise<void> {
@@ -155,64 +148,131 @@ class World implements DependencyProvider {
   }
 
   compareVersions(left: string, right: string, key: string): number {
-    const places = this.#placesOf(key);
-    return places.get(left)! - places.get(right)!;
+    if (left === right) return 0;
+    const versions = this.#package(key);
+    const place = versions.placeOf(left);
+    return versions.isAt(right, place + 1) ? -1 : place - versions.placeOf(right);
   }
 
   need(key: string, range: Range): Dependency {
-    return { key, requirement: this.#requirement(key, range) };
+    return { key, requirement: this.#package(key).requirement(range) };
   }
 
-  #placesOf(key: string): Map<string, number> {
-    let places = this.#places.get(key);
-    if (places === undefined) {
-      const versions = this.#universe[key]?.versions ?? [];
-      this.#places.set(key, (places = new Map()));
-      for (let i = 0; i < versions.length; i++) places.set(versions[i]!, i);
-    }
-    return places;
+  #package(key: string): WorldPackage {
+    let known = this.#packages.get(key);
+    if (known === undefined) this.#packages.set(key, (known = new WorldPackage(key, this.#own(key))));
+    return known;
   }
 
-  #place(key: string, version: string): number {
-    return this.#placesOf(key).get(version) ?? -1;
-  }
-
-  /** A set given as intervals of indexes; where one text stands for two sets, the bounds tell them apart. */
-  #requirement(key: string, range: Range): VersionRequirement {
-    let texts = this.#requirements.get(key);
-    if (texts === undefined) this.#requirements.set(key, (texts = new Map()));
-    const known = texts.get(range[0]);
-    if (known?.isOf(range) === true) return known;
-    const canonical = known === undefined ? range[0] : `${range[0]} (${range.slice(1).join("-")})`;
-    let requirement = texts.get(canonical);
-    if (requirement === undefined)
-      texts.set(canonical, (requirement = new Interval(canonical, range, this.#placesOf(key))));
-    return requirement;
+  #own(key: string): CasePackage | undefined {
+    return Object.hasOwn(this.#universe, key) ? this.#universe[key] : undefined;
   }
 
   #candidates(key: string): Candidate[] {
-    const own = this.#universe[key];
-    const yanked = new Set(own?.yanked);
-    return (own?.versions ?? []).map((version, i): Candidate => {
-      const dependencies = this.#named(own!.deps[i]);
-      const optional = own!.optional?.[i];
-      if (optional !== undefined && optional !== null) {
-        for (const one of this.#named(optional)) dependencies.push({ ...one, kind: "peer", optional: true });
-      }
-      return yanked.has(i) ? { version, dependencies, excluded: [YANKED] } : { version, dependencies };
+    const own = this.#own(key);
+    if (own === undefined) return [];
+    const yanked = own.yanked === undefined || own.yanked.length === 0 ? undefined : new Set(own.yanked);
+    const reader = new TableReader((name) => this.#package(name));
+    return own.versions.map((version, i): Candidate => {
+      let dependencies = reader.read(own.deps[i]);
+      const optional = own.optional?.[i];
+      if (optional !== undefined && optional !== null) dependencies = [...dependencies, ...this.#optional(optional)];
+      return yanked?.has(i) === true ? { version, dependencies, excluded: [YANKED] } : { version, dependencies };
     });
   }
 
-  #named(table: Readonly<Record<string, number>> | undefined): Dependency[] {
-    const found: Dependency[] = [];
-    for (const key in table) found.push(this.#dependency(key, table[key]!));
-    return found;
+  #optional(table: Readonly<Record<string, number>>): Dependency[] {
+    return Object.entries(table).map(([name, place]) => {
+      return { ...this.#package(name).dependency(place), kind: "peer", optional: true };
+    });
+  }
+}
+
+/** Reads the tables of one package's versions; a version that needs the same as the one before shares its list. */
+class TableReader {
+  readonly #package: (name: string) => WorldPackage;
+  #before: readonly Dependency[] = [];
+  #places: number[] = [];
+
+  constructor(packageOf: (name: string) => WorldPackage) {
+    this.#package = packageOf;
   }
 
-  #dependency(key: string, place: number): Dependency {
-    let known = this.#dependencies.get(key);
-    if (known === undefined) this.#dependencies.set(key, (known = []));
-    return (known[place] ??= this.need(key, this.#universe[key]?.ranges[place] ?? NO_RANGE));
+  read(table: Readonly<Record<string, number>> | undefined): readonly Dependency[] {
+    const before = this.#before;
+    let found: Dependency[] | undefined;
+    let count = 0;
+    for (const name in table) {
+      const place = table[name]!;
+      let one = before[count];
+      if (one === undefined || one.key !== name || this.#places[count] !== place) {
+        found ??= before.slice(0, count);
+        one = this.#package(name).dependency(place);
+        this.#places[count] = place;
+      }
+      if (found !== undefined) found.push(one);
+      count++;
+    }
+    if (found !== undefined) this.#before = found;
+    else if (count < before.length) this.#before = before.slice(0, count);
+    return this.#before;
+  }
+}
+
+/** Versions of which a list is searched from its beginning, rather than kept by text. */
+const FEW = 24;
+
+/** One package of a universe, and what others ask of it. */
+class WorldPackage {
+  metadata: PackageMetadata | undefined;
+  readonly #key: string;
+  readonly #own: CasePackage | undefined;
+  readonly #dependencies: (Dependency | undefined)[] = [];
+  readonly #requirements = new Map<string, Interval>();
+  #places: Map<string, number> | undefined;
+  #last = 0;
+
+  constructor(key: string, own: CasePackage | undefined) {
+    this.#key = key;
+    this.#own = own;
+  }
+
+  isAt(version: string, place: number): boolean {
+    return this.#own?.versions[place] === version;
+  }
+
+  /** Place of a version; -1 where there is none such. */
+  placeOf(version: string): number {
+    const { versions } = this.#own ?? NO_PACKAGE;
+    // Whoever goes through a list asks for one and the next.
+    const last = this.#last;
+    if (versions[last] === version) return last;
+    if (versions[last + 1] === version) return ++this.#last;
+    if (versions.length <= FEW) return versions.indexOf(version);
+    this.#places ??= new Map(versions.map((one, i) => [one, i]));
+    return this.#places.get(version) ?? -1;
+  }
+
+  isEarly(version: string): boolean {
+    return this.#own?.pre?.includes(this.placeOf(version)) ?? false;
+  }
+
+  dependency(place: number): Dependency {
+    return (this.#dependencies[place] ??= {
+      key: this.#key,
+      requirement: this.requirement(this.#own?.ranges[place] ?? NO_RANGE),
+    });
+  }
+
+  /** A set given as intervals of indexes; where one text stands for two sets, the bounds tell them apart. */
+  requirement(range: Range): VersionRequirement {
+    const known = this.#requirements.get(range[0]);
+    if (known?.isOf(range) === true) return known;
+    const canonical = known === undefined ? range[0] : `${range[0]} (${range.slice(1).join("-")})`;
+    let requirement = this.#requirements.get(canonical);
+    if (requirement === undefined)
+      this.#requirements.set(canonical, (requirement = new Interval(canonical, range, this)));
+    return requirement;
   }
 }
 
@@ -220,22 +280,22 @@ class World implements DependencyProvider {
 class Interval implements VersionRequirement {
   readonly canonical: string;
   readonly #range: Range;
-  readonly #places: ReadonlyMap<string, number>;
+  readonly #of: WorldPackage;
 
-  constructor(canonical: string, range: Range, places: ReadonlyMap<string, number>) {
+  constructor(canonical: string, range: Range, of: WorldPackage) {
     this.canonical = canonical;
     this.#range = range;
-    this.#places = places;
+    this.#of = of;
   }
 
   isOf(range: Range): boolean {
     const own = this.#range;
-    return own.length === range.length && own.every((bound, i) => bound === range[i]);
+    return own === range || (own.length === range.length && own.every((bound, i) => bound === range[i]));
   }
 
   matches(version: string): boolean {
-    const place = this.#places.get(version);
-    if (place === undefined) return false;
+    const place = this.#of.placeOf(version);
+    if (place === -1) return false;
     const range = this.#range as readonly number[];
     for (let i = 1; i + 1 < range.length; i += 2) if (place >= range[i]! && place <= range[i + 1]!) return true;
     return false;
@@ -245,6 +305,8 @@ class Interval implements VersionRequirement {
     return this.#range.slice(1) as readonly number[];
   }
 }
+
+const NO_PACKAGE: CasePackage = { versions: [], ranges: [], deps: [] };
 
 const NO_RANGE: Range = ["missing"];
 

@@ -3,7 +3,7 @@ import { Universe } from "../compile.ts";
 import { ProofReader } from "../core/read-proof.ts";
 import { ProofChecker } from "../proof.ts";
 import { ResolverError } from "../resolver-error.ts";
-import type { DependencyProvider, PackageKey, VersionRequirement } from "../types.ts";
+import type { Dependency, DependencyProvider, PackageKey } from "../types.ts";
 
 /** Package -> one letter a version, oldest first: `s` where a solution has it, `u` where none does. */
 export type SolvedRoots = Readonly<Record<PackageKey, string>>;
@@ -162,12 +162,24 @@ class WholeUniverse {
   }
 }
 
+/** What a dependency asks of a package: what the requirement says of each of its values, once it was asked. */
+interface Check {
+  readonly dependency: Dependency;
+  readonly node: number | undefined;
+  readonly isConditional: boolean;
+  readonly verdicts: Uint8Array;
+}
+
+const ACCEPTED = 1;
+const REFUSED = 2;
+
 /** Looks at a solution with the provider's own words only: candidates, dependencies, requirements. */
 class ModelValidator {
   readonly #universe: Universe;
-  readonly #chosen = new Map<string, string>();
-  /** Requirement -> what it says of each version of its package. */
-  readonly #verdicts = new Map<VersionRequirement, Map<string, boolean>>();
+  /** Node -> value in the solution that is looked at; ABSENT for those that are not in it. */
+  #chosen: Int32Array = new Int32Array(0);
+  readonly #lists = new Map<readonly Dependency[], readonly Check[]>();
+  readonly #checks = new Map<Dependency, Check>();
 
   constructor(universe: Universe) {
     this.#universe = universe;
@@ -176,33 +188,50 @@ class ModelValidator {
   /** Nodes of all packages of the solution that the solver is at; each has everything that it needs. */
   validate(): readonly number[] {
     const universe = this.#universe;
-    const present = universe.solver.present();
-    this.#chosen.clear();
-    for (const node of present) {
-      const info = universe.infos[node]!;
-      if (info.type !== "package") continue;
-      this.#chosen.set(info.info.key, universe.candidateOf(node, universe.solver.value(node))!.version);
-    }
-    for (const node of present) if (universe.infos[node]!.type === "package") this.#checkOne(node, this.#chosen);
+    const { solver, infos } = universe;
+    const present = solver.present();
+    if (this.#chosen.length < infos.length) this.#chosen = new Int32Array(infos.length * 2);
+    for (const node of present) this.#chosen[node] = solver.value(node);
+    for (const node of present) if (infos[node]!.type === "package") this.#checkOne(node);
+    for (const node of present) this.#chosen[node] = ABSENT;
     return present;
   }
 
-  #checkOne(node: number, chosen: ReadonlyMap<string, string>): void {
-    const universe = this.#universe;
-    const candidate = universe.candidateOf(node, universe.solver.value(node))!;
-    for (const dependency of candidate.dependencies) {
-      const version = chosen.get(dependency.key);
-      if (version === undefined && universe.isConditional(dependency)) continue;
-      if (version === undefined || !this.#accepts(universe.effective(dependency), version))
-        throw broken(`"${dependency.key}" is not as "${candidate.version}" needs it`);
+  #checkOne(node: number): void {
+    const candidate = this.#universe.candidateOf(node, this.#chosen[node]!)!;
+    for (const check of this.#checksOf(candidate.dependencies)) {
+      const value = check.node === undefined ? ABSENT : this.#chosen[check.node]!;
+      if (value === ABSENT ? check.isConditional : this.#accepts(check, value)) continue;
+      throw broken(`"${check.dependency.key}" is not as "${candidate.version}" needs it`);
     }
   }
 
-  #accepts(requirement: VersionRequirement, version: string): boolean {
-    let verdicts = this.#verdicts.get(requirement);
-    if (verdicts === undefined) this.#verdicts.set(requirement, (verdicts = new Map()));
-    let verdict = verdicts.get(version);
-    if (verdict === undefined) verdicts.set(version, (verdict = this.#universe.accepts(requirement, version)));
+  #checksOf(dependencies: readonly Dependency[]): readonly Check[] {
+    const known = this.#lists.get(dependencies);
+    if (known !== undefined) return known;
+    const checks = dependencies.map((one) => this.#checkOf(one));
+    // Of a package that is not in the search yet nothing can be kept.
+    if (checks.every(({ node }) => node !== undefined)) this.#lists.set(dependencies, checks);
+    return checks;
+  }
+
+  #checkOf(dependency: Dependency): Check {
+    const known = this.#checks.get(dependency);
+    if (known !== undefined) return known;
+    const universe = this.#universe;
+    const node = universe.packageNode(dependency.key, "");
+    const verdicts = new Uint8Array(node === undefined ? 0 : universe.solver.size(node));
+    const check = { dependency, node, isConditional: universe.isConditional(dependency), verdicts };
+    if (node !== undefined) this.#checks.set(dependency, check);
+    return check;
+  }
+
+  #accepts({ dependency, node, verdicts }: Check, value: number): boolean {
+    const known = verdicts[value]!;
+    if (known !== 0) return known === ACCEPTED;
+    const { version } = this.#universe.candidateOf(node!, value)!;
+    const verdict = this.#universe.accepts(this.#universe.effective(dependency), version);
+    verdicts[value] = verdict ? ACCEPTED : REFUSED;
     return verdict;
   }
 }
