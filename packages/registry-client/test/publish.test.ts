@@ -2,6 +2,8 @@ import { createHash, randomBytes } from "node:crypto";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { truncateSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Digest, LadingEvent } from "@lading/core-manifest";
@@ -177,6 +179,26 @@ describe("publish()", () => {
     await expect(client.publish(packageFile(randomBytes(20_000_000)))).rejects.toMatchObject({
       code: "REGISTRY_AUTH_FAILED",
     });
+  });
+
+  it("leaves no timer behind when a registry refuses before it has read the file", async () => {
+    const server = createServer((request, response) => {
+      response.writeHead(401, { "content-type": "application/problem+json" });
+      response.end(JSON.stringify({ title: "Unauthorized", code: "AUTHENTICATION_REQUIRED" }));
+      setTimeout(() => request.resume(), 50);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const node = createNodeFetch({ env: {} });
+    const client = clientOf(url, { fetch: node.fetch });
+    const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+    const before = timers();
+    await expect(client.publish(packageFile(randomBytes(5_000_000)))).rejects.toMatchObject({ category: "auth" });
+    await node.close();
+    await new Promise((resolve) => server.close(resolve));
+    // The body's producer is told some turns later.
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(timers()).toBe(before);
   });
 
   it("publishes nothing of a file that changed since it was packed", async () => {

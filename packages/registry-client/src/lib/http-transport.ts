@@ -100,7 +100,7 @@ class HttpTransport implements Transport {
       }
       return { ...range, body: this.#stream(url, answer.response, options, watchdog) };
     } catch (error) {
-      watchdog.disarm();
+      watchdog.close();
       throw watchdog.explain(error, this.#context(url, options));
     }
   }
@@ -160,7 +160,7 @@ class HttpTransport implements Transport {
     } catch (error) {
       throw watchdog.explain(error, this.#context(exchange.url, options));
     } finally {
-      watchdog.disarm();
+      watchdog.close();
     }
   }
 
@@ -276,7 +276,7 @@ class HttpTransport implements Transport {
     } catch (error) {
       throw watchdog.explain(error, this.#context(url, options));
     } finally {
-      watchdog.disarm();
+      watchdog.close();
     }
   }
 

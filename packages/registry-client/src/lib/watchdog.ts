@@ -20,6 +20,7 @@ export class Watchdog {
   readonly #controller = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #expired = false;
+  #isClosed = false;
 
   constructor(timeoutMs: number, signal: AbortSignal | undefined) {
     this.#timeoutMs = timeoutMs;
@@ -32,6 +33,7 @@ export class Watchdog {
 
   /** Starts or restarts the wait. */
   arm(): void {
+    if (this.#isClosed) return;
     this.#timer ??= setTimeout(() => this.#expire(), this.#timeoutMs);
     this.#timer.refresh();
   }
@@ -39,6 +41,12 @@ export class Watchdog {
   disarm(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** Ends the watch for good: a body that is still being produced would arm it again, and keep the process waiting. */
+  close(): void {
+    this.#isClosed = true;
+    this.disarm();
   }
 
   #expire(): void {
