@@ -302,7 +302,7 @@ async function invocationOf(
     load: async (command) => (await ROUTES[command]!.load()).command,
     flagsOf,
     async context() {
-      const { createContext } = await import("@lading/engine");
+      const { createContext } = await import("@lading/engine/context");
       const { offline, registry } = options;
       const context = createContext({
         profile,

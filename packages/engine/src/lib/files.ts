@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { channel } from "node:diagnostics_channel";
-import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { constants, type Stats } from "node:fs";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { EngineError } from "./engine-error.ts";
 
@@ -9,10 +10,13 @@ export function hasErrno(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && codes.includes((error as NodeJS.ErrnoException).code ?? "");
 }
 
-/** The file's text, or `undefined` where there is no such file. */
+/**
+ * The file's text, or `undefined` where there is no such file.
+ * @throws {EngineError} `PROJECT_FILE_UNREADABLE`
+ */
 export async function readTextIfExists(file: string): Promise<string | undefined> {
   try {
-    return await readFile(file, "utf8");
+    return (await readRegularFile(file)).toString("utf8");
   } catch (error) {
     if (hasErrno(error, "ENOENT", "ENOTDIR")) return undefined;
     throw unreadable("read", file, error);
@@ -21,11 +25,40 @@ export async function readTextIfExists(file: string): Promise<string | undefined
 
 /** @throws {EngineError} `PROJECT_FILE_UNREADABLE` */
 export async function readText(file: string): Promise<string> {
+  return (await readBytes(file)).toString("utf8");
+}
+
+/** @throws {EngineError} `PROJECT_FILE_UNREADABLE` */
+export async function readBytes(file: string): Promise<Buffer> {
   try {
-    return await readFile(file, "utf8");
+    return await readRegularFile(file);
   } catch (error) {
     throw unreadable("read", file, error);
   }
+}
+
+// A pipe that nobody writes to blocks its reader for ever, on a thread that no signal reaches.
+async function readRegularFile(file: string): Promise<Buffer> {
+  const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const found = await handle.stat();
+    if (!found.isFile()) throw new NotAFile(found);
+    return await handle.readFile();
+  } finally {
+    await handle.close();
+  }
+}
+
+class NotAFile extends Error {
+  constructor(found: Stats) {
+    super(`it is ${kindOf(found)}, not a file`);
+  }
+}
+
+function kindOf(found: Stats): string {
+  if (found.isDirectory()) return "a directory";
+  if (found.isFIFO()) return "a pipe";
+  return found.isSocket() ? "a socket" : "a device";
 }
 
 /** Hears of every file that an operation has written, as `{ file }` with its absolute path. */

@@ -5,6 +5,7 @@ import {
   lockGrid,
   parsePackageName,
   parseVersion,
+  renderLockfile,
   type Digest,
   type LockEnvironment,
   type LockPackage,
@@ -292,7 +293,6 @@ async function finish(
   const { project, lock, input, rest } = made;
   const { previous } = rest;
   const changes = compareLocks(previous?.lock, lock);
-  const { renderLockfile } = await import("@lading/core-manifest");
   const text = renderLockfile(lock, previous?.text);
   const changed = text !== previous?.text;
   if (changed && input.mode === "locked") {

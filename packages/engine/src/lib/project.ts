@@ -12,7 +12,7 @@ import {
 } from "@lading/core-manifest";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
-import { displayPath, readText, readTextIfExists } from "./files.ts";
+import { displayPath, readBytes, readText, readTextIfExists } from "./files.ts";
 import { matchDirectories } from "./workspace-match.ts";
 
 /** A manifest on disk. */
@@ -177,8 +177,13 @@ export async function readManifestFile(
     display,
     dialect,
     text,
-    manifest: parseManifest(text, { file: display, dialect, ...(workspace && { workspace }) }),
+    manifest: parseManifest(await sourceOf(file, text), { file: display, dialect, ...(workspace && { workspace }) }),
   };
+}
+
+// What was no UTF-8 reads as this character: the bytes themselves tell whether it was written so.
+async function sourceOf(file: string, text: string): Promise<string | Uint8Array> {
+  return text.includes("\uFFFD") ? readBytes(file) : text;
 }
 
 async function findManifest(context: EngineContext, start: string): Promise<ManifestFile | undefined> {

@@ -27,7 +27,7 @@ export function credentialsPath(context: EngineContext): string {
  * @throws {RegistryClientError} `REGISTRY_CONFIG_INVALID`
  */
 export async function readRegistries(context: EngineContext): Promise<RegistriesFile> {
-  const { parseRegistries } = await import("@lading/registry-client");
+  const { parseRegistries } = await import("./registry-client.ts");
   const file = registriesPath(context);
   const text = await readTextIfExists(file);
   const stored = text === undefined ? undefined : parseRegistries(text, file);
@@ -52,7 +52,7 @@ export async function replacedRegistry(context: EngineContext): Promise<Registry
 
 /** A registry of which only the address is known. Whether it demands signatures, it says itself. */
 export async function plainRegistry(context: EngineContext, name: string, url: string): Promise<RegistryConfig> {
-  const { registryConfig } = await import("@lading/registry-client");
+  const { registryConfig } = await import("./registry-client.ts");
   const settings = await context.settings();
   return registryConfig({
     name,
@@ -67,7 +67,7 @@ export async function plainRegistry(context: EngineContext, name: string, url: s
  * @throws {EngineError} `REGISTRY_NOT_CONFIGURED`
  */
 export async function openRegistries(context: EngineContext): Promise<RegistrySet> {
-  const { createRegistrySet } = await import("@lading/registry-client");
+  const { createRegistrySet } = await import("./registry-client.ts");
   const configured = await readRegistries(context);
   const file = await withOverride(context, configured);
   if (file.registries.length === 0) {
@@ -100,7 +100,7 @@ function tokenOwner(configured: RegistriesFile, file: RegistriesFile): string {
 }
 
 async function withOverride(context: EngineContext, file: RegistriesFile): Promise<RegistriesFile> {
-  const { canonicalRegistryUrl } = await import("@lading/registry-client");
+  const { canonicalRegistryUrl } = await import("./registry-client.ts");
   const wanted = context.registry;
   if (wanted === undefined) return file;
   if (!wanted.includes("://")) {
@@ -124,9 +124,8 @@ async function openClients(
   registries: readonly RegistryConfig[],
   tokenOwner: string,
 ): Promise<{ clients: RegistryClient[]; close(): Promise<void> }> {
-  const { createRegistryClient } = await import("@lading/registry-client");
-  const { createDiskCache, createNodeFetch, directoryTransport } = await import("@lading/registry-client/node");
-  const { tracedCache, tracedFetch } = await import("./trace.ts");
+  const { createDiskCache, createNodeFetch, createRegistryClient, directoryTransport, tracedCache, tracedFetch } =
+    await import("./registry-client.ts");
   const cache = tracedCache(createDiskCache(await cacheDirectory(context)), context.onEvent);
   const credentials = await openCredentials(context, registries, tokenOwner);
   const fetches: { close(): Promise<void> }[] = [];
@@ -184,7 +183,7 @@ async function openCredentials(
   registries: readonly RegistryConfig[],
   tokenOwner: string,
 ): Promise<CredentialStore> {
-  const { createEnvironmentCredentials, layerCredentials } = await import("@lading/registry-client");
+  const { createEnvironmentCredentials, layerCredentials } = await import("./registry-client.ts");
   const bindings: EnvironmentBinding[] = registries.map(({ name, url }) => ({
     url,
     variables: [tokenVariable(context, name), ...(name === tokenOwner ? context.profile.tokenVariables : [])],
@@ -194,6 +193,6 @@ async function openCredentials(
 
 /** The file of stored credentials. */
 export async function credentialsFile(context: EngineContext): Promise<CredentialStore> {
-  const { createCredentialsFile } = await import("@lading/registry-client/node");
+  const { createCredentialsFile } = await import("./registry-client.ts");
   return createCredentialsFile(credentialsPath(context));
 }

@@ -137,7 +137,7 @@ export async function resolveProject(context: EngineContext, request: Resolution
 export async function resolveForLock(context: EngineContext, request: ResolutionRequest): Promise<LockSolution> {
   const asked = await questionOf(context, request);
   if (request.record !== undefined) await answerQuestion(context, asked, request);
-  const { resolveUniversal } = await import("@lading/resolver");
+  const { resolveUniversal } = await import("./lock-resolver.ts");
   const input = universalInput(asked.input, request);
   const options = { signal: context.signal, onEvent: context.onEvent };
   let resolution = await resolveUniversal(input, asked.provider, options);
@@ -233,7 +233,7 @@ async function openProvider(context: EngineContext, request: ResolutionRequest):
     dependencies.some((dependency) => !isLocal(dependency, request.locals)),
   );
   if (!needed) return undefined;
-  const { registryProvider } = await import("@lading/registry-client");
+  const { registryProvider } = await import("./registry-client.ts");
   const registries = await context.registries();
   return registryProvider({
     registries,

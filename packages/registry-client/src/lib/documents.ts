@@ -16,7 +16,7 @@ import { RegistryClientError } from "./registry-client-error.ts";
 import type { Session } from "./session.ts";
 
 // A resolution asks for hundreds at once; without a bound each would open a connection of its own.
-const DOCUMENT_CONCURRENCY = 32;
+const DOCUMENT_CONCURRENCY = 16;
 
 /** Index documents of one registry: memory first, then a conditional request with the disk cache's copy. */
 export class Documents {

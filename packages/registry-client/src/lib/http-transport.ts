@@ -1,7 +1,6 @@
 import { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import { invalidAnswer } from "./json.ts";
-import { encodePublication } from "./multipart.ts";
 import { errorFromProblem } from "./problem.ts";
 import type {
   ApiAnswer,
@@ -110,6 +109,7 @@ class HttpTransport implements Transport {
     publication: Publication,
     options: TransportOptions & { readonly idempotencyKey: string },
   ): Promise<ApiAnswer> {
+    const { encodePublication } = await import("./multipart.ts");
     const body = encodePublication(publication, `lading-${randomUUID()}`);
     const headers = {
       accept: "application/json",

@@ -1,18 +1,16 @@
 import { ignoreEvents } from "@lading/core-manifest";
-import { Api, isAuthRefusal } from "./api.ts";
-import type { Account, CallOptions, RegistryClient } from "./client-types.ts";
+import type { Api } from "./api.ts";
+import type { RegistryClient } from "./client-types.ts";
 import { systemClock } from "./clock.ts";
+import type * as Downloads from "./downloads.ts";
 import { directoryTransport } from "./directory-transport.ts";
 import { createMemoryCredentials } from "./credentials.ts";
 import { Documents } from "./documents.ts";
-import { download, downloadMany, readStatement, readStatementOf } from "./downloads.ts";
 import { httpTransport } from "./http-transport.ts";
 import { createMemoryCache } from "./memory-cache.ts";
 import { createMetrics } from "./metrics.ts";
 import { globalFetch } from "./global-fetch.ts";
 import type { CreateRegistryClientOptions } from "./options.ts";
-import type { Credential } from "./ports.ts";
-import { publish } from "./publish.ts";
 import { RegistryClientError } from "./registry-client-error.ts";
 import type { RegistryConfig } from "./registry-config.ts";
 import { canonicalRegistryUrl, refuseInsecure } from "./registry-url.ts";
@@ -30,7 +28,9 @@ import { Session } from "./session.ts";
 export function createRegistryClient(options: CreateRegistryClientOptions): RegistryClient {
   const session = createSession(options);
   const documents = new Documents(session);
-  const api = new Api(session);
+  // Most programs only read the index: the rest is loaded by those that use it.
+  const downloads = (): Promise<typeof Downloads> => import("./downloads.ts");
+  const api = async <T>(use: (api: Api) => Promise<T>): Promise<T> => use(new (await import("./api.ts")).Api(session));
   const { registry, offline } = session;
   return {
     registry,
@@ -38,41 +38,43 @@ export function createRegistryClient(options: CreateRegistryClientOptions): Regi
     describe: (call = {}) => session.describe(call),
     packageDocument: (name, call = {}) => documents.get(name, call),
     packageDocuments: (names, call = {}) => Promise.all(names.map((name) => documents.get(name, call))),
-    download: (artifact, destination, call = {}) => download(session, artifact, destination, call),
-    downloadMany: (downloads, call = {}) => downloadMany(session, downloads, call),
-    statement: (digest, call = {}) => readStatement(session, digest, call),
-    statementOf: (artifact, call = {}) => readStatementOf(session, artifact, call),
-    publish: (input) => publish(session, documents, input),
-    createPackage: (name, call = {}) => api.createPackage(name, call),
-    search: (query, call = {}) => api.search(query, call),
-    list: (call = {}) => api.list(call),
-    info: (name, version, call = {}) => api.info(name, version, call),
-    versions: (name, call = {}) => api.versions(name, call),
-    readme: (name, version, call = {}) => api.readme(name, version, call),
+    download: async (artifact, destination, call = {}) =>
+      (await downloads()).download(session, artifact, destination, call),
+    downloadMany: async (wanted, call = {}) => (await downloads()).downloadMany(session, wanted, call),
+    statement: async (digest, call = {}) => (await downloads()).readStatement(session, digest, call),
+    statementOf: async (artifact, call = {}) => (await downloads()).readStatementOf(session, artifact, call),
+    publish: async (input) => (await import("./publish.ts")).publish(session, documents, input),
+    createPackage: (name, call = {}) => api((calls) => calls.createPackage(name, call)),
+    search: (query, call = {}) => api((calls) => calls.search(query, call)),
+    list: (call = {}) => api((calls) => calls.list(call)),
+    info: (name, version, call = {}) => api((calls) => calls.info(name, version, call)),
+    versions: (name, call = {}) => api((calls) => calls.versions(name, call)),
+    readme: (name, version, call = {}) => api((calls) => calls.readme(name, version, call)),
     yank: (name, version, reason, call = {}) =>
-      api.setStatus({ name, version, status: "yank", details: { reason } }, call),
-    unyank: (name, version, call = {}) => api.setStatus({ name, version, status: "yank" }, call),
+      api((calls) => calls.setStatus({ name, version, status: "yank", details: { reason } }, call)),
+    unyank: (name, version, call = {}) => api((calls) => calls.setStatus({ name, version, status: "yank" }, call)),
     deprecate: (name, version, details, call = {}) =>
-      api.setStatus({ name, version, status: "deprecate", details }, call),
-    undeprecate: (name, version, call = {}) => api.setStatus({ name, version, status: "deprecate" }, call),
-    owners: (name, call = {}) => api.owners(name, call),
-    addOwner: (name, user, call = {}) => api.changeOwner("PUT", name, user, call),
-    removeOwner: (name, user, call = {}) => api.changeOwner("DELETE", name, user, call),
-    register: (account, call = {}) => api.register(account, call),
-    login: (credential, call = {}) => login(session, api, credential, call),
+      api((calls) => calls.setStatus({ name, version, status: "deprecate", details }, call)),
+    undeprecate: (name, version, call = {}) =>
+      api((calls) => calls.setStatus({ name, version, status: "deprecate" }, call)),
+    owners: (name, call = {}) => api((calls) => calls.owners(name, call)),
+    addOwner: (name, user, call = {}) => api((calls) => calls.changeOwner("PUT", name, user, call)),
+    removeOwner: (name, user, call = {}) => api((calls) => calls.changeOwner("DELETE", name, user, call)),
+    register: (account, call = {}) => api((calls) => calls.register(account, call)),
+    login: async (credential, call = {}) => (await import("./login.ts")).login(session, credential, call),
     authenticate: (credential) => {
       session.override = credential;
     },
-    logout: (call = {}) => logout(session, api, call),
-    whoami: (call = {}) => api.whoami(undefined, call),
-    tokens: (call = {}) => api.tokens(call),
-    createToken: (request, call = {}) => api.createToken(request, call),
-    revokeToken: (id, call = {}) => api.revokeToken(id, call),
-    keys: (call = {}) => api.keys(call),
-    addKey: (publicKey, call = {}) => api.addKey(publicKey, call.name, call),
-    removeKey: (id, call = {}) => api.removeKey(id, call),
-    audit: (query = {}, call = {}) => api.audit(query, call),
-    health: (call = {}) => api.health(call),
+    logout: async (call = {}) => (await import("./login.ts")).logout(session, call),
+    whoami: (call = {}) => api((calls) => calls.whoami(undefined, call)),
+    tokens: (call = {}) => api((calls) => calls.tokens(call)),
+    createToken: (request, call = {}) => api((calls) => calls.createToken(request, call)),
+    revokeToken: (id, call = {}) => api((calls) => calls.revokeToken(id, call)),
+    keys: (call = {}) => api((calls) => calls.keys(call)),
+    addKey: (publicKey, call = {}) => api((calls) => calls.addKey(publicKey, call.name, call)),
+    removeKey: (id, call = {}) => api((calls) => calls.removeKey(id, call)),
+    audit: (query = {}, call = {}) => api((calls) => calls.audit(query, call)),
+    health: (call = {}) => api((calls) => calls.health(call)),
     metrics: () => ({ ...session.metrics }),
     close: () => session.transport.close(),
   };
@@ -134,44 +136,4 @@ function closedTransport(name: string): Session["transport"] {
       }),
     );
   return { metadata: refuse, blob: refuse, publish: refuse, call: refuse, close: () => Promise.resolve() };
-}
-
-async function login(session: Session, api: Api, credential: Credential, options: CallOptions): Promise<Account> {
-  const kept =
-    credential.type === "basic" && session.registry.authType !== "basic"
-      ? await api.passwordLogin(credential, options)
-      : credential;
-  const account = await api.whoami(kept, options);
-  await session.credentials.set(session.registry.url, kept);
-  session.override = undefined;
-  return account;
-}
-
-async function logout(session: Session, api: Api, options: CallOptions): Promise<boolean> {
-  const credential = session.override ?? (await session.credentials.get(session.registry.url));
-  if (!session.offline && credential?.type === "token" && isSessionToken(credential.token)) {
-    await endSession(session, api, options);
-  }
-  session.override = undefined;
-  return session.credentials.delete(session.registry.url);
-}
-
-// A session that cannot be ended on the registry's side expires by itself; the local copy goes in any case.
-async function endSession(session: Session, api: Api, options: CallOptions): Promise<void> {
-  try {
-    await api.endSession(options);
-  } catch (error) {
-    if (!(error instanceof RegistryClientError)) throw error;
-    if (isAuthRefusal(error)) return;
-    session.onEvent({
-      type: "warning",
-      code: error.code,
-      message: `The session was not ended at the registry: ${error.message}`,
-    });
-  }
-}
-
-// JWTs are sessions; opaque tokens are revoked by name, not by logging out.
-function isSessionToken(token: string): boolean {
-  return token.split(".").length === 3;
 }

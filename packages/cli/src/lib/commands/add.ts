@@ -44,7 +44,7 @@ export const command: CommandSpec = defineCommand({
     package: MEMBER_FLAGS.package,
   },
   async run({ args, flags, options, context }) {
-    const { add } = await import("@lading/engine");
+    const { add } = await import("@lading/engine/dependencies");
     const kind = flags.dev ? "dev" : flags.build ? "build" : flags.peer ? "peer" : "normal";
     const result = await add(
       {

@@ -6,7 +6,7 @@ export const command: CommandSpec = defineCommand({
   examples: ["cache info", "cache info --json"],
   flags: {},
   async run({ context }) {
-    const { cacheInfo } = await import("@lading/engine");
+    const { cacheInfo } = await import("@lading/engine/machine");
     const { cache, store } = await cacheInfo({}, await context());
     const limit = store.limitBytes === undefined ? "" : ` of at most ${bytes(store.limitBytes)}`;
     return {

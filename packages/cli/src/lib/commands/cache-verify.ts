@@ -6,7 +6,7 @@ export const command: CommandSpec = defineCommand({
   examples: ["cache verify"],
   flags: {},
   async run({ context }) {
-    const { cacheVerify } = await import("@lading/engine");
+    const { cacheVerify } = await import("@lading/engine/machine");
     const result = await cacheVerify({}, await context());
     return {
       data: result,

@@ -11,7 +11,7 @@ export const command: CommandSpec = defineCommand({
     package: MEMBER_FLAGS.package,
   },
   async run({ args, flags, context }) {
-    const { chaosExport } = await import("@lading/engine");
+    const { chaosExport } = await import("@lading/engine/package");
     const { document, environment } = await chaosExport({ package: flags.package, profile: args[0]! }, await context());
     const lines = Object.entries(environment).map(([name, value]) => `${name}=${quoted(value)}`);
     return flags.as === "env"

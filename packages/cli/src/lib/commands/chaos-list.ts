@@ -6,7 +6,7 @@ export const command: CommandSpec = defineCommand({
   examples: ["chaos list"],
   flags: { package: MEMBER_FLAGS.package },
   async run({ flags, context }) {
-    const { chaosList } = await import("@lading/engine");
+    const { chaosList } = await import("@lading/engine/package");
     const profiles = await chaosList({ package: flags.package }, await context());
     return {
       data: profiles,

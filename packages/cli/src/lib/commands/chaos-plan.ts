@@ -13,7 +13,7 @@ export const command: CommandSpec = defineCommand({
     package: MEMBER_FLAGS.package,
   },
   async run({ args, flags, context }) {
-    const { chaosPlan } = await import("@lading/engine");
+    const { chaosPlan } = await import("@lading/engine/package");
     const input = { package: flags.package, profile: args[0]!, from: flags.from, span: flags.for, seed: flags.seed };
     const plan = await chaosPlan(input, await context());
     return {

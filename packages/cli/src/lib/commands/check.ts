@@ -9,7 +9,7 @@ export const command: CommandSpec = defineCommand({
   async run({ flags, options, context }) {
     const { readFileSync } = await import("node:fs");
     const path = await import("node:path");
-    const { check } = await import("@lading/engine");
+    const { check } = await import("@lading/engine/inspect");
     const { renderDiagnostics } = await import("../render/error.ts");
     const result = await check({ package: flags.package, workspace: flags.workspace }, await context());
     const readSource = (file: string): string | undefined => {

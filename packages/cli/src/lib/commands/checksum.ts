@@ -9,7 +9,7 @@ export const command: CommandSpec = defineCommand({
   arguments: [{ name: "PATH", summary: "A directory or a file; default: here", optional: true, kind: "file" }],
   flags: SOURCE_FLAGS,
   async run({ args, flags, context }) {
-    const { checksum } = await import("@lading/engine");
+    const { checksum } = await import("@lading/engine/package");
     const { path, ...source } = await checksum({ ...sourceInput(flags), path: args[0] ?? "." }, await context());
     return { data: source, text: () => [`${source.checksum}  ${path}`] };
   },

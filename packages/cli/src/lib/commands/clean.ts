@@ -9,7 +9,7 @@ export const command: CommandSpec = defineCommand({
     all: { type: "boolean", summary: "Delete caches, build outputs and what is installed" },
   },
   async run({ flags, options, context }) {
-    const { clean } = await import("@lading/engine");
+    const { clean } = await import("@lading/engine/machine");
     const result = await clean({ cache: flags.cache, all: flags.all, dryRun: options.dryRun }, await context());
     return {
       data: result,

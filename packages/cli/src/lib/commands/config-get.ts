@@ -6,7 +6,7 @@ export const command: CommandSpec = defineCommand({
   arguments: [{ name: "KEY", summary: "Name of the setting" }],
   flags: { reveal: { type: "boolean", summary: "Show a token in full" } },
   async run({ args, flags, context }) {
-    const { configGet } = await import("@lading/engine");
+    const { configGet } = await import("@lading/engine/machine");
     const setting = await configGet({ key: args[0]!, reveal: flags.reveal }, await context());
     return {
       data: setting ?? { key: args[0]!, value: null },

@@ -6,7 +6,7 @@ export const command: CommandSpec = defineCommand({
   examples: ["config list", "config list --json"],
   flags: {},
   async run({ context }) {
-    const { configList } = await import("@lading/engine");
+    const { configList } = await import("@lading/engine/machine");
     const rows = await configList({}, await context());
     return {
       data: Object.fromEntries(rows.map(({ key, ...rest }) => [key, rest])),

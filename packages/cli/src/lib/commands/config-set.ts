@@ -9,7 +9,7 @@ export const command: CommandSpec = defineCommand({
   ],
   flags: {},
   async run({ args, context }) {
-    const { configSet } = await import("@lading/engine");
+    const { configSet } = await import("@lading/engine/machine");
     const result = await configSet({ key: args[0]!, value: args[1]! }, await context());
     return { data: result, text: () => [`Set ${result.key} = ${String(result.value)}`] };
   },

@@ -6,7 +6,7 @@ export const command: CommandSpec = defineCommand({
   arguments: [{ name: "KEY", summary: "Name of the setting" }],
   flags: {},
   async run({ args, context }) {
-    const { configUnset } = await import("@lading/engine");
+    const { configUnset } = await import("@lading/engine/machine");
     const result = await configUnset({ key: args[0]! }, await context());
     return {
       data: result,

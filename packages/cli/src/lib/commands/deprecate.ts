@@ -11,7 +11,7 @@ export const command: CommandSpec = defineCommand({
     undo: { type: "boolean", summary: "Take the mark away" },
   },
   async run({ args, flags, context }) {
-    const { deprecate } = await import("@lading/engine");
+    const { deprecate } = await import("@lading/engine/registry");
     const { reason, replacement, undo } = flags;
     const result = await deprecate(
       { spec: args[0]!, reason: undo ? "" : requireReason(reason, "deprecate"), replacement, undo },

@@ -10,7 +10,7 @@ export const command: CommandSpec = defineCommand({
     target: { type: "text", summary: "Platform; default: any", placeholder: "TRIPLE" },
   },
   async run({ args, flags, context }) {
-    const { fetch } = await import("@lading/engine");
+    const { fetch } = await import("@lading/engine/registry");
     const fetched = await fetch({ spec: args[0]!, output: flags.output, target: flags.target }, await context());
     return {
       data: fetched,

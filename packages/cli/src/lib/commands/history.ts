@@ -6,7 +6,7 @@ export const command: CommandSpec = defineCommand({
   examples: ["history"],
   flags: {},
   async run({ context }) {
-    const { history } = await import("@lading/engine");
+    const { history } = await import("@lading/engine/machine");
     const rows = await history({}, await context());
     return {
       data: rows,

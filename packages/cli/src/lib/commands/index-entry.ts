@@ -7,7 +7,7 @@ export const command: CommandSpec = defineCommand({
   arguments: [{ name: "PACK", summary: "Directory of the pack; default: here", optional: true, kind: "file" }],
   flags: SOURCE_FLAGS,
   async run({ args, flags, context }) {
-    const { indexEntry } = await import("@lading/engine");
+    const { indexEntry } = await import("@lading/engine/package");
     const entry = await indexEntry({ ...sourceInput(flags), pack: args[0] }, await context());
     return { data: entry, text: () => JSON.stringify(entry, undefined, 2).split("\n") };
   },

@@ -9,7 +9,7 @@ export const command: CommandSpec = defineCommand({
     url: { type: "text", summary: "HTTPS address that it will be served from", placeholder: "URL" },
   },
   async run({ args, flags, options, context }) {
-    const { indexInit } = await import("@lading/engine");
+    const { indexInit } = await import("@lading/engine/package");
     const input = { directory: args[0]!, name: flags.name, url: flags.url, dryRun: options.dryRun };
     const result = await indexInit(input, await context());
     const verb = options.dryRun ? "Would write" : "Wrote";

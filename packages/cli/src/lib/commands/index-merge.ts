@@ -10,7 +10,7 @@ export const command: CommandSpec = defineCommand({
     force: { type: "boolean", summary: "Replace the output where it is there" },
   },
   async run({ args, flags, options, context }) {
-    const { indexMerge } = await import("@lading/engine");
+    const { indexMerge } = await import("@lading/engine/package");
     const output = requireFlag(flags.output, "index-merge", "output", "FILE");
     const result = await indexMerge(
       { inputs: args, output, force: flags.force, dryRun: options.dryRun },

@@ -14,7 +14,7 @@ export const command: CommandSpec = defineCommand({
     update: { type: "boolean", summary: "Replace the pack's entry where there is one" },
   },
   async run({ args, flags, options, context }) {
-    const { indexUpdate } = await import("@lading/engine");
+    const { indexUpdate } = await import("@lading/engine/package");
     const index = requireFlag(flags.index, "index-update", "index", "FILE");
     const result = await indexUpdate(
       { ...sourceInput(flags), pack: args[0], index, update: flags.update, dryRun: options.dryRun },

@@ -7,7 +7,7 @@ export const command: CommandSpec = defineCommand({
   arguments: [{ name: "INDEX", summary: "An index file", many: true, kind: "file" }],
   flags: { strict: { type: "boolean", summary: "Fail on what only the published schema refuses, too" } },
   async run({ args, flags, context }) {
-    const { indexValidate } = await import("@lading/engine");
+    const { indexValidate } = await import("@lading/engine/package");
     const files = await indexValidate({ files: args }, await context());
     const fatal = files.some(({ problems }) => problems.some(({ severity }) => flags.strict || severity === "error"));
     return {

@@ -9,7 +9,7 @@ export const command: CommandSpec = defineCommand({
   arguments: [{ name: "PACKAGE", summary: "NAME or NAME@VERSION", kind: "package" }],
   flags: {},
   async run({ args, context }) {
-    const { info } = await import("@lading/engine");
+    const { info } = await import("@lading/engine/registry");
     const found = await info({ spec: args[0]! }, await context());
     return { data: found, text: (style) => describe(found, style) };
   },

@@ -11,7 +11,7 @@ export const command: CommandSpec = defineCommand({
     "initial-version": { type: "text", summary: "Version to start with (0.1.0)", placeholder: "VERSION" },
   },
   async run({ args, flags, options, context }) {
-    const { init } = await import("@lading/engine");
+    const { init } = await import("@lading/engine/package");
     const { path, license, description, "initial-version": version } = flags;
     const input = { name: args[0], path, license, description, version, dryRun: options.dryRun };
     const made = await init(input, await context());

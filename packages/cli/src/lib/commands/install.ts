@@ -56,7 +56,7 @@ export const command: CommandSpec = defineCommand({
       const ready = await installedAlready(input, { profile, cwd: options.directory, env: io.env });
       if (ready !== undefined) return { data: readyData(ready), text: () => [readyLine(ready)] };
     }
-    const { install } = await import("@lading/engine");
+    const { install } = await import("@lading/engine/install");
     const {
       lock,
       install: installed,

@@ -17,7 +17,7 @@ export const command: CommandSpec = defineCommand({
     "no-trust": { type: "boolean", summary: "Do not add it to the keys that you trust" },
   },
   async run({ flags, io, context }) {
-    const { keygen } = await import("@lading/engine");
+    const { keygen } = await import("@lading/engine/package");
     const passphrase = flags["passphrase-stdin"]
       ? await readSecretFromInput(io, "--passphrase-stdin")
       : flags.encrypt

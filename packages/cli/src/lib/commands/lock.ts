@@ -34,7 +34,7 @@ export const command: CommandSpec = defineCommand({
       });
     }
     const prefer = flags.minimal ? "oldest" : flags["lowest-direct"] ? "lowest-direct" : undefined;
-    const { lock } = await import("@lading/engine");
+    const { lock } = await import("@lading/engine/lock");
     const outcome = await lock(
       {
         ...resolveInput(flags, options),

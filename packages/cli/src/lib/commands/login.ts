@@ -24,7 +24,7 @@ export const command: CommandSpec = defineCommand({
     "password-stdin": { type: "boolean", summary: "Read the password from standard input" },
   },
   async run({ flags, io, profile, context }) {
-    const { login } = await import("@lading/engine");
+    const { login } = await import("@lading/engine/registry");
     const engine = await context();
     if (flags.token !== undefined || flags.password !== undefined) warnToken(engine.onEvent);
     const variables = profile.tokenVariables;

@@ -5,7 +5,7 @@ export const command: CommandSpec = defineCommand({
   examples: ["logout", "logout --registry company"],
   flags: {},
   async run({ context }) {
-    const { logout } = await import("@lading/engine");
+    const { logout } = await import("@lading/engine/registry");
     const result = await logout({}, await context());
     return {
       data: result,

@@ -13,7 +13,7 @@ export const command: CommandSpec = defineCommand({
     force: { type: "boolean", summary: "Replace a manifest that is there" },
   },
   async run({ args, flags, options, context }) {
-    const { migrate } = await import("@lading/engine");
+    const { migrate } = await import("@lading/engine/package");
     const from = await neededSource(flags.from);
     const migrated = await migrate(
       { from, sources: args, force: flags.force, dryRun: options.dryRun },

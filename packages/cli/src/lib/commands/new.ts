@@ -10,7 +10,7 @@ export const command: CommandSpec = defineCommand({
     description: { type: "text", summary: "What the package is, in one sentence" },
   },
   async run({ args, flags, options, context }) {
-    const { init } = await import("@lading/engine");
+    const { init } = await import("@lading/engine/package");
     const made = await init({ path: args[0], ...flags, dryRun: options.dryRun }, await context());
     return {
       data: made,

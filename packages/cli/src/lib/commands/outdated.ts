@@ -13,7 +13,7 @@ export const command: CommandSpec = defineCommand({
     ...MEMBER_FLAGS,
   },
   async run({ flags, context }) {
-    const { outdated } = await import("@lading/engine");
+    const { outdated } = await import("@lading/engine/inspect");
     const rows = await outdated(
       { ...hereInput(flags), package: flags.package, workspace: flags.workspace },
       await context(),

@@ -10,7 +10,7 @@ export const command: CommandSpec = defineCommand({
   ],
   flags: {},
   async run({ args, context }) {
-    const { owner } = await import("@lading/engine");
+    const { owner } = await import("@lading/engine/registry");
     const [action, name, user] = args;
     const owners = await owner({ action: await neededAction(action!), name: name!, user }, await context());
     return {

@@ -17,7 +17,7 @@ export const command: CommandSpec = defineCommand({
     ...MEMBER_FLAGS,
   },
   async run({ flags, options, context }) {
-    const { pack } = await import("@lading/engine");
+    const { pack } = await import("@lading/engine/package");
     const { list, kind, compress, ...rest } = flags;
     const packed = await pack(
       {

@@ -33,7 +33,7 @@ async function readProfile(file: string): Promise<string> {
   try {
     return await readFile(file, "utf8");
   } catch (error) {
-    const { EngineError } = await import("@lading/engine");
+    const { EngineError } = await import("@lading/engine/context");
     throw new EngineError({
       code: "PROJECT_FILE_UNREADABLE",
       message: `Cannot read "${file}": ${error instanceof Error ? error.message : String(error)}`,

@@ -23,7 +23,7 @@ export const command: CommandSpec = defineCommand({
   },
   async run(invocation) {
     const { args, flags, options, context } = invocation;
-    const { publish } = await import("@lading/engine");
+    const { publish } = await import("@lading/engine/package");
     const engine = await context();
     if (flags.token !== undefined) warnToken(engine.onEvent);
     const published = await passphraseFor(invocation, (passphrase) =>

@@ -32,7 +32,7 @@ export const command: CommandSpec = defineCommand({
     "ca-file": { type: "text", summary: "Certificate authorities beside the system's", placeholder: "FILE" },
   },
   async run({ args, flags, context }) {
-    const { registryAdd } = await import("@lading/engine");
+    const { registryAdd } = await import("@lading/engine/registry");
     const verify = flags["verify-signatures"];
     const result = await registryAdd(
       {

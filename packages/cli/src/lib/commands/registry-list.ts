@@ -6,7 +6,7 @@ export const command: CommandSpec = defineCommand({
   examples: ["registry list"],
   flags: { "no-check": { type: "boolean", summary: "Ask none of them" } },
   async run({ flags, context }) {
-    const { registryList } = await import("@lading/engine");
+    const { registryList } = await import("@lading/engine/registry");
     const rows = await registryList({ check: !flags["no-check"] }, await context());
     return {
       data: rows,

@@ -6,7 +6,7 @@ export const command: CommandSpec = defineCommand({
   arguments: [{ name: "NAME", summary: "Name of a configured registry" }],
   flags: {},
   async run({ args, context }) {
-    const { registryRemove } = await import("@lading/engine");
+    const { registryRemove } = await import("@lading/engine/registry");
     const result = await registryRemove({ name: args[0]! }, await context());
     return {
       data: result,

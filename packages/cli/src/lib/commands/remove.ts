@@ -14,7 +14,7 @@ export const command: CommandSpec = defineCommand({
     package: MEMBER_FLAGS.package,
   },
   async run({ args, flags, options, context }) {
-    const { remove } = await import("@lading/engine");
+    const { remove } = await import("@lading/engine/dependencies");
     const kinds = (["dev", "build", "peer"] as const).filter((kind) => flags[kind]);
     const { member, removed, lock, install } = await remove(
       {

@@ -16,7 +16,7 @@ export const command: CommandSpec = defineCommand({
     ...RESOLVE_FLAGS,
   },
   async run({ flags, options, context }) {
-    const { resolve } = await import("@lading/engine");
+    const { resolve } = await import("@lading/engine/inspect");
     const { record, replay, explain } = flags;
     const result = await resolve({ ...resolveInput(flags, options), explain, record, replay }, await context());
     return {

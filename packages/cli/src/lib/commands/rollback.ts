@@ -8,7 +8,7 @@ export const command: CommandSpec = defineCommand({
   arguments: [{ name: "GENERATION", summary: "Number from `history`; default: the one before", optional: true }],
   flags: {},
   async run({ args, context }) {
-    const { rollback } = await import("@lading/engine");
+    const { rollback } = await import("@lading/engine/machine");
     const generation = args[0] === undefined ? undefined : await wholeNumber(args[0]);
     const { from, to } = await rollback({ generation }, await context());
     return {

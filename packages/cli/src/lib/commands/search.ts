@@ -22,7 +22,7 @@ export const command: CommandSpec = defineCommand({
     sort: { type: "enum", summary: "Order", values: ["relevance", "downloads", "updated", "name"] },
   },
   async run({ args, flags, context }) {
-    const { search } = await import("@lading/engine");
+    const { search } = await import("@lading/engine/registry");
     const { page, "per-page": perPage, category, keyword, sort } = flags;
     const found = await search(
       { query: args.join(" "), page, perPage: perPage ?? 20, category, keyword, sort, hosts: flags.host },

@@ -8,7 +8,7 @@ export const command: CommandSpec = defineCommand({
   flags: { key: { type: "text", summary: "Private key file; default: setting signing.key", placeholder: "FILE" } },
   async run(invocation) {
     const { args, flags, context } = invocation;
-    const { sign } = await import("@lading/engine");
+    const { sign } = await import("@lading/engine/package");
     const engine = await context();
     const signed = await passphraseFor(invocation, (passphrase) =>
       sign({ file: args[0]!, key: flags.key, passphrase }, engine),

@@ -15,7 +15,7 @@ export const command: CommandSpec = defineCommand({
     ...MEMBER_FLAGS,
   },
   async run({ flags, context }) {
-    const { duplicates, invertedTree, tree } = await import("@lading/engine");
+    const { duplicates, invertedTree, tree } = await import("@lading/engine/inspect");
     if (flags.duplicates) {
       const found = await duplicates(await context(), hereInput(flags));
       return {

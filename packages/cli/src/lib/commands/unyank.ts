@@ -6,7 +6,7 @@ export const command: CommandSpec = defineCommand({
   arguments: [{ name: "NAME@VERSION", summary: "The version", kind: "package" }],
   flags: {},
   async run({ args, context }) {
-    const { unyank } = await import("@lading/engine");
+    const { unyank } = await import("@lading/engine/registry");
     const result = await unyank({ spec: args[0]! }, await context());
     return { data: result, text: () => [`${result.name} ${result.version} can be chosen again`] };
   },

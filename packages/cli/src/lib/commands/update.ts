@@ -28,7 +28,7 @@ export const command: CommandSpec = defineCommand({
     ...MEMBER_FLAGS,
   },
   async run({ args, flags, options, context }) {
-    const { update } = await import("@lading/engine");
+    const { update } = await import("@lading/engine/dependencies");
     const { lock, install } = await update(
       {
         ...resolveInput(flags, options),

@@ -22,7 +22,7 @@ export const command: CommandSpec = defineCommand({
     ...MEMBER_FLAGS,
   },
   async run({ args, flags, options, context }) {
-    const { upgrade } = await import("@lading/engine");
+    const { upgrade } = await import("@lading/engine/dependencies");
     const { edited, lock, install } = await upgrade(
       {
         ...resolveInput(flags, options),

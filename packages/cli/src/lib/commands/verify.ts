@@ -17,7 +17,7 @@ export const command: CommandSpec = defineCommand({
     quick: { type: "boolean", summary: "Compare sizes and times of installed files, not every byte" },
   },
   async run({ args, flags, context }) {
-    const { verifyEnvironment, verifyPackage } = await import("@lading/engine");
+    const { verifyEnvironment, verifyPackage } = await import("@lading/engine/package");
     const [file] = args;
     if (file === undefined) {
       const found = await verifyEnvironment({ full: !flags.quick }, await context());

@@ -5,7 +5,7 @@ export const command: CommandSpec = defineCommand({
   examples: ["whoami"],
   flags: {},
   async run({ context }) {
-    const { whoami } = await import("@lading/engine");
+    const { whoami } = await import("@lading/engine/registry");
     const result = await whoami({}, await context());
     return { data: result, text: () => [`${result.user} at ${result.url}`] };
   },

@@ -9,7 +9,7 @@ export const command: CommandSpec = defineCommand({
   arguments: [{ name: "NAME@VERSION", summary: "Version to ask about", kind: "package" }],
   flags: RESOLVE_FLAGS,
   async run({ args, flags, options, context }) {
-    const { whyNot } = await import("@lading/engine");
+    const { whyNot } = await import("@lading/engine/inspect");
     const answer = await whyNot({ ...resolveInput(flags, options), spec: args[0]! }, await context());
     const { name, version, verdict, chosen, reason, changes, suggestions } = answer;
     return {

@@ -7,7 +7,7 @@ export const command: CommandSpec = defineCommand({
   arguments: [{ name: "NAME", summary: "Package in the lock", kind: "package" }],
   flags: HERE_FLAGS,
   async run({ args, flags, context }) {
-    const { why } = await import("@lading/engine");
+    const { why } = await import("@lading/engine/inspect");
     const result = await why({ name: args[0]!, ...hereInput(flags) }, await context());
     return {
       data: result,

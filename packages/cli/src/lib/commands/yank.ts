@@ -7,7 +7,7 @@ export const command: CommandSpec = defineCommand({
   arguments: [{ name: "NAME@VERSION", summary: "The version", kind: "package" }],
   flags: { reason: { type: "text", summary: "Why; shown to everybody who has it", placeholder: "TEXT" } },
   async run({ args, flags, context }) {
-    const { yank } = await import("@lading/engine");
+    const { yank } = await import("@lading/engine/registry");
     const result = await yank({ spec: args[0]!, reason: requireReason(flags.reason, "yank") }, await context());
     return {
       data: result,

@@ -1,0 +1,18 @@
+// What is loaded when registries are opened: a bundler keeps only what these reach.
+export {
+  canonicalRegistryUrl,
+  createEnvironmentCredentials,
+  createRegistryClient,
+  createRegistrySet,
+  layerCredentials,
+  parseRegistries,
+  registryConfig,
+  registryProvider,
+} from "@lading/registry-client";
+export {
+  createCredentialsFile,
+  createDiskCache,
+  createNodeFetch,
+  directoryTransport,
+} from "@lading/registry-client/node";
+export { tracedCache, tracedFetch } from "./trace.ts";

@@ -1,0 +1,24 @@
+// What is on this machine: settings, cache, generations.
+export {
+  configGet,
+  configList,
+  configSet,
+  configUnset,
+  maskToken,
+  type ShownSetting,
+} from "./lib/operations/config.ts";
+export {
+  cacheInfo,
+  cacheVerify,
+  type CacheInformation,
+  type DamagedPackage,
+  type VerifiedCache,
+} from "./lib/operations/cache.ts";
+export {
+  clean,
+  history,
+  rollback,
+  type CleanInput,
+  type CleanResult,
+  type ListedGeneration,
+} from "./lib/operations/environment.ts";

@@ -1,0 +1,48 @@
+// Making packages: beginning, converting, packing, signing, publishing.
+export { init, type InitInput, type InitResult } from "./lib/operations/init.ts";
+export { artefactName, pack, type PackInput, type PackedPackage } from "./lib/operations/pack.ts";
+export {
+  keygen,
+  sign,
+  verifyEnvironment,
+  verifyPackage,
+  type KeyInput,
+  type KeygenInput,
+  type KeygenResult,
+  type SignResult,
+  type VerifiedEnvironment,
+  type VerifiedFile,
+} from "./lib/operations/signing.ts";
+export { publish, type PublishCommandInput, type PublishedPackage } from "./lib/operations/publish.ts";
+export {
+  migrate,
+  migrateNpmPackage,
+  type MigrateInput,
+  type MigratedManifest,
+  type MigratedNpmPackage,
+  type MigrationSource,
+} from "./lib/operations/migrate.ts";
+export { checksum, type ChecksumResult, type PackSourceInput } from "./lib/operations/pack-source.ts";
+export { indexEntry, type IndexEntryInput } from "./lib/operations/pack-entry.ts";
+export {
+  indexInit,
+  indexMerge,
+  indexUpdate,
+  indexValidate,
+  type CheckedIndexFile,
+  type IndexHead,
+  type IndexInitInput,
+  type IndexMergeInput,
+  type IndexMergeResult,
+  type IndexUpdateInput,
+  type IndexUpdateResult,
+} from "./lib/operations/pack-index.ts";
+export {
+  chaosExport,
+  chaosList,
+  chaosPlan,
+  type ChaosExport,
+  type ChaosPlan,
+  type ChaosPlanInput,
+  type ListedChaosProfile,
+} from "./lib/operations/chaos.ts";

@@ -1,0 +1,24 @@
+// What is asked of registries, and which of them are known.
+export {
+  deprecate,
+  fetch,
+  info,
+  owner,
+  search,
+  unyank,
+  yank,
+  type ChangedVersion,
+  type FetchInput,
+  type FetchedPackage,
+  type PackageInformation,
+  type SearchInput,
+} from "./lib/operations/registry-queries.ts";
+export { login, logout, whoami, type LoginInput, type LoginResult } from "./lib/operations/accounts.ts";
+export {
+  registryAdd,
+  registryList,
+  registryRemove,
+  type ConfiguredRegistry,
+  type ListedRegistry,
+  type RegistryAddInput,
+} from "./lib/operations/registry-config.ts";
