@@ -9,62 +9,76 @@ interface Vertex {
  * smallest id, so that equal graphs give equal cycles.
  */
 export function findCycles(vertices: readonly Vertex[]): string[][] {
-  const edges = new Map(vertices.map(({ id, dependencies }) => [id, dependencies.map((one) => one.id)]));
+  const places = new Map<string, number>();
+  for (let i = 0; i < vertices.length; i++) places.set(vertices[i]!.id, i);
+  const edges = vertices.map(({ dependencies }) => targetsOf(dependencies, places));
   const cycles = components(edges).flatMap((part) => {
-    const start = part.reduce((least, id) => (id < least ? id : least));
+    const start = part.reduce((least, one) => (vertices[one]!.id < vertices[least]!.id ? one : least));
     const cycle = shortestCycle(edges, new Set(part), start);
-    return cycle === undefined ? [] : [cycle];
+    return cycle === undefined ? [] : [cycle.map((one) => vertices[one]!.id)];
   });
   return cycles.sort((a, b) => (a[0]! < b[0]! ? -1 : 1));
 }
 
-/** Tarjan's strongly connected components, with a stack of its own: closures are thousands deep. */
-function components(edges: ReadonlyMap<string, readonly string[]>): string[][] {
-  const found: string[][] = [];
-  const index = new Map<string, number>();
-  const low = new Map<string, number>();
-  const open: string[] = [];
-  const isOpen = new Set<string>();
-  const enter = (id: string): { id: string; next: number } => {
-    index.set(id, index.size);
-    low.set(id, index.get(id)!);
-    open.push(id);
-    isOpen.add(id);
-    return { id, next: 0 };
+function targetsOf(dependencies: Vertex["dependencies"], places: ReadonlyMap<string, number>): number[] {
+  const targets: number[] = [];
+  for (const { id } of dependencies) {
+    const target = places.get(id);
+    if (target !== undefined) targets.push(target);
+  }
+  return targets;
+}
+
+const UNSEEN = -1;
+
+/** Tarjan's strongly connected components that may have a cycle, with a stack of its own: closures are thousands deep. */
+function components(edges: readonly (readonly number[])[]): number[][] {
+  const found: number[][] = [];
+  const index = new Int32Array(edges.length).fill(UNSEEN);
+  const low = new Int32Array(edges.length);
+  const next = new Int32Array(edges.length);
+  const isOpen = new Uint8Array(edges.length);
+  const open: number[] = [];
+  const calls: number[] = [];
+  let count = 0;
+  const enter = (one: number): void => {
+    index[one] = low[one] = count++;
+    isOpen[one] = 1;
+    open.push(one);
+    calls.push(one);
   };
-  const leave = (id: string): void => {
-    if (low.get(id) !== index.get(id)) return;
-    const part = open.splice(open.lastIndexOf(id));
-    for (const member of part) isOpen.delete(member);
-    found.push(part);
+  const leave = (one: number): void => {
+    if (low[one] !== index[one]) return;
+    const part = open.splice(open.lastIndexOf(one));
+    for (const member of part) isOpen[member] = 0;
+    if (part.length > 1 || edges[one]!.includes(one)) found.push(part);
   };
-  for (const root of edges.keys()) {
-    if (index.has(root)) continue;
-    const calls = [enter(root)];
-    while (calls.length > 0) {
-      const call = calls.at(-1)!;
-      const target = edges.get(call.id)?.[call.next++];
+  for (let root = 0; root < edges.length; root++) {
+    if (index[root] !== UNSEEN) continue;
+    enter(root);
+    for (let one = calls.at(-1); one !== undefined; one = calls.at(-1)) {
+      const target = edges[one]![next[one]!++];
       if (target === undefined) {
         calls.pop();
         const parent = calls.at(-1);
-        if (parent !== undefined) low.set(parent.id, Math.min(low.get(parent.id)!, low.get(call.id)!));
-        leave(call.id);
-      } else if (!index.has(target)) calls.push(enter(target));
-      else if (isOpen.has(target)) low.set(call.id, Math.min(low.get(call.id)!, index.get(target)!));
+        if (parent !== undefined) low[parent] = Math.min(low[parent]!, low[one]!);
+        leave(one);
+      } else if (index[target] === UNSEEN) enter(target);
+      else if (isOpen[target] === 1) low[one] = Math.min(low[one]!, index[target]!);
     }
   }
   return found;
 }
 
 function shortestCycle(
-  edges: ReadonlyMap<string, readonly string[]>,
-  part: ReadonlySet<string>,
-  start: string,
-): string[] | undefined {
-  const from = new Map<string, string>();
+  edges: readonly (readonly number[])[],
+  part: ReadonlySet<number>,
+  start: number,
+): number[] | undefined {
+  const from = new Map<number, number>();
   const queue = [start];
   for (const id of queue) {
-    for (const target of edges.get(id) ?? []) {
+    for (const target of edges[id]!) {
       if (target === start) return trace(from, start, id);
       if (!part.has(target) || from.has(target)) continue;
       from.set(target, id);
@@ -74,8 +88,8 @@ function shortestCycle(
   return undefined;
 }
 
-function trace(from: ReadonlyMap<string, string>, start: string, last: string): string[] {
+function trace(from: ReadonlyMap<number, number>, start: number, last: number): number[] {
   const path = [start];
-  for (let id: string = last; id !== start; id = from.get(id)!) path.push(id);
+  for (let id: number = last; id !== start; id = from.get(id)!) path.push(id);
   return [...path, start].reverse();
 }

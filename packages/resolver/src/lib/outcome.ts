@@ -98,13 +98,19 @@ function edgesOf(universe: Universe, chosen: Chosen, node: number, notes: Resolu
     if (edge !== undefined) edges.push(edge);
   }
   if (edges.length < 2) return edges;
+  const sorted = edges.toSorted(byTarget);
+  if (!sorted.some((edge, i) => i > 0 && byTarget(sorted[i - 1]!, edge) === 0)) return sorted;
   // Of two that say the same, the one that cannot be left out counts.
   const unique = new Map(
     edges
       .toSorted((a, b) => Number(b.optional) - Number(a.optional))
       .map((edge) => [`${edge.name}\0${edge.id}\0${edge.kind}\0${edge.requirement}`, edge]),
   );
-  return [...unique.values()].sort((a, b) => compareText(a.name, b.name) || compareText(a.id, b.id));
+  return [...unique.values()].sort(byTarget);
+}
+
+function byTarget(left: ResolvedDependency, right: ResolvedDependency): number {
+  return compareText(left.name, right.name) || compareText(left.id, right.id);
 }
 
 function edgeOf(
@@ -160,24 +166,32 @@ function missing(key: string, dependent: string): ResolverError {
 
 /** Which kinds of ways lead to each package: the label of a way is its weakest edge's. */
 export function markReach(roots: readonly ResolvedRoot[], packages: readonly ResolvedPackage[]): ResolvedPackage[] {
-  const byId = new Map(packages.map((one) => [one.id, one]));
-  const kinds = new Map<string, Set<ReachKind>>();
-  const queue: { id: string; kind: ReachKind }[] = [];
-  const visit = (edge: ResolvedDependency, from: ReachKind): void => {
-    const own: ReachKind = edge.optional ? "optional" : edge.kind;
-    const kind = WEAKNESS.indexOf(own) > WEAKNESS.indexOf(from) ? own : from;
-    const known = kinds.get(edge.id) ?? new Set();
-    kinds.set(edge.id, known);
-    if (known.has(kind)) return;
-    known.add(kind);
-    queue.push({ id: edge.id, kind });
+  const places = new Map<string, number>();
+  for (let i = 0; i < packages.length; i++) places.set(packages[i]!.id, i);
+  /** Package -> a bit for each kind of way that leads to it. */
+  const reach = new Uint8Array(packages.length);
+  const isDirect = new Uint8Array(packages.length);
+  const queue: number[] = [];
+  const visit = (edge: ResolvedDependency, from: number): number => {
+    const own = WEAKNESS.indexOf(edge.optional ? "optional" : edge.kind);
+    const kind = Math.max(own, from);
+    const place = places.get(edge.id)!;
+    if ((reach[place]! & (1 << kind)) === 0) {
+      reach[place]! |= 1 << kind;
+      queue.push(place, kind);
+    }
+    return place;
   };
-  for (const root of roots) for (const edge of root.dependencies) visit(edge, "normal");
-  for (const next of queue) {
-    for (const edge of byId.get(next.id)!.dependencies) visit(edge, next.kind);
+  for (const root of roots) for (const edge of root.dependencies) isDirect[visit(edge, 0)] = 1;
+  for (let i = 0; i < queue.length; i += 2) {
+    for (const edge of packages[queue[i]!]!.dependencies) visit(edge, queue[i + 1]!);
   }
-  const direct = new Set(roots.flatMap((root) => root.dependencies.map((edge) => edge.id)));
-  return packages.map((one) => ({ ...one, kinds: [...(kinds.get(one.id) ?? [])].sort(), direct: direct.has(one.id) }));
+  return packages.map((one, i) => ({ ...one, kinds: kindsOf(reach[i]!), direct: isDirect[i] === 1 }));
+}
+
+function kindsOf(reach: number): ReachKind[] {
+  if (reach === 1) return ["normal"];
+  return WEAKNESS.filter((_, kind) => (reach & (1 << kind)) !== 0).sort();
 }
 
 const WEAKNESS: readonly ReachKind[] = ["normal", "peer", "build", "optional", "dev"];

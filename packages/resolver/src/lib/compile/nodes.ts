@@ -88,24 +88,26 @@ export class Nodes {
   }
 
   #excludeAtBirth(node: number, info: PackageInfo, versions: readonly number[]): void {
-    const groups = new Map<string, { exclusion: Exclusion; set: Bits }>();
-    versions.forEach((index, i) => {
-      const exclusions = this.#policy.exclusionsOf(info.key, info.candidates[index]!);
+    let groups: Map<string, { exclusion: Exclusion; set: Bits }> | undefined;
+    for (let i = 0; i < versions.length; i++) {
+      const exclusions = this.#policy.exclusionsOf(info.key, info.candidates[versions[i]!]!);
       for (const exclusion of exclusions) {
+        groups ??= new Map();
         const id = `${exclusion.reason}\0${exclusion.text}`;
         const group = groups.get(id) ?? { exclusion, set: emptyBits(versions.length + 1) };
         setBit(group.set, i + 1);
         groups.set(id, group);
       }
-    });
-    for (const { exclusion, set } of groups.values()) {
+    }
+    for (const { exclusion, set } of groups?.values() ?? []) {
       this.#forbid(node, set, { type: "excluded", node, reason: exclusion.reason, text: exclusion.text });
     }
   }
 
   #excludeByHost(node: number, info: PackageInfo, versions: readonly number[]): void {
     const policy = this.#policy;
-    for (const [axis, given] of Object.entries(policy.input.hosts ?? {})) {
+    if (policy.input.hosts === undefined) return;
+    for (const [axis, given] of Object.entries(policy.input.hosts)) {
       const groups = new Map<string, { requirement: ReturnType<Policy["requirement"]>; set: Bits }>();
       versions.forEach((index, i) => {
         const asked = info.candidates[index]!.hosts?.[axis];

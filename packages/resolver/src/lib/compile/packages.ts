@@ -57,7 +57,7 @@ export class Packages {
 
   #slots(key: PackageKey, candidates: readonly Candidate[]): ReadonlyMap<string, readonly number[]> {
     if ((this.#policy.input.coexistence ?? "single") === "single") {
-      return new Map(candidates.length === 0 ? [] : [["", indexes(candidates.length)]]);
+      return onlySlot(candidates.length);
     }
     const slots = new Map<string, number[]>();
     candidates.forEach(({ version }, index) => {
@@ -173,6 +173,13 @@ function indexes(count: number): readonly number[] {
 }
 
 const lists: (readonly number[])[] = [];
+
+/** The slots of a package whose versions exclude each other: shared, too. */
+function onlySlot(count: number): ReadonlyMap<string, readonly number[]> {
+  return (onlySlots[count] ??= new Map(count === 0 ? [] : [["", indexes(count)]]));
+}
+
+const onlySlots: ReadonlyMap<string, readonly number[]>[] = [];
 
 /** Whether nothing needs sorting; where that is not plain to see, `false`. */
 function arePlainAndAscending(candidates: readonly Candidate[]): boolean {
