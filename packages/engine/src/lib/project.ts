@@ -126,7 +126,8 @@ async function looseManifestIn(
     const text = await readTextIfExists(file);
     if (text === undefined || !belongsToProfile(name, text)) continue;
     const options = { file: displayPath(file, context.cwd), dialect: dialectOf(name) ?? dialect };
-    return { path: file, ...readManifest(text, { ...options, ...(workspace && { workspace }) }) };
+    const source = await sourceOf(file, text);
+    return { path: file, ...readManifest(source, { ...options, ...(workspace && { workspace }) }) };
   }
   return undefined;
 }

@@ -1,3 +1,4 @@
+import type { Stats } from "node:fs";
 import path from "node:path";
 import type { EcosystemProfile } from "@lading/core-manifest";
 import type { ContextInput } from "./engine-context.ts";
@@ -139,7 +140,7 @@ const stateFile = (root: string): string => path.join(root, ".lading", STATE_FIL
 
 function findState(cwd: string): string | undefined {
   for (let directory = path.resolve(cwd); ; directory = path.dirname(directory)) {
-    if (stat(stateFile(directory)) !== undefined) return directory;
+    if (stat(stateFile(directory))?.isFile() === true) return directory;
     if (path.dirname(directory) === directory) return undefined;
   }
 }
@@ -252,7 +253,7 @@ function stampOf(file: string, text: string | undefined): ReadyState["files"][nu
   return same ? { ...read, mtimeNs: String(now.mtimeNs), ino: String(now.ino) } : { ...read, mtimeNs: "", ino: "" };
 }
 
-function stat(file: string): object | undefined {
+function stat(file: string): Stats | undefined {
   return fs.statSync(file, { throwIfNoEntry: false });
 }
 

@@ -52,7 +52,7 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException & { code:
 
 /** Opens a regular file for reading, gives it to `use` with its size, and closes it. */
 export async function withFile<T>(path: string, use: (file: FileHandle, size: number) => Promise<T>): Promise<T> {
-  const file = await onDisk("read", path, () => open(path, "r"));
+  const file = await onDisk("read", path, () => open(path, READ_FLAGS));
   try {
     const stat = await file.stat();
     if (!stat.isFile()) throw notAFile(path);

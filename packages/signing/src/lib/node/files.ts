@@ -29,6 +29,23 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
+/**
+ * Opens a file to read it. A pipe that nobody writes to would block for ever, on a thread that no signal reaches, and a
+ * device never ends.
+ */
+export async function openRegularFile(path: string): Promise<FileHandle> {
+  const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const found = await handle.stat();
+    if (found.isFile()) return handle;
+    const kind = found.isDirectory() ? "a directory" : found.isFIFO() ? "a pipe" : "a device";
+    throw new Error(`it is ${kind}, not a file`);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
 /** Creates a file that must not exist, nor be a link; durable when it returns. */
 export async function createFile(path: string, content: string | Uint8Array, mode: number): Promise<void> {
   await writeAndSync(await open(path, "wx", mode), content);

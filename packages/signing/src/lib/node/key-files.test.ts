@@ -127,6 +127,14 @@ describe("readKeyFile()", () => {
   });
 });
 
+test.skipIf(process.platform === "win32")("readKeyFile() refuses a pipe, and does not wait for it", async () => {
+  execFileSync("mkfifo", [at("k.pem")]);
+  await expect(readKeyFile(at("k.pem"))).rejects.toMatchObject({
+    code: "KEY_FILE_IO",
+    message: expect.stringContaining("it is a pipe, not a file"),
+  });
+});
+
 describe.runIf(hasOpenssl)("openssl", () => {
   test("reads our keys, makes the same signatures and verifies ours", async () => {
     const key = generateKeyPair();

@@ -1,4 +1,4 @@
-import { open, mkdir, unlink } from "node:fs/promises";
+import { mkdir, unlink } from "node:fs/promises";
 import { platform } from "node:os";
 import { dirname, extname, resolve } from "node:path";
 import { ignoreEvents, type EventListener } from "@lading/core-manifest";
@@ -15,7 +15,7 @@ import type { PrivateKeyFormat } from "../key-codec.ts";
 import type { ParsedKey, PrivateKey, PublicKey } from "../key.ts";
 import { fingerprint } from "../key-id.ts";
 import { SigningError } from "../signing-error.ts";
-import { createFile, syncFolder, systemCode } from "./files.ts";
+import { createFile, openRegularFile, syncFolder, systemCode } from "./files.ts";
 
 /** Where {@link writeKeyFiles} put a pair. */
 export interface WrittenKeyFiles {
@@ -63,7 +63,7 @@ interface KeyFile {
 
 async function load(path: string): Promise<KeyFile> {
   try {
-    const handle = await open(path, "r");
+    const handle = await openRegularFile(path);
     try {
       // Mode and bytes of one open file, so that it cannot be exchanged between the two looks. One byte more than is
       // allowed, so that a huge file is refused without being read.

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { open } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { parseDigest, type Digest } from "@lading/core-manifest";
 import { equalBytes } from "../bytes.ts";
@@ -9,7 +8,7 @@ import { encodeEnvelope, verifyEnvelope, type SignatureVerdict, type VerifyOptio
 import type { Signer } from "../signer.ts";
 import { SigningError } from "../signing-error.ts";
 import { statementFacts, type Statement } from "../statement.ts";
-import { replaceFile, systemCode } from "./files.ts";
+import { openRegularFile, replaceFile, systemCode } from "./files.ts";
 import { nodeVerifier } from "./verifier.ts";
 
 /** Path of the side file of an artefact. */
@@ -47,7 +46,7 @@ export async function digestFile(path: string, signal?: AbortSignal): Promise<Di
  */
 export async function readSideFile(path: string): Promise<Uint8Array | undefined> {
   try {
-    const handle = await open(path, "r");
+    const handle = await openRegularFile(path);
     try {
       // One byte above the limit is enough for the reader to refuse it.
       const buffer = new Uint8Array(ENVELOPE_MAX_BYTES + 1);

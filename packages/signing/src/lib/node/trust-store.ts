@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, unlink } from "node:fs/promises";
+import { mkdir, open, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fingerprint } from "../key-id.ts";
@@ -6,7 +6,7 @@ import { matchesNamePattern } from "../name-pattern.ts";
 import { SigningError } from "../signing-error.ts";
 import { parseTrustFile, renderTrustFile, type TrustEntry, type TrustFile } from "../trust-file.ts";
 import { createTrustPolicy, type TrustPolicy, type TrustedKey } from "../trust.ts";
-import { replaceFile, systemCode } from "./files.ts";
+import { openRegularFile, replaceFile, systemCode } from "./files.ts";
 
 const LOCK_WAIT_MS = 25;
 const LOCK_TIMEOUT_MS = 5_000;
@@ -23,7 +23,12 @@ function ioError(path: string, action: string, cause: unknown): SigningError {
 async function readTrustFile(path: string): Promise<TrustFile> {
   let text: string;
   try {
-    text = await readFile(path, "utf8");
+    const handle = await openRegularFile(path);
+    try {
+      text = await handle.readFile("utf8");
+    } finally {
+      await handle.close();
+    }
   } catch (error) {
     if (systemCode(error) === "ENOENT") return { keys: [] };
     throw ioError(path, "read", error);
