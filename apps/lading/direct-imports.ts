@@ -36,7 +36,7 @@ function readEntries(): ReadonlyMap<string, Entry> {
     };
     for (const [key, target] of Object.entries(exports)) {
       if (typeof target === "string") continue;
-      entries.set(name + key.slice(1), readEntry(join(packages, folder, target["@lading/source"]!)));
+      entries.set(name + key.slice(1), readEntry(join(packages, folder, target["@lading/source"])));
     }
   }
   return entries;
@@ -45,7 +45,7 @@ function readEntries(): ReadonlyMap<string, Entry> {
 function readEntry(file: string): Entry {
   const entry = new Map<string, { readonly file: string; readonly name: string }>();
   for (const [, names, from] of readFileSync(file, "utf8").matchAll(/^export \{([^}]*)\} from "(\.[^"]+)";$/gm)) {
-    for (const { name, alias } of values(names!, " as ")) entry.set(alias, { file: join(dirname(file), from!), name });
+    for (const { name, alias } of values(names, " as ")) entry.set(alias, { file: join(dirname(file), from), name });
   }
   return entry;
 }

@@ -363,7 +363,11 @@ async function verifyAll(
     () => verifyInOrder(context, project, pending),
     (sources) => {
       const signed = sources.filter(({ signers }) => signers.length > 0).length;
-      return `Verified ${counted(signed, "signature")} of ${counted(sources.length, "package")}`;
+      const packages = counted(sources.length, "package");
+      // What is not signed was not verified; the digest of every package is compared while it arrives.
+      if (signed === 0) return `No signature to verify: ${packages} without one`;
+      if (signed === sources.length) return `Verified ${counted(signed, "signature")} of ${packages}`;
+      return `Verified ${counted(signed, "signature")}; ${counted(sources.length - signed, "package")} without one`;
     },
   );
 }

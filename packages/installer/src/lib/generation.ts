@@ -63,9 +63,10 @@ export function readGeneration(environment: Environment, number: number): Genera
 export function noGeneration(environment: Environment, number: number | undefined): InstallerError {
   const numbers = generationNumbers(environment);
   const wanted = number === undefined ? "an earlier generation" : `generation ${number}`;
+  const found = ["is none", `is only ${numbers[0]}`][numbers.length] ?? `are ${numbers.join(", ")}`;
   return new InstallerError({
     code: "INSTALL_NO_GENERATION",
-    message: `Cannot find ${wanted} of "${environment.link}": there ${numbers.length === 0 ? "is none" : `are ${numbers.join(", ")}`}`,
+    message: `Cannot find ${wanted} of "${environment.link}": there ${found}`,
     hint: 'Run "history" to see what can be rolled back to',
     generation: number,
   });

@@ -25,6 +25,12 @@ import { Watchdog, type ExchangeContext } from "./watchdog.ts";
 /** Most bytes of a metadata document or an API answer. */
 export const METADATA_LIMIT_BYTES: number = 64 * 1024 * 1024;
 
+/**
+ * How fast a registry checks an upload at least, bytes per millisecond (4 MiB a second): it unpacks and hashes all of it
+ * before it answers, and says nothing meanwhile (`docs/spec/client-configuration.md` §`registries.toml`).
+ */
+const CHECKED_BYTES_PER_MS = (4 * 1024 * 1024) / 1000;
+
 const REDIRECT_LIMIT = 5;
 const PROBLEM_LIMIT_BYTES = 64 * 1024;
 
@@ -307,12 +313,14 @@ function keepingAwake(body: NonNullable<FetchInit["body"]>, watchdog: Watchdog):
 }
 
 // While bytes leave, the registry is not silent: it takes them.
-async function* armedStream<T>(body: AsyncIterable<T>, watchdog: Watchdog): AsyncGenerator<T> {
+async function* armedStream<T extends Uint8Array>(body: AsyncIterable<T>, watchdog: Watchdog): AsyncGenerator<T> {
+  let sent = 0;
   for await (const chunk of body) {
     watchdog.arm();
     yield chunk;
+    sent += chunk.length;
   }
-  watchdog.arm();
+  watchdog.arm(Math.floor(sent / CHECKED_BYTES_PER_MS));
 }
 
 function redirectTarget(response: FetchResponse, from: string): URL | undefined {

@@ -19,6 +19,8 @@ export class Watchdog {
   readonly #timeoutMs: number;
   readonly #controller = new AbortController();
   #timer: NodeJS.Timeout | undefined;
+  /** What the timer waits for, milliseconds. */
+  #period = 0;
   #expired = false;
   #isClosed = false;
 
@@ -31,10 +33,13 @@ export class Watchdog {
     return this.#expired;
   }
 
-  /** Starts or restarts the wait. */
-  arm(): void {
+  /** Starts or restarts the wait; `extraMs` makes it longer until it is armed again. */
+  arm(extraMs = 0): void {
     if (this.#isClosed) return;
-    this.#timer ??= setTimeout(() => this.#expire(), this.#timeoutMs);
+    const period = this.#timeoutMs + extraMs;
+    if (period !== this.#period) this.disarm();
+    this.#period = period;
+    this.#timer ??= setTimeout(() => this.#expire(), period);
     this.#timer.refresh();
   }
 
@@ -51,7 +56,7 @@ export class Watchdog {
 
   #expire(): void {
     this.#expired = true;
-    this.#controller.abort(new Error(`no answer within ${this.#timeoutMs} ms`));
+    this.#controller.abort(new Error(`no answer within ${this.#period} ms`));
   }
 
   /** The error to throw for a failure that happened under this watchdog. */
@@ -63,11 +68,11 @@ export class Watchdog {
     if (this.#expired) {
       return new RegistryClientError({
         code: "REGISTRY_TIMEOUT",
-        message: `Cannot ${context.action}: registry "${context.registry}" at ${context.url} was silent for ${this.#timeoutMs} ms, the allowed timeout`,
+        message: `Cannot ${context.action}: registry "${context.registry}" at ${context.url} was silent for ${this.#period} ms, the allowed timeout`,
         hint: "Try again, or raise timeout_seconds for this registry",
         registry: context.registry,
         url: context.url,
-        timeoutMs: this.#timeoutMs,
+        timeoutMs: this.#period,
       });
     }
     return new RegistryClientError({
