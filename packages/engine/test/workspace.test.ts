@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, stat, writeFile } from "node:fs/promises";
+import { mkdir, stat, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { inspectPackage } from "@lading/archive/node";
@@ -174,6 +174,19 @@ describe("init(), check() and migrate()", () => {
     await expect(box.use((context) => init({ path: "x", license: "nonsense licence" }, context))).rejects.toMatchObject(
       { code: "SPEC_INVALID" },
     );
+  });
+
+  it("init() writes rules by which git ignores the link to what is installed", async () => {
+    await box.use((context) => init({ name: "app" }, context));
+    await mkdir(path.join(box.project, ".lading/generations/1"), { recursive: true });
+    await symlink(".lading/generations/1", path.join(box.project, "lading_packages"));
+    const git = (...args: string[]): string => execFileSync("git", args, { cwd: box.project, encoding: "utf8" });
+    git("init", "--quiet");
+    expect(git("check-ignore", "lading_packages", ".lading/x", "target/package/x").trim().split("\n")).toEqual([
+      "lading_packages",
+      ".lading/x",
+      "target/package/x",
+    ]);
   });
 
   it("check() lists manifest, file and licence problems together", async () => {

@@ -241,7 +241,7 @@ export const BUILTIN_PROFILE_DATA: Readonly<
     },
     keyDirectory: "~/.config/attune/keys",
     directoryChecksum: "attune-pack",
-    ignore: ["dist/", "packs/"],
+    ignore: ["dist/", "packs"],
   }),
   gal: () => ({
     schema: 1,
@@ -309,7 +309,7 @@ export const BUILTIN_PROFILE_DATA: Readonly<
     },
     keyDirectory: "~/.config/gal/keys",
     directoryChecksum: "tree",
-    ignore: ["target/", "gal_packages/"],
+    ignore: ["target/", "gal_packages"],
   }),
   lading: () => ({
     schema: 1,
@@ -364,7 +364,7 @@ export const BUILTIN_PROFILE_DATA: Readonly<
     },
     keyDirectory: "~/.config/lading/keys",
     directoryChecksum: "tree",
-    ignore: ["target/", "lading_packages/"],
+    ignore: ["target/", "lading_packages"],
   }),
   revitpy: () => ({
     schema: 1,
@@ -514,7 +514,7 @@ export const BUILTIN_PROFILE_DATA: Readonly<
     },
     keyDirectory: "~/.revitpy/keys",
     directoryChecksum: "tree",
-    ignore: ["dist/", "build/", "__pycache__/", "*.egg-info/", "revitpy_packages/"],
+    ignore: ["dist/", "build/", "__pycache__/", "*.egg-info/", "revitpy_packages"],
   }),
   vitte: () => ({
     schema: 1,
@@ -612,6 +612,6 @@ export const BUILTIN_PROFILE_DATA: Readonly<
     },
     keyDirectory: "~/.vitte/keys",
     directoryChecksum: "tree",
-    ignore: ["target/", "vitte_packages/"],
+    ignore: ["target/", "vitte_packages"],
   }),
 };

@@ -123,7 +123,7 @@ function newManifest(
 }
 
 function ignoreFile({ profile }: EngineContext): string {
-  const lines = [".lading/", `${profile.install.directory}/`, `${profile.package.outputDirectory}/`];
+  const lines = [".lading/", profile.install.directory, `${profile.package.outputDirectory}/`];
   return `${[...new Set(lines)].join("\n")}\n`;
 }
 
