@@ -25,6 +25,23 @@ describe("publish() chooses the package file", () => {
     expect(await readdir(output())).toEqual(["tool-1.0.0.lpk"]);
   });
 
+  it("writes nothing among the files in a dry run, and says what it would do", async () => {
+    const [only] = await box.use((context) => publish({ dryRun: true }, context));
+    expect(only).toMatchObject({ outcome: "dry-run", file: "tool-1.0.0.lpk" });
+    expect(await readdir(box.project)).toEqual(["a.txt", "lading.toml"]);
+    const told = box.events.map((event) => ("message" in event ? event.message : event.type));
+    expect(told.filter((text) => /^Pack|^Publishing/.test(text))).toEqual([]);
+    expect(told).toContainEqual(expect.stringMatching(/^Would publish tool-1\.0\.0\.lpk to /));
+  });
+
+  it("leaves a stale package file as it is in a dry run", async () => {
+    await packed();
+    const before = await readFile(path.join(output(), "tool-1.0.0.lpk"));
+    await box.write({ "a.txt": "two" });
+    await dryRun();
+    expect(await readFile(path.join(output(), "tool-1.0.0.lpk"))).toEqual(before);
+  });
+
   it("packs again what has changed since, so that a corrected package is what is published", async () => {
     const stale = await packed();
     await box.write({ "a.txt": "two" });

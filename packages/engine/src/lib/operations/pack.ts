@@ -96,11 +96,13 @@ export interface PackRequest {
   readonly input: PackInput;
   /** Path to write to, in place of the package file's own in the output directory. */
   readonly file?: string | undefined;
+  /** Directory to write to, in place of the output directory. */
+  readonly place?: string | undefined;
 }
 
 /** Packs one member. */
 export async function packMember(
-  { project, member, input, file: elsewhere }: PackRequest,
+  { project, member, input, file: elsewhere, place }: PackRequest,
   context: EngineContext,
 ): Promise<PackedPackage> {
   const { collectFiles, packDirectory } = await import("@lading/archive/node");
@@ -109,7 +111,8 @@ export async function packMember(
   const target = input.target ?? (kind === "source" ? "source" : "any");
   const format = formatOf(context.profile.package[kind], input.compress);
   const directory = outputDirectory(member, input, context);
-  const file = elsewhere ?? path.join(directory, artefactName({ name, version, target, extension: format.extension }));
+  const own = artefactName({ name, version, target, extension: format.extension });
+  const file = elsewhere ?? path.join(place ?? directory, own);
   const { registries } = await readRegistries(context);
   const record = recordOf(member.manifest, {
     registryUrls: new Map(registries.map((registry) => [registry.name, registry.url])),
@@ -134,7 +137,7 @@ export async function packMember(
     contents: files.map((one) => one.path),
   };
   if (input.dryRun === true) return common;
-  await mkdir(directory, { recursive: true });
+  await mkdir(path.dirname(file), { recursive: true });
   const { blob, size, tree, plainSize } = await packDirectory({
     directory: member.directory,
     files,

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { ignoreEvents, isLadingError, type Digest, type PackageKind } from "@lading/core-manifest";
 import type { InspectedPackage } from "@lading/archive/node";
@@ -59,13 +60,33 @@ export async function publish(
 ): Promise<readonly PublishedPackage[]> {
   const client = (await context.registries()).default;
   if (input.token !== undefined) client.authenticate({ type: "token", token: input.token });
-  const paths = await artefactPaths(input, context, client.registry.name);
-  const published: PublishedPackage[] = [];
-  for (const file of paths) published.push(await publishFile(file, input, client, context));
-  return published;
+  return withPlaceToPack(input, async (place) => {
+    const paths = await artefactPaths({ ...input, place }, context, client.registry.name);
+    const published: PublishedPackage[] = [];
+    for (const file of paths) published.push(await publishFile(file, { ...input, place }, client, context));
+    return published;
+  });
 }
 
-async function artefactPaths(input: PublishCommandInput, context: EngineContext, registry: string): Promise<string[]> {
+/** What is published, and for a dry run where packages are packed instead of among the user's files. */
+interface PlacedInput extends PublishCommandInput {
+  readonly place: string | undefined;
+}
+
+async function withPlaceToPack<T>(
+  { dryRun }: PublishCommandInput,
+  run: (place: string | undefined) => Promise<T>,
+): Promise<T> {
+  if (dryRun !== true) return run(undefined);
+  const place = await mkdtemp(path.join(tmpdir(), "lading-dry-run-"));
+  try {
+    return await run(place);
+  } finally {
+    await rm(place, { recursive: true, force: true });
+  }
+}
+
+async function artefactPaths(input: PlacedInput, context: EngineContext, registry: string): Promise<string[]> {
   if (input.file !== undefined) return [path.resolve(context.cwd, input.file)];
   const inside =
     input.manifest === undefined
@@ -112,7 +133,7 @@ function inPublishOrder(project: Project, paths: readonly string[]): string[] {
 interface MemberRequest {
   readonly project: Project;
   readonly member: Member;
-  readonly input: PublishCommandInput;
+  readonly input: PlacedInput;
 }
 
 /**
@@ -122,11 +143,12 @@ interface MemberRequest {
 async function artefactOfMember(request: MemberRequest, context: EngineContext): Promise<string> {
   const { member, input } = request;
   const found = await newestOfMember(member, input, context);
-  if (found === undefined) return (await packMember(packRequest(request), context)).path;
+  if (found === undefined) return packNew(request, context);
   const fresh = await packBeside(found, request, context);
   if (fresh === undefined) return found;
   const { readSideFile, sideFilePath } = await import("@lading/signing/node");
   if ((await readSideFile(sideFilePath(found))) === undefined) {
+    if (input.place !== undefined) return fresh;
     await rename(fresh, found);
     context.onEvent({
       type: "info",
@@ -143,11 +165,27 @@ async function artefactOfMember(request: MemberRequest, context: EngineContext):
   return found;
 }
 
+async function packNew(request: MemberRequest, context: EngineContext): Promise<string> {
+  const { place } = request.input;
+  if (place === undefined) return (await packMember(packRequest(request), context)).path;
+  const quiet = { ...context, onEvent: withoutSteps(context) };
+  return (await packMember({ ...packRequest(request), place }, quiet)).path;
+}
+
+/** What a dry run packs is nobody's to keep, so that it is not told as packed. */
+function withoutSteps({ onEvent }: EngineContext): EngineContext["onEvent"] {
+  return (event) => {
+    if (event.type === "warning") onEvent(event);
+  };
+}
+
 /** Packs the member beside its package file; nothing is left and returned where the content is the same. */
 async function packBeside(found: string, request: MemberRequest, context: EngineContext): Promise<string | undefined> {
   const { inspected } = await inspect(found, context);
   const { kind, target } = inspected.record;
-  const file = `${found}.${randomBytes(4).toString("hex")}.tmp`;
+  const { place } = request.input;
+  const file =
+    place === undefined ? `${found}.${randomBytes(4).toString("hex")}.tmp` : path.join(place, path.basename(found));
   const { input, ...rest } = packRequest(request);
   const packed = await packMember(
     { ...rest, input: { ...input, kind, target }, file },
@@ -159,7 +197,7 @@ async function packBeside(found: string, request: MemberRequest, context: Engine
 }
 
 function packRequest({ project, member, input }: MemberRequest): PackRequest {
-  const { manifest: _, ...rest } = input;
+  const { manifest: _manifest, place: _place, ...rest } = input;
   return { project, member, input: { ...rest, dryRun: false } };
 }
 
@@ -233,14 +271,17 @@ async function packageFiles(context: EngineContext, directory: string): Promise<
 
 async function publishFile(
   file: string,
-  input: PublishCommandInput,
+  input: PlacedInput,
   client: RegistryClient,
   context: EngineContext,
 ): Promise<PublishedPackage> {
   const artefact = await inspect(file, context);
   const { record, blob, size, tree } = artefact.inspected;
   const { name, version } = record.manifest;
-  context.onEvent({ type: "info", message: `Publishing ${displayPath(file, context.cwd)} to ${client.registry.url}` });
+  // A file that a dry run has packed is gone when it is over.
+  const shown = path.dirname(file) === input.place ? path.basename(file) : displayPath(file, context.cwd);
+  const doing = input.dryRun === true ? "Would publish" : "Publishing";
+  context.onEvent({ type: "info", message: `${doing} ${shown} to ${client.registry.url}` });
   const signed = await signatureFor(artefact, input, client, context);
   const facts = {
     name,
@@ -248,7 +289,7 @@ async function publishFile(
     kind: record.kind,
     target: record.target,
     registry: client.registry.url,
-    file: displayPath(file, context.cwd),
+    file: shown,
     size,
     checksum: blob,
     tree,
