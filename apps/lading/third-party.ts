@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Metafile, Plugin } from "esbuild";
 
@@ -12,7 +12,9 @@ export function thirdPartyLicenses(): Plugin {
         const { outdir, absWorkingDir = "." } = build.initialOptions;
         if (metafile === undefined || outdir === undefined) return;
         const notices = packageFolders(metafile).map((folder) => notice(resolve(absWorkingDir, folder)));
-        writeFileSync(resolve(absWorkingDir, outdir, "third-party-licenses.txt"), notices.join("\n\n"));
+        const folder = resolve(absWorkingDir, outdir);
+        mkdirSync(folder, { recursive: true });
+        writeFileSync(join(folder, "third-party-licenses.txt"), notices.join("\n\n"));
       });
     },
   };
