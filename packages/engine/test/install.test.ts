@@ -331,6 +331,16 @@ describe("update() and upgrade()", () => {
     });
   });
 
+  it("outdated() leaves out what is optional and no feature turns on", async () => {
+    await publishSet();
+    const optional = `${manifest('leaf = { version = "1", optional = true }\n')}\n[features]\nmore = ["dep:leaf"]\n`;
+    await box.write({ "lading.toml": optional });
+    await box.use((context) => install({}, context));
+    expect(await box.use((context) => outdated({}, context))).toEqual([]);
+    await box.use((context) => install({ features: ["more"] }, context));
+    expect(await box.use((context) => outdated({}, context))).toMatchObject([{ name: "leaf", latest: "2.0.0" }]);
+  });
+
   it("upgrade() edits the range, outdated() says what it would do", async () => {
     await publishSet();
     await box.write({ "lading.toml": manifest('leaf = "1" # why one\n') });

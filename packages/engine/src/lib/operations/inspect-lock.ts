@@ -265,7 +265,7 @@ export interface OutdatedPackage {
   readonly reason: string;
 }
 
-/** Direct dependencies for which there is something newer than what is locked, in one environment. */
+/** Direct dependencies that are in use, for which there is something newer than what is locked, in one environment. */
 export async function outdated(
   input: MemberChoice & HereInput,
   context: EngineContext,
@@ -291,6 +291,8 @@ export async function outdated(
       const wanted = newestVersion(found.document, hosts, (version) => requirement.matches(version))?.version;
       const current =
         lock && lockedIn(lock, member.name, name, (version) => requirement.matches(parseVersion(version)));
+      // No feature that is on has asked for it.
+      if (dependency.optional && current === undefined) continue;
       if (current === latest) continue;
       if (current !== undefined && compareVersions(parseVersion(current), parseVersion(latest)) > 0) continue;
       rows.push({
