@@ -193,7 +193,12 @@ describe("parsePlain()", () => {
         async ({ command }, picks, many) => {
           const specs = flagsOf(command);
           const words = [...Object.keys(specs).map((name) => `--${name}`), "-q", "name", "--", "--bogus"];
-          const argv = [...picks.take(many)].map((pick) => words[pick % words.length]!);
+          const texts = ["", " name", " -", " --", " https://example.org/?a=b", " é ", " "];
+          // A word of some flag, followed by what may be its text.
+          const argv = [...picks.take(many)].flatMap((pick) => [
+            words[pick % words.length]!,
+            ...texts[pick % texts.length]!.split(" ").slice(1, 2),
+          ]);
           const plain = parsePlain(command, specs, argv);
           if (plain === undefined) return;
           answered += 1;
@@ -205,13 +210,27 @@ describe("parsePlain()", () => {
     expect(answered).toBeGreaterThan(30);
   });
 
-  it("does not answer for a missing argument, a repeated switch or a flag with a value", async () => {
+  it("does not answer for a missing argument, a repeated switch or what may be no flag's text", async () => {
     const { command: why } = await ROUTES["why"]!.load();
     expect(parsePlain(why, flagsOf(why), [])).toBeUndefined();
     const { command: install } = await ROUTES["install"]!.load();
-    for (const argv of [["--json", "--json"], ["--format"], ["--json=true"], ["name"], ["-q"]]) {
+    for (const argv of [
+      ["--json", "--json"],
+      ["--format"],
+      ["--format", "json"],
+      ["--registry"],
+      ["--registry", ""],
+      ["--registry", "--json"],
+      ["--registry", "a", "--registry", "b"],
+      ["--omit", "dev"],
+      ["--json=true"],
+      ["name"],
+      ["-q"],
+    ]) {
       expect(parsePlain(install, flagsOf(install), argv)).toBeUndefined();
     }
+    const line = ["--registry", "main", "--json"];
+    expect(parsePlain(install, flagsOf(install), line)?.flags).toEqual({ registry: "main", json: true });
   });
 });
 

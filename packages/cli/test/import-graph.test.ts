@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,12 +9,30 @@ import { createSandbox, type Sandbox } from "@lading/engine/testing";
 import { runIn } from "./harness.ts";
 
 const run = promisify(execFile);
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+const tsup = path.join(root, "node_modules/.bin/tsup");
 const bin = fileURLToPath(new URL("../../../apps/lading/src/main.ts", import.meta.url));
 interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
+
+interface Metafile {
+  readonly outputs: Readonly<
+    Record<string, { readonly inputs: Readonly<Record<string, { readonly bytesInOutput: number }>> }>
+  >;
+}
+
+// What has nothing to do with a lock; signing is needed by what verifies, and a lock only names what is to be verified.
+const NOT_FOR_LOCK = new RegExp(
+  [
+    "^(?:archive|signing|installer)/src/(?!.*(?:state|input))",
+    "^core-manifest/src/lib/(?:edit|import-|pack-|manifest-publish|manifest-write|dialects/write-)",
+    "^registry-client/src/lib/(?:api|download|publish|multipart|login)",
+    "^engine/src/lib/(?:install|signatures|edit|toml-edit|operations/(?!lock))",
+  ].join("|"),
+);
 
 let directory: string;
 let hook: string;
@@ -35,14 +53,20 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
+interface LoadOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** What Node is told before the command's own words. */
+  readonly program?: readonly string[];
+}
+
 async function loadedBy(
   argv: readonly string[],
-  { cwd = directory, env = {} }: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  { cwd = directory, env = {}, program = ["-C", "@lading/source", bin] }: LoadOptions = {},
 ): Promise<string[]> {
   const file = path.join(directory, `${argv.join("_")}.json`);
   const own = { ...process.env, HOME: directory, ...env, LOADED_FILE: file };
-  await run(process.execPath, ["--import", hook, "-C", "@lading/source", bin, ...argv], { env: own, cwd });
-  const { readFile } = await import("node:fs/promises");
+  await run(process.execPath, ["--import", hook, ...program, ...argv], { env: own, cwd });
   const urls = JSON.parse(await readFile(file, "utf8")) as string[];
   return urls.map((url) => url.replace(/^.*\/(?=(?:packages|apps|node_modules)\/)/, ""));
 }
@@ -104,12 +128,36 @@ describe("start-up", () => {
       await box.remove();
     }
   });
+
+  it("a cold lock loads what resolves, and nothing that edits, packs, signs, publishes or installs", async () => {
+    const output = path.join(root, "apps/lading/node_modules/.cache", `lading-graph-${process.pid}`);
+    const box: Sandbox = await createSandbox();
+    try {
+      await run(tsup, ["--out-dir", output], { cwd: path.join(root, "apps/lading") });
+      await box.registry.publish({ name: "leaf", version: "1.0.0" });
+      await box.write({ "lading.toml": '[package]\nname = "app"\nversion = "1.0.0"\n\n[dependencies]\nleaf = "1"\n' });
+      const env = { HOME: box.home, LADING_REGISTRY_URL: box.registry.url };
+      const loaded = await loadedBy(["lock"], { cwd: box.project, env, program: [path.join(output, "main.js")] });
+      const { outputs } = JSON.parse(await readFile(path.join(output, "metafile-esm.json"), "utf8")) as Metafile;
+      const names = new Set(loaded.map((file) => path.basename(file)));
+      const sources = Object.entries(outputs)
+        .filter(([file]) => names.has(path.basename(file)))
+        .flatMap(([, { inputs }]) => Object.entries(inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0))
+        .map(([file]) => file.replace(/^.*\/packages\//, ""));
+      expect(sources).toContain("resolver/src/lib/universal.ts");
+      expect(sources.filter((file) => NOT_FOR_LOCK.test(file))).toEqual([]);
+      expect(loaded.filter((file) => /node_modules\/(?:yaml|undici|@noble|fflate|tar-stream)\//.test(file))).toEqual(
+        [],
+      );
+    } finally {
+      await box.remove();
+      await rm(output, { recursive: true, force: true });
+    }
+  }, 60_000);
 });
 
 describe("the bundled command", () => {
   it("depends on what the packages in it depend on, in the same versions", async () => {
-    const { readFile, readdir } = await import("node:fs/promises");
-    const root = fileURLToPath(new URL("../../..", import.meta.url));
     const read = async (folder: string): Promise<Manifest> =>
       JSON.parse(await readFile(path.join(root, folder, "package.json"), "utf8")) as Manifest;
     const others = (table: Readonly<Record<string, string>> = {}): [string, string][] =>

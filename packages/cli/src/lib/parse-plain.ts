@@ -13,15 +13,26 @@ export function flagsOf(command: CommandSpec): FlagSpecs {
 }
 
 /**
- * Parses a line of nothing but long switches, each given once, which most lines are: the parser need not be loaded for
- * it. `undefined` for every other line, and for one that lacks an argument.
+ * Parses a line of nothing but long switches and `--NAME TEXT`, each given once, which most lines are: the parser need not
+ * be loaded for it. `undefined` for every other line, and for one that lacks an argument.
  */
 export function parsePlain(command: CommandSpec, specs: FlagSpecs, argv: readonly string[]): ParsedLine | undefined {
   if ((command.arguments ?? []).some(({ optional }) => optional !== true)) return undefined;
-  const names = argv.map((word) => (word.startsWith("--") ? word.slice(2) : ""));
-  const plain = names.every((name) => Object.hasOwn(specs, name) && specs[name]!.type === "boolean");
-  if (!plain || new Set(names).size !== names.length) return undefined;
-  return { flags: Object.fromEntries(names.map((name) => [name, true])), args: [] };
+  const flags = new Map<string, string | true>();
+  for (let at = 0; at < argv.length; at++) {
+    const word = argv[at]!;
+    const name = word.startsWith("--") ? word.slice(2) : "";
+    if (!Object.hasOwn(specs, name) || flags.has(name)) return undefined;
+    const value = specs[name]!.type === "boolean" ? true : plainText(specs[name]!, argv[++at]);
+    if (value === undefined) return undefined;
+    flags.set(name, value);
+  }
+  return { flags: Object.fromEntries(flags), args: [] };
+}
+
+/** What follows a flag that takes any text; what could be a flag itself is the parser's to judge. */
+function plainText({ type }: FlagSpecs[string], word: string | undefined): string | undefined {
+  return type === "text" && word !== undefined && /^[^-]/.test(word) ? word : undefined;
 }
 
 /** Gives every flag a value: `false`, an empty list or `undefined` where it was not given. */
