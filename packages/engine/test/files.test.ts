@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { check } from "../src/index.ts";
-import { readText, readTextIfExists } from "../src/lib/files.ts";
+import { check, fetch, init, keygen, pack } from "../src/index.ts";
+import { fileError, makeDirectory, readText, readTextIfExists, writeFileAtomic } from "../src/lib/files.ts";
 import { createSandbox, type Sandbox } from "../src/testing.ts";
 
 let box: Sandbox;
@@ -44,5 +44,40 @@ describe("reading what is no text", () => {
     await writeFile(at("lading.toml"), Buffer.from('\uFEFF[package]\nname = "a"\n', "utf16le"));
     const { problems } = await box.use((context) => check({}, context));
     expect(problems).toContainEqual(expect.objectContaining({ message: expect.stringContaining("UTF-8") }));
+  });
+});
+
+describe("a place to write to", () => {
+  it("is made with all that is missing above it by makeDirectory(), also by many at once", async () => {
+    await Promise.all(Array.from({ length: 8 }, () => makeDirectory(at("a/b/c"))));
+    expect((await stat(at("a/b/c"))).isDirectory()).toBe(true);
+  });
+
+  it("cannot be below a file, in any operation", async () => {
+    await box.registry.publish({ name: "greeter", version: "0.1.0" });
+    await box.write({ "some-file": "", "p/lading.toml": '[package]\nname = "p"\nversion = "1.0.0"\n' });
+    const refused = {
+      code: "PROJECT_FILE_UNREADABLE",
+      exitCode: 5,
+      message: expect.stringContaining(`"${at("some-file")}" is not a directory`),
+    };
+    const below = at("some-file/x");
+    const operations: (() => Promise<unknown>)[] = [
+      () => box.use((context) => fetch({ spec: "greeter@0.1.0", output: below }, context)),
+      () => box.use((context) => init({ path: below, name: "x" }, context)),
+      () => box.use((context) => pack({ source: "p", output: below }, context)),
+      () => box.use((context) => keygen({ output: path.join(below, "k.pem") }, context)),
+      () => writeFileAtomic(path.join(below, "a.txt"), ""),
+    ];
+    for (const operation of operations) await expect(operation()).rejects.toMatchObject(refused);
+  });
+
+  it.runIf(process.platform === "linux")("cannot be below /proc, which is said and not tried for ever", async () => {
+    await expect(makeDirectory("/proc/no-such/x")).rejects.toMatchObject({ code: "PROJECT_FILE_UNREADABLE" });
+  });
+
+  it("is told to need free space where the disk is full", () => {
+    const cause = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+    expect(fileError("write", "a.txt", cause)).toMatchObject({ hint: expect.stringContaining("Free some space") });
   });
 });

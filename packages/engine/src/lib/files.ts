@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { channel } from "node:diagnostics_channel";
 import { constants, type Stats } from "node:fs";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, open, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { EngineError } from "./engine-error.ts";
 
@@ -19,7 +19,7 @@ export async function readTextIfExists(file: string): Promise<string | undefined
     return (await readRegularFile(file)).toString("utf8");
   } catch (error) {
     if (hasErrno(error, "ENOENT", "ENOTDIR")) return undefined;
-    throw unreadable("read", file, error);
+    throw fileError("read", file, error);
   }
 }
 
@@ -33,7 +33,7 @@ export async function readBytes(file: string): Promise<Buffer> {
   try {
     return await readRegularFile(file);
   } catch (error) {
-    throw unreadable("read", file, error);
+    throw fileError("read", file, error);
   }
 }
 
@@ -61,14 +61,67 @@ function kindOf(found: Stats): string {
   return found.isSocket() ? "a socket" : "a device";
 }
 
+/**
+ * Makes a directory and what is missing above it. In place of `mkdir({ recursive: true })`, which never returns where a
+ * file system answers "no such directory" for a folder below an existing one, as procfs does.
+ * @throws {EngineError} `PROJECT_FILE_UNREADABLE`
+ */
+export async function makeDirectory(directory: string, mode = 0o777): Promise<void> {
+  try {
+    for (const missing of await missingDirectories(path.resolve(directory))) await makeOne(missing, mode);
+  } catch (error) {
+    throw fileError("make the directory", directory, error);
+  }
+}
+
+/** From the top down. */
+async function missingDirectories(directory: string): Promise<string[]> {
+  const missing: string[] = [];
+  for (let at = directory; !(await isDirectory(at)); at = path.dirname(at)) missing.unshift(at);
+  return missing;
+}
+
+async function makeOne(directory: string, mode: number): Promise<void> {
+  try {
+    await mkdir(directory, { mode });
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if (!(await isDirectory(directory))) throw error;
+  }
+}
+
+async function isDirectory(file: string): Promise<boolean> {
+  try {
+    if ((await stat(file)).isDirectory()) return true;
+  } catch (error) {
+    // What is below a file is missing as well; the file itself is met further up.
+    if (hasErrno(error, "ENOENT", "ENOTDIR") && path.dirname(file) !== file) return false;
+    throw error;
+  }
+  throw new Error(`"${file}" is not a directory`);
+}
+
+/**
+ * Makes a directory of its own for a while; whoever asks removes it. What is missing above it is made.
+ * @throws {EngineError} `PROJECT_FILE_UNREADABLE`
+ */
+export async function makeTemporaryDirectory(parent: string, prefix: string): Promise<string> {
+  await makeDirectory(parent);
+  try {
+    return await mkdtemp(path.join(parent, prefix));
+  } catch (error) {
+    throw fileError("write in", parent, error);
+  }
+}
+
 /** Hears of every file that an operation has written, as `{ file }` with its absolute path. */
 const written = channel("lading:file-written");
 
 /** Writes a whole file: a reader sees the old content or the new, also after a crash. */
 export async function writeFileAtomic(file: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
   const temporary = `${file}.${randomBytes(6).toString("hex")}.tmp`;
+  await makeDirectory(path.dirname(file));
   try {
-    await mkdir(path.dirname(file), { recursive: true });
     const handle = await open(temporary, "wx", mode);
     try {
       await handle.writeFile(content);
@@ -80,7 +133,7 @@ export async function writeFileAtomic(file: string, content: string | Uint8Array
     written.publish({ file });
   } catch (error) {
     await rm(temporary, { force: true });
-    throw unreadable("write", file, error);
+    throw fileError("write", file, error);
   }
 }
 
@@ -91,7 +144,7 @@ export async function exists(file: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (hasErrno(error, "ENOENT", "ENOTDIR")) return false;
-    throw unreadable("read", file, error);
+    throw fileError("read", file, error);
   }
 }
 
@@ -109,10 +162,12 @@ function shorter(relative: string, absolute: string): string {
   return relative.length < absolute.length ? relative : absolute;
 }
 
-function unreadable(action: "read" | "write", file: string, cause: unknown): EngineError {
+/** What the system refused, as the error that is told. */
+export function fileError(action: string, file: string, cause: unknown): EngineError {
   return new EngineError({
     code: "PROJECT_FILE_UNREADABLE",
     message: `Cannot ${action} "${file}": ${cause instanceof Error ? cause.message : String(cause)}`,
+    hint: hasErrno(cause, "ENOSPC", "EDQUOT") ? "Free some space on that disk, and run the command again" : undefined,
     file,
     cause,
   });

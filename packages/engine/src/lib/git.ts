@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { cacheDirectory, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
-import { exists, hasErrno } from "./files.ts";
+import { exists, hasErrno, makeDirectory } from "./files.ts";
 
 const run = promisify(execFile);
 
@@ -155,7 +155,7 @@ async function fetchCommit(
 ): Promise<void> {
   const { url, base, commit, directory } = work;
   const bare = path.join(base, `.fetch-${process.pid}-${commit.slice(0, 12)}`);
-  await mkdir(base, { recursive: true });
+  await makeDirectory(base);
   context.onEvent({ type: "info", message: `Fetching ${redactUrl(url)} at ${commit.slice(0, 12)}` });
   const what = `fetch commit ${commit.slice(0, 12)} of "${redactUrl(url)}"`;
   try {

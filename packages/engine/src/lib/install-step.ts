@@ -1,4 +1,4 @@
-import { mkdtemp, mkdir, readFile, rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import {
   parsePackageRecord,
@@ -26,7 +26,7 @@ import { cacheDirectory, counted, step, storeDirectory, storeLimit, type EngineC
 import { EngineError } from "./engine-error.ts";
 import { lockHere } from "./environments.ts";
 import { collectLocalPackages } from "./local-packages.ts";
-import { exists } from "./files.ts";
+import { exists, makeTemporaryDirectory } from "./files.ts";
 import { packGitSource } from "./local-artefact.ts";
 import { readRegistries, registriesPath, replacedRegistry } from "./registries.ts";
 import { refuseSelfModifying } from "./self-modifying.ts";
@@ -482,8 +482,7 @@ function checkLicense(project: Project, license: string | undefined, planned: Pl
 
 async function download(context: EngineContext, store: Store, sources: readonly VerifiedSource[]): Promise<number> {
   const cache = await cacheDirectory(context);
-  await mkdir(cache, { recursive: true });
-  const directory = await mkdtemp(path.join(cache, "download-"));
+  const directory = await makeTemporaryDirectory(cache, "download-");
   const bytes = sources.reduce((sum, { artifact }) => sum + artifact.size, 0);
   try {
     await step(

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, rename } from "node:fs/promises";
+import { rename } from "node:fs/promises";
 import path from "node:path";
 import {
   parseRequirement,
@@ -10,7 +10,7 @@ import {
 } from "@lading/core-manifest";
 import type { InspectedPackage } from "@lading/archive/node";
 import { cacheDirectory, type EngineContext } from "./engine-context.ts";
-import { exists } from "./files.ts";
+import { exists, makeDirectory } from "./files.ts";
 import type { LocalPackage } from "./local-packages.ts";
 
 /** What {@link recordOf} needs beside the manifest. */
@@ -61,7 +61,7 @@ export async function packGitSource(
   const directory = path.join(await cacheDirectory(context), "git-packages");
   const file = path.join(directory, `${local.name.replaceAll("/", "+")}-${local.source.commit}.lpk`);
   if (!(await exists(file))) {
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     const temporary = `${file}.${randomBytes(4).toString("hex")}.tmp`;
     await packDirectory({
       directory: local.directory,

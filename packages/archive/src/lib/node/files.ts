@@ -40,6 +40,7 @@ function diskError(action: string, path: string, error: unknown): unknown {
   return new ArchiveError({
     code: missing ? "ARCHIVE_SOURCE_MISSING" : "ARCHIVE_IO",
     message: `Cannot ${action} ${quote(path)}: ${missing ? "it does not exist" : `the system says ${error.code}`}`,
+    ...(error.code === "ENOSPC" ? { hint: "Free some space on that disk, and run the command again" } : {}),
     path,
     system: error.code,
     cause: error,

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { digestFromBytes, parseDigest, type Digest } from "@lading/core-manifest";
 import { cacheDirectory, step, type EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
-import { displayPath, exists, hasErrno, writeFileAtomic } from "../files.ts";
+import { displayPath, exists, hasErrno, makeDirectory, makeTemporaryDirectory, writeFileAtomic } from "../files.ts";
 import { looksLikeGit } from "../git.ts";
 import type { Project } from "../project.ts";
 import { downloadRemoteFile } from "../remote-file.ts";
@@ -65,8 +65,7 @@ export async function unpackArchive(
 ): Promise<UnpackedArchive> {
   const wanted = input.checksum === undefined ? undefined : parseDigest(input.checksum);
   const cache = await cacheDirectory(context);
-  await mkdir(cache, { recursive: true });
-  const temporary = await mkdtemp(path.join(cache, "archive-"));
+  const temporary = await makeTemporaryDirectory(cache, "archive-");
   try {
     const local = await obtain(input.source, temporary, context);
     const checksum = await hashFile(local.file);
@@ -175,7 +174,7 @@ async function unpack(
       hint: "Delete that directory if nothing of it is yours, and run the command again",
     });
   }
-  await mkdir(path.dirname(directory), { recursive: true });
+  await makeDirectory(path.dirname(directory));
   await unpackPackage({
     source: file,
     destination: directory,

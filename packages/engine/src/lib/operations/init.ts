@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import {
   parsePackageName,
@@ -9,7 +8,7 @@ import {
 } from "@lading/core-manifest";
 import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
-import { displayPath, exists, writeFileAtomic } from "../files.ts";
+import { displayPath, exists, makeDirectory, writeFileAtomic } from "../files.ts";
 import { manifestIn } from "../project.ts";
 
 /** What a new package is made from. */
@@ -128,7 +127,7 @@ function ignoreFile({ profile }: EngineContext): string {
 }
 
 async function writeSkeleton(directory: string, files: ReadonlyMap<string, string>): Promise<string[]> {
-  await mkdir(path.join(directory, "src"), { recursive: true });
+  await makeDirectory(path.join(directory, "src"));
   const written = ["src/"];
   for (const [name, text] of files) {
     const file = path.join(directory, name);

@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import {
   PACK_INDEX_VERSION,
@@ -14,7 +13,7 @@ import {
 } from "@lading/core-manifest";
 import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
-import { displayPath, exists, readText, writeFileAtomic } from "../files.ts";
+import { displayPath, exists, makeDirectory, readText, writeFileAtomic } from "../files.ts";
 import { indexEntry, type IndexEntryInput } from "./pack-entry.ts";
 import { packUrl } from "./pack-source.ts";
 
@@ -174,7 +173,7 @@ export async function indexInit(
   ]);
   for (const name of files.keys()) await refuseExisting(path.join(directory, name), context);
   if (input.dryRun !== true) {
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     for (const [name, text] of files) await writeFileAtomic(path.join(directory, name), text);
   }
   return { files: [...files.keys()].map((name) => displayPath(path.join(directory, name), context.cwd)) };

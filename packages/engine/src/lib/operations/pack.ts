@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import {
   ManifestError,
@@ -10,7 +9,7 @@ import {
 } from "@lading/core-manifest";
 import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
-import { displayPath } from "../files.ts";
+import { displayPath, makeDirectory } from "../files.ts";
 import { recordOf } from "../local-artefact.ts";
 import { readRegistries } from "../registries.ts";
 import { ARCHIVES_DIRECTORY } from "./archive-source.ts";
@@ -137,7 +136,7 @@ export async function packMember(
     contents: files.map((one) => one.path),
   };
   if (input.dryRun === true) return common;
-  await mkdir(path.dirname(file), { recursive: true });
+  await makeDirectory(path.dirname(file));
   const { blob, size, tree, plainSize } = await packDirectory({
     directory: member.directory,
     files,

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import path from "node:path";
 import {
   parseVersion,
@@ -12,7 +12,7 @@ import type { ApiObject, Page, RegistryClient, SearchItem, SignedArtifact } from
 import type { EngineContext } from "../engine-context.ts";
 import { findPackage, newestVersion } from "../edit.ts";
 import { EngineError } from "../engine-error.ts";
-import { displayPath } from "../files.ts";
+import { displayPath, makeTemporaryDirectory } from "../files.ts";
 import { hostVersions } from "../hosts.ts";
 import { parsePackageSpec, parseVersionSpec } from "../package-spec.ts";
 import { replacedRegistry } from "../registries.ts";
@@ -206,7 +206,6 @@ export async function fetch(input: FetchInput, context: EngineContext): Promise<
     requirement: await signatureRequirement(context, policies, undefined),
   });
   const directory = path.resolve(context.cwd, input.output ?? ".");
-  await mkdir(directory, { recursive: true });
   const extension = context.profile.package[entry.kind].extension;
   const file = path.join(
     directory,
@@ -239,7 +238,7 @@ interface FetchedArtifact {
 async function placeVerified(context: EngineContext, file: string, wanted: FetchedArtifact): Promise<Digest> {
   const { client, artifact, name } = wanted;
   const { inspectPackage } = await import("@lading/archive/node");
-  const directory = await mkdtemp(path.join(path.dirname(file), ".fetch-"));
+  const directory = await makeTemporaryDirectory(path.dirname(file), ".fetch-");
   try {
     const temporary = path.join(directory, path.basename(file));
     await client.download({ blob: artifact.blob, size: artifact.size, package: name }, temporary, {

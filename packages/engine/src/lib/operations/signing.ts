@@ -5,7 +5,7 @@ import type { InspectedPackage } from "@lading/archive/node";
 import type { ExpectedSubject, PrivateKey, Statement, StatementFacts } from "@lading/signing";
 import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
-import { displayPath, exists } from "../files.ts";
+import { displayPath, exists, makeDirectory } from "../files.ts";
 import { environmentOf } from "../install-step.ts";
 import { loadProject } from "../project.ts";
 import { trustFile } from "../signatures.ts";
@@ -140,6 +140,7 @@ export async function keygen(input: KeygenInput, context: EngineContext): Promis
     input.output === undefined
       ? path.join(context.directories.keys, "default.pem")
       : path.resolve(context.cwd, input.output);
+  await makeDirectory(path.dirname(file), 0o700);
   const key = generateKeyPair();
   const format = input.format ?? (file.endsWith(".json") ? "json" : "pem");
   const written = await writeKeyFiles({
