@@ -1,0 +1,64 @@
+import { describe, expect, it } from "vitest";
+import { solveConformanceFile } from "../src/testing.ts";
+
+type Table = Readonly<Record<string, number>>;
+
+/** `a` has one version for each table; `b` and `c` have three versions, and ranges for all of them, and each by itself. */
+function universe(tables: readonly Table[]): object {
+  const versions = ["1", "2", "3"];
+  const ranges = [["*", 0, 2], ...versions.map((version, i) => [`=${version}`, i, i])];
+  const leaf = { versions, ranges, deps: [{}, {}, {}] };
+  const own = tables.map((_, i) => `${i + 1}`);
+  return { a: { versions: own, ranges: [], deps: tables }, b: leaf, c: leaf };
+}
+
+function solve(tables: readonly Table[], version: number): unknown {
+  const cases = [{ name: "one", universe: "u", root: { a: [`=${version}`, version - 1, version - 1] } }];
+  const { answers } = solveConformanceFile({ universes: { u: universe(tables) }, cases });
+  return answers["one"];
+}
+
+describe("solveConformanceFile()", () => {
+  const tables = [{ b: 0, c: 1 }, { b: 0, c: 1 }, { b: 0 }, { b: 2, c: 1 }, { c: 2, b: 2 }, {}, { c: 3 }];
+  const wanted = [
+    { b: "3", c: "1" },
+    { b: "3", c: "1" },
+    { b: "3" },
+    { b: "2", c: "1" },
+    { b: "2", c: "2" },
+    {},
+    { c: "3" },
+  ];
+
+  it.each(wanted.map((rest, i) => [i + 1, rest] as const))(
+    "reads the table of version %i by itself, whatever the versions beside it need",
+    (version, rest) => {
+      expect(solve(tables, version)).toEqual({ result: "sat", solution: { a: `${version}`, ...rest } });
+    },
+  );
+
+  it("says of every version whether it can be installed, where neighbours share what they need", () => {
+    const shared = { d: 0 };
+    const data = {
+      universes: {
+        u: {
+          a: {
+            versions: ["1", "2", "3", "4"],
+            ranges: [["*", 0, 3]],
+            deps: [{ b: 0 }, { ...shared }, { ...shared }, {}],
+          },
+          b: { versions: ["1"], ranges: [["*", 0, 0]], deps: [{ a: 0 }] },
+          d: { versions: [], ranges: [["*"]], deps: [] },
+        },
+      },
+      roots: { a: "suus", b: "s" },
+    };
+    expect(solveConformanceFile(data).answers).toEqual({ a: "suus", b: "s" });
+  });
+
+  it("refuses a version that is listed twice", () => {
+    const twice = { a: { versions: ["1", "1"], ranges: [["*", 0, 1]], deps: [{}, {}] } };
+    const cases = [{ name: "one", universe: "u", root: { a: ["*", 0, 1] } }];
+    expect(() => solveConformanceFile({ universes: { u: twice }, cases })).toThrow(/listed twice/);
+  });
+});
