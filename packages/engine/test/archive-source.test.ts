@@ -1,6 +1,8 @@
-import { copyFile, readdir, readFile, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import path from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Digest } from "@lading/core-manifest";
 import { install, keygen, pack, sign } from "../src/index.ts";
@@ -45,6 +47,38 @@ const untouched = async (): Promise<void> => {
   expect(await box.read("lading.toml")).not.toContain("tool");
   await expect(readdir(path.join(box.project, "vendor/packages"))).rejects.toMatchObject({ code: "ENOENT" });
 };
+
+describe("install of what is no package file", () => {
+  it("names the file, and is one kind of failure whatever is wrong with it", async () => {
+    const bytes = await readFile(file);
+    const named = gzipSync(bytes);
+    named[3] = 0x08;
+    const broken = { empty: "", text: "hello", cut: bytes.subarray(0, -9), named };
+    for (const [name, content] of Object.entries(broken)) {
+      await writeFile(path.join(box.root, `${name}.lpk`), content);
+      await expect(run([path.join(box.root, `${name}.lpk`)])).rejects.toMatchObject({
+        exitCode: 7,
+        message: expect.stringContaining(`${name}.lpk`),
+      });
+    }
+    await untouched();
+  });
+
+  it.skipIf(process.platform === "win32")("refuses a pipe and a directory, and asks no registry for them", async () => {
+    execFileSync("mkfifo", [path.join(box.project, "pipe.lpk")]);
+    await mkdir(path.join(box.project, "dir.lpk"));
+    for (const [spec, kind] of [
+      ["pipe.lpk", "a pipe"],
+      ["./pipe.lpk", "a pipe"],
+      ["dir.lpk", "a directory"],
+    ] as const) {
+      await expect(run([spec])).rejects.toMatchObject({
+        code: "SPEC_INVALID",
+        message: `Cannot install "${spec}": it is ${kind}, not a package file`,
+      });
+    }
+  });
+});
 
 describe("install of a package file", () => {
   it("unpacks it below the project, names it in the manifest and keeps a record of its origin", async () => {

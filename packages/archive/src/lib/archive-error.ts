@@ -11,7 +11,8 @@ const io = (summary: string, help: string): ErrorCatalogueEntry => ({ category: 
 const usage = (summary: string, help: string): ErrorCatalogueEntry => ({ category: "usage", summary, help });
 
 const DAMAGED = "Fetch the file again; if it is still refused, its publisher must pack it anew.";
-const REPACK = "Only canonical packages are read: pack the directory again with `build`, or import the archive first.";
+const REPACK =
+  "Only canonical packages are read: unpack the archive with the tool that made it, and make a package of the directory with `pack`.";
 const HOSTILE = "An honest packer does not write this; treat the archive as hostile until its publisher explains it.";
 const RENAME = "Rename the file so that it can be unpacked on every system.";
 const LIMIT = "Raise the limit only for a publisher whom you trust.";
@@ -91,9 +92,9 @@ export type ArchiveErrorCode =
 
 /** Explanations of {@link ArchiveErrorCode}. */
 export const ARCHIVE_ERRORS: ErrorCatalogue<ArchiveErrorCode> = {
-  ARCHIVE_FORMAT_UNKNOWN: usage(
+  ARCHIVE_FORMAT_UNKNOWN: integrity(
     "A file is no archive of a known format.",
-    "Packages are tar in zstd, gzip, LZ4 or nothing; tar, tar.gz, tgz and zip can be imported.",
+    "Fetch the file again; packages are tar in zstd, gzip, LZ4 or nothing, as `pack` makes them.",
   ),
   ARCHIVE_CODEC_UNAVAILABLE: usage(
     "A codec's optional library is not installed.",
@@ -153,7 +154,7 @@ export const ARCHIVE_ERRORS: ErrorCatalogue<ArchiveErrorCode> = {
   ARCHIVE_ZSTD_SKIPPABLE: refused("An archive has a skippable zstd frame.", HOSTILE),
   ARCHIVE_ZSTD_DICTIONARY: refused("A zstd frame needs a dictionary.", "Compress without a dictionary."),
   ARCHIVE_GZIP_INVALID: integrity("A gzip file is damaged.", DAMAGED),
-  ARCHIVE_GZIP_HEADER: refused("A gzip header has a name, time, comment or other optional field.", REPACK),
+  ARCHIVE_GZIP_HEADER: integrity("A gzip header has a name, time, comment or other optional field.", REPACK),
   ARCHIVE_GZIP_CHECKSUM: integrity("A gzip file's CRC-32 or length is wrong.", DAMAGED),
   ARCHIVE_LZ4_INVALID: integrity("An LZ4 frame is damaged or its header is not allowed.", DAMAGED),
   ARCHIVE_ZIP_INVALID: integrity("A zip's directory cannot be read.", ZIP_AGAIN),

@@ -55,7 +55,8 @@ class NotAFile extends Error {
   }
 }
 
-function kindOf(found: Stats): string {
+/** What is there in the place of a file. */
+export function kindOf(found: Stats): string {
   if (found.isDirectory()) return "a directory";
   if (found.isFIFO()) return "a pipe";
   return found.isSocket() ? "a socket" : "a device";

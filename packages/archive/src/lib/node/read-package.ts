@@ -182,7 +182,7 @@ function codecFor(head: Uint8Array): ArchiveCodec {
   throw new ArchiveError({
     code: "ARCHIVE_FORMAT_UNKNOWN",
     message: `Cannot read the package: it is ${format === "zip" ? "a zip" : "of no known format"}, expected tar in zstd, gzip, LZ4 or plain`,
-    ...(format === "zip" ? { hint: "Import the zip into a directory and build the package from it" } : {}),
+    ...(format === "zip" ? { hint: "Unpack the zip, and make a package of the directory with pack" } : {}),
   });
 }
 

@@ -1,12 +1,21 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, type Stats } from "node:fs";
 import { rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { digestFromBytes, parseDigest, type Digest } from "@lading/core-manifest";
 import { cacheDirectory, step, type EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
-import { displayPath, exists, hasErrno, makeDirectory, makeTemporaryDirectory, writeFileAtomic } from "../files.ts";
+import {
+  displayPath,
+  exists,
+  hasErrno,
+  kindOf,
+  makeDirectory,
+  makeTemporaryDirectory,
+  writeFileAtomic,
+} from "../files.ts";
 import { looksLikeGit } from "../git.ts";
+import { inspectFile } from "../inspect-file.ts";
 import type { Project } from "../project.ts";
 import { downloadRemoteFile } from "../remote-file.ts";
 import { refuseSelfModifyingRecord } from "../self-modifying.ts";
@@ -39,15 +48,30 @@ export async function isArchive(argument: string, context: EngineContext): Promi
   if (/^https?:\/\//i.test(argument)) return !looksLikeGit(argument) || isNamedPackage(argument, context);
   if (!/^(?:\.{1,2}\/|\/|~\/)/.test(argument) && !/\.[a-z]{2,}$/i.test(argument)) return false;
   try {
-    return (await stat(path.resolve(context.cwd, argument))).isFile();
+    const found = await stat(path.resolve(context.cwd, argument));
+    if (found.isFile()) return true;
+    // A directory is a package's source, unless it is called as package files are.
+    if (!found.isDirectory() || hasPackageExtension(argument, context)) throw notAPackageFile(argument, found);
+    return false;
   } catch (error) {
     if (hasErrno(error, "ENOENT", "ENOTDIR")) return false;
     throw error;
   }
 }
 
-function isNamedPackage(address: string, { profile }: EngineContext): boolean {
-  const name = URL.parse(address)?.pathname ?? "";
+function notAPackageFile(argument: string, found: Stats): EngineError {
+  return new EngineError({
+    code: "SPEC_INVALID",
+    message: `Cannot install "${argument}": it is ${kindOf(found)}, not a package file`,
+    hint: "Give a package name, a Git address, a directory with a package, or a package file",
+  });
+}
+
+function isNamedPackage(address: string, context: EngineContext): boolean {
+  return hasPackageExtension(URL.parse(address)?.pathname ?? "", context);
+}
+
+function hasPackageExtension(name: string, { profile }: EngineContext): boolean {
   return [profile.package.binary, profile.package.source].some(({ extension }) => name.endsWith(extension));
 }
 
@@ -159,9 +183,13 @@ async function unpack(
   project: Project,
   context: EngineContext,
 ): Promise<UnpackedArchive> {
-  const { inspectPackage, unpackPackage, verifyTree } = await import("@lading/archive/node");
+  const { unpackPackage, verifyTree } = await import("@lading/archive/node");
   const { file, checksum, signers } = from;
-  const { record, tree } = await inspectPackage(file, { expect: { blob: checksum }, signal: context.signal });
+  const { record, tree } = await inspectFile(file, {
+    shown: shown(from.input.source),
+    expect: { blob: checksum },
+    signal: context.signal,
+  });
   refuseSelfModifyingRecord(project, record);
   const { name, version } = record.manifest;
   const directory = path.join(project.root, ARCHIVES_DIRECTORY, `${name.replaceAll("/", "+")}-${version}`);

@@ -8,6 +8,7 @@ import type { RegistryClient } from "@lading/registry-client";
 import { step, type EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, exists, hasErrno } from "../files.ts";
+import { inspectFile } from "../inspect-file.ts";
 import { chooseMembers, tryLoadProject, type Member, type MemberChoice, type Project } from "../project.ts";
 import { checkPublishable, packMember, type PackInput, type PackRequest } from "./pack.ts";
 import { readSigningKey, statementOf, type KeyInput } from "./signing.ts";
@@ -319,14 +320,16 @@ async function publishFile(
 }
 
 async function inspect(file: string, context: EngineContext): Promise<Artefact> {
-  const { inspectPackage } = await import("@lading/archive/node");
   if (!(await exists(file))) {
     throw new EngineError({
       code: "ARTEFACT_NOT_FOUND",
       message: `Cannot publish "${displayPath(file, context.cwd)}": there is no such file`,
     });
   }
-  return { path: file, inspected: await inspectPackage(file, { signal: context.signal }) };
+  return {
+    path: file,
+    inspected: await inspectFile(file, { shown: displayPath(file, context.cwd), signal: context.signal }),
+  };
 }
 
 interface Signed {

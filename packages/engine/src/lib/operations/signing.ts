@@ -6,6 +6,7 @@ import type { ExpectedSubject, PrivateKey, Statement, StatementFacts } from "@la
 import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, exists, makeDirectory } from "../files.ts";
+import { inspectFile } from "../inspect-file.ts";
 import { environmentOf } from "../install-step.ts";
 import { loadProject } from "../project.ts";
 import { trustFile } from "../signatures.ts";
@@ -34,13 +35,12 @@ export interface SignResult {
  * another signature.
  */
 export async function sign(input: KeyInput & { readonly file: string }, context: EngineContext): Promise<SignResult> {
-  const { inspectPackage } = await import("@lading/archive/node");
   const { fingerprint, softwareSigner } = await import("@lading/signing");
   const { signFile } = await import("@lading/signing/node");
   const file = path.resolve(context.cwd, input.file);
   await needFile(file, input.file);
   const key = await readSigningKey(input, context);
-  const inspected = await inspectPackage(file, { signal: context.signal });
+  const inspected = await inspectFile(file, { shown: input.file, signal: context.signal });
   const signed = await signFile({
     file,
     statement: await statementOf(inspected),
@@ -188,12 +188,11 @@ interface VerifyPackageInput {
  * @throws {ArchiveError} for bytes that are not the signed ones, {SigningError} for the signature: two different failures
  */
 export async function verifyPackage(input: VerifyPackageInput, context: EngineContext): Promise<VerifiedFile> {
-  const { inspectPackage } = await import("@lading/archive/node");
   const file = path.resolve(context.cwd, input.file);
   await needFile(file, input.file);
   const judge = await signatureJudge(input, file, context);
   const { blob, tree } = judge({}).facts;
-  const inspected = await inspectPackage(file, { expect: { blob, tree }, signal: context.signal });
+  const inspected = await inspectFile(file, { shown: input.file, expect: { blob, tree }, signal: context.signal });
   const { record } = inspected;
   const { name, version } = record.manifest;
   const { signers } = judge({ name, version, kind: record.kind, target: record.target });
