@@ -60,6 +60,14 @@ export function readGeneration(environment: Environment, number: number): Genera
   return { ...record, directory, current: currentNumber(environment) === number };
 }
 
+export function nothingInstalled(environment: Environment): InstallerError {
+  return new InstallerError({
+    code: "INSTALL_NO_GENERATION",
+    message: `Cannot verify "${environment.link}": nothing is installed there`,
+    hint: 'Run "install" first',
+  });
+}
+
 export function noGeneration(environment: Environment, number: number | undefined): InstallerError {
   const numbers = generationNumbers(environment);
   const wanted = number === undefined ? "an earlier generation" : `generation ${number}`;

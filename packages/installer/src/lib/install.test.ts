@@ -374,6 +374,8 @@ describe("verifyInstalled()", () => {
     const { store, options } = setUp();
     await expect(verifyInstalled({ environment: options.environment, store })).rejects.toMatchObject({
       code: "INSTALL_NO_GENERATION",
+      message: expect.stringContaining("nothing is installed there"),
+      hint: 'Run "install" first',
     });
   });
 });

@@ -70,8 +70,8 @@ export const INSTALLER_ERRORS: ErrorCatalogue<InstallerErrorCode> = {
   },
   INSTALL_NO_GENERATION: {
     category: "usage",
-    summary: "There is no generation of that number, or none to go back to.",
-    help: "Run `history` to see what can be rolled back to.",
+    summary: "There is no generation of that number, none to go back to, or nothing installed at all.",
+    help: "Run `history` to see what can be rolled back to, or `install` first.",
   },
   INSTALL_GENERATION_DAMAGED: {
     category: "integrity",

@@ -2,7 +2,7 @@ import { lstatSync, readdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { treeDigest } from "@lading/archive";
 import type { Digest } from "@lading/core-manifest";
-import { noGeneration, RECORD_DIRECTORY } from "./generation.ts";
+import { nothingInstalled, RECORD_DIRECTORY } from "./generation.ts";
 import { current } from "./history.ts";
 import { VERSIONS_DIRECTORY } from "./install-path.ts";
 import type { Environment, Generation, InstalledProblem, InstallRecord, VerifyReport } from "./install-types.ts";
@@ -22,7 +22,7 @@ export interface VerifyInstalledOptions {
  */
 export function verifyInstalled(options: VerifyInstalledOptions): Promise<VerifyReport> {
   const generation = current(options.environment);
-  if (generation === undefined) return Promise.reject(noGeneration(options.environment, undefined));
+  if (generation === undefined) return Promise.reject(nothingInstalled(options.environment));
   let files = 0;
   const damaged = generation.packages.flatMap((record): InstalledProblem[] => {
     const found = checkPackage(generation, record, options);
