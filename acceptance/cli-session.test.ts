@@ -91,6 +91,20 @@ describe("a session", () => {
     await box.ok("lading unyank leaf@1.2.0");
   });
 
+  it("[CLI-49] says of a version that is not there what info says of it", async () => {
+    for (const line of [
+      "info leaf@7.0.0",
+      "yank leaf@7.0.0 --reason x",
+      "unyank leaf@7.0.0",
+      "deprecate leaf@7.0.0 --reason x",
+    ]) {
+      const refused = await box.line(`lading ${line}`);
+      expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("VERSION_NOT_FOUND") as string });
+    }
+    const unknown = await box.line("lading yank no-such-package@1.0.0 --reason x");
+    expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining("PACKAGE_NOT_FOUND") as string });
+  });
+
   it("[INS-15] [ARC-14] finds a changed file in what is installed", async () => {
     await box.ok("lading verify", inApp);
     await box.ok("f=$(readlink -f lading_packages/tool/data.txt); chmod u+w $f; echo changed > $f", inApp);

@@ -3,6 +3,7 @@ import path from "node:path";
 import {
   parseVersion,
   compareVersions,
+  isLadingError,
   tryParseVersion,
   parseRequirement,
   type Digest,
@@ -295,20 +296,39 @@ export interface ChangedVersion {
   readonly replacement?: string;
 }
 
+/** Says of a version that the registry does not have what every other command says of it. */
+async function ofVersion(
+  context: EngineContext,
+  name: string,
+  version: string,
+  change: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await change();
+  } catch (error) {
+    if (!isLadingError(error) || error.code !== "REGISTRY_NOT_FOUND") throw error;
+    const { document } = await findPackage(context, name);
+    if (document.versions.some((entry) => entry.version === version)) throw error;
+    throw versionMissing(name, version, document.versions);
+  }
+}
+
 /** Withdraws a version: new locks do not choose it, locks that have it go on installing it. */
 export async function yank(
   input: { readonly spec: string; readonly reason: string },
   context: EngineContext,
 ): Promise<ChangedVersion> {
   const { name, version } = parseVersionSpec(input.spec);
-  await (await context.registries()).default.yank(name, version, input.reason, { signal: context.signal });
+  const client = (await context.registries()).default;
+  await ofVersion(context, name, version, () => client.yank(name, version, input.reason, { signal: context.signal }));
   return { name, version, status: "yanked", reason: input.reason };
 }
 
 /** Undoes {@link yank}. */
 export async function unyank(input: { readonly spec: string }, context: EngineContext): Promise<ChangedVersion> {
   const { name, version } = parseVersionSpec(input.spec);
-  await (await context.registries()).default.unyank(name, version, { signal: context.signal });
+  const client = (await context.registries()).default;
+  await ofVersion(context, name, version, () => client.unyank(name, version, { signal: context.signal }));
   return { name, version, status: "active" };
 }
 
@@ -325,12 +345,12 @@ export async function deprecate(
   const { name, version } = parseVersionSpec(input.spec);
   const client = (await context.registries()).default;
   if (input.undo === true) {
-    await client.undeprecate(name, version, { signal: context.signal });
+    await ofVersion(context, name, version, () => client.undeprecate(name, version, { signal: context.signal }));
     return { name, version, status: "active" };
   }
   const { reason, replacement } = input;
   const details = { reason, ...(replacement === undefined ? {} : { replacement }) };
-  await client.deprecate(name, version, details, { signal: context.signal });
+  await ofVersion(context, name, version, () => client.deprecate(name, version, details, { signal: context.signal }));
   return { name, version, status: "deprecated", ...details };
 }
 
