@@ -237,6 +237,12 @@ describe("index-entry, index-merge, index-validate", () => {
     await sandbox.ok("attune pack index-validate index.json --strict");
   });
 
+  test("an index that is not there is missing to every command", async () => {
+    const sandbox = open();
+    const merged = await sandbox.line("attune pack index-merge no-such.json other.json -o merged.json");
+    expect(merged).toMatchObject({ code: 2, stderr: expect.stringContaining("INDEX_FILE_MISSING") as string });
+  });
+
   test("[IDX-13] [IDX-14] [IDX-15] [IDX-16] [IDX-17] [SYN-04] [RES-21] three indexes become one", async () => {
     const sandbox = open();
     const put = async (index: string, ref: string, version: string): Promise<void> => {

@@ -18,6 +18,7 @@ import {
   verifyEnvironment,
   why,
 } from "../src/index.ts";
+import { ENGINE_ERRORS } from "../src/lib/engine-error.ts";
 import { registriesPath } from "../src/lib/registries.ts";
 import { createSandbox, type Sandbox } from "../src/testing.ts";
 
@@ -328,6 +329,19 @@ describe("update() and upgrade()", () => {
     expect(blocks(await box.read("lading.lock"))).toEqual(blocks(before));
     await expect(box.use((context) => update({ names: ["nobody"] }, context))).rejects.toMatchObject({
       code: "LOCK_PACKAGE_UNKNOWN",
+    });
+  });
+
+  it("tree() without a lock speaks of no flag that was not given", async () => {
+    await box.write({ "lading.toml": manifest("") });
+    await expect(box.use((context) => tree({}, context))).rejects.toMatchObject({
+      code: "LOCK_MISSING",
+      hint: undefined,
+    });
+    expect(ENGINE_ERRORS.LOCK_MISSING.help).not.toContain("--");
+    await expect(box.use((context) => install({ mode: "locked" }, context))).rejects.toMatchObject({
+      code: "LOCK_MISSING",
+      hint: expect.stringContaining("--locked"),
     });
   });
 

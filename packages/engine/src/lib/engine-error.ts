@@ -151,7 +151,7 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
   LOCK_MISSING: {
     category: "manifest",
     summary: "There is no lock file, and the command needs one.",
-    help: "Run `lock` or `install` once without `--locked` and `--frozen`.",
+    help: "Run `lock` or `install` to make it.",
   },
   LOCK_OUTDATED: {
     category: "manifest",
@@ -275,7 +275,7 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
   },
   INDEX_FILE_MISSING: {
     category: "usage",
-    summary: "There is no flat index where one is to be updated.",
+    summary: "There is no flat index where one is to be updated or merged.",
     help: "Correct the path, or make a registry with `index-init DIR --url URL`.",
   },
   INDEX_FILE_EXISTS: {

@@ -143,6 +143,7 @@ function present(context: EngineContext, project: Project, previous: LockOnDisk 
   throw new EngineError({
     code: "LOCK_MISSING",
     message: `Cannot find the lock file "${displayPath(project.lockFile, context.cwd)}"`,
+    hint: "Run lock or install once without --locked and --frozen",
   });
 }
 

@@ -43,7 +43,11 @@ export interface IndexUpdateResult {
 export async function indexUpdate(input: IndexUpdateInput, context: EngineContext): Promise<IndexUpdateResult> {
   const file = path.resolve(context.cwd, input.index);
   const shown = displayPath(file, context.cwd);
-  const current = await readIndex(file, shown);
+  const current = await readIndex(file, {
+    shown,
+    action: "update",
+    hint: "Correct --index, or make a registry with index-init DIR --url URL",
+  });
   const entry = await indexEntry(input, context);
   const now = new Date(context.now());
   const { index, change, before } = updatePackIndex(current, entry, { update: input.update === true, now });
@@ -52,12 +56,15 @@ export async function indexUpdate(input: IndexUpdateInput, context: EngineContex
   return { file: shown, ref: entry.ref, version: entry.version, ...(before && { before }), change, packs, entry };
 }
 
-async function readIndex(file: string, shown: string): Promise<PackIndex> {
+async function readIndex(
+  file: string,
+  { shown, action, hint }: { readonly shown: string; readonly action: string; readonly hint?: string },
+): Promise<PackIndex> {
   if (await exists(file)) return parsePackIndex(await readText(file), shown);
   throw new EngineError({
     code: "INDEX_FILE_MISSING",
-    message: `Cannot update the index "${shown}": there is no such file`,
-    hint: "Correct --index, or make a registry with index-init DIR --url URL",
+    message: `Cannot ${action} the index "${shown}": there is no such file`,
+    hint,
     file,
   });
 }
@@ -104,7 +111,7 @@ export interface IndexMergeResult extends Omit<MergedPackIndex, "index"> {
 
 /**
  * Merges flat indexes into one: of two entries for one pack the one of the higher version stays.
- * @throws {EngineError} `INDEX_FILE_EXISTS`, `PROJECT_FILE_UNREADABLE`; {CoreError} `PACK_INDEX_INVALID`, `PACK_INDEX_CONFLICT`
+ * @throws {EngineError} `INDEX_FILE_EXISTS`, `INDEX_FILE_MISSING`, `PROJECT_FILE_UNREADABLE`; {CoreError} `PACK_INDEX_INVALID`, `PACK_INDEX_CONFLICT`
  */
 export async function indexMerge(input: IndexMergeInput, context: EngineContext): Promise<IndexMergeResult> {
   const file = path.resolve(context.cwd, input.output);
@@ -120,7 +127,7 @@ export async function indexMerge(input: IndexMergeInput, context: EngineContext)
   const indexes = await Promise.all(
     input.inputs.map(async (one) => {
       const source = path.resolve(context.cwd, one);
-      return parsePackIndex(await readText(source), displayPath(source, context.cwd));
+      return readIndex(source, { shown: displayPath(source, context.cwd), action: "merge" });
     }),
   );
   const { index, ...counts } = mergePackIndexes(indexes, new Date(context.now()));
