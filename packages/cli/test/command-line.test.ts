@@ -83,6 +83,7 @@ describe("createCli()", () => {
     expect((await runCli(["instal"])).stderr).toBe(
       'error[CLI_COMMAND_UNKNOWN]: Cannot run "instal": lading has no such command\nhelp: Did you mean "lading install"?\n',
     );
+    expect((await runCli(["inst"])).stderr).toContain('Did you mean "lading install"?');
     expect((await runCli(["registry", "lsit"])).stderr).toContain('Did you mean "lading registry list"');
     expect((await runCli(["qqqqqqqqqq"])).stderr).toContain('Run "lading --help"');
   });

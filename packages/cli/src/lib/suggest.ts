@@ -1,8 +1,10 @@
 import { editDistance } from "./edit-distance.ts";
 import type { Route } from "./spec.ts";
 
-/** At most three visible lines that are spelled almost like `input`, the closest first. */
+/** At most three visible lines that begin with `input`, else those that are spelled almost like it, the closest first. */
 export function closestRoutes(input: string, routes: readonly Route[]): string[] {
+  const begun = routes.filter(({ hidden, words }) => !hidden && input.length > 1 && words.startsWith(input));
+  if (begun.length > 0) return begun.slice(0, 3).map(({ words }) => words);
   const limit = Math.max(1, Math.floor(input.length / 3));
   return routes
     .filter((route) => !route.hidden)
