@@ -1,4 +1,4 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, symlink } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { keygen, pack, publish, sign } from "../src/index.ts";
@@ -66,6 +66,33 @@ describe("publish() chooses the package file", () => {
       }),
     );
     expect((await readdir(output())).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+  });
+});
+
+describe("pack() of a directory with other packages in it", () => {
+  const contents = async (): Promise<readonly string[]> =>
+    (await box.use((context) => pack({ dryRun: true }, context)))[0]!.contents;
+  const told = (): readonly unknown[] => box.events.map((event) => ("message" in event ? event.message : ""));
+
+  it("leaves out what has a manifest of its own, with the link to what is installed there", async () => {
+    await box.write({ "demo/lading.toml": '[package]\nname = "demo"\nversion = "1.0.0"\n', "demo/a.txt": "" });
+    await symlink("nowhere", path.join(box.project, "demo/lading_packages"));
+    expect(await contents()).toEqual(["a.txt", "lading.toml"]);
+    expect(told()).toContain('Left out "demo/": it is a package of its own');
+  });
+
+  it("ignores the link to what is installed at any depth, and a nested state directory", async () => {
+    await box.write({ "demo/.lading/x": "", "demo/a.txt": "" });
+    await symlink("nowhere", path.join(box.project, "demo/lading_packages"));
+    expect(await contents()).toEqual(["a.txt", "demo/a.txt", "lading.toml"]);
+  });
+
+  it("leaves out package files beside the manifest, unless they are selected", async () => {
+    await box.write({ "greeter-0.1.0.lpk": "", "greeter-0.1.0.lpk.sig": "", "data/x-1.0.0.lpk": "", "own.lpk": "" });
+    expect(await contents()).toEqual(["a.txt", "data/x-1.0.0.lpk", "lading.toml", "own.lpk"]);
+    expect(told()).toContainEqual(expect.stringContaining('Left out "greeter-0.1.0.lpk"'));
+    await box.write({ "lading.toml": '[package]\nname = "tool"\nversion = "1.0.0"\ninclude = ["*.lpk"]\n' });
+    expect(await contents()).toContain("greeter-0.1.0.lpk");
   });
 });
 

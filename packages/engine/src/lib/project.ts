@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import {
   canonicalName,
@@ -156,6 +157,13 @@ export async function manifestIn(context: EngineContext, directory: string): Pro
     return readManifestFile(context, file, text);
   }
   return undefined;
+}
+
+/** Whether a directory with files of these names is a package of the ecosystem, good or bad. */
+export function isPackageDirectory({ profile }: EngineContext, directory: string, files: readonly string[]): boolean {
+  return profile.manifest.files.some(
+    ({ name }) => files.includes(name) && belongsToProfile(name, readFileSync(path.join(directory, name), "utf8")),
+  );
 }
 
 /** A `pyproject.toml` is any Python project's; it is ours only with our table. */

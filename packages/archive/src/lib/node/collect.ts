@@ -31,10 +31,15 @@ export interface CollectOptions {
   readonly ignore?: readonly string[] | undefined;
   /** Path of the manifest: always taken. */
   readonly manifestFile?: string | undefined;
+  /**
+   * Whether a directory below, given by its absolute path and the names of its files, is a package of its own: such a one
+   * is left out, whatever selects its files.
+   */
+  readonly isPackage?: ((directory: string, files: readonly string[]) => boolean) | undefined;
   /** Takes every file but those below `.git`: no ignore file, no other standing exclusion counts. */
   readonly everything?: boolean | undefined;
   readonly limits?: Partial<ArchiveLimits> | undefined;
-  /** Told, as a warning, of every key or credential file that was left out. */
+  /** Told, as a warning, of every key or credential file that was left out, and of every package of its own. */
   readonly onEvent?: EventListener | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -115,6 +120,7 @@ class Collector {
     this.#options.signal?.throwIfAborted();
     const here = resolve(this.#root, base);
     const entries = onDiskSync("read the directory", here, () => readdirSync(here, { withFileTypes: true }));
+    if (this.#isPackage(base, here, entries)) return;
     const { everything = false } = this.#options;
     const rules = everything ? inherited : rulesIn(here, base, entries, inherited);
     for (const entry of entries) {
@@ -126,6 +132,15 @@ class Collector {
         this.#take(path, here, entry);
       }
     }
+  }
+
+  #isPackage(base: string, here: string, entries: readonly Dirent[]): boolean {
+    const { isPackage, manifestFile } = this.#options;
+    if (base === "" || isPackage === undefined || manifestFile?.startsWith(base) === true) return false;
+    const files = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
+    if (!isPackage(here, files)) return false;
+    this.#onEvent({ type: "info", message: `Left out ${quote(base)}: it is a package of its own` });
+    return true;
   }
 
   /** With `include`, ignored directories are searched too: a selected file may lie in one. */

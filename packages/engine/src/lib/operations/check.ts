@@ -12,7 +12,7 @@ import type { EngineContext } from "../engine-context.ts";
 import { displayPath, exists, readTextIfExists } from "../files.ts";
 import { recordOf } from "../local-artefact.ts";
 import { readRegistries } from "../registries.ts";
-import { collectRules } from "./pack.ts";
+import { collectMember } from "./pack.ts";
 import { collectLocalPackages } from "../local-packages.ts";
 import { readLock, satisfiesMembers } from "../lock-file.ts";
 import {
@@ -181,14 +181,10 @@ async function readmeProblems(member: Member): Promise<Diagnostic[]> {
 
 /** What packing and publishing would refuse. */
 async function packageProblems(project: Project, member: Member, context: EngineContext): Promise<Diagnostic[]> {
-  const { collectFiles } = await import("@lading/archive/node");
   const { executables, publish } = member.manifest.package!;
   const problems: Diagnostic[] = [];
   try {
-    const files = await collectFiles(member.directory, {
-      ...collectRules({ project, member }, context),
-      onEvent: context.onEvent,
-    });
+    const files = await collectMember({ project, member }, context);
     const paths = new Set(files.map((file) => file.path));
     const missing = executables.filter((file) => !paths.has(file));
     problems.push(

@@ -7,13 +7,21 @@ import {
   type PackageKind,
   type PackageManifest,
 } from "@lading/core-manifest";
+import type { CollectedFile } from "@lading/archive/node";
 import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, makeDirectory } from "../files.ts";
 import { recordOf } from "../local-artefact.ts";
 import { readRegistries } from "../registries.ts";
 import { ARCHIVES_DIRECTORY } from "./archive-source.ts";
-import { chooseMembers, loadProject, type Member, type MemberChoice, type Project } from "../project.ts";
+import {
+  chooseMembers,
+  isPackageDirectory,
+  loadProject,
+  type Member,
+  type MemberChoice,
+  type Project,
+} from "../project.ts";
 
 /** What is packed, and how. */
 export interface PackInput extends MemberChoice {
@@ -104,7 +112,7 @@ export async function packMember(
   { project, member, input, file: elsewhere, place }: PackRequest,
   context: EngineContext,
 ): Promise<PackedPackage> {
-  const { collectFiles, packDirectory } = await import("@lading/archive/node");
+  const { packDirectory } = await import("@lading/archive/node");
   const { name, version } = member.manifest.package!;
   const kind = input.kind ?? context.profile.package.defaultKind;
   const target = input.target ?? (kind === "source" ? "source" : "any");
@@ -120,11 +128,7 @@ export async function packMember(
     target,
     versionOf: (wanted) => versionInProject(project, wanted),
   });
-  const files = await collectFiles(member.directory, {
-    ...collectRules({ project, member, directory }, context),
-    onEvent: context.onEvent,
-    signal: context.signal,
-  });
+  const files = await collectMember({ project, member, directory }, context);
   const common = {
     name,
     version,
@@ -158,9 +162,45 @@ function outputDirectory(member: Member, input: PackInput, context: EngineContex
   );
 }
 
-/** Which files of a member go into its package; also what `check` looks at. */
-export function collectRules(
-  { project, member, directory }: { readonly project: Project; readonly member: Member; readonly directory?: string },
+/** A member whose files are looked for. */
+interface CollectRequest {
+  readonly project: Project;
+  readonly member: Member;
+  /** Where packages are written. Default: the profile's directory. */
+  readonly directory?: string;
+}
+
+/** The files of a member that go into its package; also what `check` looks at. */
+export async function collectMember(request: CollectRequest, context: EngineContext): Promise<CollectedFile[]> {
+  const { collectFiles } = await import("@lading/archive/node");
+  const { member } = request;
+  const files = await collectFiles(member.directory, {
+    ...collectRules(request, context),
+    isPackage: (directory, names) => isPackageDirectory(context, directory, names),
+    onEvent: context.onEvent,
+    signal: context.signal,
+  });
+  // What the author has selected is meant.
+  if (member.manifest.package!.include.length > 0) return files;
+  const stray = files.filter((file) => isStrayArtefact(file.path, context));
+  for (const { path: file } of stray) {
+    context.onEvent({
+      type: "info",
+      message: `Left out "${file}": it is a package file; name it in include to pack it`,
+    });
+  }
+  return files.filter((file) => !stray.includes(file));
+}
+
+/** `fetch` puts package files where it is run: named with a version, beside the manifest. */
+function isStrayArtefact(file: string, { profile }: EngineContext): boolean {
+  const name = file.replace(/\.sig$/, "");
+  const { binary, source } = profile.package;
+  return [binary, source].some(({ extension }) => name.endsWith(extension)) && /^[^/]+-\d+\.\d+\.\d+[^/]*$/.test(name);
+}
+
+function collectRules(
+  { project, member, directory }: CollectRequest,
   { profile }: EngineContext,
 ): { include: readonly string[]; exclude: string[]; ignore: string[]; manifestFile: string } {
   const { include, exclude } = member.manifest.package!;
