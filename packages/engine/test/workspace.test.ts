@@ -176,6 +176,14 @@ describe("init(), check() and migrate()", () => {
     );
   });
 
+  it("init() asks for a name where the directory's gives none", async () => {
+    await expect(box.use((context) => init({ path: "é" }, context))).rejects.toMatchObject({
+      code: "SPEC_INVALID",
+      hint: expect.stringContaining("--name"),
+    });
+    expect(await box.use((context) => init({ path: "é", name: "e" }, context))).toMatchObject({ name: "e" });
+  });
+
   it("init() writes rules by which git ignores the link to what is installed", async () => {
     await box.use((context) => init({ name: "app" }, context));
     await mkdir(path.join(box.project, ".lading/generations/1"), { recursive: true });

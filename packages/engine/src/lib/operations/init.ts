@@ -40,11 +40,11 @@ export interface InitResult {
 /**
  * Makes a package: its manifest in the ecosystem's dialect, a source directory, a readme and an ignore file that does not
  * ignore the lock. Files that are there stay as they are.
- * @throws {EngineError} `PROJECT_EXISTS`
+ * @throws {EngineError} `PROJECT_EXISTS`, `SPEC_INVALID`
  */
 export async function init(input: InitInput, context: EngineContext): Promise<InitResult> {
   const directory = path.resolve(context.cwd, input.path ?? ".");
-  const name = parsePackageName(input.name ?? foldDirectoryName(directory));
+  const name = parsePackageName(input.name ?? nameOfDirectory(directory));
   const version = parseVersion(input.version ?? "0.1.0");
   checkLicense(input.license);
   const existing = (await exists(directory)) ? await manifestIn(context, directory) : undefined;
@@ -83,14 +83,24 @@ function checkLicense(license: string | undefined): void {
   });
 }
 
-/** The nearest package name to a directory's name. */
-export function foldDirectoryName(directory: string): string {
+function nameOfDirectory(directory: string): string {
+  const name = foldDirectoryName(directory);
+  if (name !== undefined) return name;
+  throw new EngineError({
+    code: "SPEC_INVALID",
+    message: `Cannot name a package after the directory "${path.basename(directory)}": no letter or digit of it may stand in a name`,
+    hint: "Give a name: new PATH --name NAME, or init NAME",
+  });
+}
+
+/** The nearest package name to a directory's name; `undefined` where nothing of it may stand in one. */
+export function foldDirectoryName(directory: string): string | undefined {
   const folded = path
     .basename(directory)
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, "-")
     .replaceAll(/^-+|-+$/g, "");
-  return folded === "" ? "my-package" : folded;
+  return folded === "" ? undefined : folded;
 }
 
 function newManifest(

@@ -10,7 +10,7 @@ import { loadProject, tryLoadProject } from "../project.ts";
 import { compatibleRequirement } from "../edit.ts";
 import { add, type AddInput, type AddResult } from "./add.ts";
 import { isArchive, unpackArchive } from "./archive-source.ts";
-import { init } from "./init.ts";
+import { foldDirectoryName, init } from "./init.ts";
 
 /** What {@link install} is told. */
 export interface InstallCommandInput extends InstallProjectInput {
@@ -80,7 +80,7 @@ async function refuseStrayChecksum(specs: readonly string[], context: EngineCont
 }
 
 async function makeProject(context: EngineContext): Promise<string> {
-  const made = await init({ manifestOnly: true }, context);
+  const made = await init({ manifestOnly: true, name: foldDirectoryName(context.cwd) ?? "my-package" }, context);
   context.onEvent({
     type: "info",
     message: `Made ${made.manifest} for package "${made.name}", since there was no manifest`,
