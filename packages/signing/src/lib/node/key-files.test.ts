@@ -127,6 +127,14 @@ describe("readKeyFile()", () => {
   });
 });
 
+test("writeKeyFiles() names the private file of a pair that is there", async () => {
+  await writeKeyFiles({ path: at("k.pem"), format: "pem" });
+  await expect(writeKeyFiles({ path: at("k.pem"), format: "pem" })).rejects.toMatchObject({
+    code: "KEY_FILE_EXISTS",
+    details: { path: at("k.pem") },
+  });
+});
+
 test.skipIf(process.platform === "win32")("readKeyFile() refuses a pipe, and does not wait for it", async () => {
   execFileSync("mkfifo", [at("k.pem")]);
   await expect(readKeyFile(at("k.pem"))).rejects.toMatchObject({

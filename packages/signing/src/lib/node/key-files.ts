@@ -1,4 +1,4 @@
-import { mkdir, unlink } from "node:fs/promises";
+import { lstat, mkdir, unlink } from "node:fs/promises";
 import { platform } from "node:os";
 import { dirname, extname, resolve } from "node:path";
 import { ignoreEvents, type EventListener } from "@lading/core-manifest";
@@ -155,13 +155,26 @@ async function create(path: string, content: string, mode: number): Promise<void
   try {
     await createFile(path, content, mode);
   } catch (error) {
-    if (systemCode(error) !== "EEXIST") throw failure(path, "write", error);
-    throw new SigningError({
-      code: "KEY_FILE_EXISTS",
-      message: `Cannot write key file "${path}": it exists, and keys are never overwritten`,
-      path,
-    });
+    throw systemCode(error) === "EEXIST" ? keyExists(path) : failure(path, "write", error);
   }
+}
+
+function keyExists(path: string): SigningError {
+  return new SigningError({
+    code: "KEY_FILE_EXISTS",
+    message: `Cannot write key file "${path}": it exists, and keys are never overwritten`,
+    path,
+  });
+}
+
+/** Of a pair that is there, the file that was asked for is named, though the other would be written first. */
+async function refuseExisting(path: string): Promise<void> {
+  try {
+    await lstat(path);
+  } catch {
+    return;
+  }
+  throw keyExists(path);
 }
 
 /**
@@ -193,6 +206,7 @@ export async function writeKeyFiles(options: {
   await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
     throw failure(path, "write", error);
   });
+  await refuseExisting(privatePath);
   await create(publicPath, publicText, 0o644);
   try {
     await create(privatePath, privateText, 0o600);
