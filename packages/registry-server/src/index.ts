@@ -19,12 +19,15 @@ export type {
   Publication,
   PublishOutcome,
   SearchQuery,
+  SignedFile,
+  SignedFilesUpdate,
   StagedBlob,
   StatementSubject,
   StatementVerdict,
   StatementVerifier,
   StatusChange,
   StoredBlob,
+  StoredSignedFile,
 } from "./lib/ports.ts";
 export {
   SCOPES,
@@ -56,5 +59,8 @@ export {
   type Principal,
 } from "./lib/authentication.ts";
 export { SigningStatementVerifier } from "./lib/statement-verifier.ts";
+export type { RegistryTrust } from "./lib/trust/registry-trust.ts";
+export type { TrustDescription } from "./lib/trust/trust-service.ts";
+export type { LogReceipt } from "./lib/trust/log-service.ts";
 export { MemoryCache } from "./lib/memory-cache.ts";
 export { latestVersion } from "./lib/index-model.ts";

@@ -29,6 +29,7 @@ const ACCESS: Readonly<Record<string, "anybody" | "reader" | "caller" | "keys" |
   "GET /api/v1/packages/{name}/versions/{version}/readme": "reader",
   "GET /api/v1/packages/{name}/readme": "reader",
   "GET /api/v1/packages/{name}/owners": "reader",
+  "POST /api/v1/files": "reader",
   "POST /api/v1/auth/logout": "caller",
   "GET /api/v1/auth/whoami": "caller",
   "GET /api/v1/tokens": "caller",

@@ -307,6 +307,8 @@ describe("yank, deprecate, owners", () => {
 
 describe("the system's own addresses", () => {
   it("describe the registry at /.well-known/lading.json", async () => {
+    const { root, log, keys } = server.node.registry.trust!;
+    expect([root.version, root.development, keys.length]).toEqual([1, true, 1]);
     expect((await get("/.well-known/lading.json")).body).toEqual({
       protocol: 1,
       name: "lading-registry",
@@ -318,7 +320,12 @@ describe("the system's own addresses", () => {
       auth: ["token", "basic"],
       limits: { packageBytes: 2 ** 31 },
       signatures: "optional",
-      keys: [],
+      keys,
+      root,
+      metadata: `${server.url}/metadata/`,
+      files: `${server.url}/api/v1/files`,
+      log: { ...log, url: `${server.url}/log/` },
+      policy: { signatures: "optional" },
     });
   });
 

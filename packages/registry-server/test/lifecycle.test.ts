@@ -129,6 +129,7 @@ describe("a data directory", () => {
     await expect(createNodeRegistry({ dataDirectory: directory })).rejects.toMatchObject({ code: "SCHEMA_TOO_NEW" });
     const back = new Database(file);
     back.exec("drop table package_search; drop table package_terms; drop table feed");
+    back.exec("drop table log_entries; drop table signed_files; alter table artifacts drop column leaf");
     back.exec(`insert into packages (canonical, name, namespace, skeleton, sequence, latest, keywords, categories, downloads, created, updated)
       values ('old', 'old', '', 'old', 7, '1.0.0', '[]', '[]', 0, 1, 2), ('empty', 'empty', '', 'empty', 0, null, '[]', '[]', 0, 1, 1)`);
     back.pragma("user_version = 1");
@@ -138,8 +139,11 @@ describe("a data directory", () => {
       hint: expect.stringContaining("lading-registry migrate"),
     });
     const output = await run(["migrate", "--data", directory]);
-    expect(output).toMatchObject({ code: 0, out: "Applied to schema version 3: full-text search; feed of changes\n" });
-    expect((await run(["migrate", "--data", directory])).out).toBe("Schema is current: version 3\n");
+    expect(output).toMatchObject({
+      code: 0,
+      out: "Applied to schema version 4: full-text search; feed of changes; transparency log and signed metadata\n",
+    });
+    expect((await run(["migrate", "--data", directory])).out).toBe("Schema is current: version 4\n");
     const server = await startServer({ dataDirectory: directory });
     expect(await server.node.metadata.feed(1, 10)).toEqual({
       entries: [{ id: 1, name: "old", sequence: 7, at: 2 }],
@@ -430,7 +434,7 @@ describe("runRegistry()", () => {
     await rm(join(directory, "index"), { recursive: true });
     expect(await run(["admin", "rebuild-index", ...data])).toMatchObject({
       code: 0,
-      out: "Rendered 1 index documents\n",
+      out: "Rendered 1 index documents, and signed metadata and log anew\n",
     });
     expect(await readdir(join(directory, "index", "_", "ke"))).toEqual(["kept.json"]);
     const blob = join(directory, "blobs", "sha256", built.blob.slice(7, 9), built.blob.slice(7));

@@ -50,7 +50,7 @@ describe("POST /api/v1/packages/ with a package", () => {
         artifact: { blob: built.blob, tree: built.tree, size: built.size },
         status: "active",
         sequence: 1,
-        visible: true,
+        log: { index: expect.any(Number) as number },
       },
     });
     expect(await indexOf("/index/_/ac/actor-utils.json")).toMatchObject({

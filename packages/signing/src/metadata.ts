@@ -59,6 +59,7 @@ export {
   loadRepository,
   repositoryTargets,
   updateRepository,
+  type FormerRepository,
   type MetadataLifetimes,
   type OnlineSigners,
   type Repository,

@@ -94,6 +94,14 @@ export class IndexService {
     this.#remember(path, { ...entry, sequence: document.sequence });
   }
 
+  /** The package's document as the metadata store has it now; `undefined` where no version is published. */
+  async current(canonical: CanonicalName): Promise<RenderedDocument | undefined> {
+    const path = indexDocumentPath(canonical);
+    const summary = await this.#metadata.package(canonical);
+    if (this.#memory.get(path)?.sequence !== summary?.sequence) await this.refresh(canonical);
+    return this.read(path);
+  }
+
   /** Starts saving what the outbox names; resolves when nothing is left to save. */
   async save(): Promise<void> {
     clearTimeout(this.#timer);

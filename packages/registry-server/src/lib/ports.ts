@@ -226,6 +226,34 @@ export interface AuditQuery extends PageRequest {
   readonly until?: number;
 }
 
+/** A file of signed metadata, or a version of an index document that it names. */
+export interface SignedFile {
+  /** As it is served, without leading slash: `metadata/timestamp.json`, `index/_/to/<sha256>.tool.json`. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/** What is stored of a {@link SignedFile}. */
+export interface StoredSignedFile extends SignedFile {
+  /** SHA-256 of the bytes when they were stored, in hexadecimal. */
+  readonly sha256: string;
+  /** When another took its place, in milliseconds since the epoch; absent while it is current. */
+  readonly superseded?: number;
+}
+
+/** One step of the signed metadata. */
+export interface SignedFilesUpdate {
+  /** Files that are new, or whose bytes changed. */
+  readonly put: readonly SignedFile[];
+  /** Paths whose files are served for a while longer. */
+  readonly superseded: readonly string[];
+  /** Updates that these files show; unknown ids are no error. */
+  readonly completed: readonly number[];
+  readonly at: number;
+  /** Files superseded before this time are forgotten. */
+  readonly forgetBefore: number;
+}
+
 /** A package whose index document must be rendered again. */
 export interface PendingIndexUpdate {
   readonly id: number;
@@ -255,7 +283,9 @@ export interface StatusChange {
  *
  * Every method that changes something is one transaction that includes its audit record, and when it
  * resolves, the change survives a power failure. Every change of a package's versions raises its sequence by one and
- * leaves a {@link PendingIndexUpdate} and a {@link FeedEntry} in the same transaction. "Not found" is `undefined`, never an error.
+ * leaves a {@link PendingIndexUpdate} (for documents and for metadata) and a {@link FeedEntry} in the same transaction.
+ * Every publication, change of status, of owners and of keys appends exactly one entry to the log in its transaction: indices
+ * start at 0, have no gaps, and are never given twice. "Not found" is `undefined`, never an error.
  */
 export interface MetadataStore {
   /** Creates an account, with a first token where one is given, unless one of that name (ignoring case) exists. */
@@ -337,6 +367,20 @@ export interface MetadataStore {
    * Entries are added in the transaction of their change, and never altered or removed.
    */
   feed(first: number, last: number): Promise<{ readonly entries: readonly FeedEntry[]; readonly latest: number }>;
+
+  /** Changes that the signed metadata does not show yet, oldest first. */
+  pendingMetadataUpdates(limit: number): Promise<readonly PendingIndexUpdate[]>;
+  /** Entries of the log from index `from` on, at most `limit`, in order. */
+  logEntries(from: number, limit: number): Promise<readonly Uint8Array[]>;
+  /** Appends an entry that is no change of a package, with its audit record. */
+  appendLog(entry: Uint8Array, audit: AuditEntry): Promise<void>;
+  /** Paths of all signed files, superseded ones included; in no order. */
+  signedFilePaths(): Promise<readonly string[]>;
+  signedFile(path: string): Promise<StoredSignedFile | undefined>;
+  /** All of the update or nothing of it. */
+  putSignedFiles(update: SignedFilesUpdate): Promise<void>;
+  /** Forgets signed files of these paths, so that they can be made anew. */
+  dropSignedFiles(paths: readonly string[]): Promise<void>;
 
   /** Adds to the download counts of the versions that own these blobs; unknown blobs are ignored. */
   addDownloads(counts: ReadonlyMap<Digest, number>): Promise<void>;

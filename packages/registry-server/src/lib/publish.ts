@@ -1,6 +1,7 @@
 import {
   CoreError,
   canonicalName,
+  indexDocumentPath,
   parsePackageName,
   parseVersion,
   splitName,
@@ -27,6 +28,8 @@ import { readPublishForm, type PublishForm } from "./publish-form.ts";
 import type { ArtifactRecord, AuditEntry, VersionRecord } from "./records.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { RegistrySettings } from "./settings.ts";
+import type { LogReceipt } from "./trust/log-service.ts";
+import type { TrustService } from "./trust/trust-service.ts";
 
 /** What publishing needs of the registry. */
 export interface PublishPorts {
@@ -38,6 +41,7 @@ export interface PublishPorts {
   readonly clock: Clock;
   readonly log: LogListener;
   readonly settings: RegistrySettings;
+  readonly trust: TrustService | undefined;
   /** Called with each step's name and duration. */
   readonly onStep: (step: string, durationMs: number) => void;
 }
@@ -59,8 +63,10 @@ export interface Published {
   readonly version: VersionRecord;
   readonly artifact: ArtifactRecord;
   readonly sequence: number;
-  /** Whether readers of the index see it. */
+  /** Whether readers of the index see it; in a registry with keys, whether signed metadata that is served names it. */
   readonly visible: boolean;
+  /** Where the publication is in the log, in a registry with keys. */
+  readonly log?: LogReceipt;
 }
 
 interface Identified {
@@ -273,11 +279,22 @@ function conflict(
   });
 }
 
+async function isShown({ index, trust }: PublishPorts, canonical: CanonicalName): Promise<boolean> {
+  if (trust === undefined) return true;
+  const document = await index.read(indexDocumentPath(canonical));
+  return document !== undefined && trust.shows(canonical, document.etag);
+}
+
+async function receiptOf({ trust }: PublishPorts, { leaf }: ArtifactRecord): Promise<{ readonly log?: LogReceipt }> {
+  return trust === undefined || leaf === undefined ? {} : { log: await trust.receipt(leaf) };
+}
+
 async function makeVisible(ports: PublishPorts, canonical: CanonicalName): Promise<boolean> {
   try {
     await ports.index.refresh(canonical);
     ports.index.saveSoon();
-    return true;
+    ports.trust?.changedSoon();
+    return isShown(ports, canonical);
   } catch (error) {
     // The commit stands; the outbox brings the document in a moment.
     ports.log("error", "rendering an index document failed", { package: canonical, error: String(error) });
@@ -349,7 +366,9 @@ async function alreadyPublished(
   artifact: ArtifactRecord,
 ): Promise<Published> {
   const summary = await ports.metadata.package(canonical);
-  return { created: false, name, version, artifact, sequence: summary?.sequence ?? 0, visible: true };
+  const receipt = await receiptOf(ports, artifact);
+  const visible = await isShown(ports, canonical);
+  return { created: false, name, version, artifact, sequence: summary?.sequence ?? 0, visible, ...receipt };
 }
 
 async function commit(
@@ -375,6 +394,7 @@ async function commit(
   if (outcome.status === "conflict") throw conflict(identified, outcome, upload);
   const visible = await makeVisible(ports, canonical);
   const stored = outcome.version.artifacts.find(({ target }) => target === artifact.target)!;
+  const receipt = await timed(ports, "log", () => receiptOf(ports, stored));
   return {
     created: outcome.status === "created",
     name,
@@ -382,5 +402,6 @@ async function commit(
     artifact: stored,
     sequence: outcome.sequence,
     visible,
+    ...receipt,
   };
 }

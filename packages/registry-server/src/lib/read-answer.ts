@@ -6,6 +6,7 @@ export interface ReadHeaders {
   readonly "if-none-match"?: string | undefined;
   readonly "if-range"?: string | undefined;
   readonly range?: string | undefined;
+  readonly "accept-encoding"?: string | undefined;
 }
 
 /** An answer as data, so that the socket's fast path and the web handler can both send it. */

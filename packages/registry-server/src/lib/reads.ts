@@ -1,17 +1,12 @@
 import { parseDigest, tryParseDigest, type Digest } from "@lading/core-manifest";
+import { matchesEtag } from "./etag.ts";
 import type { IndexService } from "./index-service.ts";
 import type { BlobStore, ByteRange, MetadataStore, StoredBlob } from "./ports.ts";
 import { immutable, type ReadAnswer, type ReadHeaders, type RenderedDocument } from "./read-answer.ts";
 import { RegistryError } from "./registry-error.ts";
+import { TrustService } from "./trust/trust-service.ts";
 
 const BLOB_PATH = /^blobs\/sha256\/([0-9a-f]{64})(\.sig)?$/;
-
-/** Whether an `If-None-Match` header names the validator; weak comparison (RFC 9110 §13.1.2). */
-export function matchesEtag(header: string | undefined, etag: string): boolean {
-  if (header === undefined) return false;
-  if (header === etag || header.trim() === "*") return true;
-  return header.split(",").some((part) => part.trim().replace(/^W\//, "") === etag);
-}
 
 /**
  * Reads a `Range` header for a body of `size` bytes: one byte range; `undefined` where there is none to
@@ -76,8 +71,8 @@ function absent(path: string): RegistryError {
 const STATEMENTS_KNOWN = 50_000;
 
 /**
- * Reads of index documents and blobs: memory and files, never the metadata store; but for the place of a statement,
- * which it is asked for once, since it never changes.
+ * Reads of index documents, blobs, signed metadata and log: memory and files, never the metadata store; but for the place
+ * of a statement, which it is asked for once, since it never changes, and for superseded and hash-named documents.
  */
 export class Reads {
   readonly #index: IndexService;
@@ -85,13 +80,16 @@ export class Reads {
   readonly #metadata: Pick<MetadataStore, "statementOf">;
   readonly #cacheControl: string;
   readonly #statements = new Map<Digest, Digest>();
+  readonly #trust: TrustService | undefined;
 
   constructor(options: {
+    readonly trust?: TrustService | undefined;
     readonly index: IndexService;
     readonly blobs: BlobStore;
     readonly metadata: Pick<MetadataStore, "statementOf">;
     readonly readPublic: boolean;
   }) {
+    this.#trust = options.trust;
     this.#index = options.index;
     this.#blobs = options.blobs;
     this.#metadata = options.metadata;
@@ -100,7 +98,7 @@ export class Reads {
 
   /** Whether a path (without leading slash) is one of ours. */
   static owns(path: string): boolean {
-    return path.startsWith("index/") || path.startsWith("blobs/");
+    return ["index/", "blobs/", "metadata/", "log/"].some((prefix) => path.startsWith(prefix));
   }
 
   /** The answer from memory, where memory has it. */
@@ -113,6 +111,7 @@ export class Reads {
    * @throws {RegistryError} `PACKAGE_NOT_FOUND`, `BLOB_NOT_FOUND`, `RANGE_NOT_SATISFIABLE`, `NOT_FOUND`
    */
   async answer(path: string, headers: ReadHeaders): Promise<ReadAnswer> {
+    if (this.#trust !== undefined && TrustService.owns(path)) return this.#trust.answer(path, headers);
     if (path.startsWith("index/")) return this.#document(path, headers);
     const [, hex, side] = BLOB_PATH.exec(path) ?? [];
     if (hex === undefined) throw absent(path);

@@ -77,6 +77,8 @@ export interface ArtifactRecord {
   readonly verified: boolean;
   readonly readme?: Digest;
   readonly published: number;
+  /** Index of its publication in the log; the metadata store gives it. */
+  readonly leaf?: number;
 }
 
 /** A version with everything the API tells of it. */

@@ -47,6 +47,9 @@ export type RegistryErrorCode =
   | "DATA_DIRECTORY_UNUSABLE"
   | "DATA_DIRECTORY_NOT_EMPTY"
   | "BACKUP_DAMAGED"
+  | "METADATA_DAMAGED"
+  | "KEYS_UNUSABLE"
+  | "ROOT_REFUSED"
   | "ADDRESS_UNAVAILABLE";
 
 /** Explanations of {@link RegistryErrorCode}. */
@@ -276,6 +279,21 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     category: "integrity",
     summary: "A backup is unfinished, or bytes that belong into it are missing or altered.",
     help: "Use another backup; where the registry itself is damaged, `admin verify` lists everything that is wrong.",
+  },
+  METADATA_DAMAGED: {
+    category: "integrity",
+    summary: "A stored file of signed metadata or of the transparency log is not what the server wrote.",
+    help: "Check the disk, then run `lading-registry admin rebuild-index`: it makes these files again from the database.",
+  },
+  KEYS_UNUSABLE: {
+    category: "io",
+    summary: "A key or root that the server signs with is missing, damaged, or its passphrase is wrong.",
+    help: "Put the directory `keys` back from a backup, and set `REGISTRY_KEY_PASSPHRASE` where the keys are encrypted.",
+  },
+  ROOT_REFUSED: {
+    category: "refused",
+    summary: "A root that should be installed does not follow the one in force, or signatures on it are missing.",
+    help: "`lading-registry admin keys status FILE` says who has signed and who still must.",
   },
   ADDRESS_UNAVAILABLE: {
     category: "io",

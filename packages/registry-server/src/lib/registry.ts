@@ -5,6 +5,7 @@ import { registerChangeRoutes } from "./api/change-routes.ts";
 import type { App, Env, RouteContext, Services } from "./api/context.ts";
 import { registerFeedRoutes } from "./api/feed-routes.ts";
 import { registerPackageRoutes } from "./api/package-routes.ts";
+import { registerTrustRoutes } from "./api/trust-routes.ts";
 import { registerSystemRoutes } from "./api/system-routes.ts";
 import { Authentication, LocalIdentityProvider, requireScope } from "./authentication.ts";
 import { behindProxy, type Connection, type ForwardedHeaders } from "./connection.ts";
@@ -31,6 +32,8 @@ import { Reads, downloadedBlob } from "./reads.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { RegistrySettings } from "./settings.ts";
 import { randomId } from "./token.ts";
+import type { RegistryTrust } from "./trust/registry-trust.ts";
+import { TrustService, type TrustDescription } from "./trust/trust-service.ts";
 
 const FLUSH_INTERVAL_MS = 2000;
 
@@ -45,6 +48,8 @@ export interface RegistryPorts {
   readonly inspector: PackageInspector;
   readonly statements: StatementVerifier;
   readonly clock: Clock;
+  /** Keys of metadata and log; a registry without them serves neither. */
+  readonly trust?: RegistryTrust;
   /** Accounts of the metadata store unless given. */
   readonly identity?: IdentityProvider;
   /** Silent unless given. */
@@ -63,7 +68,7 @@ export interface Registry {
    */
   fetch(request: Request, connection?: Connection): Promise<Response>;
   /**
-   * Answers a read of `index/…` or `blobs/…` (path without leading slash) as data, for servers that write to sockets
+   * Answers a read of `index/…`, `blobs/…`, `metadata/…` or `log/…` (path without leading slash) as data, for servers that write to sockets
    * themselves. `undefined`: take {@link Registry.fetch}.
    * @throws {RegistryError} what {@link Registry.problem} turns into an answer
    */
@@ -83,6 +88,10 @@ export interface Registry {
   start(): Promise<void>;
   /** Refuses new writes, finishes background work and closes the metadata store. Idempotent. */
   stop(): Promise<void>;
+  /** What the registry's keys are, where it has any. */
+  readonly trust: TrustDescription | undefined;
+  /** Signs at once for everything that is committed, which else happens within a second. */
+  signNow(): Promise<void>;
   /** Renders every index document again; returns their number. */
   rebuildIndex(): Promise<number>;
 }
@@ -256,6 +265,8 @@ function createServices(ports: RegistryPorts, isDraining: () => boolean): Servic
   const { settings, metadata, blobs, documents, cache, hasher, clock, inspector, statements } = ports;
   const log: LogListener = ports.log ?? (() => {});
   const index = new IndexService({ metadata, documents, log, memoryBytes: settings.indexMemoryBytes });
+  const trust =
+    ports.trust && new TrustService({ trust: ports.trust, metadata, documents, index, clock, tell: log, settings });
   const identity = ports.identity ?? new LocalIdentityProvider(metadata, hasher);
   return {
     settings,
@@ -269,7 +280,8 @@ function createServices(ports: RegistryPorts, isDraining: () => boolean): Servic
     log,
     identity,
     index,
-    reads: new Reads({ index, blobs, metadata, readPublic: settings.readPublic }),
+    trust,
+    reads: new Reads({ trust, index, blobs, metadata, readPublic: settings.readPublic }),
     downloads: new DownloadCounter(metadata),
     authentication: new Authentication({
       metadata,
@@ -308,6 +320,7 @@ class PortRegistry implements Registry {
     registerChangeRoutes(this.#app, this.#services);
     registerAccountRoutes(this.#app, this.#services);
     registerFeedRoutes(this.#app, this.#services);
+    registerTrustRoutes(this.#app, this.#services);
     answerUnknown(this.#app, this.#services);
     this.#app.onError((error, context) => problemAnswer(this.#services, context, error));
   }
@@ -385,6 +398,7 @@ class PortRegistry implements Registry {
     await blobs.recover();
     // Publications that were committed and not yet rendered when the last process ended.
     await index.save();
+    await this.#services.trust?.start();
     this.#timer = setInterval(() => {
       this.#flush().catch((error: unknown) =>
         this.#services.log("error", "a background flush failed", { error: String(error) }),
@@ -397,6 +411,7 @@ class PortRegistry implements Registry {
     await this.#services.downloads.flush();
     await this.#services.authentication.flushUses();
     await this.#services.index.save();
+    this.#services.trust?.refreshIfDue();
   }
 
   async stop(): Promise<void> {
@@ -413,8 +428,17 @@ class PortRegistry implements Registry {
       });
     }
     await this.#flush();
+    await this.#services.trust?.stop();
     await this.#services.metadata.close();
     this.#onStopped();
+  }
+
+  get trust(): TrustDescription | undefined {
+    return this.#services.trust?.description;
+  }
+
+  async signNow(): Promise<void> {
+    await this.#services.trust?.flush();
   }
 
   async rebuildIndex(): Promise<number> {

@@ -386,6 +386,7 @@ function keyRoutes(app: App, services: Services): void {
           message: `Cannot register key "${fingerprint}": another account has it`,
         });
       }
+      services.trust?.changedSoon();
       return context.json(viewKey(record), 201);
     },
   );
@@ -404,7 +405,10 @@ function keyRoutes(app: App, services: Services): void {
       const principal = principalOf(context);
       const { fingerprint } = context.req.valid("param");
       const audit = auditEntry(services, context, { action: "key.remove", details: { fingerprint } });
-      if (await services.metadata.removeKey(principal.account.id, fingerprint, audit)) return context.body(null, 204);
+      if (await services.metadata.removeKey(principal.account.id, fingerprint, audit)) {
+        services.trust?.changedSoon();
+        return context.body(null, 204);
+      }
       throw new RegistryError({
         code: "NOT_FOUND",
         message: `Cannot find key "${fingerprint}" among those of "${principal.account.username}"`,

@@ -57,6 +57,7 @@ async function change(services: Services, context: RouteContext, wanted: Change)
   if (record === undefined) throw versionNotFound(summary.name, version);
   await services.index.refresh(summary.canonical);
   services.index.saveSoon();
+  services.trust?.changedSoon();
   return versionAnswer(services, context, summary.name, record);
 }
 
@@ -177,6 +178,7 @@ async function changeOwner(services: Services, context: RouteContext, action: "a
       hint: "Add another owner first",
     });
   }
+  if (outcome === "changed") services.trust?.changedSoon();
   return ownersAnswer(services, context, summary);
 }
 

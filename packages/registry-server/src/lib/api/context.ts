@@ -21,6 +21,7 @@ import type { RateLimiter } from "../rate-limiter.ts";
 import type { Reads } from "../reads.ts";
 import type { AuditEntry } from "../records.ts";
 import type { RegistrySettings } from "../settings.ts";
+import type { TrustService } from "../trust/trust-service.ts";
 
 /** What every route has at hand. */
 export interface Services {
@@ -36,6 +37,8 @@ export interface Services {
   readonly log: LogListener;
   readonly index: IndexService;
   readonly reads: Reads;
+  /** Absent in a registry without keys. */
+  readonly trust: TrustService | undefined;
   readonly downloads: DownloadCounter;
   readonly authentication: Authentication;
   readonly metrics: Metrics;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { z } from "@hono/zod-openapi";
 import { timestamp } from "../index-model.ts";
 import { immutable } from "../read-answer.ts";
-import { matchesEtag } from "../reads.ts";
+import { matchesEtag } from "../etag.ts";
 import { RegistryError } from "../registry-error.ts";
 import { readers } from "./access.ts";
 import type { App, RouteContext, Services } from "./context.ts";

@@ -101,6 +101,7 @@ const published = z
     published: z.string(),
     sequence: z.number(),
     visible: z.boolean(),
+    log: z.object({ index: z.number(), checkpoint: z.string(), proof: z.string() }).optional(),
     links: z.record(z.string(), z.string()),
   })
   .openapi("Published");
@@ -323,7 +324,7 @@ function fileRoutes(app: App, services: Services): void {
 }
 
 function publishPorts(services: Services): PublishPorts {
-  const { metadata, blobs, inspector, statements, index, clock, log, settings, metrics } = services;
+  const { metadata, blobs, inspector, statements, index, clock, log, settings, trust, metrics } = services;
   return {
     metadata,
     blobs,
@@ -333,6 +334,7 @@ function publishPorts(services: Services): PublishPorts {
     clock,
     log,
     settings,
+    trust,
     onStep: (step, ms) => metrics.step(step, ms),
   };
 }

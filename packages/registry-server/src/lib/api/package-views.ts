@@ -124,7 +124,7 @@ export function packageView(
 
 /** The answer to a publication. */
 export function publishedView(base: string, published: Published): Json {
-  const { name, version, artifact, sequence, visible } = published;
+  const { name, version, artifact, sequence, visible, log } = published;
   const { target, blob, size, tree, statement, signers } = artifact;
   return {
     name,
@@ -138,6 +138,7 @@ export function publishedView(base: string, published: Published): Json {
     published: timestamp(artifact.published),
     sequence,
     visible,
+    ...(log === undefined ? {} : { log }),
     links: {
       self: versionUrl(base, name, version.version),
       download: `${versionUrl(base, name, version.version)}/download?target=${encodeURIComponent(target)}`,

@@ -7,6 +7,7 @@ import { callers, principalOf } from "./access.ts";
 import { baseUrl, type App, type RouteContext, type Services } from "./context.ts";
 import { requirePrincipal, requireReader } from "./guards.ts";
 import { pageBody } from "./paging.ts";
+import { policyOf } from "../trust/trust-service.ts";
 import { SECURED, jsonResponse, pageShape, problems } from "./schemas.ts";
 
 const CHECK_TIMEOUT_MS = 2000;
@@ -163,6 +164,7 @@ function discoveryRoutes(app: App, services: Services): void {
   app.get("/.well-known/lading.json", (context) => {
     const { name, mode, packageBytes, signatures } = services.settings;
     const base = baseUrl(services, context);
+    const trust = services.trust?.description;
     return context.json(
       {
         protocol: 1,
@@ -175,7 +177,16 @@ function discoveryRoutes(app: App, services: Services): void {
         auth: ["token", "basic"],
         limits: { packageBytes },
         signatures,
-        keys: [],
+        keys: trust?.keys ?? [],
+        ...(trust === undefined
+          ? {}
+          : {
+              root: trust.root,
+              metadata: `${base}/metadata/`,
+              files: `${base}/api/v1/files`,
+              log: { ...trust.log, url: `${base}/log/` },
+              policy: policyOf(services.settings),
+            }),
       },
       200,
       { "cache-control": "no-cache" },
@@ -197,13 +208,14 @@ function webAnswer(answer: ReadAnswer, method: string): Response {
 }
 
 function readRoutes(app: App, services: Services): void {
-  app.on(["GET", "HEAD"], ["/index/*", "/blobs/*"], async (context) => {
+  app.on(["GET", "HEAD"], ["/index/*", "/blobs/*", "/metadata/*", "/log/*"], async (context) => {
     await requireReader(services, context);
     const path = new URL(context.req.url).pathname.slice(1);
     const headers: ReadHeaders = {
       "if-none-match": context.req.header("if-none-match"),
       "if-range": context.req.header("if-range"),
       range: context.req.header("range"),
+      "accept-encoding": context.req.header("accept-encoding"),
     };
     const answer = await services.reads.answer(path, headers);
     const blob = downloadedBlob(path, answer, context.req.method);

@@ -8,9 +8,12 @@ import { SCOPES, type Account, type Scope } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import { randomId } from "../token.ts";
 import { backUp, collectGarbage, restore } from "./backup.ts";
+import { TrustService } from "../trust/trust-service.ts";
 import { lockDataDirectory } from "./data-lock.ts";
 import { DirectoryBlobStore } from "./directory-blob-store.ts";
 import { DirectoryDocumentStore } from "./directory-document-store.ts";
+import { keyCommand } from "./key-commands.ts";
+import { hasKeys, readKeys } from "./key-directory.ts";
 import { DEFAULT_SETTINGS, dataLayout, mintToken, prepareDirectory } from "./node-registry.ts";
 import { Argon2Hasher } from "./password.ts";
 import type { ServerIo } from "./server-io.ts";
@@ -149,10 +152,15 @@ async function verify(call: AdminCall): Promise<number> {
   const blobs = new DirectoryBlobStore(call.config.registry.dataDirectory);
   return withMetadata(call, async (metadata) => {
     const referenced = await metadata.referencedBlobs();
-    const bad: { blob: Digest; problem: string }[] = [];
+    const bad: ({ blob: Digest; problem: string } | { file: string; problem: string })[] = [];
     for (const blob of referenced) {
       const problem = await blobProblem(blobs, blob);
       if (problem !== undefined) bad.push({ blob, problem });
+    }
+    for (const path of await metadata.signedFilePaths()) {
+      const file = await metadata.signedFile(path);
+      const found = file && createHash("sha256").update(file.bytes).digest("hex");
+      if (found !== file?.sha256) bad.push({ file: path, problem: "altered" });
     }
     let unreferenced = 0;
     for await (const blob of blobs.list()) if (!referenced.has(blob)) unreferenced += 1;
@@ -173,7 +181,9 @@ async function renderIndex(call: AdminCall): Promise<number> {
 
 async function rebuildIndex(call: AdminCall): Promise<number> {
   return locked(call, async () => {
-    call.io.out(`Rendered ${await renderIndex(call)} index documents\n`);
+    const count = await renderIndex(call);
+    const signed = await rebuildTrust(call);
+    call.io.out(`Rendered ${count} index documents${signed ? ", and signed metadata and log anew" : ""}\n`);
   });
 }
 
@@ -223,6 +233,22 @@ async function garbage(call: AdminCall): Promise<number> {
   return 0;
 }
 
+async function rebuildTrust(call: AdminCall): Promise<boolean> {
+  const { dataDirectory, keyPassphrase, ...given } = call.config.registry;
+  const { keys } = dataLayout(dataDirectory);
+  if (!(await hasKeys(keys))) return false;
+  const trust = await readKeys(keys, keyPassphrase);
+  const documents = new DirectoryDocumentStore(dataDirectory);
+  const settings = { ...DEFAULT_SETTINGS, ...given, jwtSecret: new Uint8Array() };
+  const tell = (): void => {};
+  await withMetadata(call, (metadata) => {
+    const index = new IndexService({ metadata, documents, log: tell, memoryBytes: DEFAULT_SETTINGS.indexMemoryBytes });
+    const clock = { now: () => Date.now() };
+    return new TrustService({ trust, metadata, documents, index, clock, tell, settings }).rebuild();
+  });
+  return true;
+}
+
 /** Runs `admin …`; resolves with the exit code. all but `rebuild-index`, `restore` and `gc` may run beside a server. */
 export async function adminCommand(call: AdminCall): Promise<number> {
   const [command, name] = call.words;
@@ -231,10 +257,13 @@ export async function adminCommand(call: AdminCall): Promise<number> {
   if (command === "backup" && name !== undefined) return makeBackup(call, name);
   if (command === "restore" && name !== undefined) return restoreBackup(call, name);
   if (command === "gc") return garbage(call);
+  if (command === "keys") {
+    return keyCommand({ ...call, words: call.words.slice(1), locked: (work) => locked(call, work) });
+  }
   if (command === "create-user" && name !== undefined) return createUser(call, name);
   if (command === "token" && name !== undefined) return createToken(call, name);
   throw usage(
-    `Cannot run "admin ${call.words.join(" ").slice(0, 60)}": allowed are "create-user NAME", "token NAME", "verify", "rebuild-index", "backup DIRECTORY", "restore DIRECTORY" and "gc"`,
+    `Cannot run "admin ${call.words.join(" ").slice(0, 60)}": allowed are "create-user NAME", "token NAME", "verify", "rebuild-index", "backup DIRECTORY", "restore DIRECTORY", "gc" and "keys …"`,
     "lading-registry --help lists every command",
   );
 }

@@ -7,6 +7,7 @@ import { tryParseDigest, type Digest } from "@lading/core-manifest";
 import { RegistryError } from "../registry-error.ts";
 import { blobPath } from "./directory-blob-store.ts";
 import { makeDurableDirectory, syncDirectory, writeDurably } from "./durable-file.ts";
+import { copyKeys } from "./key-directory.ts";
 import { SCHEMA_VERSION } from "./migrations.ts";
 import { dataLayout, prepareDirectory } from "./node-registry.ts";
 import { SqliteMetadataStore, openDatabase } from "./sqlite-metadata-store.ts";
@@ -151,6 +152,7 @@ export async function backUp(
     });
   const report = await copyBlobs(referenced, { from: source.directory, to: target, problem });
   await keepSecret(source.directory, target);
+  await copyKeys(dataLayout(source.directory).keys, dataLayout(target).keys, dataLayout(target).temporary);
   const record: BackupRecord = {
     format: 1,
     created: `${new Date().toISOString().slice(0, 19)}Z`,
@@ -240,6 +242,7 @@ export async function restore(
   const problem = (text: string): RegistryError => damaged(backup, text);
   const report = await copyBlobs(referenced, { from: backup, to: target.directory, problem });
   await keepSecret(backup, target.directory);
+  await copyKeys(dataLayout(backup).keys, dataLayout(target.directory).keys, temporary);
   await foldLog(staged);
   await mkdir(dirname(target.databaseFile), { recursive: true });
   await rename(staged, target.databaseFile);

@@ -16,7 +16,19 @@ const SWITCHES: ReadonlySet<string> = new Set([
   "password-stdin",
   "dry-run",
 ]);
-const VALUES: ReadonlySet<string> = new Set(["config", "email", "scopes", "packages", "days", "token-name"]);
+const VALUES: ReadonlySet<string> = new Set([
+  "config",
+  "email",
+  "scopes",
+  "packages",
+  "days",
+  "token-name",
+  "root-keys",
+  "threshold",
+  "expires-days",
+  "key",
+  "out",
+]);
 
 function unknownFlag(name: string): RegistryError {
   return new RegistryError({

@@ -1,5 +1,6 @@
 import type Database from "better-sqlite3";
 import { RegistryError } from "../registry-error.ts";
+import { seedLog } from "./seed-log.ts";
 
 /** Marks a database file as ours (`PRAGMA application_id`): "Ldng". */
 export const APPLICATION_ID = 0x4c646e67;
@@ -7,6 +8,8 @@ export const APPLICATION_ID = 0x4c646e67;
 interface Migration {
   readonly name: string;
   readonly statements: string;
+  /** What SQL cannot say; runs after the statements, in the same transaction. */
+  readonly then?: (database: Database.Database) => void;
 }
 
 /** Forward only: a migration that was released never changes. The schema version is the number of those applied. */
@@ -102,6 +105,19 @@ export const MIGRATIONS: readonly Migration[] = [
         select canonical, sequence, updated from packages where latest is not null order by updated, id;
     `,
   },
+  {
+    name: "transparency log and signed metadata",
+    statements: `
+      create table log_entries (id integer primary key, entry blob not null) strict;
+      create table signed_files (
+        path text primary key, bytes blob not null, sha256 text not null, superseded integer
+      ) strict;
+      create index signed_files_superseded on signed_files (superseded) where superseded is not null;
+      alter table artifacts add column leaf integer;
+      insert into outbox (kind, canonical) select 'metadata', canonical from packages where latest is not null order by id;
+    `,
+    then: seedLog,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */
@@ -152,6 +168,7 @@ export function migrate(database: Database.Database, file: string): string[] {
       const migration = MIGRATIONS[version];
       if (migration === undefined) return undefined;
       database.exec(migration.statements);
+      migration.then?.(database);
       database.pragma(`application_id = ${APPLICATION_ID}`);
       database.pragma(`user_version = ${version + 1}`);
       return migration.name;

@@ -15,6 +15,7 @@ import { SigningStatementVerifier } from "../statement-verifier.ts";
 import { generateToken, hashToken, randomId } from "../token.ts";
 import { ArchiveInspector } from "./archive-inspector.ts";
 import { lockDataDirectory } from "./data-lock.ts";
+import { openKeys } from "./key-directory.ts";
 import { DirectoryBlobStore } from "./directory-blob-store.ts";
 import { DirectoryDocumentStore } from "./directory-document-store.ts";
 import { readDocsAsset } from "./docs-assets.ts";
@@ -28,13 +29,14 @@ const BOOTSTRAP_TOKEN_DAYS = 90;
 /** Where the parts of an embedded registry are below its data directory. */
 export function dataLayout(
   directory: string,
-): Readonly<Record<"database" | "lock" | "adminToken" | "jwtSecret" | "temporary", string>> {
+): Readonly<Record<"database" | "lock" | "adminToken" | "jwtSecret" | "temporary" | "keys", string>> {
   return {
     database: join(directory, "registry.db"),
     lock: join(directory, "server.lock"),
     adminToken: join(directory, "admin-token"),
     jwtSecret: join(directory, "jwt-secret"),
     temporary: join(directory, "tmp"),
+    keys: join(directory, "keys"),
   };
 }
 
@@ -47,6 +49,8 @@ export interface NodeRegistryOptions extends Partial<Omit<RegistrySettings, "jwt
   readonly jwtSecret?: string;
   /** Memory that all decoders share, in bytes. */
   readonly decodeBudgetBytes?: number;
+  /** Encrypts the key files that a new registry makes, and opens them. */
+  readonly keyPassphrase?: string;
   /** Key file whose public half is registered with the account `admin`. */
   readonly signingKeyFile?: string;
   readonly log?: LogListener;
@@ -204,7 +208,8 @@ async function publicHalf(file: string): Promise<string> {
 /**
  * Builds the embedded registry over a directory: SQLite, blobs and rendered documents as files. A new directory gets a
  * schema, secrets and the account `admin`. Call `registry.start()` next.
- * @throws {RegistryError} `DATA_DIRECTORY_IN_USE`, `DATA_DIRECTORY_UNUSABLE`, `SCHEMA_TOO_OLD`, `SCHEMA_TOO_NEW`
+ * @throws {RegistryError} `DATA_DIRECTORY_IN_USE`, `DATA_DIRECTORY_UNUSABLE`, `SCHEMA_TOO_OLD`, `SCHEMA_TOO_NEW`,
+ * `KEYS_UNUSABLE`
  */
 export async function createNodeRegistry(options: NodeRegistryOptions): Promise<NodeRegistry> {
   const {
@@ -213,6 +218,7 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
     jwtSecret,
     decodeBudgetBytes,
     signingKeyFile,
+    keyPassphrase,
     log,
     clock = { now: () => Date.now() },
     hasher = new Argon2Hasher(),
@@ -226,6 +232,13 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
     const statements = new SigningStatementVerifier(nodeVerifier);
     const bootstrap = await bootstrapAdmin(metadata, { hasher, clock, directory: dataDirectory });
     if (signingKeyFile !== undefined) await registerSigningKey(metadata, statements, signingKeyFile, clock.now());
+    const trust = await openKeys({
+      directory: layout.keys,
+      temporary: layout.temporary,
+      passphrase: keyPassphrase,
+      publicUrl: given.publicUrl,
+      nowMs: clock.now(),
+    });
     const secret = bytesOf(jwtSecret ?? (await keptSecret(layout.jwtSecret, layout.temporary)));
     const ports: RegistryPorts = {
       settings: { ...DEFAULT_SETTINGS, ...given, jwtSecret: secret },
@@ -236,6 +249,7 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
       hasher,
       inspector: new ArchiveInspector(new DecodeBudget(decodeBudgetBytes ?? DECODE_BUDGET_BYTES)),
       statements,
+      trust,
       clock,
       ...(log === undefined ? {} : { log }),
       docsAsset: readDocsAsset,

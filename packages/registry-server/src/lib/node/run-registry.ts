@@ -1,6 +1,7 @@
 import { isLadingError } from "@lading/core-manifest";
 import { resolve } from "node:path";
 import { RegistryError } from "../registry-error.ts";
+import type { TrustDescription } from "../trust/trust-service.ts";
 import { adminCommand } from "./admin-commands.ts";
 import { parseCommandLine, type CommandLine } from "./command-line.ts";
 import { SCHEMA_VERSION, migrate } from "./migrations.ts";
@@ -54,6 +55,13 @@ Usage:
   ${name} admin backup DIRECTORY          copy database and files, also beside a running server
   ${name} admin restore DIRECTORY         make a new data directory of a backup
   ${name} admin gc                        remove files that no version needs (--dry-run counts them)
+  ${name} admin keys status [FILE]        the root in force, or how far a drafted one is signed
+  ${name} admin keys create FILE          make a key file for an offline root
+  ${name} admin keys root                 draft the next root (--root-keys A.pub,B.pub,C.pub --threshold 2 --out FILE)
+  ${name} admin keys rotate ROLE          make a new online key and draft a root that names it (--out FILE)
+  ${name} admin keys sign FILE            sign a draft, offline (--key FILE; --out FILE)
+  ${name} admin keys combine FILE...      put signed copies of a draft together (--out FILE)
+  ${name} admin keys install FILE         use a root from the next start on
 
 Settings, weakest first: default, TOML file (--config FILE or REGISTRY_CONFIG), environment, flag.
 
@@ -77,15 +85,22 @@ function printConfig(config: ServerConfig): string {
   return `${lines.join("\n")}\n`;
 }
 
+function keyLines(trust: TrustDescription | undefined): string[] {
+  if (trust === undefined) return [];
+  const { root, log } = trust;
+  return [`Root ${root.version}: ${root.digest}${root.development ? " (development)" : ""}`, `Log key: ${log.key}`];
+}
+
 function welcome(
   brand: RegistryBrand,
   server: RegistryServer,
   config: ServerConfig,
-  bootstrap: Bootstrap | undefined,
+  { bootstrap, trust }: { readonly bootstrap: Bootstrap | undefined; readonly trust: TrustDescription | undefined },
 ): string {
   const lines = [
     `${brand.name} listens on ${server.url} (${config.registry.mode} mode, data in ${resolve(config.registry.dataDirectory)})`,
     `API documentation: ${server.url}/docs`,
+    ...keyLines(trust),
   ];
   if (bootstrap !== undefined) {
     lines.push(
@@ -111,7 +126,7 @@ async function serveCommand(brand: RegistryBrand, io: ServerIo, config: ServerCo
     await registry.stop();
     throw error;
   });
-  io.err(welcome(brand, server, config, bootstrap));
+  io.err(welcome(brand, server, config, { bootstrap, trust: registry.trust }));
   const signal = await io.untilAskedToEnd();
   log("info", "stopping", { signal });
   await server.close(config.shutdownTimeoutMs);

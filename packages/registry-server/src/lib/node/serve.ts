@@ -43,10 +43,12 @@ function single(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value.join(",") : value;
 }
 
-/** The path of a read of index or blobs, without leading slash and query; `undefined` for anything else. */
+const READS = ["/index/", "/blobs/", "/metadata/", "/log/"];
+
+/** The path of a read of index, blobs, metadata or log, without leading slash and query; `undefined` for anything else. */
 function readPath({ method, url = "" }: IncomingMessage): string | undefined {
   if (method !== "GET" && method !== "HEAD") return undefined;
-  if (!url.startsWith("/index/") && !url.startsWith("/blobs/")) return undefined;
+  if (!READS.some((prefix) => url.startsWith(prefix))) return undefined;
   const query = url.indexOf("?");
   return query === -1 ? url.slice(1) : url.slice(1, query);
 }
@@ -60,6 +62,7 @@ function readRequest(incoming: IncomingMessage, path: string): ReadRequest {
       "if-none-match": headers["if-none-match"],
       "if-range": single(headers["if-range"]),
       range: headers.range,
+      "accept-encoding": single(headers["accept-encoding"]),
       authorization: headers.authorization,
       "x-forwarded-for": single(headers["x-forwarded-for"]),
       "x-forwarded-proto": single(headers["x-forwarded-proto"]),

@@ -303,6 +303,7 @@ export function loadServerConfig(sources: ConfigSources): ServerConfig {
       decodeBudgetBytes: values.number("packages.decode_budget"),
       ...(database === undefined ? {} : { databaseFile: database }),
       ...(secret === undefined ? {} : { jwtSecret: secret }),
+      ...(values.has("security.key_passphrase") ? { keyPassphrase: values.text("security.key_passphrase") } : {}),
       ...(values.has("security.package_signing_key")
         ? { signingKeyFile: values.text("security.package_signing_key") }
         : {}),

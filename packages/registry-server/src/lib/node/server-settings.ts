@@ -171,6 +171,14 @@ export const SETTINGS: readonly Setting[] = [
     summary: "Signs session tokens, at least 32 bytes; made and kept in the data directory in development mode",
   },
   {
+    key: "security.key_passphrase",
+    variables: ["REGISTRY_KEY_PASSPHRASE"],
+    flag: "key-passphrase",
+    kind: "text",
+    secret: true,
+    summary: "Encrypts and opens the key files of metadata and log; in the clear, mode 0600, unless set",
+  },
+  {
     key: "security.package_signing_key",
     variables: ["PACKAGE_SIGNING_KEY"],
     flag: "package-signing-key",

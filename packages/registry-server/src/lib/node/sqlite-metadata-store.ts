@@ -1,4 +1,5 @@
 import Database from "better-sqlite3";
+import { createHash } from "node:crypto";
 import { Kysely, SqliteDialect, sql, type SqliteDatabase, type SqliteStatement, type Transaction } from "kysely";
 import { splitName, type CanonicalName, type Digest, type IndexDocument, type Version } from "@lading/core-manifest";
 import { indexDocumentOf, latestVersion, sortVersions } from "../index-model.ts";
@@ -11,7 +12,9 @@ import type {
   Publication,
   PublishOutcome,
   SearchQuery,
+  SignedFilesUpdate,
   StatusChange,
+  StoredSignedFile,
 } from "../ports.ts";
 import type {
   Account,
@@ -35,6 +38,7 @@ import {
   searchedName,
   termsOf,
 } from "../publication-rules.ts";
+import { keyEntry, ownerEntry, publishEntry, statusEntry } from "../trust/log-entries.ts";
 import { requireCurrentSchema } from "./migrations.ts";
 import { toAccount, toArtifact, toAudit, toKey, toSummary, toToken, toVersion } from "./sqlite-rows.ts";
 import type { Tables } from "./sqlite-schema.ts";
@@ -91,6 +95,13 @@ async function record(session: Session, entry: AuditEntry): Promise<void> {
       address: entry.address ?? null,
     })
     .execute();
+}
+
+/** Appends to the log; one writer at a time makes the next index the number of entries. */
+async function appendEntry(session: Session, entry: Uint8Array): Promise<number> {
+  const { rows } = await sql<{ id: number }>`insert into log_entries (id, entry)
+    select coalesce(max(id), -1) + 1, ${Buffer.from(entry)} from log_entries returning id`.execute(session);
+  return rows[0]!.id;
 }
 
 async function insertToken(session: Session, token: TokenRecord): Promise<void> {
@@ -227,12 +238,23 @@ async function refreshPackage(session: Session, packageId: number, canonical: st
   await sql`delete from package_search where rowid = ${packageId}`.execute(session);
   await sql`insert into package_search (rowid, name, title, keywords, description)
     values (${packageId}, ${name}, ${title}, ${keywords.join(" ")}, ${description})`.execute(session);
-  await session.insertInto("outbox").values({ kind: "index", canonical }).execute();
+  await session
+    .insertInto("outbox")
+    .values([
+      { kind: "index", canonical },
+      { kind: "metadata", canonical },
+    ])
+    .execute();
   await session.insertInto("feed").values({ canonical, sequence, at }).execute();
   return sequence;
 }
 
-async function insertArtifact(session: Session, versionId: number, artifact: Publication["artifact"]): Promise<void> {
+async function insertArtifact(
+  session: Session,
+  versionId: number,
+  artifact: Publication["artifact"],
+  leaf: number,
+): Promise<void> {
   await session
     .insertInto("artifacts")
     .values({
@@ -248,6 +270,7 @@ async function insertArtifact(session: Session, versionId: number, artifact: Pub
       verified: artifact.verified ? 1 : 0,
       readme: artifact.readme ?? null,
       published: artifact.published,
+      leaf,
     })
     .execute();
 }
@@ -494,6 +517,7 @@ export class SqliteMetadataStore implements MetadataStore {
           created: key.created,
         })
         .execute();
+      await appendEntry(session, keyEntry("add", key.fingerprint, audit));
       await record(session, audit);
       return "created";
     });
@@ -517,8 +541,10 @@ export class SqliteMetadataStore implements MetadataStore {
         .where("account_id", "=", accountId)
         .returning("fingerprint")
         .executeTakeFirst();
-      if (row !== undefined) await record(session, audit);
-      return row !== undefined;
+      if (row === undefined) return false;
+      await appendEntry(session, keyEntry("revoke", fingerprint, audit));
+      await record(session, audit);
+      return true;
     });
   }
 
@@ -534,6 +560,7 @@ export class SqliteMetadataStore implements MetadataStore {
     return this.#write(async (session) => {
       if ((await packageRow(session, entry.canonical)) !== undefined) return "exists";
       await insertPackage(session, entry, audit.at);
+      await appendEntry(session, ownerEntry("add", entry.canonical, entry.account.username, audit));
       await record(session, audit);
       return "created";
     });
@@ -581,7 +608,8 @@ export class SqliteMetadataStore implements MetadataStore {
       const first = (await versionsOf(session, packageId, publication.version))[0];
       const decided = first && outcomeForKnown(first, publication, existing!.sequence);
       if (decided !== undefined) return decided;
-      await insertArtifact(session, await this.#versionId(session, packageId, publication), artifact);
+      const leaf = await appendEntry(session, publishEntry(publication));
+      await insertArtifact(session, await this.#versionId(session, packageId, publication), artifact, leaf);
       const sequence = await refreshPackage(session, packageId, canonical, audit.at);
       await record(session, audit);
       return { status: "created", sequence, version: (await versionsOf(session, packageId, publication.version))[0]! };
@@ -620,6 +648,7 @@ export class SqliteMetadataStore implements MetadataStore {
         .executeTakeFirst();
       if (updated === undefined) return undefined;
       await refreshPackage(session, row.id, change.canonical, change.audit.at);
+      await appendEntry(session, statusEntry(change));
       await record(session, change.audit);
       return (await versionsOf(session, row.id, change.version))[0];
     });
@@ -676,6 +705,7 @@ export class SqliteMetadataStore implements MetadataStore {
         select ${row.id}, ${account.id}, coalesce(max(position), 0) + 1 from owners where package_id = ${row.id}`.execute(
         session,
       );
+      await appendEntry(session, ownerEntry("add", canonical, account.username, audit));
       await record(session, audit);
       return "changed";
     });
@@ -698,6 +728,7 @@ export class SqliteMetadataStore implements MetadataStore {
         .where("package_id", "=", row.id)
         .where("account_id", "=", account.id)
         .execute();
+      await appendEntry(session, ownerEntry("remove", canonical, account.username, audit));
       await record(session, audit);
       return "changed";
     });
@@ -718,10 +749,72 @@ export class SqliteMetadataStore implements MetadataStore {
   }
 
   async pendingIndexUpdates(limit: number): Promise<readonly PendingIndexUpdate[]> {
+    return this.#pending("index", limit);
+  }
+
+  async pendingMetadataUpdates(limit: number): Promise<readonly PendingIndexUpdate[]> {
+    return this.#pending("metadata", limit);
+  }
+
+  async logEntries(from: number, limit: number): Promise<readonly Uint8Array[]> {
+    const rows = await this.#db
+      .selectFrom("log_entries")
+      .select("entry")
+      .where("id", ">=", from)
+      .orderBy("id")
+      .limit(limit)
+      .execute();
+    return rows.map(({ entry }) => Uint8Array.from(entry));
+  }
+
+  async appendLog(entry: Uint8Array, audit: AuditEntry): Promise<void> {
+    await this.#write(async (session) => {
+      await appendEntry(session, entry);
+      await record(session, audit);
+    });
+  }
+
+  async signedFilePaths(): Promise<readonly string[]> {
+    const rows = await this.#db.selectFrom("signed_files").select("path").execute();
+    return rows.map(({ path }) => path);
+  }
+
+  async signedFile(path: string): Promise<StoredSignedFile | undefined> {
+    const row = await this.#db.selectFrom("signed_files").selectAll().where("path", "=", path).executeTakeFirst();
+    if (row === undefined) return undefined;
+    const { sha256, superseded } = row;
+    return { path, bytes: Uint8Array.from(row.bytes), sha256, ...(superseded === null ? {} : { superseded }) };
+  }
+
+  async putSignedFiles({ put, superseded, completed, at, forgetBefore }: SignedFilesUpdate): Promise<void> {
+    await this.#write(async (session) => {
+      for (const path of superseded)
+        await session.updateTable("signed_files").set({ superseded: at }).where("path", "=", path).execute();
+      for (const { path, bytes } of put) {
+        const sha256 = createHash("sha256").update(bytes).digest("hex");
+        await sql`insert into signed_files (path, bytes, sha256, superseded) values (${path}, ${Buffer.from(bytes)}, ${sha256}, null)
+          on conflict (path) do update set bytes = excluded.bytes, sha256 = excluded.sha256, superseded = null`.execute(
+          session,
+        );
+      }
+      const ids = JSON.stringify(completed);
+      await sql`delete from outbox where id in (select value from json_each(${ids}))`.execute(session);
+      await session.deleteFrom("signed_files").where("superseded", "<", forgetBefore).execute();
+    });
+  }
+
+  async dropSignedFiles(paths: readonly string[]): Promise<void> {
+    const list = JSON.stringify(paths);
+    await this.#write((session) =>
+      sql`delete from signed_files where path in (select value from json_each(${list}))`.execute(session),
+    );
+  }
+
+  async #pending(kind: string, limit: number): Promise<readonly PendingIndexUpdate[]> {
     const rows = await this.#db
       .selectFrom("outbox")
       .select(["id", "canonical"])
-      .where("kind", "=", "index")
+      .where("kind", "=", kind)
       .orderBy("id")
       .limit(limit)
       .execute();

@@ -92,6 +92,7 @@ export function toArtifact(row: Row<"artifacts">): ArtifactRecord {
     verified: row.verified !== 0,
     ...(row.readme === null ? {} : { readme: row.readme as Digest }),
     published: row.published,
+    ...present({ leaf: row.leaf }),
   };
 }
 

@@ -69,9 +69,12 @@ export interface Tables {
     verified: number;
     readme: string | null;
     published: number;
+    leaf: number | null;
   };
   owners: { package_id: number; account_id: string; position: number };
   outbox: { id: Generated<number>; kind: string; canonical: string };
+  log_entries: { id: number; entry: Uint8Array };
+  signed_files: { path: string; bytes: Uint8Array; sha256: string; superseded: number | null };
   feed: { id: Generated<number>; canonical: string; sequence: number; at: number };
   audit: {
     id: Generated<number>;

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { splitName, type CanonicalName, type Digest, type IndexDocument, type Version } from "@lading/core-manifest";
 import { indexDocumentOf, latestVersion, sortVersions } from "../index-model.ts";
 import type {
@@ -9,7 +10,9 @@ import type {
   Publication,
   PublishOutcome,
   SearchQuery,
+  SignedFilesUpdate,
   StatusChange,
+  StoredSignedFile,
 } from "../ports.ts";
 import type {
   Account,
@@ -24,6 +27,7 @@ import type {
   TokenRecord,
   VersionRecord,
 } from "../records.ts";
+import { keyEntry, ownerEntry, publishEntry, statusEntry } from "../trust/log-entries.ts";
 import { blobsOf, firstRecord, headlineOf, outcomeForKnown, searchWords, searchedName } from "../publication-rules.ts";
 
 interface Entry {
@@ -50,7 +54,10 @@ export class MemoryMetadataStore implements MetadataStore {
   readonly #packages = new Map<CanonicalName, Entry>();
   readonly #audit: AuditRecord[] = [];
   readonly #feed: FeedEntry[] = [];
+  readonly #log: Uint8Array[] = [];
+  readonly #signed = new Map<string, StoredSignedFile>();
   #outbox: PendingIndexUpdate[] = [];
+  #unsigned: PendingIndexUpdate[] = [];
   #lastUpdate = 0;
   /** When set, {@link check} rejects with it. */
   failure: Error | undefined;
@@ -132,6 +139,7 @@ export class MemoryMetadataStore implements MetadataStore {
     const existing = this.#keys.get(key.fingerprint);
     if (existing !== undefined) return existing.accountId === key.accountId ? "created" : "taken";
     this.#keys.set(key.fingerprint, key);
+    this.#log.push(keyEntry("add", key.fingerprint, audit));
     this.#record(audit);
     return "created";
   }
@@ -143,6 +151,7 @@ export class MemoryMetadataStore implements MetadataStore {
   async removeKey(accountId: string, fingerprint: string, audit: AuditEntry): Promise<boolean> {
     if (this.#keys.get(fingerprint)?.accountId !== accountId) return false;
     this.#keys.delete(fingerprint);
+    this.#log.push(keyEntry("revoke", fingerprint, audit));
     this.#record(audit);
     return true;
   }
@@ -157,6 +166,7 @@ export class MemoryMetadataStore implements MetadataStore {
   ): Promise<"created" | "exists"> {
     if (this.#packages.has(entry.canonical)) return "exists";
     this.#insert(entry, audit.at);
+    this.#log.push(ownerEntry("add", entry.canonical, entry.account.username, audit));
     this.#record(audit);
     return "created";
   }
@@ -200,8 +210,11 @@ export class MemoryMetadataStore implements MetadataStore {
     const decided = first && outcomeForKnown(first, publication, existing!.summary.sequence);
     if (decided !== undefined) return decided;
     const entry = existing ?? this.#insert(publication, audit.at);
+    const logged = { ...artifact, leaf: this.#log.push(publishEntry(publication)) - 1 };
     const version =
-      first === undefined ? firstRecord(publication) : { ...first, artifacts: [...first.artifacts, artifact] };
+      first === undefined
+        ? firstRecord({ ...publication, artifact: logged })
+        : { ...first, artifacts: [...first.artifacts, logged] };
     entry.versions.set(version.version, version);
     this.#refresh(entry, audit.at);
     this.#record(audit);
@@ -223,6 +236,8 @@ export class MemoryMetadataStore implements MetadataStore {
     };
     this.#lastUpdate += 1;
     this.#outbox.push({ id: this.#lastUpdate, canonical });
+    this.#lastUpdate += 1;
+    this.#unsigned.push({ id: this.#lastUpdate, canonical });
     this.#feed.push({ id: this.#feed.length + 1, name: canonical, sequence: sequence + 1, at });
   }
 
@@ -239,6 +254,7 @@ export class MemoryMetadataStore implements MetadataStore {
       ...(change.replacement === undefined ? {} : { replacement: change.replacement }),
     };
     entry.versions.set(change.version, record);
+    this.#log.push(statusEntry(change));
     this.#refresh(entry, change.audit.at);
     this.#record(change.audit);
     return record;
@@ -288,6 +304,7 @@ export class MemoryMetadataStore implements MetadataStore {
     check?.((entry?.owners ?? []).map(({ username }) => username));
     if (entry === undefined || entry.owners.some(({ id }) => id === account.id)) return "unchanged";
     entry.owners.push(account);
+    this.#log.push(ownerEntry("add", canonical, account.username, audit));
     this.#record(audit);
     return "changed";
   }
@@ -303,6 +320,7 @@ export class MemoryMetadataStore implements MetadataStore {
     if (entry === undefined || !entry.owners.some(({ id }) => id === account.id)) return "unchanged";
     if (entry.owners.length === 1) return "last-owner";
     entry.owners = entry.owners.filter(({ id }) => id !== account.id);
+    this.#log.push(ownerEntry("remove", canonical, account.username, audit));
     this.#record(audit);
     return "changed";
   }
@@ -323,6 +341,44 @@ export class MemoryMetadataStore implements MetadataStore {
 
   async completeIndexUpdates(ids: readonly number[]): Promise<void> {
     this.#outbox = this.#outbox.filter(({ id }) => !ids.includes(id));
+  }
+
+  async pendingMetadataUpdates(limit: number): Promise<readonly PendingIndexUpdate[]> {
+    return this.#unsigned.slice(0, limit);
+  }
+
+  async logEntries(from: number, limit: number): Promise<readonly Uint8Array[]> {
+    return this.#log.slice(from, from + limit);
+  }
+
+  async appendLog(entry: Uint8Array, audit: AuditEntry): Promise<void> {
+    this.#log.push(entry);
+    this.#record(audit);
+  }
+
+  async signedFilePaths(): Promise<readonly string[]> {
+    return [...this.#signed.keys()];
+  }
+
+  async signedFile(path: string): Promise<StoredSignedFile | undefined> {
+    return this.#signed.get(path);
+  }
+
+  async putSignedFiles({ put, superseded, completed, at, forgetBefore }: SignedFilesUpdate): Promise<void> {
+    for (const path of superseded) {
+      const file = this.#signed.get(path);
+      if (file !== undefined) this.#signed.set(path, { ...file, superseded: at });
+    }
+    for (const { path, bytes } of put) {
+      this.#signed.set(path, { path, bytes, sha256: createHash("sha256").update(bytes).digest("hex") });
+    }
+    this.#unsigned = this.#unsigned.filter(({ id }) => !completed.includes(id));
+    for (const [path, file] of this.#signed)
+      if ((file.superseded ?? Infinity) < forgetBefore) this.#signed.delete(path);
+  }
+
+  async dropSignedFiles(paths: readonly string[]): Promise<void> {
+    for (const path of paths) this.#signed.delete(path);
   }
 
   async feed(

@@ -78,7 +78,13 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
     });
     it("registers a key with one account", async (store) => {
       const [ada, bob] = await withAccounts(store, "ada", "bob");
-      const key = { fingerprint: "ed25519:00", accountId: ada!.id, pem: "PEM", name: "laptop", created: 5 };
+      const key = {
+        fingerprint: `ed25519:${"00".repeat(32)}`,
+        accountId: ada!.id,
+        pem: "PEM",
+        name: "laptop",
+        created: 5,
+      };
       same(await store.addKey(key, fakeAudit()), "created", "first");
       same(await store.addKey(key, fakeAudit()), "created", "again");
       same(await store.addKey({ ...key, accountId: bob!.id }, fakeAudit()), "taken", "another account");
@@ -110,7 +116,7 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
       const version = await store.version(canonical("actor-utils"), parseVersion("1.0.0"));
       same(
         [version?.artifacts, version?.publisher, version?.status],
-        [[publication.artifact], "ada", "active"],
+        [[{ ...publication.artifact, leaf: 0 }], "ada", "active"],
         "version",
       );
       same(await store.owners(canonical("actor-utils")), ["ada"], "owners");
@@ -121,6 +127,81 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
       );
       same((await store.audits({ page: 1, perPage: 10, package: "actor_utils" })).total, 1, "audit");
       same([...(await store.referencedBlobs())], [publication.artifact.blob], "referenced");
+    });
+    it("logs every change once, in order and without gaps, and nothing that was refused or changed nothing", async (store) => {
+      const [ada, bob] = await withAccounts(store, "ada", "bob");
+      const tool = fakePublication(ada!, "tool", "1.0.0");
+      await store.publish(tool);
+      await store.publish(tool);
+      await store.publish({ ...tool, account: bob! });
+      const yank = { canonical: tool.canonical, version: tool.version, status: "yanked", audit: fakeAudit() } as const;
+      await store.setStatus({ ...yank, reason: "broken" });
+      await store.setStatus({ ...yank, version: parseVersion("9.0.0") });
+      await store.addOwner(tool.canonical, bob!, fakeAudit());
+      await store.addOwner(tool.canonical, bob!, fakeAudit());
+      await store.removeOwner(tool.canonical, bob!, fakeAudit());
+      const key = { fingerprint: `ed25519:${"ab".repeat(32)}`, accountId: ada!.id, pem: "PEM", created: 5 };
+      await store.addKey(key, fakeAudit({ actor: "ada" }));
+      await store.addKey(key, fakeAudit());
+      await store.removeKey(ada!.id, key.fingerprint, fakeAudit({ actor: "ada" }));
+      const name = { name: parsePackageName("other"), canonical: canonical("other"), skeleton: "other", account: ada! };
+      await store.createPackage(name, fakeAudit());
+      await store.createPackage(name, fakeAudit());
+      await store.appendLog(new TextEncoder().encode("any"), fakeAudit());
+      const entries = (await store.logEntries(0, 100)).map((entry) => new TextDecoder().decode(entry));
+      const types = entries.map((entry) => /"type":"(\w+)"/.exec(entry)?.[1] ?? entry);
+      same(types, ["publish", "status", "owner", "owner", "key", "key", "owner", "any"], "types");
+      same((await store.logEntries(6, 1)).length, 1, "a part");
+      same((await store.logEntries(8, 10)).length, 0, "after the end");
+      const later = fakePublication(ada!, "tool", "2.0.0", { tree: 2 });
+      const outcome = await store.publish(later);
+      const artifact = "version" in outcome ? outcome.version.artifacts[0] : undefined;
+      same(artifact?.leaf, 8, "leaf of the publication");
+      same((await store.version(later.canonical, later.version))?.artifacts[0]?.leaf, 8, "leaf as stored");
+      const known = "version" in outcome ? await store.publish(later) : outcome;
+      same("version" in known ? known.version.artifacts[0]?.leaf : undefined, 8, "leaf of the same again");
+    });
+    it("putSignedFiles() replaces, supersedes and forgets files, and completes updates, together", async (store) => {
+      const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+      const [ada] = await withAccounts(store, "ada");
+      await store.publish(fakePublication(ada!, "tool", "1.0.0"));
+      const pending = await store.pendingMetadataUpdates(10);
+      same(
+        pending.map(({ canonical: name }) => name),
+        ["tool"],
+        "pending",
+      );
+      const nothing = { put: [], superseded: [], completed: [], at: 10, forgetBefore: 0 };
+      await store.putSignedFiles({
+        ...nothing,
+        put: [
+          { path: "a", bytes: bytes("1") },
+          { path: "b", bytes: bytes("2") },
+        ],
+      });
+      await store.putSignedFiles({
+        ...nothing,
+        put: [{ path: "a", bytes: bytes("3") }],
+        superseded: ["b"],
+        completed: pending.map(({ id }) => id),
+      });
+      same(await store.pendingMetadataUpdates(10), [], "completed");
+      same((await store.pendingIndexUpdates(10)).length, 1, "the document's own update stays");
+      const read = async (path: string): Promise<unknown> => {
+        const file = await store.signedFile(path);
+        return file && [new TextDecoder().decode(file.bytes), file.superseded, file.sha256.length];
+      };
+      same(
+        [await read("a"), await read("b"), await read("c")],
+        [["3", undefined, 64], ["2", 10, 64], undefined],
+        "files",
+      );
+      await store.putSignedFiles({ ...nothing, at: 20, forgetBefore: 10 });
+      same([...(await store.signedFilePaths())].sort(), ["a", "b"], "kept");
+      await store.putSignedFiles({ ...nothing, at: 20, forgetBefore: 11 });
+      same(await store.signedFilePaths(), ["a"], "forgotten");
+      await store.dropSignedFiles(["a", "unknown"]);
+      same(await store.signedFilePaths(), [], "dropped");
     });
     it("feed() has every change that index documents show, once, in order, and no other", async (store) => {
       const [ada, bob] = await withAccounts(store, "ada", "bob");

@@ -102,6 +102,14 @@ export interface WriteOptions extends OnlineSigners {
   readonly log?: LogBinding | undefined;
 }
 
+/** What is known of a repository whose metadata was lost or damaged, so that clients follow the one in its place. */
+export interface FormerRepository {
+  /** Every file of the new one has a higher version: at least the highest that the former one ever had. */
+  readonly version: number;
+  /** Names of the files that its snapshots listed (`bins-0f.json`), which must stay listed (TUF 1.0 §5.5.5). */
+  readonly files: readonly string[];
+}
+
 /** An update. */
 export interface UpdateOptions extends WriteOptions {
   /** Files that are new or changed. */
@@ -171,6 +179,7 @@ function targetsBody(version: number, expiresMs: number, bitLength: number, keys
 interface Draft {
   readonly root: RootFile;
   readonly before: Repository | undefined;
+  readonly former?: FormerRepository | undefined;
   readonly entries: Plan;
   readonly options: WriteOptions;
 }
@@ -226,8 +235,9 @@ function planBins(before: Repository | undefined, options: UpdateOptions): Plan 
  * name that the snapshot does not list (any more), the snapshot's own next version: no file's is ever above it, since every
  * new one comes with a new snapshot.
  */
-function nextVersion(snapshot: SnapshotFile | undefined, role: string): number {
-  const last = snapshot?.body.meta.get(`${role}.json`)?.version ?? snapshot?.body.version ?? 0;
+function nextVersion({ before, former }: Draft, role: string): number {
+  const snapshot = before?.snapshot;
+  const last = snapshot?.body.meta.get(`${role}.json`)?.version ?? snapshot?.body.version ?? former?.version ?? 0;
   return last + 1;
 }
 
@@ -236,14 +246,15 @@ interface WrittenBins {
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
-async function writeBins({ before, entries, options }: Draft, signers: readonly Signer[]): Promise<WrittenBins> {
+async function writeBins(draft: Draft, signers: readonly Signer[]): Promise<WrittenBins> {
+  const { entries, options } = draft;
   const { nowMs, lifetimes = SERVER_LIFETIMES } = options;
   const files = new Map<string, Uint8Array>();
   const bins: Bin[] = [];
   for (const [i, { targets, kept }] of entries.bins.entries()) {
     const role = binName(BIN_PREFIX, entries.bitLength, i);
     const bin = kept ?? {
-      version: nextVersion(before?.snapshot, role),
+      version: nextVersion(draft, role),
       expiresMs: nowMs + lifetimes.binsMs,
       targets,
     };
@@ -291,7 +302,7 @@ async function writeTargets(draft: Draft, keys: readonly MetadataKey[]): Promise
       ),
     );
   if (!renew) return undefined;
-  const version = nextVersion(before?.snapshot, "targets");
+  const version = nextVersion(draft, "targets");
   const body = targetsBody(version, nowMs + lifetimes.targetsMs, entries.bitLength, keys);
   return signBody("targets", body, signersFor("targets", root.body.roles.targets, signers), options.verifier);
 }
@@ -315,11 +326,16 @@ function metaMember({ version, length, hashes }: MetaFile): JsonObject {
   return { version, ...(length === undefined ? {} : { length }), ...(hashes === undefined ? {} : { hashes }) };
 }
 
-function snapshotMeta({ root, before, entries }: Draft, bins: readonly Bin[], targets: TargetsFile): JsonObject {
+function snapshotMeta(
+  { root, before, former, entries }: Draft,
+  bins: readonly Bin[],
+  targets: TargetsFile,
+): JsonObject {
   const meta = new Map<string, MetaFile>();
   // A listed file must stay listed (TUF 1.0 §5.5.5), bins of former numbers too, until clients drop the snapshot because
   // its keys are rotated.
   const forget = before !== undefined && rotatesOnlineKeys(before.root, root);
+  for (const name of former?.files ?? []) meta.set(name, { version: former!.version + 1 });
   if (before !== undefined && !forget) for (const [name, one] of before.snapshot.body.meta) meta.set(name, one);
   meta.set("targets.json", fullMeta(targets));
   for (const [i, { version }] of bins.entries()) {
@@ -329,7 +345,7 @@ function snapshotMeta({ root, before, entries }: Draft, bins: readonly Bin[], ta
 }
 
 async function writeSnapshot(draft: Draft, meta: JsonObject): Promise<Uint8Array | undefined> {
-  const { root, before, options } = draft;
+  const { root, before, former, options } = draft;
   const { nowMs, lifetimes = SERVER_LIFETIMES, signers } = options;
   const old = before?.snapshot;
   const same =
@@ -338,17 +354,21 @@ async function writeSnapshot(draft: Draft, meta: JsonObject): Promise<Uint8Array
     !isDue(old.body.expiresMs, lifetimes.snapshotMs, nowMs) &&
     isStillSigned(() => readLocalSnapshot(old.bytes, root, rulesOf(options.verifier)));
   if (same) return undefined;
-  const version = (old?.body.version ?? 0) + 1;
+  const version = (old?.body.version ?? former?.version ?? 0) + 1;
   const body = { ...commonMembers("snapshot", version, nowMs + lifetimes.snapshotMs), meta };
   return signBody("snapshot", body, signersFor("snapshot", root.body.roles.snapshot, signers), options.verifier);
 }
 
-function writeTimestamp({ root, before, options }: Draft, snapshot: SnapshotFile): Promise<Uint8Array> {
+function writeTimestamp({ root, before, former, options }: Draft, snapshot: SnapshotFile): Promise<Uint8Array> {
   const { nowMs, lifetimes = SERVER_LIFETIMES, signers, log } = options;
   const old = before?.timestamp.body.raw[LOG_MEMBER];
   const binding = log === undefined ? old : writeLogBinding(log);
   const body: JsonObject = {
-    ...commonMembers("timestamp", (before?.timestamp.body.version ?? 0) + 1, nowMs + lifetimes.timestampMs),
+    ...commonMembers(
+      "timestamp",
+      (before?.timestamp.body.version ?? former?.version ?? 0) + 1,
+      nowMs + lifetimes.timestampMs,
+    ),
     meta: { "snapshot.json": metaMember(fullMeta(snapshot)) },
     ...(binding === undefined ? {} : { [LOG_MEMBER]: binding }),
   };
@@ -386,14 +406,19 @@ async function write(draft: Draft, newRoot: boolean): Promise<RepositoryUpdate> 
  * Makes the metadata of a repository for the first time.
  * @param options.root the signed root, version 1 or later
  * @param options.targets the files that it publishes
+ * @param options.former what it takes the place of, where metadata was lost
  * @throws {MetadataError} `METADATA_INPUT_INVALID`, `METADATA_SIGNER_MISSING`, `METADATA_ROOT_UNTRUSTED`
  */
 export async function createRepository(
-  options: WriteOptions & { readonly root: Uint8Array; readonly targets: readonly TargetEntry[] },
+  options: WriteOptions & {
+    readonly root: Uint8Array;
+    readonly targets: readonly TargetEntry[];
+    readonly former?: FormerRepository | undefined;
+  },
 ): Promise<RepositoryUpdate> {
   const root = readTrustedRoot(options.root, rulesOf(options.verifier));
   const entries = planBins(undefined, { ...options, put: options.targets, root: undefined });
-  return write({ root, before: undefined, entries, options }, true);
+  return write({ root, before: undefined, former: options.former, entries, options }, true);
 }
 
 /**

@@ -1,0 +1,78 @@
+import { canonicalName, parsePackageName, type CanonicalName, type Digest } from "@lading/core-manifest";
+import { encodeLogEvent, type LogEvent, type LoggedArtifact } from "@lading/signing/log";
+import { timestamp } from "../index-model.ts";
+import type { Publication, StatusChange } from "../ports.ts";
+import type { ArtifactRecord, AuditEntry } from "../records.ts";
+
+const SIGNERS_MAX = 16;
+
+function common({ at, actor }: Pick<AuditEntry, "at" | "actor">): { readonly time: string; readonly actor?: string } {
+  // What the server does by itself has no actor.
+  return { time: timestamp(at), ...(actor === "system" || actor === "" ? {} : { actor }) };
+}
+
+function logged({ target, blob, tree, statement, signers }: ArtifactRecord): LoggedArtifact {
+  const known = [...new Set(signers)].filter((signer) => /^ed25519:[0-9a-f]{64}$/.test(signer)).sort();
+  return {
+    target,
+    blob,
+    tree,
+    ...(statement === undefined ? {} : { envelope: statement }),
+    ...(known.length === 0 ? {} : { signers: known.slice(0, SIGNERS_MAX) }),
+  };
+}
+
+/** The entry of a published artefact, under the package's canonical name. */
+export function publishEntry(
+  publication: Pick<Publication, "canonical" | "version" | "kind" | "artifact"> & {
+    readonly audit: Pick<AuditEntry, "at" | "actor">;
+  },
+): Uint8Array {
+  const { canonical, version, kind, artifact, audit } = publication;
+  return encodeLogEvent({
+    ...common(audit),
+    type: "publish",
+    name: canonical,
+    version,
+    kind,
+    artifacts: [logged(artifact)],
+  });
+}
+
+/** The entry of a yank, a deprecation, or the end of one. */
+export function statusEntry(
+  change: Pick<StatusChange, "canonical" | "version" | "status" | "reason"> & {
+    readonly audit: Pick<AuditEntry, "at" | "actor">;
+  },
+): Uint8Array {
+  const { canonical, version, status, reason, audit } = change;
+  const event: LogEvent = { ...common(audit), type: "status", name: canonical, version, status };
+  return encodeLogEvent(reason === undefined || reason === "" ? event : { ...event, reason });
+}
+
+/** The entry of a change of owners. */
+export function ownerEntry(
+  change: "add" | "remove",
+  name: CanonicalName,
+  account: string,
+  audit: Pick<AuditEntry, "at" | "actor">,
+): Uint8Array {
+  return encodeLogEvent({ ...common(audit), type: "owner", name, change, account });
+}
+
+/** The entry of a publisher's key that was registered or removed. */
+export function keyEntry(change: "add" | "revoke", key: string, audit: AuditEntry): Uint8Array {
+  const { account } = audit.details;
+  const whose = typeof account === "string" ? account : audit.actor;
+  return encodeLogEvent({ ...common(audit), type: "key", change, account: whose, key });
+}
+
+/** The entry of what the registry demands of all packages from now on. */
+export function policyEntry(policy: Digest, audit: Pick<AuditEntry, "at" | "actor">): Uint8Array {
+  return encodeLogEvent({ ...common(audit), type: "policy", names: "**", policy });
+}
+
+/** The canonical name that an entry of the database has. */
+export function entryName(canonical: string): CanonicalName {
+  return canonicalName(parsePackageName(canonical));
+}

@@ -1,0 +1,355 @@
+import Database from "better-sqlite3";
+import { copyFile, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { decodeLogEvent, openCheckpoint, parseNoteKey, type Checkpoint } from "@lading/signing/log";
+import {
+  memoryMetadataStore,
+  openMetadataClient,
+  type MetadataStore,
+  type RefreshedMetadata,
+} from "@lading/signing/metadata";
+import { nodeVerifier } from "@lading/signing/node";
+import { MIGRATIONS } from "../src/lib/node/migrations.ts";
+import { runRegistry } from "../src/node.ts";
+import { buildPackage, startServer, type TestServer } from "./harness.ts";
+
+const directories: string[] = [];
+const servers: TestServer[] = [];
+
+async function freshDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "lading-keys-"));
+  directories.push(directory);
+  return directory;
+}
+
+async function start(dataDirectory: string, keyPassphrase?: string): Promise<TestServer> {
+  const server = await startServer({ dataDirectory, ...(keyPassphrase === undefined ? {} : { keyPassphrase }) });
+  servers.push(server);
+  return server;
+}
+
+async function stop(server: TestServer): Promise<void> {
+  await server.close();
+  servers.splice(servers.indexOf(server), 1);
+}
+
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.close();
+  for (const directory of directories.splice(0)) await rm(directory, { recursive: true, force: true });
+});
+
+async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+  let [out, err] = ["", ""];
+  const io = {
+    env: {},
+    out: (text: string) => void (out += text),
+    err: (text: string) => void (err += text),
+    readInput: async () => "",
+    untilAskedToEnd: () => Promise.reject(new Error("a server was started")),
+  };
+  const code = await runRegistry(argv, { name: "lading-registry", defaultPort: 8080 }, io);
+  return { code, out, err };
+}
+
+async function done(...argv: string[]): Promise<Record<string, unknown>> {
+  const { code, out, err } = await run(...argv);
+  expect([code, err.includes("[")], err).toEqual([0, false]);
+  return JSON.parse(out) as Record<string, unknown>;
+}
+
+async function publish(server: TestServer, name: string, version = "1.0.0"): Promise<void> {
+  expect((await server.publish(await buildPackage({ name, version }))).status).toBe(201);
+  await server.node.registry.signNow();
+}
+
+async function bytesAt(server: TestServer, path: string): Promise<Uint8Array | undefined> {
+  const answer = await fetch(`${server.url}/${path}`);
+  return answer.status === 404 ? undefined : new Uint8Array(await answer.arrayBuffer());
+}
+
+/** What a client that keeps what it saw says of the registry. */
+async function follow(server: TestServer, root: Uint8Array, store: MetadataStore): Promise<RefreshedMetadata> {
+  const source = { fetch: ({ path }: { path: string }) => bytesAt(server, `metadata/${path}`) };
+  const client = openMetadataClient({ root, source, store, verifier: nodeVerifier });
+  const refreshed = await client.refresh(Date.now());
+  const target = await client.find("index/_/to/tool.json");
+  expect(await bytesAt(server, client.pathOf(target!))).toEqual(await bytesAt(server, "index/_/to/tool.json"));
+  return refreshed;
+}
+
+async function checkpointOf(server: TestServer): Promise<Checkpoint> {
+  const { origin, key } = server.node.registry.trust!.log;
+  return openCheckpoint((await bytesAt(server, "log/checkpoint"))!, { origin, keys: [parseNoteKey(key)] });
+}
+
+describe("the keys of a registry", () => {
+  it("are made at the first start, mode 0600, and stay", async () => {
+    const directory = await freshDirectory();
+    const first = await start(directory);
+    const { trust } = first.node.registry;
+    expect(trust).toMatchObject({ root: { version: 1, development: true }, keys: [expect.any(String)] });
+    await stop(first);
+    const names = await readdir(join(directory, "keys"));
+    expect(names.filter((name) => name.endsWith(".pem")).sort()).toEqual(
+      ["log", "root", "snapshot", "targets", "timestamp"].map((name) => `${name}.pem`),
+    );
+    if (process.platform !== "win32")
+      for (const name of names.filter((one) => one.endsWith(".pem")))
+        expect((await stat(join(directory, "keys", name))).mode & 0o777).toBe(0o600);
+    expect((await start(directory)).node.registry.trust).toEqual(trust);
+  });
+
+  it("are encrypted where there is a passphrase, and of no use without it", { timeout: 120_000 }, async () => {
+    const directory = await freshDirectory();
+    await stop(await start(directory, "correct horse"));
+    expect(await readFile(join(directory, "keys", "log.pem"), "utf8")).toContain("ENCRYPTED");
+    for (const wrong of [undefined, "wrong"])
+      await expect(start(directory, wrong)).rejects.toMatchObject({
+        code: "KEYS_UNUSABLE",
+        hint: expect.stringContaining("REGISTRY_KEY_PASSPHRASE") as string,
+      });
+    await start(directory, "correct horse");
+  });
+
+  it("are named where they are missing, damaged, or not those of the root", async () => {
+    const directory = await freshDirectory();
+    await stop(await start(directory));
+    const keys = join(directory, "keys");
+    for (const name of ["timestamp.pem", "log.pem", "log-origin", "1.root.json"]) {
+      const kept = await readFile(join(keys, name));
+      await rm(join(keys, name));
+      await expect(start(directory)).rejects.toMatchObject({
+        code: "KEYS_UNUSABLE",
+        message: expect.stringContaining(name) as string,
+      });
+      await writeFile(join(keys, name), name === "log-origin" ? "two words" : "damaged", { mode: 0o600 });
+      await expect(start(directory)).rejects.toMatchObject({
+        code: "KEYS_UNUSABLE",
+        message: expect.stringContaining(name) as string,
+      });
+      await writeFile(join(keys, name), kept, { mode: 0o600 });
+    }
+    await copyFile(join(keys, "targets.pem"), join(keys, "snapshot.pem"));
+    await expect(start(directory)).rejects.toMatchObject({
+      code: "KEYS_UNUSABLE",
+      message: expect.stringContaining("snapshot") as string,
+    });
+  });
+
+  it("go offline, two of three, by a ceremony that clients follow", async () => {
+    const [directory, away] = [await freshDirectory(), await freshDirectory()];
+    const data = ["--data", directory];
+    const first = await start(directory);
+    await publish(first, "tool");
+    const root = (await bytesAt(first, "metadata/1.root.json"))!;
+    const store = memoryMetadataStore();
+    await follow(first, root, store);
+    const file = (name: string): string => join(away, name);
+    for (const name of ["ann", "bob", "carol"]) await done("admin", "keys", "create", file(`${name}.pem`));
+    const pubs = ["ann", "bob", "carol"].map((name) => file(`${name}.pub`)).join(",");
+    const draft = file("next.json");
+    expect(
+      await done("admin", "keys", "root", "--root-keys", pubs, "--threshold", "2", "--out", draft, ...data),
+    ).toMatchObject({ version: 2, development: false, complete: false });
+    await stop(first);
+    const install = (): Promise<{ code: number; err: string }> => run("admin", "keys", "install", draft, ...data);
+    expect(await install()).toMatchObject({
+      code: 8,
+      err: expect.stringContaining("previous root: 0 of 1, new root: 0 of 2") as string,
+    });
+    await done("admin", "keys", "sign", draft, "--key", join(directory, "keys", "root.pem"));
+    await done("admin", "keys", "sign", draft, "--key", file("ann.pem"), "--out", file("next-ann.json"));
+    await copyFile(file("next-ann.json"), file("copy.json"));
+    expect(await install()).toMatchObject({ code: 8, err: expect.stringContaining("ROOT_REFUSED") as string });
+    await done("admin", "keys", "sign", draft, "--key", file("carol.pem"), "--out", file("next-carol.json"));
+    await done("admin", "keys", "combine", file("next-ann.json"), file("next-carol.json"), "--out", draft);
+    expect(await done("admin", "keys", "status", draft, ...data)).toMatchObject({ complete: true });
+    expect((await install()).code).toBe(0);
+    expect((await install()).code).toBe(8);
+    await rm(join(directory, "keys", "root.pem"));
+    const second = await start(directory);
+    expect(second.node.registry.trust).toMatchObject({ root: { version: 2, development: false }, keys: { length: 3 } });
+    await publish(second, "tool", "1.1.0");
+    expect((await follow(second, root, store)).versions).toMatchObject({ root: 2 });
+    await stop(second);
+    // An online key is exchanged in the same way; the snapshot's, so that clients forget what it signed.
+    const rotated = file("rotated.json");
+    await done("admin", "keys", "rotate", "snapshot", "--out", rotated, ...data);
+    await stop(await start(directory));
+    for (const name of ["ann", "bob"]) await done("admin", "keys", "sign", rotated, "--key", file(`${name}.pem`));
+    await done("admin", "keys", "install", rotated, ...data);
+    const third = await start(directory);
+    expect((await follow(third, root, store)).versions).toMatchObject({ root: 3 });
+    expect(await done("admin", "keys", "status", ...data)).toMatchObject({ version: 3, complete: true });
+  });
+
+  it("commands refuse what they cannot do, by name", async () => {
+    const directory = await freshDirectory();
+    await stop(await start(directory));
+    const data = ["--data", directory];
+    const key = join(directory, "keys", "root.pem");
+    const garbage = join(directory, "garbage.json");
+    await writeFile(garbage, "{}");
+    const out = ["--out", join(directory, "out.json")];
+    for (const [argv, code] of [
+      [["keys"], "SERVER_CONFIG_INVALID"],
+      [["keys", "explode", "x"], "SERVER_CONFIG_INVALID"],
+      [["keys", "root", ...out], "SERVER_CONFIG_INVALID"],
+      [["keys", "root", "--root-keys", key, ...out], "ROOT_REFUSED"],
+      [["keys", "root", "--root-keys", key.replace(".pem", ".pub")], "SERVER_CONFIG_INVALID"],
+      [
+        ["keys", "root", "--root-keys", key.replace(".pem", ".pub"), "--threshold", "2", ...out],
+        "SERVER_CONFIG_INVALID",
+      ],
+      [["keys", "rotate", "log", ...out], "SERVER_CONFIG_INVALID"],
+      [["keys", "sign", garbage], "SERVER_CONFIG_INVALID"],
+      [["keys", "sign", garbage, "--key", key], "ROOT_REFUSED"],
+      [["keys", "sign", join(directory, "none.json"), "--key", key], "SERVER_CONFIG_INVALID"],
+      [["keys", "combine", garbage, ...out], "ROOT_REFUSED"],
+      [["keys", "install", garbage], "ROOT_REFUSED"],
+      [["keys", "create", key], "ROOT_REFUSED"],
+    ] as [string[], string][]) {
+      const { err } = await run("admin", ...argv, ...data);
+      expect([argv[1], err]).toEqual([argv[1], expect.stringContaining(`[${code}]`)]);
+    }
+  });
+
+  it("are in a backup, under which the registry goes on", async () => {
+    const [directory, target] = [await freshDirectory(), await freshDirectory()];
+    const first = await start(directory);
+    await publish(first, "tool");
+    const { trust } = first.node.registry;
+    const before = await checkpointOf(first);
+    expect((await run("admin", "backup", join(target, "backup"), "--data", directory)).code).toBe(0);
+    expect((await run("admin", "restore", join(target, "backup"), "--data", join(target, "data"))).code).toBe(0);
+    const restored = await start(join(target, "data"));
+    expect(restored.node.registry.trust).toEqual(trust);
+    expect(await checkpointOf(restored)).toMatchObject({ size: before.size, root: before.root });
+    await follow(restored, (await bytesAt(first, "metadata/1.root.json"))!, memoryMetadataStore());
+  });
+});
+
+describe("a registry whose files were touched", () => {
+  it("does not start with a bit flipped in any metadata file, and is repaired so that clients follow", async () => {
+    const directory = await freshDirectory();
+    const first = await start(directory);
+    for (const version of ["1.0.0", "1.1.0"]) await publish(first, "tool", version);
+    const root = (await bytesAt(first, "metadata/1.root.json"))!;
+    const store = memoryMetadataStore();
+    const seen = await follow(first, root, store);
+    const paths = await first.node.metadata.signedFilePaths();
+    expect(paths.length).toBeGreaterThan(6);
+    await stop(first);
+    for (const [i, path] of paths.entries()) {
+      const database = new Database(join(directory, "registry.db"));
+      const kept = database.prepare("select bytes from signed_files where path = ?").pluck().get(path) as Buffer;
+      const bytes = Buffer.from(kept);
+      bytes[(i * 7919) % bytes.length]! ^= 1 << (i % 8);
+      database.prepare("update signed_files set bytes = ? where path = ?").run(bytes, path);
+      database.close();
+      await expect(start(directory)).rejects.toMatchObject({
+        code: "METADATA_DAMAGED",
+        message: expect.stringContaining(path) as string,
+        hint: expect.stringContaining("admin rebuild-index") as string,
+      });
+      const verified = await run("admin", "verify", "--data", directory);
+      expect([verified.code, verified.out.includes(path)]).toEqual([7, true]);
+      const repair = new Database(join(directory, "registry.db"));
+      if (path !== "metadata/timestamp.json")
+        repair.prepare("update signed_files set bytes = ? where path = ?").run(kept, path);
+      repair.close();
+      if (path === "metadata/timestamp.json")
+        expect((await run("admin", "rebuild-index", "--data", directory)).code).toBe(0);
+    }
+    const second = await start(directory);
+    await publish(second, "tool", "1.2.0");
+    const now = await follow(second, root, store);
+    expect(now.log!.size).toBe(seen.log!.size + 1);
+  });
+
+  it("does not start with a digest or a file exchanged for another that is whole", async () => {
+    const directory = await freshDirectory();
+    const first = await start(directory);
+    await publish(first, "tool");
+    const snapshots = (await first.node.metadata.signedFilePaths()).filter((path) => path.endsWith("bins-0.json"));
+    await stop(first);
+    const database = new Database(join(directory, "registry.db"));
+    const [path] = snapshots;
+    database
+      .prepare(
+        "update signed_files set (bytes, sha256) = (select bytes, sha256 from signed_files where path = 'metadata/timestamp.json') where path = ?",
+      )
+      .run(path);
+    database.close();
+    const outcome = start(directory);
+    await expect(outcome).rejects.toMatchObject({
+      code: "METADATA_DAMAGED",
+      message: expect.stringContaining("bins-0.json") as string,
+    });
+  });
+
+  it("does not start with an altered tile of the log, and is repaired", async () => {
+    const directory = await freshDirectory();
+    const first = await start(directory);
+    const audit = { at: Date.now(), actor: "system", action: "test", details: {} };
+    const [entry] = await first.node.metadata.logEntries(0, 1);
+    await Promise.all(Array.from({ length: 300 }, () => first.node.metadata.appendLog(entry!, audit)));
+    await publish(first, "tool");
+    const before = await checkpointOf(first);
+    await stop(first);
+    const tile = join(directory, "log", "tile", "0", "000");
+    const bytes = await readFile(tile);
+    bytes[100]! ^= 4;
+    await writeFile(tile, bytes);
+    await expect(start(directory)).rejects.toMatchObject({
+      code: "METADATA_DAMAGED",
+      message: expect.stringContaining("log/tile/0/000") as string,
+    });
+    expect((await run("admin", "rebuild-index", "--data", directory)).code).toBe(0);
+    expect(await checkpointOf(await start(directory))).toMatchObject({ size: before.size, root: before.root });
+  });
+});
+
+describe("a registry from before there was a log", () => {
+  it("gets one with its versions in order of their publication, and metadata of all its packages", async () => {
+    const directory = await freshDirectory();
+    const first = await start(directory);
+    for (const version of ["2.0.0", "1.0.0", "1.5.0"]) await publish(first, "tool", version);
+    await first.call("/api/v1/packages/tool/versions/1.0.0/yank", { method: "POST", json: { reason: "broken" } });
+    await stop(first);
+    // The schema as it was in version 3.
+    for (const name of ["keys", "log"]) await rm(join(directory, name), { recursive: true, force: true });
+    const database = new Database(join(directory, "registry.db"));
+    database.exec(
+      "drop table log_entries; drop table signed_files; alter table artifacts drop column leaf; delete from outbox",
+    );
+    database.pragma(`user_version = ${MIGRATIONS.length - 1}`);
+    database.close();
+    expect(await run("migrate", "--data", directory)).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("transparency log") as string,
+    });
+    const server = await start(directory);
+    const events = (await server.node.metadata.logEntries(0, 10)).map(decodeLogEvent);
+    expect(
+      events.map((event) => [event.type, "version" in event ? event.version : "", "actor" in event ? event.actor : ""]),
+    ).toEqual([
+      ["publish", "2.0.0", "admin"],
+      ["publish", "1.0.0", "admin"],
+      ["publish", "1.5.0", "admin"],
+      ["status", "1.0.0", ""],
+      ["policy", "", ""],
+    ]);
+    await follow(server, (await bytesAt(server, "metadata/1.root.json"))!, memoryMetadataStore());
+    const versions = await server.node.metadata.versions("tool" as never);
+    expect(versions.map(({ version, artifacts }) => [version, artifacts[0]!.leaf])).toEqual([
+      ["1.0.0", 1],
+      ["1.5.0", 2],
+      ["2.0.0", 0],
+    ]);
+    await publish(server, "tool", "3.0.0");
+    expect((await checkpointOf(server)).size).toBe(6);
+  });
+});
