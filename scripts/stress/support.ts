@@ -13,9 +13,9 @@ export type { RegistryProcess } from "../demo/server.ts";
 /** Starts the server, quiet but for errors; `wrapper` is put before its command line (`strace -f …`). */
 export async function startRegistry(
   data: string,
-  options: { wrapper?: readonly string[] } = {},
+  options: { wrapper?: readonly string[]; flags?: readonly string[] } = {},
 ): Promise<RegistryProcess> {
-  return startProcess(data, { ...options, flags: ["--log-level", "error"] });
+  return startProcess(data, { ...options, flags: ["--log-level", "error", ...(options.flags ?? [])] });
 }
 
 /** A package file on disk. */

@@ -84,7 +84,11 @@ export interface Registry {
     readonly headers: Readonly<Record<string, string>>;
     readonly body: string;
   };
-  /** Repairs what a crash left and starts background work; call once, before the first request. */
+  /**
+   * Repairs what a crash left and starts background work; call once, before the first request. When it fails, everything
+   * is closed.
+   * @throws {RegistryError} `METADATA_DAMAGED`
+   */
   start(): Promise<void>;
   /** Refuses new writes, finishes background work and closes the metadata store. Idempotent. */
   stop(): Promise<void>;
@@ -394,6 +398,18 @@ class PortRegistry implements Registry {
   }
 
   async start(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      // What does not start holds nothing, so that it can be repaired from the same process.
+      await this.#services.trust?.stop();
+      await this.#services.metadata.close();
+      this.#onStopped();
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
     const { blobs, index } = this.#services;
     await blobs.recover();
     // Publications that were committed and not yet rendered when the last process ended.

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { SigningError, type Signer } from "@lading/signing";
 import { createNoteKey } from "@lading/signing/log";
 import { createRoot, metadataKeyOf, parseMetadata, rootStatus, signMetadata } from "@lading/signing/metadata";
-import { nodeSigner, nodeVerifier, readPrivateKeyFile, writeKeyFiles } from "@lading/signing/node";
+import { generateKeyPair, nodeSigner, nodeVerifier, readPrivateKeyFile, writeKeyFiles } from "@lading/signing/node";
 import { RegistryError } from "../registry-error.ts";
 import type { RegistryTrust } from "../trust/registry-trust.ts";
 import { makeDirectory, syncDirectory, writeDurably } from "./durable-file.ts";
@@ -60,9 +60,9 @@ async function createKeys({ directory, temporary, passphrase, publicUrl, nowMs }
   const staged = join(temporary, `keys-${randomUUID()}`);
   await makeDirectory(staged);
   const make = async (name: string): Promise<Signer> => {
-    const path = join(staged, `${name}.pem`);
-    await writeKeyFiles({ path, format: "pem", passphrase });
-    return readSigner(path, passphrase);
+    const key = generateKeyPair();
+    await writeKeyFiles({ path: join(staged, `${name}.pem`), format: "pem", passphrase, key });
+    return nodeSigner(key.seed);
   };
   const root = await make("root");
   const online: Signer[] = [];
@@ -127,7 +127,10 @@ export function requireOnlineKeys(root: Uint8Array, signers: readonly Signer[], 
 /** The online keys in a directory. */
 export async function readOnlineSigners(directory: string, passphrase: string | undefined): Promise<readonly Signer[]> {
   const names = ((await listing(directory)) ?? []).filter((name) => ONLINE_KEY.test(name)).sort();
-  return Promise.all(names.map((name) => readSigner(join(directory, name), passphrase)));
+  const signers: Signer[] = [];
+  // One after the other: of a wrong passphrase the first one tells, and each takes a second to try.
+  for (const name of names) signers.push(await readSigner(join(directory, name), passphrase));
+  return signers;
 }
 
 /**
