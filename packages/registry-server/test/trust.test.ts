@@ -220,7 +220,7 @@ describe("the log", () => {
     const answers = await Promise.all(built.map((one) => server.publish(one)));
     const published = (await Promise.all(answers.map((answer) => answer.json()))) as Published[];
     // Entry 0 is the policy of the registry.
-    expect(published.map(({ log }) => log.index).sort()).toEqual([1, 2, 3, 4]);
+    expect(published.map(({ log }) => log.index).sort((left, right) => left - right)).toEqual([1, 2, 3, 4]);
     let last: Checkpoint | undefined;
     for (const { log } of published.toSorted((left, right) => left.log.index - right.log.index)) {
       const state = verifyLogProof(Buffer.from(log.proof), logTrust(server));

@@ -9,7 +9,7 @@ interface Migration {
   readonly name: string;
   readonly statements: string;
   /** What SQL cannot say; runs after the statements, in the same transaction. */
-  readonly then?: (database: Database.Database) => void;
+  readonly finish?: (database: Database.Database) => void;
 }
 
 /** Forward only: a migration that was released never changes. The schema version is the number of those applied. */
@@ -116,7 +116,7 @@ export const MIGRATIONS: readonly Migration[] = [
       alter table artifacts add column leaf integer;
       insert into outbox (kind, canonical) select 'metadata', canonical from packages where latest is not null order by id;
     `,
-    then: seedLog,
+    finish: seedLog,
   },
 ];
 
@@ -168,7 +168,7 @@ export function migrate(database: Database.Database, file: string): string[] {
       const migration = MIGRATIONS[version];
       if (migration === undefined) return undefined;
       database.exec(migration.statements);
-      migration.then?.(database);
+      migration.finish?.(database);
       database.pragma(`application_id = ${APPLICATION_ID}`);
       database.pragma(`user_version = ${version + 1}`);
       return migration.name;
