@@ -323,6 +323,30 @@ describe("a registry whose files were touched", () => {
   });
 });
 
+describe("a registry whose log was rewritten", () => {
+  it.each([
+    "delete from log_entries where id = 2",
+    "update log_entries set entry = (select entry from log_entries where id = 1) where id = 2",
+  ])("neither starts nor is repaired over it: %s", async (statement) => {
+    const directory = await freshDirectory();
+    const first = await start(directory);
+    for (const version of ["1.0.0", "1.1.0"]) await publish(first, "tool", version);
+    await stop(first);
+    const database = new Database(join(directory, "registry.db"));
+    expect(database.prepare(statement).run().changes).toBe(1);
+    database.close();
+    await expect(start(directory)).rejects.toMatchObject({
+      code: "METADATA_DAMAGED",
+      message: expect.stringContaining("first 3 entries") as string,
+      hint: expect.stringContaining("Restore a backup") as string,
+    });
+    expect(await run("admin", "rebuild-index", "--data", directory)).toMatchObject({
+      code: 7,
+      err: expect.stringContaining("first 3 entries") as string,
+    });
+  });
+});
+
 describe("a registry from before there was a log", () => {
   it("gets one with its versions in order of their publication, and metadata of all its packages", async () => {
     const directory = await freshDirectory();

@@ -1,5 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { gzipSync } from "node:zlib";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
 import { acceptsGzip } from "../trust/served-file.ts";
 import { RegistryError } from "../registry-error.ts";
 import { readers, smallBody } from "./access.ts";
@@ -72,7 +73,7 @@ export function registerTrustRoutes(app: App, services: Services): void {
         "cache-control": "no-store",
       };
       return compressed
-        ? context.body(gzipSync(bytes), 200, { ...headers, "content-encoding": "gzip" })
+        ? context.body(new Uint8Array(await promisify(gzip)(bytes)), 200, { ...headers, "content-encoding": "gzip" })
         : context.body(new Uint8Array(bytes), 200, headers);
     },
   );

@@ -51,6 +51,15 @@ export function damaged(path: string, problem: string, cause?: unknown): Registr
   });
 }
 
+// Signing for other entries would show everybody who saw the former ones that the registry rewrote its history.
+function rewritten({ size }: LogState): RegistryError {
+  return new RegistryError({
+    code: "METADATA_DAMAGED",
+    message: `Cannot use the stored log: its first ${size} entries are not those that were signed for`,
+    hint: "Restore a backup: what is derived from the entries can be made again, the entries cannot",
+  });
+}
+
 function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
   return Buffer.compare(left, right) === 0;
 }
@@ -97,22 +106,29 @@ export class LogService {
 
   /**
    * Takes up the log: every entry is hashed again and every stored tile compared; missing ones are stored.
-   * @param repair replaces tiles that differ, in place of refusing them
+   * @param options.signedFor a state that was signed for, of which the log must be a continuation
+   * @param options.tiles `repair` replaces tiles that differ, `ignore` leaves them; else they are refused
    * @throws {RegistryError} `METADATA_DAMAGED`
    */
-  async start(repair = false): Promise<void> {
-    const { origin, root } = this.#signed;
+  async start(
+    options: { readonly signedFor?: LogState | undefined; readonly tiles?: "check" | "ignore" | "repair" } = {},
+  ): Promise<void> {
+    const { signedFor, tiles = "check" } = options;
     let tree = EMPTY_LOG;
-    let now = root;
+    let root = EMPTY_ROOT;
     for (;;) {
-      const entries = await this.#metadata.logEntries(tree.size, CHUNK);
+      const missing = (signedFor?.size ?? 0) - tree.size;
+      const entries = await this.#metadata.logEntries(tree.size, missing > 0 ? Math.min(missing, CHUNK) : CHUNK);
       if (entries.length === 0) break;
       const grown = appendToLog(tree, entries);
-      for (const [path, bytes] of grown.files) if (!path.includes(".p/")) await this.#checkTile(path, bytes, repair);
+      for (const [path, bytes] of tiles === "ignore" ? [] : grown.files)
+        if (!path.includes(".p/")) await this.#checkTile(path, bytes, tiles === "repair");
       this.#notePolicy(entries);
-      [tree, now] = [grown.tree, grown.root];
+      [tree, root] = [grown.tree, grown.root];
+      if (tree.size === signedFor?.size && !sameBytes(root, signedFor.root)) throw rewritten(signedFor);
     }
-    await this.#sign({ origin, size: tree.size, root: now, tree });
+    if (signedFor !== undefined && tree.size < signedFor.size) throw rewritten(signedFor);
+    await this.#sign({ origin: this.#trust.logOrigin, size: tree.size, root, tree });
   }
 
   async #checkTile(path: string, bytes: Uint8Array, repair: boolean): Promise<void> {

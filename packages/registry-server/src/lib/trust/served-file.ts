@@ -19,11 +19,16 @@ export function acceptsGzip(header: string | undefined): boolean {
 export class ServedFile {
   readonly bytes: Uint8Array;
   readonly #etag: string;
+  readonly #compress: boolean;
   readonly #headers: Readonly<Record<string, string>>;
   #gzip: Uint8Array | undefined;
 
-  constructor(bytes: Uint8Array, options: { readonly type: string; readonly cacheControl: string }) {
+  constructor(
+    bytes: Uint8Array,
+    options: { readonly type: string; readonly cacheControl: string; readonly compress: boolean },
+  ) {
     this.bytes = bytes;
+    this.#compress = options.compress && bytes.length >= COMPRESS_MIN_BYTES;
     this.#etag = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
     this.#headers = {
       "cache-control": options.cacheControl,
@@ -40,7 +45,7 @@ export class ServedFile {
 
   /** The answer to a request. */
   answer(headers: ReadHeaders): ReadAnswer {
-    const compressed = this.bytes.length >= COMPRESS_MIN_BYTES && acceptsGzip(headers["accept-encoding"]);
+    const compressed = this.#compress && acceptsGzip(headers["accept-encoding"]);
     const etag = compressed ? `"${this.#etag}+gzip"` : `"${this.#etag}"`;
     const { vary, "cache-control": cacheControl } = this.#headers as Record<"vary" | "cache-control", string>;
     if (matchesEtag(headers["if-none-match"], etag)) {

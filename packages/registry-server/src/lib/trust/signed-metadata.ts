@@ -16,6 +16,7 @@ import {
   type RepositoryUpdate,
   type TargetEntry,
 } from "@lading/signing/metadata";
+import type { LogState } from "@lading/signing/log";
 import type { IndexService } from "../index-service.ts";
 import type { Clock, LogListener, MetadataStore, PendingIndexUpdate, SignedFile } from "../ports.ts";
 import { immutable } from "../read-answer.ts";
@@ -33,6 +34,8 @@ const PENDING_MAX = 100_000;
 const CACHE_BYTES = 32 * 2 ** 20;
 const BASE = "metadata/";
 const TIMESTAMP = `${BASE}timestamp.json`;
+/** Path of the log's checkpoint; the one that is stored beside metadata is of the log that its timestamp states. */
+export const CHECKPOINT = "log/checkpoint";
 
 function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
@@ -152,7 +155,7 @@ export class SignedMetadata {
 
   #prepared(path: string, bytes: Uint8Array): ServedFile {
     const cacheControl = path === TIMESTAMP ? "no-cache" : this.#immutable;
-    return new ServedFile(bytes, { type: "application/json", cacheControl });
+    return new ServedFile(bytes, { type: "application/json", cacheControl, compress: true });
   }
 
   /** The metadata file or version of an index document at a path. */
@@ -253,13 +256,15 @@ export class SignedMetadata {
     const documents = await this.#documents(names);
     // After the documents, so that the log that the timestamp states has every entry of what they show.
     await this.#log.advance();
+    const { checkpoint, state } = this.#log;
     const now = this.#clock.now();
     const before = this.#repository;
-    const update = await this.#write(documents.entries, now);
+    const update = await this.#write(documents.entries, state, now);
     const put = [
       ...this.#newRoots(),
       ...[...update.files].map(([path, bytes]) => ({ path: `${BASE}${path}`, bytes })),
       ...documents.files,
+      { path: CHECKPOINT, bytes: checkpoint },
     ];
     const fresh = new Set(put.map(({ path }) => path));
     const superseded = this.#superseded(before, update.repository, documents.entries).filter(
@@ -274,10 +279,10 @@ export class SignedMetadata {
     this.#signedAt = now;
   }
 
-  #write(put: readonly TargetEntry[], nowMs: number): Promise<RepositoryUpdate> {
+  #write(put: readonly TargetEntry[], log: LogState, nowMs: number): Promise<RepositoryUpdate> {
     const { signers, verifier, roots } = this.#trust;
     const root = roots.at(-1)!;
-    const options = { signers, nowMs, lifetimes: SERVER_LIFETIMES, log: this.#log.state, verifier };
+    const options = { signers, nowMs, lifetimes: SERVER_LIFETIMES, log, verifier };
     const before = this.#repository;
     if (before === undefined) return createRepository({ ...options, root, targets: put, former: this.#former });
     const version = parseMetadata(root, "root").body.version;

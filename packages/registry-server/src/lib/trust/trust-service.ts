@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { parseDigest, type CanonicalName, type Digest } from "@lading/core-manifest";
-import { decodeLogEvent } from "@lading/signing/log";
+import { LogError, decodeLogEvent, openCheckpoint, parseNoteKey, type LogState } from "@lading/signing/log";
 import { parseMetadata } from "@lading/signing/metadata";
 import type { IndexService } from "../index-service.ts";
 import type { Clock, DocumentStore, LogListener, MetadataStore } from "../ports.ts";
@@ -8,10 +8,10 @@ import { immutable, type ReadAnswer, type ReadHeaders } from "../read-answer.ts"
 import { RegistryError } from "../registry-error.ts";
 import type { RegistrySettings } from "../settings.ts";
 import { policyEntry } from "./log-entries.ts";
-import { LogService, type LogReceipt } from "./log-service.ts";
+import { LogService, damaged, type LogReceipt } from "./log-service.ts";
 import type { RegistryTrust } from "./registry-trust.ts";
 import { ServedFile } from "./served-file.ts";
-import { SignedMetadata, isSignedPath } from "./signed-metadata.ts";
+import { CHECKPOINT, SignedMetadata, isSignedPath } from "./signed-metadata.ts";
 
 /** What a registry says of its keys in `/.well-known/lading.json`. */
 export interface TrustDescription {
@@ -78,7 +78,7 @@ export class TrustService {
    * @throws {RegistryError} `METADATA_DAMAGED`
    */
   async start(): Promise<void> {
-    await this.#log.start();
+    await this.#log.start({ signedFor: await this.#lastSigned("refuse") });
     await this.#logPolicy();
     await this.#signed.start();
   }
@@ -95,8 +95,26 @@ export class TrustService {
 
   /** Makes the stored files of log and metadata again, from the database. */
   async rebuild(): Promise<void> {
-    await this.#log.start(true);
+    // First without touching a file, so that a log that is not the one that was signed for is left as it is.
+    await this.#log.start({ signedFor: await this.#lastSigned("pass over"), tiles: "ignore" });
+    await this.#log.start({ tiles: "repair" });
     await this.#signed.rebuild();
+  }
+
+  /** The log as the last stored checkpoint states it. */
+  async #lastSigned(damagedOne: "refuse" | "pass over"): Promise<LogState | undefined> {
+    const stored = await this.#metadata.signedFile(CHECKPOINT);
+    if (stored === undefined) return undefined;
+    const { logOrigin: origin, verifier } = this.#trust;
+    try {
+      if (createHash("sha256").update(stored.bytes).digest("hex") === stored.sha256)
+        return openCheckpoint(stored.bytes, { origin, keys: [parseNoteKey(this.#log.key)], verifier });
+    } catch (cause) {
+      if (!(cause instanceof LogError)) throw cause;
+      throw damaged(CHECKPOINT, cause.message, cause);
+    }
+    if (damagedOne === "pass over") return undefined;
+    throw damaged(CHECKPOINT, "its bytes are not those that were stored");
   }
 
   /** Sees to it that a change is signed for in a moment; to be called after each that the log tells. */
@@ -148,12 +166,16 @@ export class TrustService {
   /** The bytes at a path, as they are; `undefined` where there are none. */
   async file(path: string): Promise<ServedFile | undefined> {
     if (!path.startsWith("log/")) return isSignedPath(path) ? this.#signed.file(path) : undefined;
-    if (path === "log/checkpoint") {
-      return new ServedFile(this.#log.checkpoint, { type: "text/plain; charset=utf-8", cacheControl: "no-cache" });
+    if (path === CHECKPOINT) {
+      return new ServedFile(this.#log.checkpoint, {
+        type: "text/plain; charset=utf-8",
+        cacheControl: "no-cache",
+        compress: false,
+      });
     }
     const bytes = await this.#log.tile(path.slice("log/".length));
     if (bytes === undefined) return undefined;
-    return new ServedFile(bytes, { type: "application/octet-stream", cacheControl: this.#immutable });
+    return new ServedFile(bytes, { type: "application/octet-stream", cacheControl: this.#immutable, compress: false });
   }
 
   /** @throws {RegistryError} `NOT_FOUND` */
