@@ -268,7 +268,7 @@ describe("migration", () => {
   test("[CLI-65] [MIG-03] migrate --from npm translates the ranges", async () => {
     const sandbox = open();
     sandbox.write("package.json", NPM);
-    const { stdout, stderr } = await sandbox.ok("gal-pkg migrate --from npm");
+    await sandbox.ok("gal-pkg migrate --from npm");
     const manifest = sandbox.read("gal.toml");
     // Below 1.0.0 "about 0.8.1" and "compatible with 0.8.1" are the same versions.
     expect(manifest).toContain('rand = "^0.8.1"');

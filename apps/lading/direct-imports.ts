@@ -1,6 +1,9 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Plugin } from "esbuild";
+import type { Options } from "tsup";
+
+/** A plugin of the bundler that tsup runs. */
+export type BundlerPlugin = NonNullable<Options["esbuildPlugins"]>[number];
 
 const packages = join(import.meta.dirname, "../../packages");
 
@@ -9,7 +12,7 @@ const packages = join(import.meta.dirname, "../../packages");
  * Without this, whatever one command uses of a package is loaded by every command that uses anything of it: the bundler
  * follows all that an entry names. Entries hold nothing but named re-exports, so nothing is skipped.
  */
-export function directImports(): Plugin {
+export function directImports(): BundlerPlugin {
   const entries = readEntries();
   return {
     name: "direct-imports",

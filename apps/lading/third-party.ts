@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { Metafile, Plugin } from "esbuild";
+import type { BundlerPlugin } from "./direct-imports.ts";
 
 /** Writes the licence of everybody else's package that is in the bundle beside it, as their licences ask for. */
-export function thirdPartyLicenses(): Plugin {
+export function thirdPartyLicenses(): BundlerPlugin {
   return {
     name: "third-party-licenses",
     setup(build) {
@@ -20,7 +20,7 @@ export function thirdPartyLicenses(): Plugin {
   };
 }
 
-function packageFolders({ inputs }: Metafile): string[] {
+function packageFolders({ inputs }: { readonly inputs: object }): string[] {
   const folders = Object.keys(inputs).flatMap(
     (file) => /^(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1] ?? [],
   );

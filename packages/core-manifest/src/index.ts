@@ -51,7 +51,13 @@ export type {
   WorkspaceTable,
 } from "./lib/manifest.ts";
 export type { PackageKind, PackageRecord, PublishedManifest, RecordedDependency } from "./lib/package-record.ts";
-export type { IndexArtifact, IndexDocument, IndexVersion, StatementPlace, VersionStatus } from "./lib/index-document.ts";
+export type {
+  IndexArtifact,
+  IndexDocument,
+  IndexVersion,
+  StatementPlace,
+  VersionStatus,
+} from "./lib/index-document.ts";
 export type { LockArtifact, LockPackage, LockSource, Lockfile } from "./lib/lockfile-model.ts";
 export type {
   BinProfile,

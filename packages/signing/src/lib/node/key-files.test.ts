@@ -135,7 +135,7 @@ test("writeKeyFiles() names the private file of a pair that is there", async () 
   });
 });
 
-test.skipIf(process.platform === "win32")("readKeyFile() refuses a pipe, and does not wait for it", async () => {
+test.skipIf(platform() === "win32")("readKeyFile() refuses a pipe, and does not wait for it", async () => {
   execFileSync("mkfifo", [at("k.pem")]);
   await expect(readKeyFile(at("k.pem"))).rejects.toMatchObject({
     code: "KEY_FILE_IO",
