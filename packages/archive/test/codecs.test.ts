@@ -140,7 +140,7 @@ describe("checkPath()", () => {
         expect(decodePath(utf8.encode(path))).toBe(path);
         expect(foldPart(foldPart(path))).toBe(foldPart(path));
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 });

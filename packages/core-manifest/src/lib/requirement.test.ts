@@ -134,7 +134,7 @@ describe("parseRequirement()", () => {
         const code = errorCodeOf(() => parseRequirement(input, syntax));
         expect([again, code]).toEqual([canonical, canonical === undefined ? "REQUIREMENT_INVALID" : undefined]);
       }),
-      { numRuns: 120 },
+      { numRuns: 60 },
     );
   });
 

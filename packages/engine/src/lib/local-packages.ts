@@ -177,7 +177,9 @@ export function findCycle(edges: ReadonlyMap<string, ReadonlySet<string>>): stri
   for (const start of [...edges.keys()].sort()) {
     // An explicit stack: path dependencies may be deeper than the call stack is patient.
     const stack: { node: string; rest: string[] }[] = [];
+    const onStack = new Set<string>();
     const enter = (node: string): void => {
+      onStack.add(node);
       stack.push({ node, rest: [...(edges.get(node) ?? [])].sort() });
     };
     if (!done.has(start)) enter(start);
@@ -186,11 +188,14 @@ export function findCycle(edges: ReadonlyMap<string, ReadonlySet<string>>): stri
       const next = top.rest.shift();
       if (next === undefined) {
         done.add(top.node);
+        onStack.delete(top.node);
         stack.pop();
         continue;
       }
-      const at = stack.findIndex(({ node }) => node === next);
-      if (at !== -1) return [...stack.slice(at).map(({ node }) => node), next];
+      if (onStack.has(next)) {
+        const at = stack.findIndex(({ node }) => node === next);
+        return [...stack.slice(at).map(({ node }) => node), next];
+      }
       if (!done.has(next)) enter(next);
     }
   }

@@ -73,13 +73,14 @@ describe("verifyEnvelope()", () => {
     });
   });
 
-  test("refuses every single flipped bit, with one signer and with two", async () => {
+  // One bit of each byte here; the long tests flip all of them.
+  test("refuses single flipped bits, with one signer and with two", async () => {
     for (const signers of [[ann], [ann, bob]]) {
       const bytes = await encodeEnvelope(statement, signers);
       const options = { policy: testTrust([ann, bob]), expect: {}, verifier: nodeVerifier };
       expect(verifyEnvelope(bytes, options).ok).toBe(true);
       const accepted: number[] = [];
-      for (let bit = 0; bit < bytes.length * 8; bit++) {
+      for (let bit = 0; bit < bytes.length * 8; bit += 9) {
         bytes[bit >> 3]! ^= 1 << (bit & 7);
         if (verifyEnvelope(bytes, options).ok) accepted.push(bit);
         bytes[bit >> 3]! ^= 1 << (bit & 7);
