@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { defineCommand, type CommandSpec } from "../spec.ts";
 
@@ -31,6 +31,8 @@ export const command: CommandSpec = defineCommand({
 
 async function readProfile(file: string): Promise<string> {
   try {
+    // A pipe would be waited for, and nothing could end the wait.
+    if (!(await stat(file)).isFile()) throw new Error("it is no regular file");
     return await readFile(file, "utf8");
   } catch (error) {
     const { EngineError } = await import("@lading/engine/context");
