@@ -112,6 +112,19 @@ describe("checksum", () => {
   });
 });
 
+describe("pipes", () => {
+  test.each(["attune pack checksum pipe", "lading profile check pipe"])(
+    "%s refuses one instead of waiting for it",
+    async (line) => {
+      const sandbox = open();
+      await sandbox.ok("mkfifo pipe");
+      const { code, stderr } = await sandbox.line(line);
+      expect(code).toBe(5);
+      expect(stderr).toContain("it is a pipe, not a file");
+    },
+  );
+});
+
 describe("index-update", () => {
   test("[IDX-05] [IDX-06] [IDX-07] [IDX-09] [IDX-10] [IDX-11] runs as documented", async () => {
     const sandbox = open();

@@ -146,6 +146,7 @@ export {
   isPackUrl,
   mergePackIndexes,
   orderPackEntry,
+  packIndexTime,
   parsePackIndex,
   renderPackIndex,
   updatePackIndex,

@@ -319,7 +319,7 @@ export function updatePackIndex(
   }
   const packs =
     known === undefined ? withNew(index.packs, entry) : index.packs.map((one) => (one === known ? entry : one));
-  const last_updated = timestamp(options.now);
+  const last_updated = packIndexTime(options.now);
   return { index: { ...index, packs, last_updated }, change: known === undefined ? "added" : "updated", before };
 }
 
@@ -330,7 +330,7 @@ function withNew(packs: readonly PackIndexEntry[], entry: PackIndexEntry): PackI
 }
 
 /** A time as flat indexes write it, in whole seconds. */
-export function timestamp(now: Date): string {
+export function packIndexTime(now: Date): string {
   return now.toISOString().replace(/\.\d+Z$/, "Z");
 }
 
@@ -359,7 +359,7 @@ export function mergePackIndexes(inputs: readonly PackIndex[], now: Date): Merge
     if (order > 0) best.set(entry.ref, entry);
   }
   const packs = [...best.values()].sort((left, right) => (left.ref < right.ref ? -1 : 1));
-  const index: PackIndex = { ...inputs[0]!, last_updated: timestamp(now), packs };
+  const index: PackIndex = { ...inputs[0]!, last_updated: packIndexTime(now), packs };
   return { index, loaded: all.length, unique: best.size, duplicates: all.length - best.size };
 }
 

@@ -1,8 +1,9 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { channel } from "node:diagnostics_channel";
 import { constants, type Stats } from "node:fs";
-import { mkdir, mkdtemp, open, rename, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, open, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import path from "node:path";
+import { digestFromBytes, type Digest } from "@lading/core-manifest";
 import { EngineError } from "./engine-error.ts";
 
 /** Whether a thrown value is a system error with this code. */
@@ -23,7 +24,10 @@ export async function readTextIfExists(file: string): Promise<string | undefined
   }
 }
 
-/** @throws {EngineError} `PROJECT_FILE_UNREADABLE` */
+/**
+ * The text of a regular file; a pipe or a device is refused, never waited for.
+ * @throws {EngineError} `PROJECT_FILE_UNREADABLE`
+ */
 export async function readText(file: string): Promise<string> {
   return (await readBytes(file)).toString("utf8");
 }
@@ -37,13 +41,33 @@ export async function readBytes(file: string): Promise<Buffer> {
   }
 }
 
+/**
+ * SHA-256 of a file's bytes, read piece by piece.
+ * @throws {EngineError} `PROJECT_FILE_UNREADABLE`
+ */
+export async function hashFile(file: string): Promise<Digest> {
+  const hash = createHash("sha256");
+  try {
+    await withRegularFile(file, async (handle) => {
+      for await (const chunk of handle.createReadStream({ autoClose: false })) hash.update(chunk as Uint8Array);
+    });
+  } catch (error) {
+    throw fileError("read", file, error);
+  }
+  return digestFromBytes(hash.digest());
+}
+
+function readRegularFile(file: string): Promise<Buffer> {
+  return withRegularFile(file, (handle) => handle.readFile());
+}
+
 // A pipe that nobody writes to blocks its reader for ever, on a thread that no signal reaches.
-async function readRegularFile(file: string): Promise<Buffer> {
+async function withRegularFile<Value>(file: string, use: (handle: FileHandle) => Promise<Value>): Promise<Value> {
   const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const found = await handle.stat();
     if (!found.isFile()) throw new NotAFile(found);
-    return await handle.readFile();
+    return await use(handle);
   } finally {
     await handle.close();
   }

@@ -1,4 +1,3 @@
-import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { defineCommand, type CommandSpec } from "../spec.ts";
 
@@ -8,9 +7,12 @@ export const command: CommandSpec = defineCommand({
   arguments: [{ name: "FILE", summary: "The profile", kind: "file" }],
   flags: {},
   async run({ args, options }) {
-    const { parseProfile } = await import("@lading/core-manifest");
+    const [{ parseProfile }, { readText }] = await Promise.all([
+      import("@lading/core-manifest"),
+      import("@lading/engine/context"),
+    ]);
     const file = args[0]!;
-    const profile = parseProfile(await readProfile(path.resolve(options.directory, file)), file);
+    const profile = parseProfile(await readText(path.resolve(options.directory, file)), file);
     const { id, title, bins } = profile;
     return {
       data: {
@@ -28,18 +30,3 @@ export const command: CommandSpec = defineCommand({
     };
   },
 });
-
-async function readProfile(file: string): Promise<string> {
-  try {
-    // A pipe would be waited for, and nothing could end the wait.
-    if (!(await stat(file)).isFile()) throw new Error("it is no regular file");
-    return await readFile(file, "utf8");
-  } catch (error) {
-    const { EngineError } = await import("@lading/engine/context");
-    throw new EngineError({
-      code: "PROJECT_FILE_UNREADABLE",
-      message: `Cannot read "${file}": ${error instanceof Error ? error.message : String(error)}`,
-      cause: error,
-    });
-  }
-}

@@ -1,14 +1,14 @@
-import { createHash } from "node:crypto";
-import { createReadStream, type Stats } from "node:fs";
+import type { Stats } from "node:fs";
 import { rm, stat } from "node:fs/promises";
 import path from "node:path";
-import { digestFromBytes, parseDigest, type Digest } from "@lading/core-manifest";
+import { parseDigest, type Digest } from "@lading/core-manifest";
 import { cacheDirectory, step, type EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import {
   displayPath,
   exists,
   hasErrno,
+  hashFile,
   kindOf,
   makeDirectory,
   makeTemporaryDirectory,
@@ -123,12 +123,6 @@ function shown(source: string): string {
   if (!/^https?:\/\//i.test(source)) return source;
   const { origin, pathname, search } = new URL(source);
   return `${origin}${pathname}${search === "" ? "" : "?..."}`;
-}
-
-async function hashFile(file: string): Promise<Digest> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(file)) hash.update(chunk as Uint8Array);
-  return digestFromBytes(hash.digest());
 }
 
 /** A side file that is there must hold; that there is none is no failure yet. */

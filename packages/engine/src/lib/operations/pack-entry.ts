@@ -11,8 +11,7 @@ import {
   type PackageManifest,
 } from "@lading/core-manifest";
 import type { EngineContext } from "../engine-context.ts";
-import { EngineError } from "../engine-error.ts";
-import { hasErrno, readText } from "../files.ts";
+import { fileError, hasErrno, readText } from "../files.ts";
 import type { Member } from "../project.ts";
 import { installSources, packAt, type PackSourceInput } from "./pack-source.ts";
 
@@ -108,11 +107,6 @@ async function listYaml(directory: string): Promise<string[]> {
     return entries.filter((entry) => entry.isFile() && /\.ya?ml$/.test(entry.name)).map(({ name }) => name);
   } catch (error) {
     if (hasErrno(error, "ENOENT", "ENOTDIR")) return [];
-    throw new EngineError({
-      code: "PROJECT_FILE_UNREADABLE",
-      message: `Cannot read "${directory}": ${error instanceof Error ? error.message : String(error)}`,
-      file: directory,
-      cause: error,
-    });
+    throw fileError("read", directory, error);
   }
 }

@@ -3,6 +3,7 @@ import {
   PACK_INDEX_VERSION,
   checkPackIndex,
   mergePackIndexes,
+  packIndexTime,
   parsePackIndex,
   renderPackIndex,
   updatePackIndex,
@@ -89,7 +90,7 @@ function emptyIndex({ name, url }: IndexHead, context: EngineContext): PackIndex
     registry_name: name ?? `${context.profile.title}: index`,
     registry_url: packUrl(address),
     version: PACK_INDEX_VERSION,
-    last_updated: new Date(context.now()).toISOString().replace(/\.\d+Z$/, "Z"),
+    last_updated: packIndexTime(new Date(context.now())),
     packs: [],
   };
 }

@@ -1,12 +1,10 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { isPackUrl, parseDigest, type Digest, type PackInstallSource } from "@lading/core-manifest";
 import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
-import { displayPath } from "../files.ts";
+import { displayPath, fileError, hashFile } from "../files.ts";
 import { describeCheckout } from "../git-worktree.ts";
 import { loadProject, type Member, type Project } from "../project.ts";
 import { hashRemoteFile } from "../remote-file.ts";
@@ -54,27 +52,8 @@ async function isDirectory(target: string): Promise<boolean> {
   try {
     return (await stat(target)).isDirectory();
   } catch (error) {
-    throw unreadable(target, error);
+    throw fileError("read", target, error);
   }
-}
-
-async function hashFile(file: string): Promise<Digest> {
-  const hash = createHash("sha256");
-  try {
-    for await (const chunk of createReadStream(file)) hash.update(chunk as Uint8Array);
-  } catch (error) {
-    throw unreadable(file, error);
-  }
-  return `sha256:${hash.digest("hex")}` as Digest;
-}
-
-function unreadable(file: string, cause: unknown): EngineError {
-  return new EngineError({
-    code: "PROJECT_FILE_UNREADABLE",
-    message: `Cannot read "${file}": ${cause instanceof Error ? cause.message : String(cause)}`,
-    file,
-    cause,
-  });
 }
 
 /** The checksum of a directory, as the ecosystem defines it: of every file, or of what its package would hold. */
