@@ -151,7 +151,7 @@ export async function resolveForLock(context: EngineContext, request: Resolution
 
 /** The same question for every environment of the lock. */
 function universalInput(input: ResolveInput, { grid }: ResolutionRequest): UniversalInput {
-  const { hosts: _hosts, targets: _targets, pardon: _pardon, ...rest } = input;
+  const { hosts: _hosts, targets: _targets, ...rest } = input;
   const { target, ...hosts } = grid.axes;
   return { ...rest, mode: grid.mode, environments: { hosts, ...(target === undefined ? {} : { targets: target }) } };
 }

@@ -28,7 +28,7 @@ export interface RecordedProvider {
 }
 
 /** A question to the resolver as plain JSON. */
-export type RecordedInput = Omit<ResolveInput, "exclude" | "pardon" | "suggest" | "wording">;
+export type RecordedInput = Omit<ResolveInput, "exclude" | "suggest" | "wording">;
 
 /** One resolution as a file: the question, what was read for it, and the answer (`docs/spec/resolution-recording.md`). */
 export interface ResolutionRecording {
@@ -206,7 +206,7 @@ function withPolicy(
 }
 
 function plainInput(input: ResolveInput): RecordedInput {
-  const { exclude: _, pardon: __, suggest: ___, wording: ____, overrides, roots, ...rest } = input;
+  const { exclude: _, suggest: __, wording: ___, overrides, roots, ...rest } = input;
   return {
     ...rest,
     roots: roots.map((root) => ({ ...root, dependencies: root.dependencies.map(plainDependency) })),

@@ -200,8 +200,6 @@ export interface ResolveInput {
   readonly targets?: readonly string[];
   /** The caller's policy: reasons against a candidate beyond the candidate's own. Must be a pure function. */
   readonly exclude?: (key: PackageKey, candidate: Candidate) => readonly Exclusion[];
-  /** One exclusion that does not count: the answer to "what if it were allowed?". */
-  readonly pardon?: { readonly key: PackageKey; readonly reason: ExclusionReason; readonly text: string };
   /**
    * Most steps (decisions and conflicts of the search) before it is given up with `RESOLVE_BUDGET_EXCEEDED`; absent: 1,000,000.
    * Counted in steps and not in seconds, so that equal inputs have equal outcomes on every machine.

@@ -37,7 +37,7 @@ export interface LockedInEnvironments extends LockedPackage {
 }
 
 /** What is to be resolved for a grid of environments. */
-export interface UniversalInput extends Omit<ResolveInput, "hosts" | "targets" | "locked" | "pardon"> {
+export interface UniversalInput extends Omit<ResolveInput, "hosts" | "targets" | "locked"> {
   readonly environments: EnvironmentGrid;
   /** `each` (default): environments may differ where they must. `every`: one answer that holds in all of them. */
   readonly mode?: "each" | "every";

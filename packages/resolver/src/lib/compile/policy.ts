@@ -154,7 +154,7 @@ export class Policy {
 
   /** Every reason why a candidate may not be chosen. */
   exclusionsOf(key: PackageKey, candidate: Candidate): readonly Exclusion[] {
-    const { exclude, prereleases, pardon } = this.input;
+    const { exclude, prereleases } = this.input;
     const own = candidate.excluded ?? NO_EXCLUSIONS;
     if (own.length === 0 && exclude === undefined && prereleases !== "never" && this.#axes.length === 0) return own;
     const given = [...own, ...(exclude?.(key, candidate) ?? NO_EXCLUSIONS)];
@@ -168,10 +168,8 @@ export class Policy {
         given.push({ reason: "policy", text: `its requirement on host ${axis} cannot be read (${problem})` });
       }
     }
-    const counted =
-      pardon?.key === key ? given.filter((one) => one.reason !== pardon.reason || one.text !== pardon.text) : given;
-    if (!this.isLocked(key, candidate.version)) return counted;
-    return counted.filter((one) => !(one.unlessLocked ?? LIFTED_BY_LOCK.has(one.reason)));
+    if (!this.isLocked(key, candidate.version)) return given;
+    return given.filter((one) => !(one.unlessLocked ?? LIFTED_BY_LOCK.has(one.reason)));
   }
 
   /** Values best first: locked, then by policy; `undefined` where that is simply the highest first. */
