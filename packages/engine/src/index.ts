@@ -28,6 +28,15 @@ export type { LockInput, LockMode, LockOutcome } from "./lib/lock-step.ts";
 export type { GridInput, Here, HereInput } from "./lib/environments.ts";
 export type { FeatureChoice } from "./lib/resolution.ts";
 export type { InstallInput, InstallOutcome } from "./lib/install-step.ts";
+export { detectRuntime, detectVersion, type DetectedRuntime } from "./lib/detect.ts";
+export {
+  validatePackages,
+  type CheckedRequirement,
+  type RequirementState,
+  type ValidatedPackage,
+  type ValidationInput,
+  type ValidationResult,
+} from "./lib/validation.ts";
 export { installProject, type InstallProjectInput, type InstallSummary } from "./lib/install-project.ts";
 export { credentialsPath, readRegistries, registriesPath } from "./lib/registries.ts";
 export { trustFile } from "./lib/signatures.ts";

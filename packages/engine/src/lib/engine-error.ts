@@ -19,6 +19,7 @@ export type EngineErrorCode =
   | "BUILD_PROFILE_UNKNOWN"
   | "HOST_INVALID"
   | "HOST_UNSUPPORTED"
+  | "REQUIREMENTS_UNMET"
   | "RESOLUTION_IMPOSSIBLE"
   | "LOCK_MISSING"
   | "LOCK_OUTDATED"
@@ -142,6 +143,11 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "resolution",
     summary: "The package itself does not support the host version that was given.",
     help: "Choose a supported host version, or widen the requirement in the manifest.",
+  },
+  REQUIREMENTS_UNMET: {
+    category: "resolution",
+    summary: "A runtime or host that packages need is not on this machine, or in another version.",
+    help: "Install or update what the message names, or skip the validation with `--skip-deps`.",
   },
   RESOLUTION_IMPOSSIBLE: {
     category: "resolution",

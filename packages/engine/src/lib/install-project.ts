@@ -87,6 +87,7 @@ export function installInput(project: Project, input: InstallProjectInput, lock:
     verify: input.verify,
     hosts: { ...lock.here.hosts, ...withoutTarget(environment) },
     reason: "install",
+    ...(input.skipDependencies === true ? { skipValidation: true } : {}),
   };
 }
 

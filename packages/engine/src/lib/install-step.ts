@@ -39,6 +39,7 @@ import {
   verifyStatement,
 } from "./signatures.ts";
 import type { Project } from "./project.ts";
+import { validateInstallation, type ValidationResult } from "./validation.ts";
 
 /** What is to be installed, and how. */
 export interface InstallInput {
@@ -58,6 +59,8 @@ export interface InstallInput {
   readonly hosts?: Readonly<Record<string, string>> | undefined;
   /** Which of the lock's environments this is. */
   readonly environment: LockEnvironment;
+  /** Look for no runtimes and compare no hosts before installing. */
+  readonly skipValidation?: boolean | undefined;
 }
 
 /** What an installation came to. */
@@ -71,6 +74,8 @@ export interface InstallOutcome {
   /** Packages whose statement was verified now. */
   readonly verified: number;
   readonly skipped: readonly { readonly name: string; readonly version: string; readonly reason: string }[];
+  /** What was found of runtimes and hosts; absent where nothing was validated. */
+  readonly validation?: ValidationResult;
 }
 
 /** Where a project's packages are installed. */
@@ -116,12 +121,23 @@ export async function installLock(
     verify: input.verify ?? "quick",
   });
   await refuseSelfModifying(project, store, plan.packages);
+  const validation =
+    input.skipValidation === true
+      ? {}
+      : {
+          validation: await validateInstallation(context, {
+            project,
+            store,
+            planned: plan.packages,
+            hosts: input.hosts ?? {},
+          }),
+        };
   const packages = plan.packages.map((planned) => withSigners(planned, store));
   const { writeInstallState } = await import("@lading/installer/state");
   const same = input.verify === "full" ? undefined : await sameGeneration(state.environment, packages, context, input);
   if (same !== undefined) {
     writeInstallState(state, read);
-    return { ...unchangedOutcome(same), skipped: plan.skipped, ...fetched };
+    return { ...unchangedOutcome(same), skipped: plan.skipped, ...fetched, ...validation };
   }
   const result = await step(
     context,
@@ -145,7 +161,7 @@ export async function installLock(
   );
   await collectGarbage(context, store);
   writeInstallState(state, read);
-  return { upToDate: false, result, packages: plan.packages.length, skipped: plan.skipped, ...fetched };
+  return { upToDate: false, result, packages: plan.packages.length, skipped: plan.skipped, ...fetched, ...validation };
 }
 
 /** Everything that decides what is installed: the files and, as one text, the settings. */
