@@ -1,7 +1,7 @@
 import type Database from "better-sqlite3";
 import type { Version, VersionStatus } from "@lading/core-manifest";
 import { entryName, publishEntry, statusEntry } from "../trust/log-entries.ts";
-import { toArtifact } from "./sqlite-rows.ts";
+import { toArtifact } from "./sql-rows.ts";
 
 type ArtifactRow = Parameters<typeof toArtifact>[0] & {
   readonly canonical: string;

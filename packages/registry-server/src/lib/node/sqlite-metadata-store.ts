@@ -1,53 +1,15 @@
 import Database from "better-sqlite3";
-import { createHash } from "node:crypto";
 import { Kysely, SqliteDialect, sql, type SqliteDatabase, type SqliteStatement, type Transaction } from "kysely";
-import { splitName, type CanonicalName, type Digest, type IndexDocument, type Version } from "@lading/core-manifest";
-import { indexDocumentOf, latestVersion, sortVersions } from "../index-model.ts";
-import type {
-  AuditQuery,
-  MetadataStore,
-  OwnerOutcome,
-  OwnersCheck,
-  PendingIndexUpdate,
-  Publication,
-  PublishOutcome,
-  SearchQuery,
-  SignedFilesUpdate,
-  StatusChange,
-  StoredSignedFile,
-} from "../ports.ts";
-import type {
-  Account,
-  AuditEntry,
-  AuditRecord,
-  FeedEntry,
-  KeyRecord,
-  Page,
-  PackageSummary,
-  SessionRecord,
-  TokenRecord,
-  VersionRecord,
-} from "../records.ts";
+import { searchWords } from "../publication-rules.ts";
 import { RegistryError } from "../registry-error.ts";
-import {
-  blobsOf,
-  firstRecord,
-  headlineOf,
-  outcomeForKnown,
-  searchWords,
-  searchedName,
-  termsOf,
-} from "../publication-rules.ts";
-import { keyEntry, ownerEntry, publishEntry, statusEntry } from "../trust/log-entries.ts";
 import { requireCurrentSchema } from "./migrations.ts";
-import { toAccount, toArtifact, toAudit, toKey, toSummary, toToken, toVersion } from "./sqlite-rows.ts";
-import type { Tables } from "./sqlite-schema.ts";
+import type { SqlEngine, TextIndex } from "./sql-engine.ts";
+import { SqlMetadataStore } from "./sql-metadata-store.ts";
+import type { Tables } from "./sql-schema.ts";
 import { WriteQueue, type QueuedWrite } from "./write-queue.ts";
 
 /** Oldest SQLite whose WAL is free of the reset race that could lose a commit. */
 const MINIMUM_SQLITE = "3.51.3";
-
-type Session = Kysely<Tables> | Transaction<Tables>;
 
 function isOlder(version: string, minimum: string): boolean {
   const left = version.split(".").map(Number);
@@ -81,200 +43,6 @@ export function openDatabase(file: string): Database.Database {
   }
 }
 
-async function record(session: Session, entry: AuditEntry): Promise<void> {
-  await session
-    .insertInto("audit")
-    .values({
-      at: entry.at,
-      actor: entry.actor,
-      action: entry.action,
-      package: entry.package ?? null,
-      version: entry.version ?? null,
-      details: JSON.stringify(entry.details),
-      trace_id: entry.traceId ?? null,
-      address: entry.address ?? null,
-    })
-    .execute();
-}
-
-/** Appends to the log; one writer at a time makes the next index the number of entries. */
-async function appendEntry(session: Session, entry: Uint8Array): Promise<number> {
-  const { rows } = await sql<{ id: number }>`insert into log_entries (id, entry)
-    select coalesce(max(id), -1) + 1, ${Buffer.from(entry)} from log_entries returning id`.execute(session);
-  return rows[0]!.id;
-}
-
-async function insertToken(session: Session, token: TokenRecord): Promise<void> {
-  await session
-    .insertInto("tokens")
-    .values({
-      id: token.id,
-      account_id: token.accountId,
-      name: token.name,
-      hash: token.hash,
-      scopes: JSON.stringify(token.scopes),
-      packages: JSON.stringify(token.packages),
-      created: token.created,
-      expires: token.expires ?? null,
-    })
-    .execute();
-}
-
-async function packageRow(session: Session, canonical: string) {
-  return session.selectFrom("packages").selectAll().where("canonical", "=", canonical).executeTakeFirst();
-}
-
-async function versionsOf(session: Session, packageId: number, version?: string): Promise<VersionRecord[]> {
-  const rows = await session
-    .selectFrom("versions")
-    .selectAll()
-    .where("package_id", "=", packageId)
-    .$if(version !== undefined, (query) => query.where("version", "=", version!))
-    .execute();
-  const artifacts = await session
-    .selectFrom("artifacts")
-    .innerJoin("versions", "versions.id", "artifacts.version_id")
-    .selectAll("artifacts")
-    .where("versions.package_id", "=", packageId)
-    .$if(version !== undefined, (query) => query.where("versions.version", "=", version!))
-    .orderBy("artifacts.id")
-    .execute();
-  const byVersion = new Map<number, typeof artifacts>();
-  for (const artifact of artifacts) {
-    const group = byVersion.get(artifact.version_id);
-    if (group === undefined) byVersion.set(artifact.version_id, [artifact]);
-    else group.push(artifact);
-  }
-  return rows.map((row) => toVersion(row, byVersion.get(row.id) ?? []));
-}
-
-async function isOwner(session: Session, packageId: number, accountId: string): Promise<boolean> {
-  const row = await session
-    .selectFrom("owners")
-    .select("account_id")
-    .where("package_id", "=", packageId)
-    .where("account_id", "=", accountId)
-    .executeTakeFirst();
-  return row !== undefined;
-}
-
-async function ownersOf(session: Session, canonical: string): Promise<readonly string[]> {
-  const rows = await session
-    .selectFrom("owners")
-    .innerJoin("packages", "packages.id", "owners.package_id")
-    .innerJoin("accounts", "accounts.id", "owners.account_id")
-    .select("accounts.username")
-    .where("packages.canonical", "=", canonical)
-    .orderBy("owners.position")
-    .execute();
-  return rows.map((row) => row.username);
-}
-
-async function insertPackage(
-  session: Session,
-  entry: {
-    readonly name: string;
-    readonly canonical: CanonicalName;
-    readonly skeleton: string;
-    readonly account: Account;
-  },
-  at: number,
-): Promise<number> {
-  const { id } = await session
-    .insertInto("packages")
-    .values({
-      canonical: entry.canonical,
-      name: entry.name,
-      namespace: splitName(entry.canonical).namespace ?? "",
-      skeleton: entry.skeleton,
-      sequence: 0,
-      keywords: "[]",
-      categories: "[]",
-      downloads: 0,
-      created: at,
-      updated: at,
-    })
-    .returning("id")
-    .executeTakeFirstOrThrow();
-  await session.insertInto("owners").values({ package_id: id, account_id: entry.account.id, position: 0 }).execute();
-  await sql`insert into package_search (rowid, name, title, keywords, description) values (${id}, ${entry.name}, '', '', '')`.execute(
-    session,
-  );
-  return id;
-}
-
-// Search rows and the outbox belong to the transaction of the change: a crash can lose neither alone.
-async function refreshPackage(session: Session, packageId: number, canonical: string, at: number): Promise<number> {
-  const heads = await session
-    .selectFrom("versions")
-    .select(["version", "status"])
-    .where("package_id", "=", packageId)
-    .execute();
-  const latest = latestVersion(heads);
-  const manifest = latest === undefined ? undefined : (await versionsOf(session, packageId, latest))[0]?.manifest;
-  const headline = headlineOf(latest, manifest);
-  const { title = "", description = "", keywords, categories } = headline;
-  const { sequence, name } = await session
-    .updateTable("packages")
-    .set((eb) => ({
-      sequence: eb("sequence", "+", 1),
-      latest: latest ?? null,
-      title: headline.title ?? null,
-      description: headline.description ?? null,
-      license: headline.license ?? null,
-      keywords: JSON.stringify(keywords),
-      categories: JSON.stringify(categories),
-      updated: at,
-    }))
-    .where("id", "=", packageId)
-    .returning(["sequence", "name"])
-    .executeTakeFirstOrThrow();
-  await session.deleteFrom("package_terms").where("package_id", "=", packageId).execute();
-  for (const { kind, term } of termsOf(headline)) {
-    await sql`insert or ignore into package_terms (package_id, kind, term) values (${packageId}, ${kind}, ${term})`.execute(
-      session,
-    );
-  }
-  await sql`delete from package_search where rowid = ${packageId}`.execute(session);
-  await sql`insert into package_search (rowid, name, title, keywords, description)
-    values (${packageId}, ${name}, ${title}, ${keywords.join(" ")}, ${description})`.execute(session);
-  await session
-    .insertInto("outbox")
-    .values([
-      { kind: "index", canonical },
-      { kind: "metadata", canonical },
-    ])
-    .execute();
-  await session.insertInto("feed").values({ canonical, sequence, at }).execute();
-  return sequence;
-}
-
-async function insertArtifact(
-  session: Session,
-  versionId: number,
-  artifact: Publication["artifact"],
-  leaf: number,
-): Promise<void> {
-  await session
-    .insertInto("artifacts")
-    .values({
-      version_id: versionId,
-      target: artifact.target,
-      blob: artifact.blob,
-      size: artifact.size,
-      tree: artifact.tree,
-      plain_size: artifact.plainSize,
-      file_count: artifact.fileCount,
-      statement: artifact.statement ?? null,
-      signers: JSON.stringify(artifact.signers),
-      verified: artifact.verified ? 1 : 0,
-      readme: artifact.readme ?? null,
-      published: artifact.published,
-      leaf,
-    })
-    .execute();
-}
-
 /** Words of a search as an FTS5 query: every word quoted (so that no operator of the user's is one), as a prefix, all required. */
 export function ftsQuery(text: string): string | undefined {
   const words = searchWords(text);
@@ -300,37 +68,56 @@ function withPreparedStatements(database: Database.Database): SqliteDatabase {
   };
 }
 
-/** The {@link MetadataStore} in one SQLite file. Writes that come in together share a transaction and its sync. */
-export class SqliteMetadataStore implements MetadataStore {
+const TEXT_INDEX: TextIndex = {
+  put: async (session, { id, name, title, keywords, description }) => {
+    await sql`delete from package_search where rowid = ${id}`.execute(session);
+    await sql`insert into package_search (rowid, name, title, keywords, description)
+      values (${id}, ${name}, ${title}, ${keywords}, ${description})`.execute(session);
+  },
+  match: (text) => {
+    const query = ftsQuery(text);
+    if (query === undefined) return undefined;
+    return {
+      from: sql`package_search join packages on packages.id = package_search.rowid`,
+      where: sql`package_search match ${query}`,
+      order: sql`bm25(package_search, 10.0, 4.0, 5.0, 1.0)`,
+    };
+  },
+};
+
+/** One SQLite file. Writes that come in together share a transaction and its sync. */
+class SqliteEngine implements SqlEngine {
+  readonly db: Kysely<Tables>;
+  readonly text: TextIndex = TEXT_INDEX;
   readonly #database: Database.Database;
-  readonly #db: Kysely<Tables>;
   readonly #writes: WriteQueue<Transaction<Tables>> = new WriteQueue((group) => this.#commit(group));
 
-  /**
-   * Opens `file`, creating it where it is missing. `maxPages` ends its growth, as a quota of the disk would.
-   * @throws {RegistryError} `SCHEMA_TOO_OLD`, `SCHEMA_TOO_NEW`, `DATA_DIRECTORY_UNUSABLE`
-   */
-  constructor(file: string, options: { readonly maxPages?: number } = {}) {
-    this.#database = openDatabase(file);
-    try {
-      if (options.maxPages !== undefined) this.#database.pragma(`max_page_count = ${options.maxPages}`);
-      requireCurrentSchema(this.#database, file);
-    } catch (error) {
-      this.#database.close();
-      throw error;
-    }
-    this.#db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: withPreparedStatements(this.#database) }) });
+  constructor(database: Database.Database) {
+    this.#database = database;
+    this.db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: withPreparedStatements(database) }) });
   }
 
-  async #write<Result>(work: (session: Transaction<Tables>) => Promise<Result>): Promise<Result> {
+  write<Result>(work: (session: Transaction<Tables>) => Promise<Result>): Promise<Result> {
     return this.#writes.add(work);
+  }
+
+  snapshot<Result>(work: (session: Transaction<Tables>) => Promise<Result>): Promise<Result> {
+    return this.db.transaction().execute(work);
+  }
+
+  ids(values: readonly number[]): ReturnType<SqlEngine["ids"]> {
+    return sql<number>`(select value from json_each(${JSON.stringify(values)}))`;
+  }
+
+  texts(values: readonly string[]): ReturnType<SqlEngine["texts"]> {
+    return sql<string>`(select value from json_each(${JSON.stringify(values)}))`;
   }
 
   async #commit(group: readonly QueuedWrite<Transaction<Tables>>[]): Promise<void> {
     const settled: (() => void)[] = [];
     let broken: unknown;
     try {
-      await this.#db.transaction().execute(async (session) => {
+      await this.db.transaction().execute(async (session) => {
         // `begin` alone would take a snapshot at the first read and fail to become a writer if another process wrote
         // meanwhile; a write first takes the lock, and waits for it.
         await sql`update accounts set created = created where 0`.execute(session);
@@ -367,568 +154,37 @@ export class SqliteMetadataStore implements MetadataStore {
     }
   }
 
-  async createAccount(account: Account, audit: AuditEntry, token?: TokenRecord): Promise<"created" | "exists"> {
-    return this.#write(async (session) => {
-      const folded = account.username.toLowerCase();
-      const taken = await session
-        .selectFrom("accounts")
-        .select("id")
-        .where("username_folded", "=", folded)
-        .executeTakeFirst();
-      if (taken !== undefined) return "exists";
-      await session
-        .insertInto("accounts")
-        .values({
-          id: account.id,
-          username: account.username,
-          username_folded: folded,
-          email: account.email ?? null,
-          password_hash: account.passwordHash,
-          admin: account.admin ? 1 : 0,
-          created: account.created,
-        })
-        .execute();
-      if (token !== undefined) await insertToken(session, token);
-      await record(session, audit);
-      return "created";
-    });
-  }
-
-  async accountByName(username: string): Promise<Account | undefined> {
-    const row = await this.#db
-      .selectFrom("accounts")
-      .selectAll()
-      .where("username_folded", "=", username.toLowerCase())
-      .executeTakeFirst();
-    return row === undefined ? undefined : toAccount(row);
-  }
-
-  async accountById(id: string): Promise<Account | undefined> {
-    const row = await this.#db.selectFrom("accounts").selectAll().where("id", "=", id).executeTakeFirst();
-    return row === undefined ? undefined : toAccount(row);
-  }
-
-  async accountCount(): Promise<number> {
-    return (await this.counts()).accounts;
-  }
-
-  async setPassword(accountId: string, passwordHash: string, audit: AuditEntry): Promise<void> {
-    await this.#write(async (session) => {
-      await session.updateTable("accounts").set({ password_hash: passwordHash }).where("id", "=", accountId).execute();
-      await record(session, audit);
-    });
-  }
-
-  async createToken(token: TokenRecord, audit: AuditEntry): Promise<void> {
-    await this.#write(async (session) => {
-      await insertToken(session, token);
-      await record(session, audit);
-    });
-  }
-
-  async tokenByHash(hash: string): Promise<TokenRecord | undefined> {
-    const row = await this.#db
-      .selectFrom("tokens")
-      .selectAll()
-      .where("hash", "=", hash)
-      .where("revoked", "is", null)
-      .executeTakeFirst();
-    return row === undefined ? undefined : toToken(row);
-  }
-
-  async tokensOf(accountId: string): Promise<readonly TokenRecord[]> {
-    const rows = await this.#db
-      .selectFrom("tokens")
-      .selectAll()
-      .where("account_id", "=", accountId)
-      .where("revoked", "is", null)
-      .orderBy("created")
-      .execute();
-    return rows.map(toToken);
-  }
-
-  async revokeToken(accountId: string, id: string, audit: AuditEntry): Promise<string | undefined> {
-    return this.#write(async (session) => {
-      const row = await session
-        .updateTable("tokens")
-        .set({ revoked: audit.at })
-        .where("id", "=", id)
-        .where("account_id", "=", accountId)
-        .where("revoked", "is", null)
-        .returning("hash")
-        .executeTakeFirst();
-      if (row === undefined) return undefined;
-      await record(session, audit);
-      return row.hash;
-    });
-  }
-
-  async touchTokens(uses: ReadonlyMap<string, number>): Promise<void> {
-    await this.#write(async (session) => {
-      for (const [id, at] of uses)
-        await session.updateTable("tokens").set({ last_used: at }).where("id", "=", id).execute();
-    });
-  }
-
-  async createSession(entry: SessionRecord, audit: AuditEntry): Promise<void> {
-    await this.#write(async (session) => {
-      await session.deleteFrom("sessions").where("expires", "<", audit.at).execute();
-      await session
-        .insertInto("sessions")
-        .values({ id: entry.id, account_id: entry.accountId, created: entry.created, expires: entry.expires })
-        .execute();
-      await record(session, audit);
-    });
-  }
-
-  async session(id: string): Promise<SessionRecord | undefined> {
-    const row = await this.#db
-      .selectFrom("sessions")
-      .selectAll()
-      .where("id", "=", id)
-      .where("ended", "is", null)
-      .executeTakeFirst();
-    if (row === undefined) return undefined;
-    return { id: row.id, accountId: row.account_id, created: row.created, expires: row.expires };
-  }
-
-  async endSession(id: string, audit: AuditEntry): Promise<void> {
-    await this.#write(async (session) => {
-      await session.updateTable("sessions").set({ ended: audit.at }).where("id", "=", id).execute();
-      await record(session, audit);
-    });
-  }
-
-  async addKey(key: KeyRecord, audit: AuditEntry): Promise<"created" | "taken"> {
-    return this.#write(async (session) => {
-      const existing = await session
-        .selectFrom("keys")
-        .selectAll()
-        .where("fingerprint", "=", key.fingerprint)
-        .executeTakeFirst();
-      if (existing !== undefined) return existing.account_id === key.accountId ? "created" : "taken";
-      await session
-        .insertInto("keys")
-        .values({
-          fingerprint: key.fingerprint,
-          account_id: key.accountId,
-          pem: key.pem,
-          name: key.name ?? null,
-          created: key.created,
-        })
-        .execute();
-      await appendEntry(session, keyEntry("add", key.fingerprint, audit));
-      await record(session, audit);
-      return "created";
-    });
-  }
-
-  async keysOf(accountId: string): Promise<readonly KeyRecord[]> {
-    const rows = await this.#db
-      .selectFrom("keys")
-      .selectAll()
-      .where("account_id", "=", accountId)
-      .orderBy("created")
-      .execute();
-    return rows.map(toKey);
-  }
-
-  async removeKey(accountId: string, fingerprint: string, audit: AuditEntry): Promise<boolean> {
-    return this.#write(async (session) => {
-      const row = await session
-        .deleteFrom("keys")
-        .where("fingerprint", "=", fingerprint)
-        .where("account_id", "=", accountId)
-        .returning("fingerprint")
-        .executeTakeFirst();
-      if (row === undefined) return false;
-      await appendEntry(session, keyEntry("revoke", fingerprint, audit));
-      await record(session, audit);
-      return true;
-    });
-  }
-
-  async package(canonical: CanonicalName): Promise<PackageSummary | undefined> {
-    const row = await packageRow(this.#db, canonical);
-    return row === undefined ? undefined : toSummary(row);
-  }
-
-  async createPackage(
-    entry: Parameters<MetadataStore["createPackage"]>[0],
-    audit: AuditEntry,
-  ): Promise<"created" | "exists"> {
-    return this.#write(async (session) => {
-      if ((await packageRow(session, entry.canonical)) !== undefined) return "exists";
-      await insertPackage(session, entry, audit.at);
-      await appendEntry(session, ownerEntry("add", entry.canonical, entry.account.username, audit));
-      await record(session, audit);
-      return "created";
-    });
-  }
-
-  async similarNames(skeleton: string, canonical: CanonicalName): Promise<readonly CanonicalName[]> {
-    const rows = await this.#db
-      .selectFrom("packages")
-      .select("canonical")
-      .where("skeleton", "=", skeleton)
-      .where("canonical", "!=", canonical)
-      .execute();
-    return rows.map((row) => row.canonical as CanonicalName);
-  }
-
-  async namespaceAccess(
-    namespace: string,
-    accountId: string,
-  ): Promise<{ readonly exists: boolean; readonly owned: boolean }> {
-    const exists = await this.#db
-      .selectFrom("packages")
-      .select("id")
-      .where("namespace", "=", namespace)
-      .limit(1)
-      .executeTakeFirst();
-    const owned = await this.#db
-      .selectFrom("packages")
-      .innerJoin("owners", "owners.package_id", "packages.id")
-      .select("packages.id")
-      .where("packages.namespace", "=", namespace)
-      .where("owners.account_id", "=", accountId)
-      .limit(1)
-      .executeTakeFirst();
-    return { exists: exists !== undefined, owned: owned !== undefined };
-  }
-
-  async publish(publication: Publication): Promise<PublishOutcome> {
-    return this.#write(async (session) => {
-      const { canonical, account, artifact, audit } = publication;
-      const existing = await packageRow(session, canonical);
-      if (existing !== undefined && !publication.override && !(await isOwner(session, existing.id, account.id))) {
-        return { status: "not-owner" };
-      }
-      const packageId = existing?.id ?? (await insertPackage(session, publication, audit.at));
-      const first = (await versionsOf(session, packageId, publication.version))[0];
-      const decided = first && outcomeForKnown(first, publication, existing!.sequence);
-      if (decided !== undefined) return decided;
-      const leaf = await appendEntry(session, publishEntry(publication));
-      await insertArtifact(session, await this.#versionId(session, packageId, publication), artifact, leaf);
-      const sequence = await refreshPackage(session, packageId, canonical, audit.at);
-      await record(session, audit);
-      return { status: "created", sequence, version: (await versionsOf(session, packageId, publication.version))[0]! };
-    });
-  }
-
-  async #versionId(session: Session, packageId: number, publication: Publication): Promise<number> {
-    const existing = await session
-      .selectFrom("versions")
-      .select("id")
-      .where("package_id", "=", packageId)
-      .where("version", "=", publication.version)
-      .executeTakeFirst();
-    if (existing !== undefined) return existing.id;
-    const { manifest, artifacts: _, ...row } = firstRecord(publication);
-    const { id } = await session
-      .insertInto("versions")
-      .values({ ...row, package_id: packageId, manifest: JSON.stringify(manifest) })
-      .returning("id")
-      .executeTakeFirstOrThrow();
-    return id;
-  }
-
-  async setStatus(change: StatusChange): Promise<VersionRecord | undefined> {
-    return this.#write(async (session) => {
-      const row = await packageRow(session, change.canonical);
-      if (row === undefined) return undefined;
-      const before = change.check && (await versionsOf(session, row.id, change.version))[0];
-      if (before !== undefined) change.check?.(before);
-      const updated = await session
-        .updateTable("versions")
-        .set({ status: change.status, reason: change.reason ?? null, replacement: change.replacement ?? null })
-        .where("package_id", "=", row.id)
-        .where("version", "=", change.version)
-        .returning("id")
-        .executeTakeFirst();
-      if (updated === undefined) return undefined;
-      await refreshPackage(session, row.id, change.canonical, change.audit.at);
-      await appendEntry(session, statusEntry(change));
-      await record(session, change.audit);
-      return (await versionsOf(session, row.id, change.version))[0];
-    });
-  }
-
-  async versions(canonical: CanonicalName): Promise<readonly VersionRecord[]> {
-    const row = await packageRow(this.#db, canonical);
-    return row === undefined ? [] : sortVersions(await versionsOf(this.#db, row.id));
-  }
-
-  async version(canonical: CanonicalName, version: Version): Promise<VersionRecord | undefined> {
-    const row = await packageRow(this.#db, canonical);
-    return row === undefined ? undefined : (await versionsOf(this.#db, row.id, version))[0];
-  }
-
-  async search(query: SearchQuery): Promise<Page<PackageSummary>> {
-    const match = ftsQuery(query.text);
-    if (match === undefined && query.text.trim() !== "") return { items: [], total: 0 };
-    const filters = [
-      ...(query.publishedOnly ? [sql`packages.latest is not null`] : []),
-      match === undefined ? sql`1` : sql`package_search match ${match}`,
-      ...(query.keyword === undefined ? [] : [termFilter("keyword", query.keyword)]),
-      ...(query.category === undefined ? [] : [termFilter("category", query.category)]),
-    ];
-    const where = sql.join(filters, sql` and `);
-    const source =
-      match === undefined ? sql`packages` : sql`package_search join packages on packages.id = package_search.rowid`;
-    const order = searchOrder(query, match !== undefined);
-    const rows = await sql<Parameters<typeof toSummary>[0]>`select packages.* from ${source} where ${where}
-      order by ${order}, packages.canonical limit ${query.perPage} offset ${(query.page - 1) * query.perPage}`.execute(
-      this.#db,
-    );
-    const count = await sql<{ total: number }>`select count(*) as total from ${source} where ${where}`.execute(
-      this.#db,
-    );
-    return { items: rows.rows.map(toSummary), total: count.rows[0]!.total };
-  }
-
-  async owners(canonical: CanonicalName): Promise<readonly string[]> {
-    return ownersOf(this.#db, canonical);
-  }
-
-  async addOwner(
-    canonical: CanonicalName,
-    account: Account,
-    audit: AuditEntry,
-    check?: OwnersCheck,
-  ): Promise<OwnerOutcome> {
-    return this.#write(async (session) => {
-      const row = await packageRow(session, canonical);
-      check?.(await ownersOf(session, canonical));
-      if (row === undefined || (await isOwner(session, row.id, account.id))) return "unchanged";
-      await sql`insert into owners (package_id, account_id, position)
-        select ${row.id}, ${account.id}, coalesce(max(position), 0) + 1 from owners where package_id = ${row.id}`.execute(
-        session,
-      );
-      await appendEntry(session, ownerEntry("add", canonical, account.username, audit));
-      await record(session, audit);
-      return "changed";
-    });
-  }
-
-  async removeOwner(
-    canonical: CanonicalName,
-    account: Account,
-    audit: AuditEntry,
-    check?: OwnersCheck,
-  ): Promise<OwnerOutcome> {
-    return this.#write(async (session) => {
-      const row = await packageRow(session, canonical);
-      check?.(await ownersOf(session, canonical));
-      if (row === undefined || !(await isOwner(session, row.id, account.id))) return "unchanged";
-      const owners = await session.selectFrom("owners").select("account_id").where("package_id", "=", row.id).execute();
-      if (owners.length === 1) return "last-owner";
-      await session
-        .deleteFrom("owners")
-        .where("package_id", "=", row.id)
-        .where("account_id", "=", account.id)
-        .execute();
-      await appendEntry(session, ownerEntry("remove", canonical, account.username, audit));
-      await record(session, audit);
-      return "changed";
-    });
-  }
-
-  async indexDocument(canonical: CanonicalName): Promise<IndexDocument | undefined> {
-    return this.#db.transaction().execute(async (session) => {
-      const row = await packageRow(session, canonical);
-      if (row === undefined) return undefined;
-      const versions = await versionsOf(session, row.id);
-      return versions.length === 0 ? undefined : indexDocumentOf(toSummary(row), versions);
-    });
-  }
-
-  async packageNames(): Promise<readonly CanonicalName[]> {
-    const rows = await this.#db.selectFrom("packages").select("canonical").orderBy("canonical").execute();
-    return rows.map((row) => row.canonical as CanonicalName);
-  }
-
-  async pendingIndexUpdates(limit: number): Promise<readonly PendingIndexUpdate[]> {
-    return this.#pending("index", limit);
-  }
-
-  async pendingMetadataUpdates(limit: number): Promise<readonly PendingIndexUpdate[]> {
-    return this.#pending("metadata", limit);
-  }
-
-  async logEntries(from: number, limit: number): Promise<readonly Uint8Array[]> {
-    const rows = await this.#db
-      .selectFrom("log_entries")
-      .select("entry")
-      .where("id", ">=", from)
-      .orderBy("id")
-      .limit(limit)
-      .execute();
-    return rows.map(({ entry }) => Uint8Array.from(entry));
-  }
-
-  async appendLog(entry: Uint8Array, audit: AuditEntry): Promise<void> {
-    await this.#write(async (session) => {
-      await appendEntry(session, entry);
-      await record(session, audit);
-    });
-  }
-
-  async signedFilePaths(): Promise<readonly string[]> {
-    const rows = await this.#db.selectFrom("signed_files").select("path").execute();
-    return rows.map(({ path }) => path);
-  }
-
-  async signedFile(path: string): Promise<StoredSignedFile | undefined> {
-    const row = await this.#db.selectFrom("signed_files").selectAll().where("path", "=", path).executeTakeFirst();
-    if (row === undefined) return undefined;
-    const { sha256, superseded } = row;
-    return { path, bytes: Uint8Array.from(row.bytes), sha256, ...(superseded === null ? {} : { superseded }) };
-  }
-
-  async putSignedFiles({ put, superseded, completed, at, forgetBefore }: SignedFilesUpdate): Promise<void> {
-    await this.#write(async (session) => {
-      for (const path of superseded)
-        await session.updateTable("signed_files").set({ superseded: at }).where("path", "=", path).execute();
-      for (const { path, bytes } of put) {
-        const sha256 = createHash("sha256").update(bytes).digest("hex");
-        await sql`insert into signed_files (path, bytes, sha256, superseded) values (${path}, ${Buffer.from(bytes)}, ${sha256}, null)
-          on conflict (path) do update set bytes = excluded.bytes, sha256 = excluded.sha256, superseded = null`.execute(
-          session,
-        );
-      }
-      const ids = JSON.stringify(completed);
-      await sql`delete from outbox where id in (select value from json_each(${ids}))`.execute(session);
-      await session.deleteFrom("signed_files").where("superseded", "<", forgetBefore).execute();
-    });
-  }
-
-  async dropSignedFiles(paths: readonly string[]): Promise<void> {
-    const list = JSON.stringify(paths);
-    await this.#write((session) =>
-      sql`delete from signed_files where path in (select value from json_each(${list}))`.execute(session),
-    );
-  }
-
-  async #pending(kind: string, limit: number): Promise<readonly PendingIndexUpdate[]> {
-    const rows = await this.#db
-      .selectFrom("outbox")
-      .select(["id", "canonical"])
-      .where("kind", "=", kind)
-      .orderBy("id")
-      .limit(limit)
-      .execute();
-    return rows.map((row) => ({ id: row.id, canonical: row.canonical as CanonicalName }));
-  }
-
-  async completeIndexUpdates(ids: readonly number[]): Promise<void> {
-    if (ids.length === 0) return;
-    // One parameter, so that the statement is the same one whatever the number of ids.
-    const list = JSON.stringify(ids);
-    await this.#write((session) =>
-      sql`delete from outbox where id in (select value from json_each(${list}))`.execute(session),
-    );
-  }
-
-  async feed(
-    first: number,
-    last: number,
-  ): Promise<{ readonly entries: readonly FeedEntry[]; readonly latest: number }> {
-    const rows = await this.#db
-      .selectFrom("feed")
-      .selectAll()
-      .where("id", ">=", first)
-      .where("id", "<=", last)
-      .orderBy("id")
-      .execute();
-    const { latest } = await this.#db
-      .selectFrom("feed")
-      .select((eb) => eb.fn.max("id").as("latest"))
-      .executeTakeFirstOrThrow();
-    const entries = rows.map(({ id, canonical, sequence, at }) => ({
-      id,
-      name: canonical as CanonicalName,
-      sequence,
-      at,
-    }));
-    return { entries, latest: latest ?? 0 };
-  }
-
-  async addDownloads(counts: ReadonlyMap<Digest, number>): Promise<void> {
-    await this.#write(async (session) => {
-      for (const [blob, count] of counts) {
-        await sql`update packages set downloads = downloads + ${count} where id =
-          (select versions.package_id from artifacts join versions on versions.id = artifacts.version_id where artifacts.blob = ${blob} limit 1)`.execute(
-          session,
-        );
-        await sql`update versions set downloads = downloads + ${count} where id =
-          (select version_id from artifacts where blob = ${blob} limit 1)`.execute(session);
-      }
-    });
-  }
-
-  async statementOf(blob: Digest): Promise<Digest | undefined> {
-    const row = await this.#db
-      .selectFrom("artifacts")
-      .select("statement")
-      .where("blob", "=", blob)
-      .orderBy("id")
-      .limit(1)
-      .executeTakeFirst();
-    return (row?.statement ?? undefined) as Digest | undefined;
-  }
-
-  async referencedBlobs(): Promise<ReadonlySet<Digest>> {
-    const rows = await this.#db.selectFrom("artifacts").selectAll().execute();
-    return new Set(rows.flatMap((row) => blobsOf(toArtifact(row))));
-  }
-
-  async audits(query: AuditQuery): Promise<Page<AuditRecord>> {
-    const filtered = this.#db
-      .selectFrom("audit")
-      .$if(query.actor !== undefined, (rows) => rows.where("actor", "=", query.actor!))
-      .$if(query.action !== undefined, (rows) => rows.where("action", "=", query.action!))
-      .$if(query.package !== undefined, (rows) => rows.where("package", "=", query.package!))
-      .$if(query.since !== undefined, (rows) => rows.where("at", ">=", query.since!))
-      .$if(query.until !== undefined, (rows) => rows.where("at", "<=", query.until!));
-    const rows = await filtered
-      .selectAll()
-      .orderBy("id", "desc")
-      .limit(query.perPage)
-      .offset((query.page - 1) * query.perPage)
-      .execute();
-    const { total } = await filtered.select((eb) => eb.fn.countAll<number>().as("total")).executeTakeFirstOrThrow();
-    return { items: rows.map(toAudit), total };
-  }
-
-  async counts(): Promise<{ readonly packages: number; readonly versions: number; readonly accounts: number }> {
-    const { rows } = await sql<{ packages: number; versions: number; accounts: number }>`select
-      (select count(*) from packages) as packages, (select count(*) from versions) as versions,
-      (select count(*) from accounts) as accounts`.execute(this.#db);
-    return rows[0]!;
-  }
-
   async check(): Promise<void> {
     if (!this.#database.open) throw new Error("the database is closed");
-    await this.#write(async () => {});
+    await this.write(async () => {});
   }
 
   async close(): Promise<void> {
     await this.#writes.idle();
-    await this.#db.destroy();
+    await this.db.destroy();
     if (this.#database.open) this.#database.close();
   }
 }
 
-function termFilter(kind: string, term: string) {
-  return sql`exists (select 1 from package_terms where package_id = packages.id and kind = ${kind} and term = ${term.toLowerCase()})`;
+function openEngine(file: string, { maxPages }: { readonly maxPages?: number }): SqliteEngine {
+  const database = openDatabase(file);
+  try {
+    if (maxPages !== undefined) database.pragma(`max_page_count = ${maxPages}`);
+    requireCurrentSchema(database, file);
+    return new SqliteEngine(database);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
 }
 
-function searchOrder(query: SearchQuery, ranked: boolean) {
-  if (query.sort === "downloads") return sql`packages.downloads desc`;
-  if (query.sort === "updated") return sql`packages.updated desc`;
-  if (query.sort === "name" || !ranked) return sql`packages.canonical`;
-  // The package that is called what was typed comes first, whatever the statistics say.
-  const exact = searchedName(query.text);
-  return sql`(packages.canonical = ${exact}) desc, bm25(package_search, 10.0, 4.0, 5.0, 1.0)`;
+/** The metadata store in one SQLite file. Writes that come in together share a transaction and its sync. */
+export class SqliteMetadataStore extends SqlMetadataStore {
+  /**
+   * Opens `file`, creating it where it is missing. `maxPages` ends its growth, as a quota of the disk would.
+   * @throws {RegistryError} `SCHEMA_TOO_OLD`, `SCHEMA_TOO_NEW`, `DATA_DIRECTORY_UNUSABLE`
+   */
+  constructor(file: string, options: { readonly maxPages?: number } = {}) {
+    super(openEngine(file, options));
+  }
 }

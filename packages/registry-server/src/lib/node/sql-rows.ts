@@ -18,7 +18,7 @@ import type {
   TokenRecord,
   VersionRecord,
 } from "../records.ts";
-import type { Tables } from "./sqlite-schema.ts";
+import type { Tables } from "./sql-schema.ts";
 
 type Row<Name extends keyof Tables> = Selectable<Tables[Name]>;
 

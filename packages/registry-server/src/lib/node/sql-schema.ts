@@ -1,6 +1,6 @@
 import type { Generated } from "kysely";
 
-/** Tables of the SQLite metadata store, as Kysely sees them. Lists and objects are JSON text. */
+/** Tables of the SQL metadata stores, as Kysely sees them. Lists and objects are JSON text. */
 export interface Tables {
   accounts: {
     id: string;
