@@ -73,6 +73,7 @@ export {
   parseRequirement,
   tryParseRequirement,
 } from "./lib/requirement.ts";
+export { targetsInclude } from "./lib/targets.ts";
 export { tryParsePep440Version } from "./lib/pep440.ts";
 export { CANONICAL_JSON_MAX_DEPTH, decodeCanonicalJson, encodeCanonicalJson } from "./lib/canonical-json.ts";
 export { formatDuration, parseDuration, parseSize } from "./lib/units.ts";

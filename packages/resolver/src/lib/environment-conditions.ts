@@ -1,4 +1,4 @@
-import { isLadingError, parseRequirement } from "@lading/core-manifest";
+import { isLadingError, parseRequirement, targetsInclude } from "@lading/core-manifest";
 import { acceptsHost } from "./compile.ts";
 import type { Axis } from "./environments.ts";
 import type { Candidate, Dependency, PackageMetadata, ResolveInput, VersionRequirement } from "./types.ts";
@@ -41,7 +41,8 @@ export class EnvironmentConditions {
   /** Whether a dependency counts in the environment, as far as targets and hosts go. */
   counts(dependency: Dependency, environment: TargetEnvironment): boolean {
     const target = environment[TARGET_AXIS];
-    if (target !== undefined && dependency.targets !== undefined && !dependency.targets.includes(target)) return false;
+    const { targets } = dependency;
+    if (target !== undefined && targets !== undefined && !targetsInclude(targets, target)) return false;
     return this.#holds(dependency.hosts, environment);
   }
 
@@ -82,7 +83,8 @@ export class EnvironmentConditions {
   }
 
   #class({ hosts, targets }: Conditions, axis: string, value: string): string {
-    if (axis === TARGET_AXIS) return targets.has(value) ? value : "";
+    if (axis === TARGET_AXIS)
+      return [...targets].map((one) => (targetsInclude([one.replace(/^!/, "")], value) ? "1" : "0")).join("");
     return [...(hosts.get(axis)?.values() ?? [])].map((one) => (this.#accepts(axis, one, value) ? "1" : "0")).join("");
   }
 

@@ -76,16 +76,44 @@ function featureFault(
 ): string | undefined {
   const info = universe.infos[cause.node]!;
   if (info.type !== "feature") return "it is about no feature";
+  if (cause.beside !== undefined) return exclusiveFault(universe, info, cause.beside, terms);
   const mine = terms.get(cause.node);
   const below = terms.get(info.base);
   if (mine !== undefined && below !== undefined) {
-    return hasBit(mine, ABSENT) || intersects(mine, below)
-      ? "a feature and its package may have these versions"
-      : undefined;
+    if (intersects(mine, below)) return "a feature and its package may have these versions";
+    return hasBit(mine, ABSENT) && !isSwitchedOn(universe, info) ? "a feature may be off" : undefined;
   }
   for (const [node, set] of terms) {
     if (node !== cause.node && ownerOf(universe, node) !== info.base) return "it mixes packages";
     if (node === cause.node && terms.size === 1 && hasBit(set, ABSENT)) return "a feature may be off";
+  }
+  return undefined;
+}
+
+/** Whether the input itself switches a feature of a root on. */
+function isSwitchedOn(universe: Universe, { base, feature }: Extract<NodeInfo, { type: "feature" }>): boolean {
+  const owner = universe.infos[base]!;
+  if (owner.type !== "root") return false;
+  const { enable = [], defaultFeatures = true, features = {} } = owner.root;
+  return enable.includes(feature) || (feature === "default" && defaultFeatures && Object.hasOwn(features, feature));
+}
+
+function exclusiveFault(
+  universe: Universe,
+  { base, feature }: Extract<NodeInfo, { type: "feature" }>,
+  beside: string,
+  terms: ReadonlyMap<number, Bits>,
+): string | undefined {
+  const expected = [feature, beside].map((name) => universe.featureNode(base, name));
+  if (terms.size !== 2 || !expected.every((node) => node !== undefined && terms.has(node)))
+    return "it is not about these two features";
+  for (const set of terms.values()) {
+    for (const bit of members(set)) {
+      if (bit === ABSENT) return "a feature may be off";
+      const groups = universe.table(base, bit).exclusive;
+      if (!groups.some((group) => group.includes(feature) && group.includes(beside)))
+        return `version ${bit} lets "${feature}" and "${beside}" be on together`;
+    }
   }
   return undefined;
 }

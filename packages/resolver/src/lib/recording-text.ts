@@ -152,6 +152,7 @@ const METADATA: Check = shape({
       version: text,
       dependencies: listOf(DEPENDENCY),
       "features?": FEATURES,
+      "exclusiveFeatures?": listOf(listOf(text)),
       "hosts?": tableOf(text),
       "excluded?": listOf(EXCLUSION),
       "display?": text,
@@ -165,6 +166,7 @@ const ROOT: Check = shape({
   "version?": text,
   dependencies: listOf(DEPENDENCY),
   "features?": FEATURES,
+  "exclusiveFeatures?": listOf(listOf(text)),
   "enable?": listOf(text),
   "defaultFeatures?": flag,
 });

@@ -106,7 +106,7 @@ class Advisor {
       case "host":
         return this.#hosts(cause).map((host) => () => this.#changeHost(cause, host));
       case "feature":
-        return [() => this.#dropFeatures(cause)];
+        return this.#forFeature(cause);
       default:
         return [];
     }
@@ -416,27 +416,62 @@ class Advisor {
     return { type: "add-override", ...found, message };
   }
 
-  *#dropFeatures(cause: Cause<"feature">): Attempt {
+  #forFeature(cause: Cause<"feature">): (() => Attempt)[] {
     const info = this.#universe.infos[cause.node]!;
     const base = info.type === "feature" ? this.#universe.infos[info.base]! : info;
-    if (base.type !== "package") return undefined;
+    const features = cause.beside === undefined ? [cause.feature] : [cause.beside, cause.feature];
+    if (base.type === "root") return features.map((feature) => () => this.#switchOff(base.root.name, feature));
+    if (base.type !== "package") return [];
     const { key } = base.info;
-    const asked = this.#original.roots.flatMap((root) =>
-      root.dependencies.filter((one) => one.key === key && (one.features ?? []).includes(cause.feature)),
-    );
-    if (asked.length === 0) return undefined;
-    const roots = this.#original.roots.map((root) => ({
+    const dropped = features.map((feature) => () => this.#dropFeature(key, feature));
+    return cause.beside === undefined ? dropped : [...dropped, () => this.#dropDefaults(key)];
+  }
+
+  /** The roots' dependencies that a change is for, changed; `undefined` where there is none. */
+  #changed(isMeant: (one: Dependency) => boolean, change: (one: Dependency) => Dependency): ResolveInput | undefined {
+    const { roots } = this.#original;
+    if (!roots.some((root) => root.verb === undefined && root.dependencies.some(isMeant))) return undefined;
+    const changed = roots.map((root) => ({
       ...root,
-      dependencies: root.dependencies.map((one) =>
-        asked.includes(one) ? { ...one, features: (one.features ?? []).filter((name) => name !== cause.feature) } : one,
-      ),
+      dependencies: root.dependencies.map((one) => (isMeant(one) ? change(one) : one)),
     }));
-    const answer = yield* this.#solve({ ...this.#original, roots });
-    const version = answer?.get(key);
+    return { ...this.#original, roots: changed };
+  }
+
+  *#dropFeature(key: PackageKey, feature: string): Attempt {
+    const input = this.#changed(
+      (one) => one.key === key && (one.features ?? []).includes(feature),
+      (one) => ({ ...one, features: (one.features ?? []).filter((name) => name !== feature) }),
+    );
+    return input && (yield* this.#without(input, key, `feature "${feature}"`));
+  }
+
+  *#dropDefaults(key: PackageKey): Attempt {
+    const input = this.#changed(
+      (one) => one.key === key && one.defaultFeatures !== false,
+      (one) => ({ ...one, defaultFeatures: false }),
+    );
+    return input && (yield* this.#without(input, key, "the default features"));
+  }
+
+  *#without(input: ResolveInput, key: PackageKey, what: string): Attempt {
+    const version = (yield* this.#solve(input))?.get(key);
     if (version === undefined) return undefined;
     const name = this.#display(key);
-    const message = `go without feature "${cause.feature}" of ${name} and ${HELP} with ${name} ${version}`;
+    const message = `go without ${what} of ${name} and ${HELP} with ${name} ${version}`;
     return { type: "drop-features", key, version, message };
+  }
+
+  /** A feature of a root that the input switches on. */
+  *#switchOff(name: string, feature: string): Attempt {
+    const { roots } = this.#original;
+    if (!roots.some((root) => root.name === name && (root.enable ?? []).includes(feature))) return undefined;
+    const changed = roots.map((root) =>
+      root.name === name ? { ...root, enable: (root.enable ?? []).filter((one) => one !== feature) } : root,
+    );
+    const answer = yield* this.#solve({ ...this.#original, roots: changed });
+    if (answer === undefined) return undefined;
+    return { type: "drop-features", message: `switch off feature "${feature}" of ${name} and ${HELP}` };
   }
 
   *#rename(cause: Cause<"dependency">): Attempt {

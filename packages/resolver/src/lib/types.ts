@@ -42,7 +42,10 @@ export interface Dependency {
   readonly optional?: boolean;
   /** Taken where a solution with it exists, left out with a note where none does. Never makes a resolution fail. */
   readonly ifPossible?: boolean;
-  /** Counts only for these targets; absent: for all. See `ResolveInput.targets`. */
+  /**
+   * Counts only for these targets: names, patterns in which `*` stands for any text, and `!` in front of what is left out
+   * (`targetsInclude` of core-manifest). Absent: for all. See `ResolveInput.targets`.
+   */
   readonly targets?: readonly string[];
   /**
    * Counts only where each of these host axes has a declared version in range; absent: everywhere. An axis that the
@@ -83,6 +86,8 @@ export interface Candidate {
    * dependency's feature `name/x`, or `name?/x` (only where something else switches `name` on).
    */
   readonly features?: Readonly<Record<string, readonly string[]>>;
+  /** Groups of features of which at most one may be on, whoever asks for them. */
+  readonly exclusiveFeatures?: readonly (readonly string[])[];
   /** Host axis -> canonical requirement that each declared host version must meet. */
   readonly hosts?: Readonly<Record<string, string | VersionRequirement>>;
   /** Reasons why it may not be chosen; empty or absent: it may. */
@@ -158,6 +163,8 @@ export interface RootPackage {
   readonly dependencies: readonly Dependency[];
   /** The root's own feature table. */
   readonly features?: Readonly<Record<string, readonly string[]>>;
+  /** Groups of its features of which at most one may be on. */
+  readonly exclusiveFeatures?: readonly (readonly string[])[];
   /** Features of the root that are switched on. */
   readonly enable?: readonly string[];
   /** Whether the root's feature `default` is on; absent: true. */

@@ -9,6 +9,7 @@ interface Owner {
   readonly id: string;
   readonly features: ReadonlySet<string>;
   readonly table: Readonly<Record<string, readonly string[]>>;
+  readonly exclusive: readonly (readonly string[])[] | undefined;
   readonly dependencies: readonly Dependency[];
   readonly edges: readonly ResolvedDependency[];
   readonly ofRoot: boolean;
@@ -96,6 +97,7 @@ function ownersOf(universe: Policy, answer: Answer): Owner[] {
       id: root.name,
       features: wanted,
       table,
+      exclusive: root.exclusiveFeatures,
       dependencies: root.dependencies,
       edges: resolved.dependencies,
       ofRoot: true,
@@ -105,6 +107,7 @@ function ownersOf(universe: Policy, answer: Answer): Owner[] {
     id: one.id,
     features: new Set(one.features),
     table: one.candidate.features ?? {},
+    exclusive: one.candidate.exclusiveFeatures,
     dependencies: one.candidate.dependencies,
     edges: one.dependencies,
     ofRoot: false,
@@ -121,6 +124,10 @@ function ownerFault(
   const wanted = switchedOn(owner);
   for (const feature of wanted.own)
     if (!owner.features.has(feature)) return `${owner.id} lacks its feature "${feature}"`;
+  const together = (owner.exclusive ?? [])
+    .map((group) => [...new Set(group)].filter((feature) => owner.features.has(feature)))
+    .find((on) => on.length > 1);
+  if (together !== undefined) return `${owner.id} has "${together.join('" and "')}" on together`;
   for (const dependency of owner.dependencies) {
     if (!universe.counts(dependency, owner.ofRoot)) continue;
     const name = nameOf(dependency);

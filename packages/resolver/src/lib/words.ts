@@ -81,7 +81,7 @@ export class Words {
       versions.map((_, i) => hasBit(bits, i + 1)),
     );
     if (range !== "") return `${this.name(node)} ${range}`;
-    return versions.length === 1 ? `${this.name(node)} ${versions[0]}` : `${every}${this.name(node)}`;
+    return versions.length === 1 ? `${this.name(node)} ${versions[0]}`.trimEnd() : `${every}${this.name(node)}`;
   }
 
   /** What must not be, said as a sentence about what follows. */

@@ -27,7 +27,14 @@ export type FactCause =
       readonly version: string;
       readonly requirement: VersionRequirement;
     }
-  | { readonly type: "feature"; readonly node: number; readonly feature: string; readonly text: string };
+  | {
+      readonly type: "feature";
+      readonly node: number;
+      readonly feature: string;
+      readonly text: string;
+      /** The feature of the same package that may not be on beside it. */
+      readonly beside?: string;
+    };
 
 /** One package with everything that is on offer, oldest first. */
 export interface PackageInfo {

@@ -68,7 +68,9 @@ export class FeatureRules {
       make: (conditions) => {
         const node = this.#nodes.featureOf(base, feature);
         const wrong = complement(conditions[0]!.set, this.#solver.size(node));
-        const text = `asks for its own feature "${feature}"`;
+        const text = feature.startsWith("dep:")
+          ? `brings its optional dependency "${feature.slice(4)}"`
+          : `asks for its own feature "${feature}"`;
         return this.#demands.facts([...conditions, { node, set: wrong }], { type: "feature", node, feature, text });
       },
     };
@@ -76,6 +78,27 @@ export class FeatureRules {
 
   /** What a feature of a package switches on in one version. */
   featureItems(node: number, base: number, bit: number, feature: string): Item[] {
+    const { exclusive } = this.#nodes.table(base, bit);
+    const switched = this.#switchedOn(node, base, bit, feature);
+    return exclusive.length === 0 ? switched : [...this.#exclusions(node, base, exclusive, feature), ...switched];
+  }
+
+  /** Features that may not be on beside this one. Each pair is told once, by the first of the two. */
+  #exclusions(node: number, base: number, groups: readonly (readonly string[])[], feature: string): Item[] {
+    const others = new Set(groups.filter((group) => group.includes(feature)).flat());
+    return [...others]
+      .filter((beside) => feature < beside)
+      .map((beside) => ({
+        signature: `e\0${beside}`,
+        make: (conditions) => {
+          const both = [...conditions, { node: this.#nodes.featureOf(base, beside), set: conditions[0]!.set }];
+          const text = `cannot have "${feature}" and "${beside}" on together`;
+          return this.#demands.facts(both, { type: "feature", node, feature, text, beside });
+        },
+      }));
+  }
+
+  #switchedOn(node: number, base: number, bit: number, feature: string): Item[] {
     const { features, dependencies, ofRoot } = this.#nodes.table(base, bit);
     if (!feature.startsWith("dep:") && Object.hasOwn(features, feature)) {
       return features[feature]!.map((entry) =>

@@ -8,6 +8,8 @@ import type { Policy } from "./policy.ts";
 /** Told of a node that was made: its consequences are to be grouped. */
 export type NodeListener = (node: number, info: NodeInfo) => void;
 
+const NO_GROUPS: readonly (readonly string[])[] = [];
+
 /** The nodes of one resolution: what they stand for, and which of their values are ruled out from the beginning. */
 export class Nodes {
   readonly infos: NodeInfo[] = [];
@@ -154,12 +156,14 @@ export class Nodes {
   ): {
     features: Readonly<Record<string, readonly string[]>>;
     dependencies: readonly Dependency[];
+    exclusive: readonly (readonly string[])[];
     ofRoot: boolean;
   } {
     const info = this.infos[node]!;
     const of = info.type === "root" ? info.root : info.type === "package" ? candidateIn(info, bit) : undefined;
     if (of === undefined) throw new Error(`Node ${node} has no features`);
-    return { features: of.features ?? {}, dependencies: of.dependencies, ofRoot: info.type === "root" };
+    const { features = {}, dependencies, exclusiveFeatures: exclusive = NO_GROUPS } = of;
+    return { features, dependencies, exclusive, ofRoot: info.type === "root" };
   }
 
   choiceOf(dependency: Dependency, info: PackageInfo, slots: readonly string[]): number {

@@ -4,6 +4,7 @@ import {
   isLadingError,
   isPrerelease,
   parseRequirement,
+  targetsInclude,
   type Version,
 } from "@lading/core-manifest";
 import type {
@@ -130,7 +131,8 @@ export class Policy {
     if (dependency.kind === "dev" && !ofRoot) return false;
     const { targets, hosts } = this.input;
     if (dependency.targets !== undefined && targets !== undefined) {
-      if (!dependency.targets.some((target) => targets.includes(target))) return false;
+      const { targets: asked } = dependency;
+      if (!targets.some((target) => targetsInclude(asked, target))) return false;
     }
     if (dependency.hosts === undefined || hosts === undefined) return true;
     return Object.entries(dependency.hosts).every(

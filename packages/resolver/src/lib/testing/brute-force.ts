@@ -6,7 +6,8 @@ export type BruteForceAnswer = ReadonlyMap<PackageKey, string> | undefined;
 
 /**
  * The oracle of the property tests: tries every assignment in canonical order, without learning and without cleverness. For
- * small universes of plain, peer and optional-peer dependencies under `single`, with exclusions, overrides and locks.
+ * small universes of plain, peer and optional-peer dependencies under `single`, with exclusions, overrides, locks, and
+ * features that list features (`x`, `name/x`); those that bring dependencies along are beyond it.
  */
 export function bruteForce(input: ResolveInput, packages: ReadonlyMap<PackageKey, PackageMetadata>): BruteForceAnswer {
   const oracle = new Oracle(input, packages);
@@ -54,11 +55,39 @@ class Oracle {
       if (candidate !== undefined && !this.#accepts(rule, candidate.version)) return false;
     }
     const open = rules.find((rule) => isRequired(rule) && !chosen.has(rule.key));
-    if (open === undefined) return true;
+    if (open === undefined) return this.#featuresHold(chosen);
     const wanted = fixed.get(open.key);
     return this.#candidates(open.key)
       .filter(({ version }) => wanted === undefined || version === wanted)
       .some((candidate) => this.#search(new Map([...chosen, [open.key, candidate]]), fixed));
+  }
+
+  /** Whether every feature that is asked for is there, and no two are on that exclude each other. */
+  #featuresHold(chosen: ReadonlyMap<PackageKey, Candidate>): boolean {
+    const on = new Map<Candidate, Set<string>>();
+    const queue: (readonly [Candidate, string])[] = [];
+    for (const rule of [...this.#rootDependencies(), ...[...chosen.values()].flatMap(dependenciesOf)]) {
+      const candidate = chosen.get(rule.key);
+      if (candidate === undefined) continue;
+      for (const feature of rule.features ?? []) queue.push([candidate, feature]);
+      if (rule.defaultFeatures !== false && candidate.features?.["default"] !== undefined)
+        queue.push([candidate, "default"]);
+    }
+    for (const [candidate, feature] of queue) {
+      const known = on.get(candidate) ?? new Set();
+      if (known.has(feature)) continue;
+      const entries = candidate.features?.[feature];
+      if (entries === undefined && feature !== "default") return false;
+      on.set(candidate, known.add(feature));
+      for (const entry of entries ?? []) {
+        const [name, other] = entry.split("/") as [string, string | undefined];
+        const target = other === undefined ? candidate : chosen.get(name);
+        if (target !== undefined) queue.push([target, other ?? name]);
+      }
+    }
+    return [...on].every(([{ exclusiveFeatures = [] }, features]) =>
+      exclusiveFeatures.every((group) => group.filter((feature) => features.has(feature)).length < 2),
+    );
   }
 
   #rootDependencies(): Dependency[] {

@@ -53,7 +53,15 @@ function builderOf(packages: ReadonlyMap<PackageKey, readonly Candidate[]>): Uni
   };
 }
 
-const CANDIDATE_KEYS = new Set(["dependencies", "features", "hosts", "excluded", "display", "data"]);
+const CANDIDATE_KEYS = new Set([
+  "dependencies",
+  "features",
+  "exclusiveFeatures",
+  "hosts",
+  "excluded",
+  "display",
+  "data",
+]);
 
 function isFakeCandidate(given: object): given is FakeCandidate {
   return Object.entries(given).some(([key, value]) => CANDIDATE_KEYS.has(key) && typeof value !== "string");
