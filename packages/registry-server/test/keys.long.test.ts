@@ -11,7 +11,6 @@ import {
   type RefreshedMetadata,
 } from "@lading/signing/metadata";
 import { nodeVerifier, readPrivateKeyFile, writeKeyFiles } from "@lading/signing/node";
-import { MIGRATIONS } from "../src/lib/node/migrations.ts";
 import { runRegistry } from "../src/node.ts";
 import { buildPackage, startServer, type TestServer } from "./harness.ts";
 
@@ -358,9 +357,10 @@ describe("a registry from before there was a log", () => {
     for (const name of ["keys", "log"]) await rm(join(directory, name), { recursive: true, force: true });
     const database = new Database(join(directory, "registry.db"));
     database.exec(
-      "drop table log_entries; drop table signed_files; alter table artifacts drop column leaf; delete from outbox",
+      `drop table log_entries; drop table signed_files; alter table artifacts drop column leaf; delete from outbox;
+       drop table key_statements; alter table keys drop column origin; alter table packages drop column policy`,
     );
-    database.pragma(`user_version = ${MIGRATIONS.length - 1}`);
+    database.pragma("user_version = 3");
     database.close();
     expect(await run("migrate", "--data", directory)).toMatchObject({
       code: 0,

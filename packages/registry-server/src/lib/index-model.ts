@@ -6,7 +6,7 @@ import {
   type IndexVersion,
   type Version,
 } from "@lading/core-manifest";
-import type { PackageSummary, VersionRecord } from "./records.ts";
+import type { KeyStatementRecord, PackageSummary, VersionRecord } from "./records.ts";
 
 /** RFC 3339, UTC, whole seconds. */
 export function timestamp(milliseconds: number): string {
@@ -55,14 +55,54 @@ function indexVersion(record: VersionRecord): IndexVersion {
   };
 }
 
+const CHANGES = { rotation: "rotate", recovery: "recover", revocation: "revoke" } as const;
+
+function keyChange(record: KeyStatementRecord): Readonly<Record<string, unknown>> {
+  const { leaf, logged, account, kind, key, previous, fromIndex, effective, statement } = record;
+  return {
+    entry: leaf,
+    logged: timestamp(logged),
+    account,
+    change: CHANGES[kind],
+    key,
+    ...(previous === undefined ? {} : { previous }),
+    ...(fromIndex === undefined ? {} : { fromIndex }),
+    ...(effective === undefined ? {} : { effective: timestamp(effective) }),
+    statement,
+  };
+}
+
+/**
+ * What a document says beside its versions, where there is anything to say: its owners' policy, statements about keys of its
+ * publishers, and (only with those, for nobody else needs them) the log entries of its artefacts.
+ */
+function trustFields(
+  { policy }: PackageSummary,
+  versions: readonly VersionRecord[],
+  statements: readonly KeyStatementRecord[],
+): Readonly<Record<string, unknown>> {
+  const entries = versions.map(({ version, artifacts }) => [version, artifacts.map(({ leaf }) => leaf ?? null)]);
+  return {
+    ...(policy === undefined ? {} : { policy }),
+    ...(statements.length === 0 ? {} : { keys: statements.map(keyChange), entries: Object.fromEntries(entries) }),
+  };
+}
+
 /** The index document of a package, from what the metadata store knows. */
-export function indexDocumentOf(summary: PackageSummary, versions: readonly VersionRecord[]): IndexDocument {
+export function indexDocumentOf(
+  summary: PackageSummary,
+  versions: readonly VersionRecord[],
+  statements: readonly KeyStatementRecord[] = [],
+): IndexDocument {
   const latest = latestVersion(versions);
+  const sorted = sortVersions(versions);
+  const extra = trustFields(summary, sorted, statements);
   return {
     schema: 1,
     name: summary.name,
     sequence: summary.sequence,
     channels: latest === undefined ? {} : { latest },
-    versions: sortVersions(versions).map(indexVersion),
+    versions: sorted.map(indexVersion),
+    ...(Object.keys(extra).length === 0 ? {} : { extra }),
   };
 }

@@ -16,7 +16,9 @@ import type {
   AuditRecord,
   FeedEntry,
   KeyRecord,
+  KeyStatementRecord,
   Page,
+  PackagePolicy,
   PackageSummary,
   PageRequest,
   SessionRecord,
@@ -266,6 +268,41 @@ export type OwnerOutcome = "changed" | "unchanged" | "last-owner";
 /** What may object to a change of ownership, given the user names of the owners. */
 export type OwnersCheck = (owners: readonly string[]) => void;
 
+/** The keys of an account, as a change of them finds them. */
+export interface AccountKeys {
+  readonly keys: readonly KeyRecord[];
+  /** In order of the log. */
+  readonly statements: readonly KeyStatementRecord[];
+  /** Index that the next entry of the log gets. */
+  readonly next: number;
+}
+
+/** A statement about a key that is to take effect. */
+export interface KeyStatementChange {
+  readonly statement: Omit<KeyStatementRecord, "leaf">;
+  /** The new key of a rotation or recovery. */
+  readonly newKey?: KeyRecord;
+  readonly audit: AuditEntry;
+  /** Called in the transaction with the keys as they are; what it throws ends the transaction without a change. */
+  readonly check?: (current: AccountKeys) => void;
+}
+
+/** How a statement about a key was taken. `leaf` is its index in the log. */
+export type KeyStatementOutcome =
+  | { readonly status: "logged" | "same"; readonly leaf: number; readonly packages: readonly CanonicalName[] }
+  | { readonly status: "taken" };
+
+/** A change of what a package's owners demand; without `policy` they demand nothing any more. */
+export interface PolicyChange {
+  readonly canonical: CanonicalName;
+  readonly policy?: PackagePolicy;
+  /** Digest of the policy's canonical JSON, which the log states. */
+  readonly digest: Digest;
+  readonly audit: AuditEntry;
+  /** Called in the transaction with the package as it is; what it throws ends the transaction without a change. */
+  readonly check?: (current: PackageSummary) => void;
+}
+
 /** A change of a version's status. */
 export interface StatusChange {
   readonly canonical: CanonicalName;
@@ -284,7 +321,7 @@ export interface StatusChange {
  * Every method that changes something is one transaction that includes its audit record, and when it
  * resolves, the change survives a power failure. Every change of a package's versions raises its sequence by one and
  * leaves a {@link PendingIndexUpdate} (for documents and for metadata) and a {@link FeedEntry} in the same transaction.
- * Every publication, change of status, of owners and of keys appends exactly one entry to the log in its transaction: indices
+ * Every publication, change of status, of owners, of keys and of policies appends exactly one entry to the log in its transaction: indices
  * start at 0, have no gaps, and are never given twice. "Not found" is `undefined`, never an error.
  */
 export interface MetadataStore {
@@ -313,6 +350,14 @@ export interface MetadataStore {
   addKey(key: KeyRecord, audit: AuditEntry): Promise<"created" | "taken">;
   keysOf(accountId: string): Promise<readonly KeyRecord[]>;
   removeKey(accountId: string, fingerprint: string, audit: AuditEntry): Promise<boolean>;
+  /**
+   * Logs a statement about a key of an account and registers its new key; `same` where this very statement is logged
+   * already, `taken` where the new key is registered with any account. Every package with a version that the account
+   * published, or that a key of it signed, changes with it, as by a change of its versions; `packages` are their names.
+   */
+  addKeyStatement(change: KeyStatementChange): Promise<KeyStatementOutcome>;
+  /** Ascending by their place in the log. */
+  keyStatementsOf(accountId: string): Promise<readonly KeyStatementRecord[]>;
 
   package(canonical: CanonicalName): Promise<PackageSummary | undefined>;
   /** Creates a name without versions, owned by `account`; `exists` where it is there already. */
@@ -337,6 +382,8 @@ export interface MetadataStore {
   publish(publication: Publication): Promise<PublishOutcome>;
   /** `undefined` where the package or version is missing. */
   setStatus(change: StatusChange): Promise<VersionRecord | undefined>;
+  /** `undefined` where the package is missing. Changes the package as a change of its versions does. */
+  setPolicy(change: PolicyChange): Promise<PackageSummary | undefined>;
   /** Ascending by SemVer precedence. */
   versions(canonical: CanonicalName): Promise<readonly VersionRecord[]>;
   version(canonical: CanonicalName, version: Version): Promise<VersionRecord | undefined>;
@@ -386,7 +433,10 @@ export interface MetadataStore {
   addDownloads(counts: ReadonlyMap<Digest, number>): Promise<void>;
   /** The digest of the statement about a published package file, where there is one. It never changes. */
   statementOf(blob: Digest): Promise<Digest | undefined>;
-  /** Digests that published versions need: packages, statements, readmes, keys of verified signers. */
+  /**
+   * Digests that published versions and statements about keys need: packages, statements, readmes, keys of verified signers
+   * and of statements.
+   */
   referencedBlobs(): Promise<ReadonlySet<Digest>>;
   audits(query: AuditQuery): Promise<Page<AuditRecord>>;
   counts(): Promise<{ readonly packages: number; readonly versions: number; readonly accounts: number }>;

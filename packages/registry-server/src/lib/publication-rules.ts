@@ -1,6 +1,6 @@
 import { parseDigest, type Digest, type PublishedManifest } from "@lading/core-manifest";
 import type { Publication, PublishOutcome } from "./ports.ts";
-import type { ArtifactRecord, PackageSummary, VersionRecord } from "./records.ts";
+import type { ArtifactRecord, KeyStatementRecord, PackageSummary, VersionRecord } from "./records.ts";
 
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
@@ -50,6 +50,21 @@ export function firstRecord({ version, kind, manifest, account, artifact }: Publ
 export function blobsOf({ blob, statement, readme, verified, signers }: ArtifactRecord): readonly Digest[] {
   const keys = verified ? signers.map((signer) => parseDigest(signer.replace(/^ed25519:/, "sha256:"))) : [];
   return [blob, statement, readme, ...keys].filter((digest) => digest !== undefined);
+}
+
+/** Digests of what a statement about a key needs: itself, and the key, under its key id. */
+export function blobsOfStatement({ statement, key }: KeyStatementRecord): readonly Digest[] {
+  return [statement, parseDigest(key.replace(/^ed25519:/, "sha256:"))];
+}
+
+/** Who has a say in a package's signatures: the accounts that published it, and the keys that signed it. */
+export function signersOf(versions: readonly VersionRecord[]): {
+  readonly publishers: readonly string[];
+  readonly keys: readonly string[];
+} {
+  const publishers = new Set(versions.map(({ publisher }) => publisher));
+  const keys = new Set(versions.flatMap(({ artifacts }) => artifacts.flatMap(({ signers }) => signers)));
+  return { publishers: [...publishers], keys: [...keys] };
 }
 
 /** What lists and searches show of a package's latest version. */

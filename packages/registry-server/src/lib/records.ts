@@ -58,6 +58,41 @@ export interface KeyRecord {
   /** What its owner calls it. */
   readonly name?: string;
   readonly created: number;
+  /** The kind of statement that brought it; absent where it was registered by hand. */
+  readonly origin?: "rotation" | "recovery";
+}
+
+/** A signed statement about a publisher's key, with its place in the log (`docs/spec/signing.md` §9). */
+export interface KeyStatementRecord {
+  readonly accountId: string;
+  /** User name of the account. */
+  readonly account: string;
+  readonly kind: "rotation" | "recovery" | "revocation";
+  /** Fingerprint of the key that it is about. */
+  readonly key: string;
+  /** Fingerprint of the key that it follows; absent for a revocation. */
+  readonly previous?: string;
+  /** Of a revocation: index in the log from which the key is not trusted. */
+  readonly fromIndex?: number;
+  /** Of a recovery: end of its waiting period. */
+  readonly effective?: number;
+  /** Digest of {@link bytes}. */
+  readonly statement: Digest;
+  /** The signed envelope. */
+  readonly bytes: Uint8Array;
+  /** Index of its entry in the log. */
+  readonly leaf: number;
+  readonly logged: number;
+}
+
+/** What a package's owners demand of its publications, beside what the registry demands. */
+export interface PackagePolicy {
+  /** How many different keys must have signed; from 1. */
+  readonly threshold?: number;
+  /** Only these keys count: 32 bytes each, in base64. */
+  readonly publicKeys?: readonly string[];
+  /** Only these accounts may publish, and only their keys count. */
+  readonly trustedPublishers?: readonly string[];
 }
 
 /** One published file of a version. */
@@ -103,6 +138,8 @@ export interface PackageSummary {
   readonly canonical: CanonicalName;
   /** Rises by one with every change of the package. */
   readonly sequence: number;
+  /** Absent where its owners demand nothing. */
+  readonly policy?: PackagePolicy;
   /** Highest active version, releases before pre-releases; absent where nothing is published. */
   readonly latest?: string;
   readonly title?: string;

@@ -118,6 +118,19 @@ export const MIGRATIONS: readonly Migration[] = [
     `,
     finish: seedLog,
   },
+  {
+    name: "statements about publishers' keys, policies of packages",
+    statements: `
+      create table key_statements (
+        leaf integer primary key, account_id text not null references accounts (id), kind text not null,
+        fingerprint text not null, previous text, from_index integer, effective integer,
+        statement text not null unique, bytes blob not null, logged integer not null
+      ) strict;
+      create index key_statements_of_account on key_statements (account_id, leaf);
+      alter table keys add column origin text;
+      alter table packages add column policy text;
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

@@ -4,10 +4,13 @@ import { splitName, type CanonicalName, type Digest, type IndexDocument, type Ve
 import { indexDocumentOf, latestVersion, sortVersions } from "../index-model.ts";
 import type {
   AuditQuery,
+  KeyStatementChange,
+  KeyStatementOutcome,
   MetadataStore,
   OwnerOutcome,
   OwnersCheck,
   PendingIndexUpdate,
+  PolicyChange,
   Publication,
   PublishOutcome,
   SearchQuery,
@@ -21,16 +24,43 @@ import type {
   AuditRecord,
   FeedEntry,
   KeyRecord,
+  KeyStatementRecord,
   Page,
   PackageSummary,
   SessionRecord,
   TokenRecord,
   VersionRecord,
 } from "../records.ts";
-import { blobsOf, firstRecord, headlineOf, outcomeForKnown, searchedName, termsOf } from "../publication-rules.ts";
-import { keyEntry, ownerEntry, publishEntry, statusEntry } from "../trust/log-entries.ts";
+import {
+  blobsOf,
+  blobsOfStatement,
+  firstRecord,
+  headlineOf,
+  outcomeForKnown,
+  searchedName,
+  termsOf,
+} from "../publication-rules.ts";
+import {
+  keyEntry,
+  keyStatementEntry,
+  ownerEntry,
+  policyEntry,
+  publishEntry,
+  statusEntry,
+} from "../trust/log-entries.ts";
 import type { SqlEngine, TextIndex } from "./sql-engine.ts";
-import { toAccount, toArtifact, toAudit, toKey, toSummary, toToken, toVersion } from "./sql-rows.ts";
+import {
+  accountKeys,
+  insertKey,
+  insertStatement,
+  isKnownKey,
+  keysIn,
+  leafOfStatement,
+  packagesOfKeys,
+  statementsAbout,
+  statementsIn,
+} from "./sql-publisher-keys.ts";
+import { toAccount, toArtifact, toAudit, toSummary, toToken, toVersion } from "./sql-rows.ts";
 import type { Tables } from "./sql-schema.ts";
 
 type Session = Kysely<Tables> | Transaction<Tables>;
@@ -391,16 +421,7 @@ export class SqlMetadataStore implements MetadataStore {
         .where("fingerprint", "=", key.fingerprint)
         .executeTakeFirst();
       if (existing !== undefined) return existing.account_id === key.accountId ? "created" : "taken";
-      await session
-        .insertInto("keys")
-        .values({
-          fingerprint: key.fingerprint,
-          account_id: key.accountId,
-          pem: key.pem,
-          name: key.name ?? null,
-          created: key.created,
-        })
-        .execute();
+      await insertKey(session, key);
       await appendEntry(session, keyEntry("add", key.fingerprint, audit));
       await record(session, audit);
       return "created";
@@ -408,13 +429,30 @@ export class SqlMetadataStore implements MetadataStore {
   }
 
   async keysOf(accountId: string): Promise<readonly KeyRecord[]> {
-    const rows = await this.#db
-      .selectFrom("keys")
-      .selectAll()
-      .where("account_id", "=", accountId)
-      .orderBy("created")
-      .execute();
-    return rows.map(toKey);
+    return keysIn(this.#db, accountId);
+  }
+
+  async addKeyStatement(change: KeyStatementChange): Promise<KeyStatementOutcome> {
+    return this.#write(async (session) => {
+      const { statement, newKey, audit } = change;
+      const logged = await leafOfStatement(session, statement.statement);
+      if (logged !== undefined) return { status: "same", leaf: logged, packages: [] };
+      change.check?.(await accountKeys(session, statement.accountId));
+      if (newKey !== undefined && (await isKnownKey(session, newKey.fingerprint))) return { status: "taken" };
+      if (newKey !== undefined) await insertKey(session, newKey);
+      const leaf = await appendEntry(session, keyStatementEntry(statement, audit));
+      await insertStatement(session, { ...statement, leaf });
+      const packages = await packagesOfKeys(session, statement);
+      for (const { id, canonical } of packages) {
+        await refreshPackage(session, { packageId: id, canonical, at: audit.at }, this.#engine.text);
+      }
+      await record(session, audit);
+      return { status: "logged", leaf, packages: packages.map(({ canonical }) => canonical as CanonicalName) };
+    });
+  }
+
+  async keyStatementsOf(accountId: string): Promise<readonly KeyStatementRecord[]> {
+    return statementsIn(this.#db, accountId);
   }
 
   async removeKey(accountId: string, fingerprint: string, audit: AuditEntry): Promise<boolean> {
@@ -539,6 +577,23 @@ export class SqlMetadataStore implements MetadataStore {
     });
   }
 
+  async setPolicy({ canonical, policy, digest, audit, check }: PolicyChange): Promise<PackageSummary | undefined> {
+    return this.#write(async (session) => {
+      const row = await packageRow(session, canonical);
+      if (row === undefined) return undefined;
+      check?.(toSummary(row));
+      await session
+        .updateTable("packages")
+        .set({ policy: policy === undefined ? null : JSON.stringify(policy) })
+        .where("id", "=", row.id)
+        .execute();
+      await appendEntry(session, policyEntry(digest, audit, canonical));
+      await refreshPackage(session, { packageId: row.id, canonical, at: audit.at }, this.#engine.text);
+      await record(session, audit);
+      return toSummary((await packageRow(session, canonical))!);
+    });
+  }
+
   async versions(canonical: CanonicalName): Promise<readonly VersionRecord[]> {
     const row = await packageRow(this.#db, canonical);
     return row === undefined ? [] : sortVersions(await versionsOf(this.#db, row.id));
@@ -622,7 +677,8 @@ export class SqlMetadataStore implements MetadataStore {
       const row = await packageRow(session, canonical);
       if (row === undefined) return undefined;
       const versions = await versionsOf(session, row.id);
-      return versions.length === 0 ? undefined : indexDocumentOf(toSummary(row), versions);
+      if (versions.length === 0) return undefined;
+      return indexDocumentOf(toSummary(row), versions, await statementsAbout(session, versions, this.#engine));
     });
   }
 
@@ -757,7 +813,8 @@ export class SqlMetadataStore implements MetadataStore {
 
   async referencedBlobs(): Promise<ReadonlySet<Digest>> {
     const rows = await this.#db.selectFrom("artifacts").selectAll().execute();
-    return new Set(rows.flatMap((row) => blobsOf(toArtifact(row))));
+    const statements = await statementsIn(this.#db);
+    return new Set([...rows.flatMap((row) => blobsOf(toArtifact(row))), ...statements.flatMap(blobsOfStatement)]);
   }
 
   async audits(query: AuditQuery): Promise<Page<AuditRecord>> {

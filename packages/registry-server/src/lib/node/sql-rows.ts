@@ -13,6 +13,8 @@ import type {
   ArtifactRecord,
   AuditRecord,
   KeyRecord,
+  KeyStatementRecord,
+  PackagePolicy,
   PackageSummary,
   Scope,
   TokenRecord,
@@ -60,8 +62,22 @@ export function toKey(row: Row<"keys">): KeyRecord {
     fingerprint: row.fingerprint,
     accountId: row.account_id,
     pem: row.pem,
-    ...present({ name: row.name }),
+    ...present({ name: row.name, origin: row.origin as KeyRecord["origin"] | null }),
     created: row.created,
+  };
+}
+
+export function toKeyStatement(row: Row<"key_statements"> & { readonly username: string }): KeyStatementRecord {
+  return {
+    accountId: row.account_id,
+    account: row.username,
+    kind: row.kind as KeyStatementRecord["kind"],
+    key: row.fingerprint,
+    ...present({ previous: row.previous, fromIndex: row.from_index, effective: row.effective }),
+    statement: row.statement as Digest,
+    bytes: Uint8Array.from(row.bytes),
+    leaf: row.leaf,
+    logged: row.logged,
   };
 }
 
@@ -70,6 +86,7 @@ export function toSummary(row: Row<"packages">): PackageSummary {
     name: row.name as PackageName,
     canonical: row.canonical as CanonicalName,
     sequence: row.sequence,
+    ...(row.policy === null ? {} : { policy: JSON.parse(row.policy) as PackagePolicy }),
     ...present({ latest: row.latest, title: row.title, description: row.description, license: row.license }),
     keywords: JSON.parse(row.keywords) as string[],
     categories: JSON.parse(row.categories) as string[],

@@ -24,7 +24,26 @@ export interface Tables {
     revoked: number | null;
   };
   sessions: { id: string; account_id: string; created: number; expires: number; ended: number | null };
-  keys: { fingerprint: string; account_id: string; pem: string; name: string | null; created: number };
+  keys: {
+    fingerprint: string;
+    account_id: string;
+    pem: string;
+    name: string | null;
+    created: number;
+    origin: string | null;
+  };
+  key_statements: {
+    leaf: number;
+    account_id: string;
+    kind: string;
+    fingerprint: string;
+    previous: string | null;
+    from_index: number | null;
+    effective: number | null;
+    statement: string;
+    bytes: Uint8Array;
+    logged: number;
+  };
   packages: {
     id: Generated<number>;
     canonical: string;
@@ -41,6 +60,7 @@ export interface Tables {
     downloads: number;
     created: number;
     updated: number;
+    policy: string | null;
   };
   versions: {
     id: Generated<number>;

@@ -8,7 +8,7 @@ import {
 } from "@lading/core-manifest";
 import { nameSkeleton } from "../package-name-rules.ts";
 import type { Clock, Publication } from "../ports.ts";
-import type { Account, AuditEntry } from "../records.ts";
+import type { Account, AuditEntry, KeyStatementRecord } from "../records.ts";
 
 /** A clock that stands still until a test moves it. */
 export class FakeClock implements Clock {
@@ -42,6 +42,24 @@ export function fakeAccount(username: string, change: Partial<Account> = {}): Ac
 /** An audit entry. */
 export function fakeAudit(change: Partial<AuditEntry> = {}): AuditEntry {
   return { at: 1_700_000_000_000, actor: "somebody", action: "test", details: {}, ...change };
+}
+
+/** A statement of an account about the key whose id is one repeated pair of digits: a rotation unless told otherwise. */
+export function fakeKeyStatement(
+  account: Account,
+  pair: string,
+  change: Partial<Omit<KeyStatementRecord, "leaf">> = {},
+): Omit<KeyStatementRecord, "leaf"> {
+  return {
+    accountId: account.id,
+    account: account.username,
+    kind: "rotation",
+    key: `ed25519:${pair.repeat(32)}`,
+    statement: parseDigest(`sha256:${pair.repeat(31)}00`),
+    bytes: new Uint8Array([1, 2, 3]),
+    logged: 1_700_000_000_000,
+    ...change,
+  };
 }
 
 /** A publication of `name@version` whose tree is number `tree`. */

@@ -3,10 +3,13 @@ import { splitName, type CanonicalName, type Digest, type IndexDocument, type Ve
 import { indexDocumentOf, latestVersion, sortVersions } from "../index-model.ts";
 import type {
   AuditQuery,
+  KeyStatementChange,
+  KeyStatementOutcome,
   MetadataStore,
   OwnerOutcome,
   OwnersCheck,
   PendingIndexUpdate,
+  PolicyChange,
   Publication,
   PublishOutcome,
   SearchQuery,
@@ -21,14 +24,31 @@ import type {
   AuditRecord,
   FeedEntry,
   KeyRecord,
+  KeyStatementRecord,
   Page,
   PackageSummary,
   SessionRecord,
   TokenRecord,
   VersionRecord,
 } from "../records.ts";
-import { keyEntry, ownerEntry, publishEntry, statusEntry } from "../trust/log-entries.ts";
-import { blobsOf, firstRecord, headlineOf, outcomeForKnown, searchWords, searchedName } from "../publication-rules.ts";
+import {
+  keyEntry,
+  keyStatementEntry,
+  ownerEntry,
+  policyEntry,
+  publishEntry,
+  statusEntry,
+} from "../trust/log-entries.ts";
+import {
+  blobsOf,
+  blobsOfStatement,
+  firstRecord,
+  headlineOf,
+  outcomeForKnown,
+  searchWords,
+  searchedName,
+  signersOf,
+} from "../publication-rules.ts";
 
 interface Entry {
   summary: PackageSummary;
@@ -51,6 +71,7 @@ export class MemoryMetadataStore implements MetadataStore {
   readonly #tokens = new Map<string, TokenRecord>();
   readonly #sessions = new Map<string, SessionRecord>();
   readonly #keys = new Map<string, KeyRecord>();
+  readonly #statements: KeyStatementRecord[] = [];
   readonly #packages = new Map<CanonicalName, Entry>();
   readonly #audit: AuditRecord[] = [];
   readonly #feed: FeedEntry[] = [];
@@ -156,6 +177,33 @@ export class MemoryMetadataStore implements MetadataStore {
     return true;
   }
 
+  // No await between reading and writing, as in publish().
+  async addKeyStatement(change: KeyStatementChange): Promise<KeyStatementOutcome> {
+    const { statement, newKey, audit } = change;
+    const logged = this.#statements.find((one) => one.statement === statement.statement);
+    if (logged !== undefined) return { status: "same", leaf: logged.leaf, packages: [] };
+    const keys = [...this.#keys.values()].filter((key) => key.accountId === statement.accountId);
+    const statements = this.#statements.filter((one) => one.accountId === statement.accountId);
+    change.check?.({ keys, statements, next: this.#log.length });
+    if (newKey !== undefined && this.#keys.has(newKey.fingerprint)) return { status: "taken" };
+    if (newKey !== undefined) this.#keys.set(newKey.fingerprint, newKey);
+    const leaf = this.#log.push(keyStatementEntry(statement, audit)) - 1;
+    this.#statements.push({ ...statement, leaf });
+    const changed = [...this.#packages.values()].filter((entry) => this.#concerns(entry, statement));
+    for (const entry of changed) this.#refresh(entry, audit.at);
+    this.#record(audit);
+    return { status: "logged", leaf, packages: changed.map(({ summary }) => summary.canonical).sort() };
+  }
+
+  #concerns({ versions }: Entry, { account, accountId }: Pick<KeyStatementRecord, "account" | "accountId">): boolean {
+    const { publishers, keys } = signersOf([...versions.values()]);
+    return publishers.includes(account) || keys.some((key) => this.#keys.get(key)?.accountId === accountId);
+  }
+
+  async keyStatementsOf(accountId: string): Promise<readonly KeyStatementRecord[]> {
+    return this.#statements.filter((one) => one.accountId === accountId);
+  }
+
   async package(canonical: CanonicalName): Promise<PackageSummary | undefined> {
     return this.#packages.get(canonical)?.summary;
   }
@@ -224,8 +272,9 @@ export class MemoryMetadataStore implements MetadataStore {
   #refresh(entry: Entry, at: number): void {
     const latest = latestVersion([...entry.versions.values()]);
     const manifest = latest === undefined ? undefined : entry.versions.get(latest)?.manifest;
-    const { name, canonical, downloads, created, sequence } = entry.summary;
+    const { name, canonical, downloads, created, sequence, policy } = entry.summary;
     entry.summary = {
+      ...(policy === undefined ? {} : { policy }),
       name,
       canonical,
       downloads,
@@ -258,6 +307,18 @@ export class MemoryMetadataStore implements MetadataStore {
     this.#refresh(entry, change.audit.at);
     this.#record(change.audit);
     return record;
+  }
+
+  async setPolicy({ canonical, policy, digest, audit, check }: PolicyChange): Promise<PackageSummary | undefined> {
+    const entry = this.#packages.get(canonical);
+    if (entry === undefined) return undefined;
+    check?.(entry.summary);
+    const { policy: _policy, ...kept } = entry.summary;
+    entry.summary = { ...kept, ...(policy === undefined ? {} : { policy }) };
+    this.#log.push(policyEntry(digest, audit, canonical));
+    this.#refresh(entry, audit.at);
+    this.#record(audit);
+    return entry.summary;
   }
 
   async versions(canonical: CanonicalName): Promise<readonly VersionRecord[]> {
@@ -328,7 +389,8 @@ export class MemoryMetadataStore implements MetadataStore {
   async indexDocument(canonical: CanonicalName): Promise<IndexDocument | undefined> {
     const entry = this.#packages.get(canonical);
     if (entry === undefined || entry.versions.size === 0) return undefined;
-    return indexDocumentOf(entry.summary, [...entry.versions.values()]);
+    const statements = this.#statements.filter((one) => this.#concerns(entry, one));
+    return indexDocumentOf(entry.summary, [...entry.versions.values()], statements);
   }
 
   async packageNames(): Promise<readonly CanonicalName[]> {
@@ -413,7 +475,7 @@ export class MemoryMetadataStore implements MetadataStore {
   }
 
   async referencedBlobs(): Promise<ReadonlySet<Digest>> {
-    return new Set(this.#artifacts().flatMap(blobsOf));
+    return new Set([...this.#artifacts().flatMap(blobsOf), ...this.#statements.flatMap(blobsOfStatement)]);
   }
 
   async audits(query: AuditQuery): Promise<Page<AuditRecord>> {

@@ -1,8 +1,8 @@
-import { canonicalName, parsePackageName, parseVersion, type CanonicalName } from "@lading/core-manifest";
-import type { MetadataStore, SearchQuery } from "../ports.ts";
+import { canonicalName, parsePackageName, parseVersion, type CanonicalName, type Digest } from "@lading/core-manifest";
+import type { KeyStatementChange, MetadataStore, SearchQuery } from "../ports.ts";
 import type { Account, TokenRecord } from "../records.ts";
 import { same, type ContractTest } from "./contract.ts";
-import { fakeAccount, fakeAudit, fakeDigest, fakePublication } from "./fixtures.ts";
+import { fakeAccount, fakeAudit, fakeDigest, fakeKeyStatement, fakePublication } from "./fixtures.ts";
 
 const canonical = (name: string): CanonicalName => canonicalName(parsePackageName(name));
 const QUERY: SearchQuery = { text: "", page: 1, perPage: 20, sort: "relevance", publishedOnly: false };
@@ -96,6 +96,110 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
       same(await store.removeKey(bob!.id, key.fingerprint, fakeAudit()), false, "remove by another");
       same(await store.removeKey(ada!.id, key.fingerprint, fakeAudit()), true, "remove");
       same(await store.keysOf(ada!.id), [], "list after");
+    });
+  });
+
+  test.describe("MetadataStore contract: statements about keys", () => {
+    const key = (account: Account, number: string) => ({
+      fingerprint: `ed25519:${number.repeat(32)}`,
+      accountId: account.id,
+      pem: "PEM",
+      created: 5,
+    });
+    it("addKeyStatement() logs once, registers the new key, and changes the packages of the account", async (store) => {
+      const [ada, bob] = await withAccounts(store, "ada", "bob");
+      await store.addKey(key(ada!, "aa"), fakeAudit());
+      await store.publish(fakePublication(ada!, "hers", "1.0.0", { tree: 1 }));
+      const { artifact, ...other } = fakePublication(bob!, "signed", "1.0.0", { tree: 2 });
+      await store.publish({ ...other, artifact: { ...artifact, signers: [key(ada!, "aa").fingerprint] } });
+      await store.publish(fakePublication(bob!, "other", "1.0.0", { tree: 3 }));
+      const statement = fakeKeyStatement(ada!, "bb", { previous: key(ada!, "aa").fingerprint });
+      const newKey = { ...key(ada!, "bb"), origin: "rotation" as const };
+      const seen: unknown[] = [];
+      const change = {
+        statement,
+        newKey,
+        audit: fakeAudit({ action: "key.rotate" }),
+        check: ({ keys, statements, next }: Parameters<NonNullable<KeyStatementChange["check"]>>[0]) =>
+          void seen.push(keys.length, statements.length, next),
+      };
+      same(
+        await store.addKeyStatement(change),
+        { status: "logged", leaf: 4, packages: ["hers", "signed"] },
+        "the log has a key and three versions before it",
+      );
+      same(await store.addKeyStatement(change), { status: "same", leaf: 4, packages: [] }, "again");
+      same(seen, [1, 0, 4], "what the check saw");
+      same(
+        (await store.keysOf(ada!.id)).map(({ fingerprint, origin }) => [fingerprint.slice(8, 10), origin]),
+        [
+          ["aa", undefined],
+          ["bb", "rotation"],
+        ],
+        "keys",
+      );
+      same(await store.keyStatementsOf(ada!.id), [{ ...statement, leaf: 4 }], "statements");
+      same(await store.keyStatementsOf(bob!.id), [], "of another");
+      same((await store.logEntries(0, 10)).length, 5, "one entry");
+      same((await store.audits({ page: 1, perPage: 5, action: "key.rotate" })).total, 1, "audit");
+      same((await store.package(canonical("hers")))?.sequence, 2, "sequence of a package");
+      same((await store.package(canonical("other")))?.sequence, 1, "of another's");
+      const pending = (await store.pendingMetadataUpdates(10)).map((update) => update.canonical);
+      same(pending, ["hers", "signed", "other", "hers", "signed"], "metadata to sign");
+      const document = await store.indexDocument(canonical("signed"));
+      same(
+        [(document?.extra?.["keys"] as { entry: number }[])[0]?.entry, document?.extra?.["entries"]],
+        [4, { "1.0.0": [2] }],
+        "what the index says",
+      );
+      same((await store.indexDocument(canonical("other")))?.extra, undefined, "of another's");
+      const referenced = await store.referencedBlobs();
+      same(
+        [statement.statement, `sha256:${"bb".repeat(32)}`].every((digest) => referenced.has(digest as Digest)),
+        true,
+        "blobs",
+      );
+    });
+    it("addKeyStatement() changes nothing where the new key is taken or the check objects", async (store) => {
+      const [ada, bob] = await withAccounts(store, "ada", "bob");
+      await store.addKey(key(bob!, "bb"), fakeAudit());
+      const statement = fakeKeyStatement(ada!, "bb", { previous: key(ada!, "aa").fingerprint });
+      const change = { statement, newKey: { ...key(ada!, "bb"), origin: "rotation" as const }, audit: fakeAudit() };
+      same(await store.addKeyStatement(change), { status: "taken" }, "taken");
+      const check = (): void => {
+        throw new Error("objection");
+      };
+      const refused = await store
+        .addKeyStatement({ ...change, newKey: { ...key(ada!, "cc"), origin: "rotation" }, check })
+        .then(String, (error: Error) => error.message);
+      same(refused, "objection", "objection");
+      same([await store.keyStatementsOf(ada!.id), await store.keysOf(ada!.id)], [[], []], "nothing kept");
+      same((await store.logEntries(0, 10)).length, 1, "nothing logged");
+    });
+    it("setPolicy() stores, logs and shows what a package's owners demand", async (store) => {
+      const [ada] = await withAccounts(store, "ada");
+      await store.publish(fakePublication(ada!, "tool", "1.0.0"));
+      const policy = { threshold: 2, trustedPublishers: ["ada"] };
+      const change = {
+        canonical: canonical("tool"),
+        digest: fakeDigest(9),
+        audit: fakeAudit({ action: "policy.set" }),
+      };
+      same((await store.setPolicy({ ...change, policy }))?.policy, policy, "set");
+      same((await store.package(canonical("tool")))?.policy, policy, "of the package");
+      same((await store.indexDocument(canonical("tool")))?.extra, { policy }, "in the index");
+      await store.publish(fakePublication(ada!, "tool", "1.0.1", { tree: 2 }));
+      same((await store.package(canonical("tool")))?.policy, policy, "after a publication");
+      const seen: unknown[] = [];
+      same(
+        (await store.setPolicy({ ...change, check: ({ policy: was }) => void seen.push(was) }))?.policy,
+        undefined,
+        "none",
+      );
+      same(seen, [policy], "what the check saw");
+      same((await store.package(canonical("tool")))?.sequence, 4, "sequence");
+      same((await store.logEntries(0, 10)).length, 4, "log");
+      same(await store.setPolicy({ ...change, canonical: canonical("nothing") }), undefined, "unknown package");
     });
   });
 

@@ -2,7 +2,7 @@ import { canonicalName, parsePackageName, type CanonicalName, type Digest } from
 import { encodeLogEvent, type LogEvent, type LoggedArtifact } from "@lading/signing/log";
 import { timestamp } from "../index-model.ts";
 import type { Publication, StatusChange } from "../ports.ts";
-import type { ArtifactRecord, AuditEntry } from "../records.ts";
+import type { ArtifactRecord, AuditEntry, KeyStatementRecord } from "../records.ts";
 
 const SIGNERS_MAX = 16;
 
@@ -67,9 +67,29 @@ export function keyEntry(change: "add" | "revoke", key: string, audit: AuditEntr
   return encodeLogEvent({ ...common(audit), type: "key", change, account: whose, key });
 }
 
-/** The entry of what the registry demands of all packages from now on. */
-export function policyEntry(policy: Digest, audit: Pick<AuditEntry, "at" | "actor">): Uint8Array {
-  return encodeLogEvent({ ...common(audit), type: "policy", names: "**", policy });
+const CHANGES = { rotation: "rotate", recovery: "recover", revocation: "revoke" } as const;
+
+/** The entry of a signed statement about a key. */
+export function keyStatementEntry(
+  record: Omit<KeyStatementRecord, "leaf">,
+  audit: Pick<AuditEntry, "at" | "actor">,
+): Uint8Array {
+  const { kind, account, key, previous, statement, effective } = record;
+  return encodeLogEvent({
+    ...common(audit),
+    type: "key",
+    change: CHANGES[kind],
+    account,
+    key,
+    ...(previous === undefined ? {} : { previous }),
+    statement,
+    ...(effective === undefined ? {} : { effective: timestamp(effective) }),
+  });
+}
+
+/** The entry of what is demanded from now on: of all packages, or of those that a pattern names. */
+export function policyEntry(policy: Digest, audit: Pick<AuditEntry, "at" | "actor">, names: string = "**"): Uint8Array {
+  return encodeLogEvent({ ...common(audit), type: "policy", names, policy });
 }
 
 /** The canonical name that an entry of the database has. */
