@@ -165,3 +165,26 @@ export {
   type ChaosPlanInput,
   type ListedChaosProfile,
 } from "./lib/operations/chaos.ts";
+export {
+  requirePassingTests,
+  testPackages,
+  type PackageTests,
+  type RunnerResult,
+  type TestInput,
+} from "./lib/operations/test.ts";
+export type { TestCase, TestCounts, TestStatus } from "./lib/test-results/results.ts";
+export {
+  activateEnvironment,
+  cloneEnvironment,
+  createEnvironment,
+  deleteEnvironment,
+  environmentInfo,
+  listEnvironments,
+  SHELLS,
+  type Activation,
+  type CloneEnvironmentInput,
+  type CreateEnvironmentInput,
+  type EnvironmentInformation,
+  type NamedEnvironment,
+  type Shell,
+} from "./lib/operations/named-environments.ts";

@@ -22,3 +22,18 @@ export {
   type CleanResult,
   type ListedGeneration,
 } from "./lib/operations/environment.ts";
+export {
+  activateEnvironment,
+  cloneEnvironment,
+  createEnvironment,
+  deleteEnvironment,
+  environmentInfo,
+  listEnvironments,
+  SHELLS,
+  type Activation,
+  type CloneEnvironmentInput,
+  type CreateEnvironmentInput,
+  type EnvironmentInformation,
+  type NamedEnvironment,
+  type Shell,
+} from "./lib/operations/named-environments.ts";

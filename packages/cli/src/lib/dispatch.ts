@@ -224,6 +224,7 @@ function globalOptions(flags: Readonly<Record<string, unknown>>, io: CliIo): Glo
   return {
     directory: path.resolve(io.cwd, text("dir") ?? "."),
     registry: text("registry"),
+    environment: text("env"),
     format: flags["json"] === true ? "json" : ((text("format") ?? "text") as GlobalOptions["format"]),
     events: flags["events"] === true,
     quiet: flags["quiet"] === true,
@@ -303,7 +304,7 @@ async function invocationOf(
     flagsOf,
     async context() {
       const { createContext } = await import("@lading/engine/context");
-      const { offline, registry } = options;
+      const { offline, registry, environment } = options;
       const context = createContext({
         profile,
         cwd: options.directory,
@@ -312,6 +313,7 @@ async function invocationOf(
         signal,
         offline,
         ...(registry === undefined ? {} : { registry }),
+        ...(environment === undefined ? {} : { environment }),
       });
       contexts.push(context);
       return context;

@@ -7,6 +7,7 @@ type Flag<Type extends FlagSpec["type"]> = Extract<FlagSpec, { type: Type }>;
 export type GlobalFlags = {
   readonly dir: Flag<"text">;
   readonly registry: Flag<"text">;
+  readonly env: Flag<"text">;
   readonly format: Flag<"enum">;
   readonly json: Flag<"boolean">;
   readonly events: Flag<"boolean">;
@@ -25,6 +26,7 @@ export type GlobalFlags = {
 export const GLOBAL_FLAGS: GlobalFlags = {
   dir: { type: "text", alias: "C", summary: "Work in this directory", placeholder: "DIR" },
   registry: { type: "text", summary: "Use this registry: a configured name or a URL", placeholder: "NAME|URL" },
+  env: { type: "text", summary: "Work in this environment: a name or a path", placeholder: "NAME" },
   format: { type: "enum", summary: "How to print the result", values: ["text", "json", "yaml", "ndjson"] },
   json: { type: "boolean", summary: "Short for --format json" },
   events: { type: "boolean", summary: "Print what happens as NDJSON on standard error" },

@@ -166,6 +166,20 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     summary: "Delete caches and unused stored packages",
     load: () => import("./commands/cache-clean.ts"),
   },
+  "env create": {
+    group: "machine",
+    summary: "Make an isolated environment",
+    load: () => import("./commands/env-create.ts"),
+  },
+  "env list": { group: "machine", summary: "List environments", load: () => import("./commands/env-list.ts") },
+  "env info": { group: "machine", summary: "Show an environment", load: () => import("./commands/env-info.ts") },
+  "env clone": { group: "machine", summary: "Copy an environment", load: () => import("./commands/env-clone.ts") },
+  "env delete": { group: "machine", summary: "Delete an environment", load: () => import("./commands/env-delete.ts") },
+  "env activate": {
+    group: "machine",
+    summary: "Make an environment this shell's",
+    load: () => import("./commands/env-activate.ts"),
+  },
   clean: {
     group: "machine",
     summary: "Delete caches and build outputs",

@@ -55,6 +55,8 @@ export interface ArgumentSpec {
 export interface GlobalOptions {
   readonly directory: string;
   readonly registry: string | undefined;
+  /** Name or path of a named environment. */
+  readonly environment: string | undefined;
   readonly format: "text" | "json" | "yaml" | "ndjson";
   readonly events: boolean;
   readonly quiet: boolean;

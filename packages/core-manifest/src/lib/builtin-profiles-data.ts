@@ -181,6 +181,30 @@ export const BUILTIN_PROFILE_DATA: Readonly<
             command: "config list",
           },
           {
+            spelling: "env create",
+            command: "env create",
+          },
+          {
+            spelling: "env list",
+            command: "env list",
+          },
+          {
+            spelling: "env info",
+            command: "env info",
+          },
+          {
+            spelling: "env clone",
+            command: "env clone",
+          },
+          {
+            spelling: "env delete",
+            command: "env delete",
+          },
+          {
+            spelling: "env activate",
+            command: "env activate",
+          },
+          {
             spelling: "clean",
             command: "clean",
           },
@@ -386,6 +410,11 @@ export const BUILTIN_PROFILE_DATA: Readonly<
           {
             spelling: "uninstall",
             command: "remove",
+          },
+          {
+            spelling: "create-env",
+            command: "env create",
+            summary: "Make an isolated environment for a Revit version",
           },
         ],
       },

@@ -24,6 +24,8 @@ export function createContext(input: ContextInput): EngineContext {
     signal: input.signal ?? new AbortController().signal,
     offline: input.offline ?? false,
     registry: input.registry,
+    environment: input.environment,
+    pinnedHosts: new Map(),
     fetch: input.fetch,
     directories,
     now: input.now ?? Date.now,

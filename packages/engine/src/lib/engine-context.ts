@@ -25,6 +25,8 @@ export interface ContextInput {
   readonly offline?: boolean;
   /** Name or URL of the registry that stands in for the default one. */
   readonly registry?: string;
+  /** Name or path of the named environment to work in, in place of the project around `cwd`. */
+  readonly environment?: string;
   /** Default: the user's home directory by `HOME`, else the system's answer. */
   readonly home?: string;
   /** Default: Node's, with pools, proxies and private CAs. Tests give one that calls a handler in this process. */
@@ -43,6 +45,9 @@ export interface EngineContext {
   readonly signal: AbortSignal;
   readonly offline: boolean;
   readonly registry: string | undefined;
+  readonly environment?: string | undefined;
+  /** Axis -> version of the named environment that the project is; filled when it is loaded. */
+  readonly pinnedHosts: Map<string, string>;
   readonly fetch: Fetch | undefined;
   readonly directories: Directories;
   readonly now: () => number;

@@ -26,6 +26,10 @@ export type EngineErrorCode =
   | "LOCK_ENVIRONMENT_MISSING"
   | "LOCK_ENVIRONMENT_AMBIGUOUS"
   | "ENVIRONMENTS_INVALID"
+  | "ENVIRONMENT_EXISTS"
+  | "ENVIRONMENT_NOT_FOUND"
+  | "ENVIRONMENT_NAME_INVALID"
+  | "ENVIRONMENT_DAMAGED"
   | "LOCK_PACKAGE_UNKNOWN"
   | "PACKAGE_MISMATCH"
   | "LOCK_CHECKSUM_MISMATCH"
@@ -178,6 +182,26 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "manifest",
     summary: "The environments of the manifest or the command line cannot be used.",
     help: "Write `[environments]` as a table of host axes and `target`, each with a list of values.",
+  },
+  ENVIRONMENT_EXISTS: {
+    category: "refused",
+    summary: "There is a directory already where the environment would be made.",
+    help: "Choose another name, or delete the environment that is there with `env delete`.",
+  },
+  ENVIRONMENT_NOT_FOUND: {
+    category: "usage",
+    summary: "There is no environment of that name, or it belongs to another ecosystem.",
+    help: "Run `env list` to see all of them; `env create` makes one.",
+  },
+  ENVIRONMENT_NAME_INVALID: {
+    category: "usage",
+    summary: "An environment's name must be one directory name on every system.",
+    help: "Use letters, digits and `._-`, at most 64 of them.",
+  },
+  ENVIRONMENT_DAMAGED: {
+    category: "io",
+    summary: "The record of a named environment cannot be read.",
+    help: "Delete the environment's directory and make it again; manifest and lock file can be kept.",
   },
   LOCK_PACKAGE_UNKNOWN: {
     category: "usage",

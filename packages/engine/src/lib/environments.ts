@@ -10,7 +10,7 @@ import {
 } from "@lading/core-manifest";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
-import { checkHostVersion, fullVersion, hostVersions, listedHosts, parseHost } from "./hosts.ts";
+import { checkHostVersion, fullVersion, hostVersions, listedHosts, parseHost, refuseOtherHost } from "./hosts.ts";
 import { ownTable } from "./own-table.ts";
 import type { Project } from "./project.ts";
 
@@ -94,13 +94,17 @@ function flagGrid(context: EngineContext, project: Project, { hosts, targets, al
   const axes: Record<string, string[]> = {};
   if (allHosts === true) {
     for (const { axis, versions } of context.profile.hosts) {
-      const supported = versions.filter((version) => isSupported(project, axis, version));
+      const pinned = context.pinnedHosts.get(axis);
+      const supported = versions.filter(
+        (version) => (pinned === undefined || version === pinned) && isSupported(project, axis, version),
+      );
       if (supported.length > 0) axes[axis] = supported;
     }
   }
   const named: Record<string, string[]> = {};
   for (const text of hosts ?? []) {
     const [axis, version] = parseHost(context, text);
+    refuseOtherHost(context, axis, version);
     (named[axis] ??= []).push(checkHostVersion(context, axis, version));
   }
   const wrong = (targets ?? []).find((target) => !TARGET_NAME.test(target));

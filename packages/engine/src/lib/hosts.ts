@@ -13,10 +13,28 @@ export async function hostVersions(context: EngineContext, given: readonly strin
   for (const { axis, default: fallback } of context.profile.hosts) {
     const legacy = axis === "python" ? settings.string("environments.python_version") : undefined;
     const set = settings.string(`hosts.${axis}`);
-    const version = chosen.get(axis) ?? (set?.includes(",") === true ? undefined : set) ?? legacy ?? fallback;
+    const pinned = context.pinnedHosts.get(axis);
+    const asked = chosen.get(axis);
+    if (asked !== undefined) refuseOtherHost(context, axis, asked);
+    const version = pinned ?? asked ?? (set?.includes(",") === true ? undefined : set) ?? legacy ?? fallback;
     if (version !== undefined) result[axis] = checkHostVersion(context, axis, version);
   }
   return result;
+}
+
+/**
+ * A named environment holds what was chosen for one version of a host; another would make it something else.
+ * @throws {EngineError} `HOST_INVALID`
+ */
+export function refuseOtherHost(context: EngineContext, axis: string, version: string): void {
+  const pinned = context.pinnedHosts.get(axis);
+  if (pinned === undefined || fullVersion(version) === fullVersion(pinned)) return;
+  throw new EngineError({
+    code: "HOST_INVALID",
+    message: `Cannot use ${axis} ${version}: this environment is made for ${axis} ${pinned}`,
+    hint: "Make another environment for it with `env create`",
+    axis,
+  });
 }
 
 /**
@@ -27,7 +45,7 @@ export async function listedHosts(context: EngineContext): Promise<Record<string
   const settings = await context.settings();
   const lists = context.profile.hosts.flatMap(({ axis }) => {
     const value = settings.string(`hosts.${axis}`);
-    if (value?.includes(",") !== true) return [];
+    if (value?.includes(",") !== true || context.pinnedHosts.has(axis)) return [];
     return [[axis, value.split(",").map((version) => checkHostVersion(context, axis, version.trim()))] as const];
   });
   return Object.fromEntries(lists);

@@ -13,6 +13,7 @@ import {
 } from "@lading/core-manifest";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
+import { activeEnvironment, chosenEnvironment, readEnvironment } from "./named-environment.ts";
 import { displayPath, readBytes, readText, readTextIfExists } from "./files.ts";
 import { matchDirectories } from "./workspace-match.ts";
 
@@ -68,6 +69,8 @@ export async function loadProject(context: EngineContext, manifestPath?: string)
   if (typeof config === "object" && config !== null) {
     context.useProjectSettings(config as Record<string, unknown>, rootFile.display);
   }
+  const named = await readEnvironment(context, project.root);
+  for (const [axis, version] of Object.entries(named?.hosts ?? {})) context.pinnedHosts.set(axis, version);
   return project;
 }
 
@@ -196,11 +199,14 @@ async function sourceOf(file: string, text: string): Promise<string | Uint8Array
 }
 
 async function findManifest(context: EngineContext, start: string): Promise<ManifestFile | undefined> {
+  const chosen = await chosenEnvironment(context);
+  if (chosen !== undefined) return manifestIn(context, chosen);
   for (const directory of upwards(start)) {
     const found = await manifestIn(context, directory);
     if (found !== undefined) return found;
   }
-  return undefined;
+  const active = activeEnvironment(context);
+  return active === undefined ? undefined : manifestIn(context, active);
 }
 
 function* upwards(start: string): Generator<string> {

@@ -51,7 +51,7 @@ export const command: CommandSpec = defineCommand({
       package: flags.package,
       workspace: flags.workspace,
     };
-    if (args.length === 0) {
+    if (args.length === 0 && options.environment === undefined) {
       const { installedAlready } = await import("@lading/engine/start");
       const ready = await installedAlready(input, { profile, cwd: options.directory, env: io.env });
       if (ready !== undefined) return { data: readyData(ready), text: () => [readyLine(ready)] };
