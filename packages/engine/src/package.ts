@@ -46,3 +46,11 @@ export {
   type ChaosPlanInput,
   type ListedChaosProfile,
 } from "./lib/operations/chaos.ts";
+export {
+  requirePassingTests,
+  testPackages,
+  type PackageTests,
+  type RunnerResult,
+  type TestInput,
+} from "./lib/operations/test.ts";
+export type { TestCase, TestCounts, TestStatus } from "./lib/test-results/results.ts";

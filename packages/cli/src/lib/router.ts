@@ -65,6 +65,7 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     summary: "Return to an earlier generation",
     load: () => import("./commands/rollback.ts"),
   },
+  test: { group: "package", summary: "Run a package's tests", load: () => import("./commands/test.ts") },
   pack: { group: "package", summary: "Build the package file", load: () => import("./commands/pack.ts") },
   build: {
     group: "package",

@@ -72,6 +72,11 @@ export const BUILTIN_PROFILE_DATA: Readonly<
             command: "check",
           },
           {
+            spelling: "pack test",
+            command: "test",
+            summary: "Run the tests that a pack declares",
+          },
+          {
             spelling: "pack build",
             command: "pack",
             summary: "Build a pack's archive",

@@ -60,6 +60,7 @@ export const PROFILE_COMMANDS: readonly string[] = [
   "history",
   "owner",
   "migrate",
+  "test",
   "completion",
   "explain",
   "profile check",

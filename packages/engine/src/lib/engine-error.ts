@@ -59,7 +59,12 @@ export type EngineErrorCode =
   | "SOURCE_EXISTS"
   | "SELF_MODIFYING_NOT_ALLOWED"
   | "MIGRATE_SOURCE_INVALID"
-  | "MIGRATE_TARGET_EXISTS";
+  | "MIGRATE_TARGET_EXISTS"
+  | "TEST_CONFIG_MISSING"
+  | "TEST_CONFIG_INVALID"
+  | "TEST_RUNNER_UNKNOWN"
+  | "TEST_RESULTS_INVALID"
+  | "TESTS_FAILED";
 
 /** Explanations of {@link EngineErrorCode}. */
 export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
@@ -352,6 +357,31 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "refused",
     summary: "A manifest is there already and would be overwritten.",
     help: "Delete it first, or give another `--output`.",
+  },
+  TEST_CONFIG_MISSING: {
+    category: "manifest",
+    summary: "The package declares no tests, or no runner that could be found.",
+    help: "Add a `testing` table with a runner to the manifest (docs/spec/package-tests.md).",
+  },
+  TEST_CONFIG_INVALID: {
+    category: "manifest",
+    summary: "A value of the manifest's `testing` table is not one of those allowed.",
+    help: "Correct the key that the message names (docs/spec/package-tests.md).",
+  },
+  TEST_RUNNER_UNKNOWN: {
+    category: "usage",
+    summary: "The package has no test runner of that name.",
+    help: "The message lists the runners.",
+  },
+  TEST_RESULTS_INVALID: {
+    category: "manifest",
+    summary: "A test runner's results are not of the format that the manifest declares.",
+    help: "Correct `result_format`, or let the runner write that format (docs/spec/package-tests.md).",
+  },
+  TESTS_FAILED: {
+    category: "check",
+    summary: "Fewer tests of a package passed than it demands.",
+    help: "Run `test --detailed` to see which failed and why.",
   },
 };
 

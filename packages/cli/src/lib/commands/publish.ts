@@ -19,6 +19,7 @@ export const command: CommandSpec = defineCommand({
     kind: { type: "enum", summary: "Which package file", values: ["binary", "source"] },
     release: { type: "boolean", summary: "Pack to the smallest file, at more time" },
     target: { type: "text", summary: "Platform that it is for; default: any", placeholder: "TRIPLE" },
+    test: { type: "boolean", summary: "Run the package's tests first, and send nothing where they fail" },
     ...MEMBER_FLAGS,
   },
   async run(invocation) {
@@ -42,6 +43,7 @@ export const command: CommandSpec = defineCommand({
           package: flags.package,
           workspace: flags.workspace,
           dryRun: options.dryRun,
+          test: flags.test,
         },
         engine,
       ),

@@ -26,6 +26,8 @@ export interface PublishCommandInput
   readonly wait?: boolean | undefined;
   /** Check everything, and send nothing. */
   readonly dryRun?: boolean | undefined;
+  /** Run the tests that the packages declare first, and send nothing where they fail. */
+  readonly test?: boolean | undefined;
 }
 
 /** One package that was published, or with `dryRun` could be. */
@@ -59,6 +61,7 @@ export async function publish(
   input: PublishCommandInput,
   context: EngineContext,
 ): Promise<readonly PublishedPackage[]> {
+  if (input.test === true) await testFirst(input, context);
   const client = (await context.registries()).default;
   if (input.token !== undefined) client.authenticate({ type: "token", token: input.token });
   return withPlaceToPack(input, async (place) => {
@@ -67,6 +70,12 @@ export async function publish(
     for (const file of paths) published.push(await publishFile(file, { ...input, place }, client, context));
     return published;
   });
+}
+
+async function testFirst(input: PublishCommandInput, context: EngineContext): Promise<void> {
+  const { requirePassingTests } = await import("./test.ts");
+  const manifest = input.manifest === undefined ? undefined : path.dirname(path.resolve(context.cwd, input.manifest));
+  await requirePassingTests({ path: manifest, package: input.package, workspace: input.workspace }, context);
 }
 
 /** What is published, and for a dry run where packages are packed instead of among the user's files. */

@@ -1,0 +1,216 @@
+import { readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { api, createSandbox, startRegistry, type RegistryProcess, type Sandbox } from "./lib/harness.ts";
+
+let registry: RegistryProcess;
+const sandboxes: Sandbox[] = [];
+
+function open(env: Readonly<Record<string, string>> = {}): Sandbox {
+  const sandbox = createSandbox({ env });
+  sandboxes.push(sandbox);
+  return sandbox;
+}
+
+beforeAll(async () => {
+  registry = await startRegistry();
+});
+afterAll(async () => {
+  await Promise.all(sandboxes.map((sandbox) => sandbox.dispose()));
+  await registry.dispose();
+});
+
+const inside = { cwd: "pack" } as const;
+const HEAD = 'ref: demo\nlabel: "Demo"\ndescription: "A demo"\nversion: "1.0.0"\nauthor: Ada\nmeta:\n  license: MIT\n';
+
+/** A pack of the shape that the platform's own core pack has: a shell script and unittest, both with simple results. */
+function corePack(box: Sandbox): void {
+  box.write(
+    "pack/pack.yaml",
+    `${HEAD}runtime_deps:\n  - shell\n  - native\n\n# Pack Testing Configuration\ntesting:\n  enabled: true\n  discovery:\n    method: "directory"\n    path: "tests"\n  runners:\n    shell:\n      type: "script"\n      entry_point: "tests/run_tests.sh"\n      timeout: 60\n      result_format: "simple"\n    python:\n      type: "unittest"\n      entry_point: "tests/test_actions.py"\n      timeout: 120\n      result_format: "simple"\n  result_path: "tests/results/"\n  min_pass_rate: 1.0\n  on_failure: "block"\n`,
+  );
+  box.write(
+    "pack/tests/run_tests.sh",
+    "#!/bin/bash\nset -e\nmkdir -p tests/results\necho log > tests/results/shell.log\necho 'Total Tests: 3'\necho 'Passed: 3'\necho 'Failed: 0'\n",
+  );
+  box.write(
+    "pack/tests/test_actions.py",
+    'import unittest\n\nclass TestActions(unittest.TestCase):\n    def test_echo(self):\n        self.assertEqual("a", "a")\n\n    @unittest.skip("no network")\n    def test_http(self):\n        self.fail()\n',
+  );
+}
+
+/** A pack with one runner. */
+function oneRunner(box: Sandbox, runner: Readonly<Record<string, unknown>>, more = ""): void {
+  box.write("pack/pack.yaml", `${HEAD}testing:\n  runners:\n    one: ${JSON.stringify(runner)}\n${more}`);
+}
+
+interface Tests {
+  readonly status: string;
+  readonly packages: readonly {
+    readonly counts: object;
+    readonly passRate: number;
+    readonly runners: readonly {
+      readonly status: string;
+      readonly problem?: string;
+      readonly cases: readonly object[];
+    }[];
+  }[];
+}
+
+async function tests(box: Sandbox, flags = ""): Promise<Tests & { readonly code: number }> {
+  const { stdout, stderr, code } = await box.line(`attune pack test . --json ${flags}`, inside);
+  if (stdout === "") throw new Error(stderr);
+  return { ...(JSON.parse(stdout) as Tests), code };
+}
+
+describe("attune pack test", () => {
+  test("[CLI-23] [CIC-10] both documented forms run a pack's runners, and the exit status tells CI", async () => {
+    const box = open();
+    corePack(box);
+    const short = await box.ok("attune pack test .", inside);
+    expect(short.stdout).toMatch(/✓ shell \(script\): 3 of 3 passed/);
+    expect(short.stdout).toMatch(/✓ python \(unittest\): 1 of 2 passed/);
+    expect(short.stdout).toMatch(/4 of 5 tests passed, 0 failed, 1 skipped \(pass rate 100 %, at least 100 % needed\)/);
+    expect(short.stdout).not.toContain("test_echo");
+    const long = await box.ok("attune pack test . --detailed", inside);
+    expect(long.stdout).toMatch(/✓ .*test_echo/);
+    expect(long.stdout).toMatch(/- .*test_http: no network/);
+
+    box.write("pack/tests/test_actions.py", box.read("pack/tests/test_actions.py").replace('"a", "a"', '"a", "b"'));
+    const failed = await box.line("attune pack test . --detailed", inside);
+    expect(failed.code).toBe(1);
+    expect(failed.stdout).toMatch(/✗ .*test_echo/);
+    expect(failed.stdout).toContain("AssertionError: 'a' != 'b'");
+    expect((await box.line("attune pack test .", inside)).code).toBe(1);
+  });
+
+  test("runs in a fresh copy with an empty home: nothing is left, and no secret of the user is seen", async () => {
+    const box = open({ ATTUNE_TOKEN: "secret-token", KEPT: "kept-value" });
+    oneRunner(box, { type: "script", entry_point: "tests/look.sh", env: { OWN: "own-value" } });
+    box.write(
+      "pack/tests/look.sh",
+      'touch written\ntest -z "$ATTUNE_TOKEN" || exit 3\ntest -z "$(ls -A "$HOME")" || exit 4\ntest "$OWN" = own-value || exit 5\ntest "$ATTUNE_PACKAGE_NAME-$ATTUNE_PACKAGE_VERSION" = demo-1.0.0 || exit 6\ntest "$KEPT" = "$WANTED" || exit 7\n',
+    );
+    await box.ok("attune pack test .", inside);
+    await box.ok("attune pack test . --pass-env KEPT,WANTED=kept-value", inside);
+    expect(box.has("pack/written")).toBe(false);
+    const { stdout } = await box.ok("attune pack test . --keep", inside);
+    const kept = /Kept: (.*)/.exec(stdout)![1]!;
+    expect(box.has(`${kept}/pack/written`)).toBe(true);
+    await box.ok(`rm -r ${kept}`);
+    await box.ok("attune pack test . --in-place", inside);
+    expect(box.has("pack/written")).toBe(true);
+  });
+
+  test("reads JUnit XML, TAP and JSON, from files that the run wrote or from what it printed", async () => {
+    const box = open();
+    const xml =
+      '<testsuite name="s"><testcase name="a"/><testcase name="b"><failure message="broke"/></testcase></testsuite>';
+    oneRunner(box, { type: "script", entry_point: "t.sh", result_format: "junit-xml", result_path: "results" });
+    box.write("pack/results/old.xml", "<testsuite><testcase name='old'/></testsuite>");
+    box.write("pack/t.sh", `cat > results/new.xml <<'X'\n${xml}\nX\nexit 1\n`);
+    expect(await tests(box)).toMatchObject({ code: 1, packages: [{ counts: { total: 2, passed: 1, failed: 1 } }] });
+
+    oneRunner(box, { type: "command", command: ["sh", "t.sh"], result_format: "tap" });
+    box.write("pack/t.sh", "echo 1..3\necho ok 1 - a\necho 'ok 2 - b # SKIP slow'\necho ok 3\n");
+    expect(await tests(box)).toMatchObject({ code: 0, packages: [{ counts: { total: 3, passed: 2, skipped: 1 } }] });
+
+    oneRunner(box, { type: "script", entry_point: "t.py", result_format: "json" });
+    box.write("pack/t.py", 'import json\nprint(json.dumps({"passed": 2, "failed": 0}))\n');
+    expect(await tests(box)).toMatchObject({ code: 0, packages: [{ counts: { total: 2, passed: 2 } }] });
+    box.write("pack/t.py", "print('no json')\n");
+    const unreadable = await tests(box);
+    expect(unreadable).toMatchObject({ code: 1, packages: [{ runners: [{ status: "error" }] }] });
+    expect(unreadable.packages[0]!.runners[0]!.problem).toContain("Cannot read the test results as json");
+  });
+
+  test("runs pytest and Node's test runner", async () => {
+    const box = open();
+    oneRunner(box, { type: "node", entry_point: "tests/a.test.mjs", result_format: "tap" });
+    box.write(
+      "pack/tests/a.test.mjs",
+      'import { test } from "node:test";\ntest("adds", () => {});\ntest("skips", { skip: true }, () => {});\n',
+    );
+    expect(await tests(box)).toMatchObject({ code: 0, packages: [{ counts: { total: 2, passed: 1, skipped: 1 } }] });
+    const { code } = await box.line("python3 -m pytest --version");
+    if (code !== 0) return;
+    oneRunner(box, { type: "pytest", entry_point: "tests/test_b.py", result_format: "junit-xml" });
+    box.write("pack/tests/test_b.py", "def test_good():\n    pass\n\ndef test_bad():\n    assert 1 == 2\n");
+    expect(await tests(box)).toMatchObject({ code: 1, packages: [{ counts: { total: 2, passed: 1, failed: 1 } }] });
+  });
+
+  test("holds results to min_pass_rate, and a runner to its exit status and its time", async () => {
+    const box = open();
+    const rated = (rate: number): void =>
+      oneRunner(box, { type: "script", entry_point: "t.sh" }, `  min_pass_rate: ${rate}\n`);
+    box.write("pack/t.sh", "echo Passed: 3\necho Failed: 1\nexit 1\n");
+    rated(0.75);
+    expect(await tests(box)).toMatchObject({ code: 0, status: "passed", packages: [{ passRate: 0.75 }] });
+    rated(0.76);
+    expect(await tests(box)).toMatchObject({ code: 1, status: "failed" });
+    expect((await tests(box, "--min-pass-rate 0.5")).code).toBe(0);
+
+    box.write("pack/t.sh", "echo Passed: 3\necho Failed: 0\nexit 9\n");
+    expect((await tests(box, "--min-pass-rate 1")).packages[0]!.runners[0]!.problem).toContain("exit status 9");
+
+    box.write("pack/t.sh", "sleep 300 & echo $! > $OUT; wait\n");
+    const slow = await tests(box, `--timeout 0.5 --pass-env OUT=${box.path("pid")}`);
+    expect(slow).toMatchObject({ code: 1, packages: [{ runners: [{ status: "timed-out" }] }] });
+    // Nobody may have buried it yet, but it is dead.
+    const { stdout: state } = await box.line(`ps -o stat= -p ${box.read("pid").trim()}`);
+    expect(state).toMatch(/^(?:Z.*)?\s*$/);
+  });
+
+  test("finds runners by the customs of their languages, and writes one JUnit report of them all", async () => {
+    const box = open();
+    box.write("pack/pack.yaml", `${HEAD}testing:\n  discovery: { method: directory, path: tests }\n`);
+    box.write("pack/tests/run_tests.sh", "exit 0\n");
+    box.write(
+      "pack/tests/test_x.py",
+      "import unittest\nclass T(unittest.TestCase):\n    def test_y(self):\n        pass\n",
+    );
+    await box.ok("attune pack test . --report ../report.xml", inside);
+    expect(box.read("report.xml")).toMatch(/<testsuite name="demo.run_tests.sh" tests="1"/);
+    expect(box.read("report.xml")).toContain('<testcase name="test_y" classname="tests.test_x.T"');
+  });
+
+  test("says what is wrong with a testing table, and leaves nothing behind", async () => {
+    const box = open();
+    const left = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith("lading-test-"));
+    const before = left();
+    box.write("pack/pack.yaml", HEAD);
+    const none = await box.line("attune pack test .", inside);
+    expect([none.code, none.stderr]).toEqual([3, expect.stringContaining("TEST_CONFIG_MISSING")]);
+    for (const [runner, key] of [
+      [{ type: "mocha", entry_point: "t.sh" }, 'testing.runners.one.type" of "pack.yaml": found "mocha"'],
+      [{ type: "script", entry_point: "../t.sh" }, "testing.runners.one.entry_point"],
+      [{ type: "script" }, "testing.runners.one.entry_point"],
+      [{ type: "script", entry_point: "t.sh", timeout: -1 }, "testing.runners.one.timeout"],
+      [{ type: "script", entry_point: "t.sh", retries: 1 }, "testing.runners.one.retries"],
+    ] as const) {
+      oneRunner(box, runner);
+      const bad = await box.line("attune pack test .", inside);
+      expect(bad.code).toBe(3);
+      expect(bad.stderr).toContain(key);
+    }
+    oneRunner(box, { type: "script", entry_point: "missing.sh" });
+    const missing = await box.line("attune pack test .", inside);
+    expect([missing.code, missing.stdout]).toEqual([1, expect.stringContaining('there is no "missing.sh"')]);
+    box.write("pack/pack.yaml", `${HEAD}testing:\n  enabled: false\n`);
+    expect((await box.ok("attune pack test .", inside)).stdout).toContain("testing is disabled");
+    expect(left()).toEqual(before);
+  });
+
+  test("[CIC-16] publish --test sends nothing of a package whose tests fail", async () => {
+    const box = open({ ATTUNE_TOKEN: registry.token });
+    await box.ok(`attune registry add local ${registry.url}`);
+    oneRunner(box, { type: "script", entry_point: "t.sh" });
+    box.write("pack/t.sh", "exit 1\n");
+    const refused = await box.line("attune pack publish --test", inside);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("TESTS_FAILED")]);
+    expect((await api(registry, "/api/v1/packages/demo")).status).toBe(404);
+    box.write("pack/t.sh", "exit 0\n");
+    await box.ok("attune pack publish --test", inside);
+    expect((await api(registry, "/api/v1/packages/demo")).status).toBe(200);
+  });
+});
