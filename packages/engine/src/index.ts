@@ -188,3 +188,5 @@ export {
   type NamedEnvironment,
   type Shell,
 } from "./lib/operations/named-environments.ts";
+export { createFaultFetch, type FaultFetchOptions, type InjectedFault } from "./lib/fault-fetch.ts";
+export { type ChaosInput } from "./lib/chaos-install.ts";

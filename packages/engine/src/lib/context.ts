@@ -11,6 +11,7 @@ export function createContext(input: ContextInput): EngineContext {
   const home = input.home ?? env["HOME"] ?? homedir();
   const directories = resolveDirectories(input.profile, env, home);
   let project: { table: Readonly<Record<string, unknown>>; file: string } | undefined;
+  let { fetch } = input;
   let registriesRead: InputContent | undefined;
   const settings = once(() =>
     loadSettings({ profile: input.profile, configDirectory: directories.config, env, home, project }),
@@ -26,7 +27,13 @@ export function createContext(input: ContextInput): EngineContext {
     registry: input.registry,
     environment: input.environment,
     pinnedHosts: new Map(),
-    fetch: input.fetch,
+    get fetch() {
+      return fetch;
+    },
+    useFetch(other) {
+      fetch = other;
+    },
+    closing: [],
     directories,
     now: input.now ?? Date.now,
     settings: settings.get,
@@ -40,6 +47,7 @@ export function createContext(input: ContextInput): EngineContext {
     async close() {
       if (store.opened()) (await store.get()).close();
       if (registries.opened()) await (await registries.get()).close();
+      for (const close of context.closing) await close();
     },
   };
   const registries = once(async () => {

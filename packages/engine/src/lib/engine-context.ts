@@ -48,6 +48,10 @@ export interface EngineContext {
   readonly environment?: string | undefined;
   /** Axis -> version of the named environment that the project is; filled when it is loaded. */
   readonly pinnedHosts: Map<string, string>;
+  /** Replaces {@link fetch}; must come before {@link registries} are opened. */
+  readonly useFetch: (fetch: Fetch) => void;
+  /** Run by {@link close}, after everything else. */
+  readonly closing: (() => Promise<void>)[];
   readonly fetch: Fetch | undefined;
   readonly directories: Directories;
   readonly now: () => number;

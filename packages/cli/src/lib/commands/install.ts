@@ -40,6 +40,12 @@ export const command: CommandSpec = defineCommand({
     checksum: { type: "text", summary: "What the package file's bytes must sum to", placeholder: "sha256:HEX" },
     "skip-deps": { type: "boolean", summary: "Take the packages named, and nothing that they depend on" },
     "skip-tests": { type: "boolean", summary: "Run no tests of packages; this release runs none at install anyway" },
+    "chaos-profile": {
+      type: "text",
+      summary: "Let exchanges with registries meet the faults of this chaos profile",
+      placeholder: "NAME",
+    },
+    "chaos-seed": { type: "number", summary: "Seed in place of the chaos profile's own", placeholder: "NUMBER" },
     ...MEMBER_FLAGS,
   },
   async run({ args, flags, options, context, profile, io }) {
@@ -51,7 +57,7 @@ export const command: CommandSpec = defineCommand({
       package: flags.package,
       workspace: flags.workspace,
     };
-    if (args.length === 0 && options.environment === undefined) {
+    if (args.length === 0 && options.environment === undefined && flags["chaos-profile"] === undefined) {
       const { installedAlready } = await import("@lading/engine/start");
       const ready = await installedAlready(input, { profile, cwd: options.directory, env: io.env });
       if (ready !== undefined) return { data: readyData(ready), text: () => [readyLine(ready)] };
@@ -61,7 +67,16 @@ export const command: CommandSpec = defineCommand({
       lock,
       install: installed,
       created,
-    } = await install({ ...input, specs: args, checksum: flags.checksum }, await context());
+    } = await install(
+      {
+        ...input,
+        specs: args,
+        checksum: flags.checksum,
+        chaosProfile: flags["chaos-profile"],
+        chaosSeed: flags["chaos-seed"],
+      },
+      await context(),
+    );
     return {
       data: { ...(created === undefined ? {} : { created }), ...summaryData(lock, installed) },
       text: (style) => [

@@ -5,6 +5,7 @@ import { EngineError } from "../engine-error.ts";
 import { exists } from "../files.ts";
 import { looksLikeGit } from "../git.ts";
 import { installProject, type InstallProjectInput, type InstallSummary } from "../install-project.ts";
+import { injectFaults, type ChaosInput } from "../chaos-install.ts";
 import { parsePackageSpec } from "../package-spec.ts";
 import { loadProject, tryLoadProject } from "../project.ts";
 import { compatibleRequirement } from "../edit.ts";
@@ -13,7 +14,7 @@ import { isArchive, unpackArchive } from "./archive-source.ts";
 import { foldDirectoryName, init } from "./init.ts";
 
 /** What {@link install} is told. */
-export interface InstallCommandInput extends InstallProjectInput {
+export interface InstallCommandInput extends InstallProjectInput, ChaosInput {
   /** Names, `name@req`, Git addresses, directories, package files or their https: addresses to add first. Default: none. */
   readonly specs?: readonly string[] | undefined;
   /** `sha256:<hex>` of the one package file among `specs`. */
@@ -25,7 +26,15 @@ export interface InstallCommandInput extends InstallProjectInput {
  * first. With names, they are added to the manifest before; where there is no manifest, one is made.
  */
 export async function install(input: InstallCommandInput, context: EngineContext): Promise<InstallSummary> {
-  const { specs = [], checksum, ...asked } = input;
+  const { specs = [], checksum, chaosProfile, chaosSeed, ...asked } = input;
+  if (chaosProfile !== undefined) {
+    const told = await injectFaults(context, await loadProject(context), { chaosProfile, chaosSeed });
+    try {
+      return await install({ specs, checksum, ...asked }, context);
+    } finally {
+      told();
+    }
+  }
   if (checksum !== undefined) await refuseStrayChecksum(specs, context);
   if (specs.length === 0) return installProject(await loadProject(context), asked, context);
   const groups = await groupSpecs(specs, context);
