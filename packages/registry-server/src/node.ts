@@ -1,6 +1,7 @@
 export { DirectoryBlobStore } from "./lib/node/directory-blob-store.ts";
 export { DirectoryDocumentStore } from "./lib/node/directory-document-store.ts";
 export { SqliteMetadataStore, openDatabase } from "./lib/node/sqlite-metadata-store.ts";
+export { PostgresMetadataStore, migrateDatabase } from "./lib/node/postgres-metadata-store.ts";
 export { SCHEMA_VERSION, migrate } from "./lib/node/migrations.ts";
 export { ArchiveInspector } from "./lib/node/archive-inspector.ts";
 export { Argon2Hasher } from "./lib/node/password.ts";

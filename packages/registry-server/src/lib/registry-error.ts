@@ -35,6 +35,9 @@ export type RegistryErrorCode =
   | "SIGNATURE_REQUIRED"
   | "SIGNER_UNKNOWN"
   | "KEY_REFUSED"
+  | "KEY_HAS_HISTORY"
+  | "KEY_STATEMENT_REFUSED"
+  | "PUBLISHER_REFUSED"
   | "RATE_LIMITED"
   | "UNAVAILABLE"
   | "INTERNAL"
@@ -43,6 +46,8 @@ export type RegistryErrorCode =
   | "FEATURE_UNAVAILABLE"
   | "SCHEMA_TOO_OLD"
   | "SCHEMA_TOO_NEW"
+  | "DATABASE_UNUSABLE"
+  | "STORAGE_UNUSABLE"
   | "DATA_DIRECTORY_IN_USE"
   | "DATA_DIRECTORY_UNUSABLE"
   | "DATA_DIRECTORY_NOT_EMPTY"
@@ -220,6 +225,21 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     summary: "What was sent is not an Ed25519 public key.",
     help: "Send the `.pub` file that `keygen` wrote (SPKI PEM).",
   },
+  KEY_HAS_HISTORY: {
+    category: "refused",
+    summary: "A key that statements in the log speak of cannot be removed.",
+    help: "Revoke it with a signed statement: `key revoke`. What the log says of it stays.",
+  },
+  KEY_STATEMENT_REFUSED: {
+    category: "refused",
+    summary: "A signed statement about a key is malformed, for another log or account, or would have no effect.",
+    help: "`reason` and `detail` say why; `GET /api/v1/accounts/{username}/keys` shows which keys are in use.",
+  },
+  PUBLISHER_REFUSED: {
+    category: "auth",
+    summary: "A rule about publishers names other accounts for this package than the one that publishes.",
+    help: "Publish with an account that the rule names; `GET /api/v1/packages/{name}/policy` shows the package's own.",
+  },
   RATE_LIMITED: {
     category: "refused",
     summary: "Too many requests in too short a time.",
@@ -259,6 +279,16 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     category: "refused",
     summary: "The database was written by a newer release.",
     help: "Run the newer release, or restore the backup made before the upgrade.",
+  },
+  DATABASE_UNUSABLE: {
+    category: "io",
+    summary: "The PostgreSQL database cannot be reached, or is not one that the registry can use.",
+    help: "Check `DATABASE_URL`, the database's version (15 or later) and encoding (UTF8), and the rights of its user.",
+  },
+  STORAGE_UNUSABLE: {
+    category: "io",
+    summary: "The S3 bucket cannot be reached, read or written.",
+    help: "Check `S3_BUCKET_NAME`, `S3_REGION`, `S3_ENDPOINT_URL` and the credentials in `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.",
   },
   DATA_DIRECTORY_IN_USE: {
     category: "refused",
@@ -321,6 +351,7 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   NOT_OWNER: 403,
   REGISTRATION_CLOSED: 403,
   SIGNER_UNKNOWN: 403,
+  PUBLISHER_REFUSED: 403,
   NOT_FOUND: 404,
   PACKAGE_NOT_FOUND: 404,
   VERSION_NOT_FOUND: 404,
@@ -331,6 +362,7 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   USER_EXISTS: 409,
   KEY_EXISTS: 409,
   LAST_OWNER: 409,
+  KEY_HAS_HISTORY: 409,
   IDEMPOTENCY_KEY_IN_USE: 409,
   PRECONDITION_FAILED: 412,
   NAME_RESERVED: 409,
@@ -341,6 +373,7 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   PACKAGE_REFUSED: 422,
   BLOB_MISMATCH: 422,
   STATEMENT_REFUSED: 422,
+  KEY_STATEMENT_REFUSED: 422,
   SIGNATURE_REQUIRED: 422,
   IDEMPOTENCY_KEY_REUSED: 422,
   RATE_LIMITED: 429,

@@ -4,6 +4,7 @@ import { searchWords } from "../publication-rules.ts";
 import { RegistryError } from "../registry-error.ts";
 import { requireCurrentSchema } from "./migrations.ts";
 import type { SqlEngine, TextIndex } from "./sql-engine.ts";
+import { GroupFailure, runGroup } from "./sql-group.ts";
 import { SqlMetadataStore } from "./sql-metadata-store.ts";
 import type { Tables } from "./sql-schema.ts";
 import { WriteQueue, type QueuedWrite } from "./write-queue.ts";
@@ -114,44 +115,19 @@ class SqliteEngine implements SqlEngine {
   }
 
   async #commit(group: readonly QueuedWrite<Transaction<Tables>>[]): Promise<void> {
-    const settled: (() => void)[] = [];
-    let broken: unknown;
+    let settled: readonly (() => void)[] = [];
     try {
       await this.db.transaction().execute(async (session) => {
         // `begin` alone would take a snapshot at the first read and fail to become a writer if another process wrote
         // meanwhile; a write first takes the lock, and waits for it.
         await sql`update accounts set created = created where 0`.execute(session);
-        for (const write of group) {
-          settled.push(
-            await this.#runWrite(session, write).catch((error: unknown) => {
-              broken = error;
-              throw error;
-            }),
-          );
-        }
+        settled = await runGroup(session, group, () => !this.#database.inTransaction);
       });
     } catch (error) {
-      // After a full disk the rollback fails as well, since nothing is left to roll back: the first error tells more.
-      for (const { reject } of group) reject(broken ?? error);
+      for (const { reject } of group) reject(error instanceof GroupFailure ? error.first : error);
       return;
     }
     for (const settle of settled) settle();
-  }
-
-  /** Runs one write of a group; what it throws undoes its own changes and none of its neighbours'. */
-  async #runWrite(session: Transaction<Tables>, write: QueuedWrite<Transaction<Tables>>): Promise<() => void> {
-    await sql`savepoint one_write`.execute(session);
-    try {
-      const result = await write.work(session);
-      await sql`release one_write`.execute(session);
-      return () => write.resolve(result);
-    } catch (error) {
-      // A full disk ends the whole transaction: what the neighbours wrote is gone, and they are told.
-      if (!this.#database.inTransaction) throw error;
-      await sql`rollback to one_write`.execute(session);
-      await sql`release one_write`.execute(session);
-      return () => write.reject(error);
-    }
   }
 
   async check(): Promise<void> {
