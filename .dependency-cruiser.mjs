@@ -8,8 +8,9 @@ const allow = {
   "registry-client": floor12,
   installer: [...floor12, "registry-client"],
   "registry-server": floor12,
-  engine: [...floor12, "registry-client", "installer"],
-  cli: [...floor12, "registry-client", "installer", "engine"],
+  "registry-static": floor12,
+  engine: [...floor12, "registry-client", "installer", "registry-static"],
+  cli: [...floor12, "registry-client", "installer", "registry-static", "engine"],
 };
 const all = Object.keys(allow);
 const layer = (name, permitted) => {
