@@ -57,6 +57,7 @@ export type EngineErrorCode =
   | "SOURCE_CHECKSUM_MISMATCH"
   | "SOURCE_UNVERIFIED"
   | "SOURCE_EXISTS"
+  | "SOURCE_NO_PACKAGE"
   | "SELF_MODIFYING_NOT_ALLOWED"
   | "MIGRATE_SOURCE_INVALID"
   | "MIGRATE_TARGET_EXISTS"
@@ -342,6 +343,11 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "refused",
     summary: "A package file would be unpacked where something else is.",
     help: "Delete the directory that is named if nothing of it is yours, and run the command again.",
+  },
+  SOURCE_NO_PACKAGE: {
+    category: "manifest",
+    summary: "An archive that is to be installed holds no package's manifest.",
+    help: "Name an archive with the manifest at its top, or in the one folder that wraps everything.",
   },
   SELF_MODIFYING_NOT_ALLOWED: {
     category: "refused",

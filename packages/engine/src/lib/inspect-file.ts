@@ -12,9 +12,14 @@ export async function inspectFile(
   try {
     return await inspectPackage(file, options);
   } catch (error) {
-    const { ArchiveError } = await import("@lading/archive");
-    if (!(error instanceof ArchiveError) || error.message.includes(shown)) throw error;
-    const { code, message, hint, details } = error;
-    throw new ArchiveError({ ...details, code, message: `${message} (file "${shown}")`, hint, cause: error });
+    throw await toldOf(shown, error);
   }
+}
+
+/** What is wrong with an archive, with the name of the file where the message does not have it. */
+export async function toldOf(shown: string, error: unknown): Promise<unknown> {
+  const { ArchiveError } = await import("@lading/archive");
+  if (!(error instanceof ArchiveError) || error.message.includes(shown)) return error;
+  const { code, message, hint, details } = error;
+  return new ArchiveError({ ...details, code, message: `${message} (file "${shown}")`, hint, cause: error });
 }

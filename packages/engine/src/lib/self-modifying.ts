@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { parsePackageRecord, type PackageRecord } from "@lading/core-manifest";
+import { parsePackageRecord, type PackageManifest, type PackageRecord } from "@lading/core-manifest";
 import type { PlannedPackage, Store } from "@lading/installer";
 import { EngineError } from "./engine-error.ts";
 import type { Project } from "./project.ts";
@@ -33,9 +33,18 @@ export function refuseSelfModifyingRecord(project: Project, record: PackageRecor
   if (forbids(project)) refuse(record);
 }
 
+/** The same for a source tree by its manifest. */
+export function refuseSelfModifyingManifest(project: Project, manifest: PackageManifest): void {
+  const { name, version, selfModifying } = manifest.package!;
+  if (selfModifying === true && forbids(project)) throw notAllowed(name, version);
+}
+
 function refuse({ manifest: { name, version, extra } }: PackageRecord): void {
-  if (extra?.["self-modifying"] !== true) return;
-  throw new EngineError({
+  if (extra?.["self-modifying"] === true) throw notAllowed(name, version);
+}
+
+function notAllowed(name: string, version: string): EngineError {
+  return new EngineError({
     code: "SELF_MODIFYING_NOT_ALLOWED",
     message: `Cannot install "${name}" ${version}: it declares itself self-modifying, and [security] says allow_self_modifying = false`,
     package: name,

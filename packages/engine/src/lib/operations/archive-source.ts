@@ -1,7 +1,8 @@
 import type { Stats } from "node:fs";
-import { rm, stat } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { cp, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
-import { parseDigest, type Digest } from "@lading/core-manifest";
+import { parseDigest, parsePackageName, type Digest } from "@lading/core-manifest";
 import { cacheDirectory, step, type EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import {
@@ -15,10 +16,10 @@ import {
   writeFileAtomic,
 } from "../files.ts";
 import { looksLikeGit } from "../git.ts";
-import { inspectFile } from "../inspect-file.ts";
-import type { Project } from "../project.ts";
+import { inspectFile, toldOf } from "../inspect-file.ts";
+import { manifestIn, type Project } from "../project.ts";
 import { downloadRemoteFile } from "../remote-file.ts";
-import { refuseSelfModifyingRecord } from "../self-modifying.ts";
+import { refuseSelfModifyingManifest, refuseSelfModifyingRecord } from "../self-modifying.ts";
 import { signatureRequirement } from "../signatures.ts";
 import { verifyPackage } from "./signing.ts";
 
@@ -76,10 +77,10 @@ function hasPackageExtension(name: string, { profile }: EngineContext): boolean 
 }
 
 /**
- * Verifies a package file and unpacks it below the project, with a record of where it came from beside it. An address
+ * Verifies a package file, or an archive (zip, tar, tar.gz) of a package's source, and unpacks it below the project, with a record of where it came from beside it. An address
  * needs the checksum or a signature of a trusted key; a file of this machine is taken without both where signatures are
  * not required. The bytes are judged before anything is decompressed.
- * @throws {EngineError} `SOURCE_CHECKSUM_MISMATCH`, `SOURCE_UNVERIFIED`, `SOURCE_EXISTS`, `SIGNATURE_REQUIRED`,
+ * @throws {EngineError} `SOURCE_CHECKSUM_MISMATCH`, `SOURCE_UNVERIFIED`, `SOURCE_EXISTS`, `SOURCE_NO_PACKAGE`, `SIGNATURE_REQUIRED`,
  * `REMOTE_FILE_FAILED`; {ArchiveError} what the strict reader refuses; {SigningError} what is wrong with the signature
  */
 export async function unpackArchive(
@@ -96,7 +97,7 @@ export async function unpackArchive(
     if (wanted !== undefined && wanted !== checksum) throw mismatch(input.source, wanted, checksum);
     const signers = await signersOf(local.file, context);
     await judge({ input, checksum, signers, remote: local.remote }, project, context);
-    return await unpack({ file: local.file, input, checksum, signers }, project, context);
+    return await unpack({ file: local.file, input, checksum, signers, temporary }, project, context);
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
@@ -167,25 +168,28 @@ async function judge(
   });
 }
 
-async function unpack(
-  from: {
-    readonly file: string;
-    readonly input: ArchiveInput;
-    readonly checksum: Digest;
-    readonly signers: readonly string[];
-  },
-  project: Project,
-  context: EngineContext,
-): Promise<UnpackedArchive> {
-  const { unpackPackage, verifyTree } = await import("@lading/archive/node");
-  const { file, checksum, signers } = from;
-  const { record, tree } = await inspectFile(file, {
-    shown: shown(from.input.source),
-    expect: { blob: checksum },
-    signal: context.signal,
-  });
-  refuseSelfModifyingRecord(project, record);
-  const { name, version } = record.manifest;
+interface Unpacking {
+  readonly file: string;
+  readonly input: ArchiveInput;
+  readonly checksum: Digest;
+  readonly signers: readonly string[];
+  /** A directory of this installation alone. */
+  readonly temporary: string;
+}
+
+/** A tree that is not in its place yet. */
+interface Prepared {
+  readonly name: string;
+  readonly version: string;
+  readonly tree: Digest;
+  /** Makes the directory, which does not exist. */
+  place(directory: string): Promise<void>;
+}
+
+async function unpack(from: Unpacking, project: Project, context: EngineContext): Promise<UnpackedArchive> {
+  const { verifyTree } = await import("@lading/archive/node");
+  const { checksum, signers } = from;
+  const { name, version, tree, place } = await prepare(from, project, context);
   const directory = path.join(project.root, ARCHIVES_DIRECTORY, `${name.replaceAll("/", "+")}-${version}`);
   const facts = { name, version, directory };
   if (await exists(directory)) {
@@ -197,12 +201,7 @@ async function unpack(
     });
   }
   await makeDirectory(path.dirname(directory));
-  await unpackPackage({
-    source: file,
-    destination: directory,
-    expect: { blob: checksum, tree },
-    signal: context.signal,
-  });
+  await place(directory);
   const note = `${directory}.json`;
   const origin = { source: shown(from.input.source), checksum, tree, signers };
   await writeFileAtomic(note, `${JSON.stringify({ format: 1, name, version, ...origin }, null, 2)}\n`);
@@ -213,6 +212,84 @@ async function unpack(
       await rm(note, { force: true });
     },
   };
+}
+
+/** A package file of ours is read strictly; what carries no record of ours is somebody's archive of a source tree. */
+async function prepare(from: Unpacking, project: Project, context: EngineContext): Promise<Prepared> {
+  const { unpackPackage } = await import("@lading/archive/node");
+  const { file, checksum } = from;
+  const { signal } = context;
+  try {
+    const expect = { blob: checksum };
+    const { record, tree } = await inspectFile(file, { shown: shown(from.input.source), expect, signal });
+    refuseSelfModifyingRecord(project, record);
+    const { name, version } = record.manifest;
+    const place = async (destination: string): Promise<void> => {
+      await unpackPackage({ source: file, destination, expect: { blob: checksum, tree }, signal });
+    };
+    return { name, version, tree, place };
+  } catch (error) {
+    const { ArchiveError } = await import("@lading/archive");
+    if (!(error instanceof ArchiveError)) throw error;
+    return prepareForeign(from, { project, context, error });
+  }
+}
+
+async function prepareForeign(
+  { file, input, temporary }: Unpacking,
+  { project, context, error }: { readonly project: Project; readonly context: EngineContext; readonly error: Error },
+): Promise<Prepared> {
+  const { importForeignArchive } = await import("@lading/archive/node");
+  const { ArchiveError, treeDigest } = await import("@lading/archive");
+  const source = path.join(temporary, "foreign");
+  let files: Awaited<ReturnType<typeof importForeignArchive>>;
+  try {
+    files = await importForeignArchive({ source: file, destination: source, signal: context.signal });
+  } catch (foreign) {
+    if (!(foreign instanceof ArchiveError)) throw foreign;
+    // Of what is no archive at all, or is a damaged package of ours, the strict reader has said the truth.
+    const same = ["ARCHIVE_FORMAT_UNKNOWN", "ARCHIVE_TRUNCATED", "ARCHIVE_PATH_RESERVED"].includes(foreign.code);
+    throw same ? error : await toldOf(shown(input.source), foreign);
+  }
+  // What says that it is a package of ours is held to what that means.
+  if (files.some((one) => one.path === ".lading/package.json")) throw error;
+  const found = await manifestIn(context, source);
+  // The directory is gone in a moment, and no manifest of the project's.
+  for (const seen of context.manifestsSeen.keys()) if (seen.startsWith(temporary)) context.manifestsSeen.delete(seen);
+  const info = found?.manifest.package;
+  if (found === undefined || info === undefined) throw noPackage(input.source, context);
+  refuseSelfModifyingManifest(project, found.manifest);
+  return {
+    name: parsePackageName(info.name),
+    version: info.version,
+    tree: treeDigest(files),
+    place: (directory) => moveDirectory(source, directory),
+  };
+}
+
+function noPackage(source: string, { profile }: EngineContext): EngineError {
+  const names = profile.manifest.files.map(({ name }) => `"${name}"`).join(" or ");
+  return new EngineError({
+    code: "SOURCE_NO_PACKAGE",
+    message: `Cannot install "${shown(source)}": the archive has no ${names} with a package in it`,
+    hint: "Name an archive with the manifest at its top, or in the one folder that wraps everything",
+  });
+}
+
+/** One rename where both are on one disk, else a copy beside the place and then the rename. */
+async function moveDirectory(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (!hasErrno(error, "EXDEV")) throw error;
+    const beside = `${to}.${randomBytes(4).toString("hex")}.tmp`;
+    try {
+      await cp(from, beside, { recursive: true });
+      await rename(beside, to);
+    } finally {
+      await rm(beside, { recursive: true, force: true });
+    }
+  }
 }
 
 function mismatch(source: string, wanted: Digest, found: Digest): EngineError {
