@@ -73,6 +73,9 @@ export {
   parseRequirement,
   tryParseRequirement,
 } from "./lib/requirement.ts";
+export { parseCondition, shortTarget } from "./lib/dialects/cfg.ts";
+export { conditionText } from "./lib/dialects/write-common.ts";
+export type { Condition, ConditionResult } from "./lib/dialects/condition-algebra.ts";
 export { targetsInclude } from "./lib/targets.ts";
 export { tryParsePep440Version } from "./lib/pep440.ts";
 export { CANONICAL_JSON_MAX_DEPTH, decodeCanonicalJson, encodeCanonicalJson } from "./lib/canonical-json.ts";

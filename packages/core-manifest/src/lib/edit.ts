@@ -3,7 +3,7 @@ import { plainValue } from "./dialects/located.ts";
 import { parsePep508 } from "./dialects/pep508.ts";
 import { InlineTable, tomlString, tomlValue } from "./dialects/toml-text.ts";
 import { readTomlTree } from "./dialects/toml-tree.ts";
-import { dependencyTable, respell, type PlainTable } from "./dialects/write-common.ts";
+import { dependencyTable, respell, withoutCondition, type PlainTable } from "./dialects/write-common.ts";
 import { packDependency } from "./dialects/write-pack.ts";
 import { dependencyValue } from "./dialects/write-plain.ts";
 import { pep508, sourceTable } from "./dialects/write-pyproject.ts";
@@ -133,12 +133,23 @@ function withRequirement(options: AddDependencyOptions): ManifestDependency {
   return { ...dependency, requirement };
 }
 
+/** Where a plain TOML dialect has a dependency. */
+function dependencyPath({ kind, name, condition }: ManifestDependency): string[] {
+  const path = [DEPENDENCY_TABLES[kind], name];
+  return condition === undefined ? path : ["target", condition, ...path];
+}
+
+/** A dependency as its own place says it: what the table around it says is not said again. */
+function inPlace(dependency: ManifestDependency): ManifestDependency {
+  return dependency.condition === undefined ? dependency : withoutCondition(dependency);
+}
+
 function addToPlainToml(text: string, dependency: ManifestDependency): string {
-  const path = [DEPENDENCY_TABLES[dependency.kind], dependency.name];
+  const path = dependencyPath(dependency);
   const presence = tomlPresence(text, path);
   if (presence !== "table")
-    return setTomlValue(text, path, tomlValue(dependencyValue(dependency, dependency.requirement), Infinity));
-  return setFields(text, path, dependencyTable(dependency, dependency.requirement));
+    return setTomlValue(text, path, tomlValue(dependencyValue(inPlace(dependency), dependency.requirement), Infinity));
+  return setFields(text, path, dependencyTable(inPlace(dependency), dependency.requirement));
 }
 
 /** A dependency in the form `[dependencies.name]` or `name.version = ...` keeps that form. */
@@ -146,7 +157,7 @@ function setFields(text: string, path: readonly string[], fields: PlainTable): s
   let result = text;
   const present = tableOf(text, path);
   for (const [key, value] of Object.entries(fields)) {
-    if (!same(present[key], value)) result = setTomlValue(result, [...path, key], tomlValue(value, Infinity));
+    if (!same(present[key], value)) result = setTomlValue(result, [...path, key], tomlValue(inline(value), Infinity));
   }
   for (const key of Object.keys(present)) if (!(key in fields)) result = removeTomlValue(result, [...path, key]);
   return result;
@@ -257,7 +268,7 @@ function addToPack(text: string, dependency: ManifestDependency, options: EditOp
   if (dependency.workspace) throw notExpressible(options, dependency.name, `"${options.dialect}" has no workspaces`);
   const path = packPath(text, dependency.kind);
   if (yamlShape(text, path) === "map") {
-    const table = dependencyTable(dependency, dependency.requirement);
+    const table = dependencyTable(dependency, dependency.requirement, "exact");
     const simple = Object.keys(table).length === 1 && table["version"] !== undefined;
     return setYamlValue(text, [...path, dependency.name], yamlValue(simple ? table["version"] : table));
   }
@@ -277,7 +288,8 @@ function tableOfYaml(text: string, path: readonly string[]): readonly unknown[] 
 /** The key under which a package is already listed, so that its spelling stays. */
 function presentName(before: PackageManifest, dependency: ManifestDependency): string {
   const present = before.dependencies.find(
-    ({ kind, name }) => kind === dependency.kind && canonical(name) === canonical(dependency.name),
+    ({ kind, name, condition }) =>
+      kind === dependency.kind && condition === dependency.condition && canonical(name) === canonical(dependency.name),
   );
   return present?.name ?? dependency.name;
 }
@@ -305,7 +317,8 @@ export function addDependency(text: string, options: AddDependencyOptions): stri
   const what = `add "${dependency.name}"`;
   const result = splice(options, what, () => insert(text, dependency, options));
   const after = readBack(result, options, what);
-  const others = ({ kind, name }: ManifestDependency): boolean => kind !== dependency.kind || name !== dependency.name;
+  const others = ({ kind, name, condition }: ManifestDependency): boolean =>
+    kind !== dependency.kind || name !== dependency.name || condition !== dependency.condition;
   const added = after.dependencies.find((candidate) => !others(candidate));
   if (added === undefined || !sayTheSame(expectedOf(dependency, added), added))
     throw editFailed(options, what, "it would not read back as it was asked for");
@@ -362,7 +375,7 @@ function removeOne(text: string, dependency: ManifestDependency, dialect: Dialec
       ? removeYamlValue(text, [...path, dependency.name])
       : editYamlItems(text, path, namesPack(dependency.name));
   }
-  if (dialect !== "pyproject.toml") return removeTomlValue(text, [DEPENDENCY_TABLES[dependency.kind], dependency.name]);
+  if (dialect !== "pyproject.toml") return removeTomlValue(text, dependencyPath(dependency));
   const own = ownPath(text);
   const matches = namesPython(dependency.name);
   let result = editTomlItems(text, PYTHON_LISTS[dependency.kind](own), matches);

@@ -1,3 +1,5 @@
+import { parseCondition } from "./dialects/cfg.ts";
+import { isProblem } from "./dialects/condition-algebra.ts";
 import { DIALECTS } from "./dialects/dialect.ts";
 import { emptyTable, type LocatedEntry, type LocatedNode, type LocatedTable, type Span } from "./dialects/located.ts";
 import { readPlainToml } from "./dialects/plain-toml.ts";
@@ -158,21 +160,42 @@ function importProfiles(importing: Importing, node: LocatedNode): LocatedNode {
   return tableWith(node, entries);
 }
 
-function importTargets(importing: Importing, node: LocatedNode): void {
-  if (node.kind !== "table") return;
+/** Tables of dependencies under a condition; one that cannot be said here is left out with what it holds. */
+function importTargets(importing: Importing, node: LocatedNode): LocatedNode {
+  if (node.kind !== "table") return node;
+  const entries: LocatedEntry[] = [];
   for (const target of node.entries.values()) {
-    if (target.node.kind !== "table") continue;
-    for (const section of target.node.entries.values()) {
-      const names = section.node.kind === "table" ? [...section.node.entries.keys()] : [];
-      for (const name of names) importing.dropped.add(name);
-      note(importing, target.keySpan, {
-        code: "IMPORT_KEY_DROPPED",
-        key: `target.${target.key}.${section.key}`,
-        problem: "conditions on a target are not taken over, so these dependencies were left out",
-        found: names.map(shown).join(", "),
-        hint: "Add what is needed with `targets`",
-      });
-    }
+    const condition = parseCondition(target.key);
+    if (isProblem(condition)) dropTarget(importing, target, condition.problem);
+    else if (target.node.kind === "table") entries.push({ ...target, node: importTarget(importing, target) });
+  }
+  return tableWith(node, entries);
+}
+
+function importTarget(importing: Importing, target: LocatedEntry): LocatedNode {
+  if (target.node.kind !== "table") return target.node;
+  const sections: LocatedEntry[] = [];
+  for (const section of target.node.entries.values()) {
+    const path = `target.${target.key}.${section.key}`;
+    const key = DEPENDENCY_TABLES[section.key];
+    if (key === undefined) drop(importing, section, path);
+    else sections.push({ ...section, key, node: importDependencies(importing, section.node, path) });
+  }
+  return tableWith(target.node, sections);
+}
+
+function dropTarget(importing: Importing, target: LocatedEntry, problem: string): void {
+  if (target.node.kind !== "table") return;
+  for (const section of target.node.entries.values()) {
+    const names = section.node.kind === "table" ? [...section.node.entries.keys()] : [];
+    for (const name of names) importing.dropped.add(name);
+    note(importing, target.keySpan, {
+      code: "IMPORT_KEY_DROPPED",
+      key: `target.${target.key}.${section.key}`,
+      problem: `the condition cannot be said here (${problem}), so these dependencies were left out`,
+      found: names.map(shown).join(", "),
+      hint: "Add what is needed with `targets`",
+    });
   }
 }
 
@@ -207,9 +230,14 @@ function importFeatures(importing: Importing, node: LocatedNode, own: ReadonlySe
 
 function dependencyNames(root: LocatedTable): Set<string> {
   const names = new Set<string>();
-  for (const key of Object.keys(DEPENDENCY_TABLES)) {
-    const table = root.entries.get(key)?.node;
-    if (table?.kind === "table") for (const name of table.entries.keys()) names.add(name);
+  const targets = root.entries.get("target")?.node;
+  const sayable = targets?.kind === "table" ? [...targets.entries.values()] : [];
+  const conditional = sayable.filter(({ key }) => !isProblem(parseCondition(key))).map(({ node }) => node);
+  for (const owner of [root, ...conditional]) {
+    for (const key of Object.keys(DEPENDENCY_TABLES)) {
+      const table = owner.kind === "table" ? owner.entries.get(key)?.node : undefined;
+      if (table?.kind === "table") for (const name of table.entries.keys()) names.add(name);
+    }
   }
   return names;
 }
@@ -225,7 +253,7 @@ function translate(
   const put = (entry: LocatedEntry, key: string, node: LocatedNode): void =>
     void tree.entries.set(key, { ...entry, key, node });
   const targets = root.entries.get("target");
-  if (targets !== undefined) importTargets(importing, targets.node);
+  const conditional = targets && importTargets(importing, targets.node);
   const own = dependencyNames(root);
   for (const entry of root.entries.values()) {
     const dependencies = DEPENDENCY_TABLES[entry.key];
@@ -237,7 +265,8 @@ function translate(
     } else if (entry.key === "features") put(entry, "features", importFeatures(importing, entry.node, own));
     else if (entry.key === "profile") put(entry, "profile", importProfiles(importing, entry.node));
     else if (entry.key === "workspace") put(entry, "workspace", importWorkspace(importing, entry.node));
-    else if (entry.key !== "target") drop(importing, entry, entry.key);
+    else if (conditional !== undefined && entry.key === "target") put(entry, "target", conditional);
+    else drop(importing, entry, entry.key);
   }
   return { tree, rust };
 }

@@ -29,9 +29,12 @@ probe = ">=1, <3"
 [target.'cfg(windows)'.dependencies]
 winapi = "0.3"
 
+[target.'cfg(feature = "x")'.dependencies]
+gone = "1"
+
 [features]
 default = ["net"]
-net = ["dep:renamed", "reqwest/stream", "winapi/std"]
+net = ["dep:renamed", "reqwest/stream", "winapi/std", "gone/std"]
 
 [profile.release]
 opt-level = 3
@@ -67,17 +70,19 @@ describe("importCargoManifest()", () => {
       ["normal", "shared", ">=2.0.0 <3.0.0-0"],
       ["normal", "odd", ">=1.0.0 <2.0.0-0"],
       ["dev", "probe", ">=1.0.0 <3.0.0-0"],
+      ["normal", "winapi", ">=0.3.0 <0.4.0-0"],
     ]);
-    expect(manifest.features).toEqual({ default: ["net"], net: ["dep:renamed", "reqwest/stream"] });
+    expect(manifest.dependencies.at(-1)).toMatchObject({ targets: ["*-windows"], condition: "cfg(windows)" });
+    expect(manifest.features).toEqual({ default: ["net"], net: ["dep:renamed", "reqwest/stream", "winapi/std"] });
     expect(manifest.profiles["release"]).toMatchObject({ optimizationLevel: 3, lto: "fat", extra: {} });
     expect(brief(findings)).toEqual([
-      "warning IMPORT_KEY_DROPPED target.cfg(windows).dependencies 20",
+      'warning IMPORT_KEY_DROPPED target.cfg(feature = "x").dependencies 23',
       "warning IMPORT_KEY_DROPPED package.build 7",
       "warning IMPORT_KEY_DROPPED dependencies.odd.artifact 15",
-      "warning IMPORT_KEY_DROPPED features.net 25",
-      "warning IMPORT_KEY_DROPPED profile.release.codegen-units 30",
-      "warning IMPORT_KEY_DROPPED workspace.resolver 34",
-      "warning IMPORT_KEY_DROPPED bin 38",
+      "warning IMPORT_KEY_DROPPED features.net 28",
+      "warning IMPORT_KEY_DROPPED profile.release.codegen-units 33",
+      "warning IMPORT_KEY_DROPPED workspace.resolver 37",
+      "warning IMPORT_KEY_DROPPED bin 41",
     ]);
     expect(writeManifest(manifest, "gal.toml").lost).toEqual([]);
   });

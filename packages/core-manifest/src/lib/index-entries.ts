@@ -5,6 +5,7 @@ import {
   TARGET_RULE,
   VERSION_LIST_MAX,
   optional,
+  readExclusiveFeatures,
   readFeatures,
   readHosts,
   readRecordedDependency,
@@ -32,6 +33,7 @@ const SHARED_KEYS = [
   "kind",
   "dependencies",
   "features",
+  "exclusiveFeatures",
   "hosts",
   "status",
   "reason",
@@ -171,6 +173,9 @@ function readShared(
     kind: shape.choice(raw["kind"], at("kind"), ["binary", "source"]),
     ...lists,
     features: raw["features"] === undefined ? {} : readFeatures(shape, raw["features"], at("features")),
+    ...optional(raw["exclusiveFeatures"], "exclusiveFeatures", (list) =>
+      readExclusiveFeatures(shape, list, at("exclusiveFeatures")),
+    ),
     hosts: raw["hosts"] === undefined ? {} : readHosts(shape, raw["hosts"], at("hosts")),
     status: raw["status"] === undefined ? "active" : shape.choice(raw["status"], at("status"), STATUSES),
     ...optional(raw["reason"], "reason", (text) => shape.text(text, at("reason"))),
@@ -305,6 +310,7 @@ function sharedFields(version: IndexVersion, references: References): JsonObject
   const fields: Record<string, unknown> = { ...extra, kind, reason, replacement, license, publisher };
   if (version.dependencies.length > 0) fields["dependencies"] = version.dependencies.map(references.dependency);
   if (Object.keys(version.features).length > 0) fields["features"] = version.features;
+  if ((version.exclusiveFeatures ?? []).length > 0) fields["exclusiveFeatures"] = version.exclusiveFeatures;
   if (Object.keys(version.hosts).length > 0) fields["hosts"] = version.hosts;
   if (status !== "active") fields["status"] = status;
   if (signers.length > 0) fields["signers"] = signers.map(references.signer);

@@ -32,6 +32,8 @@ export interface IndexVersion {
   readonly artifacts: readonly IndexArtifact[];
   readonly dependencies: readonly RecordedDependency[];
   readonly features: Readonly<Record<string, readonly string[]>>;
+  /** Groups of features of which at most one may be on. */
+  readonly exclusiveFeatures?: readonly (readonly string[])[];
   readonly hosts: Readonly<Record<string, string>>;
   /** RFC 3339, UTC, whole seconds. */
   readonly published: string;

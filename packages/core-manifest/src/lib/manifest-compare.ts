@@ -1,3 +1,4 @@
+import { conditionKey } from "./dialects/condition-algebra.ts";
 import type { ManifestDependency, PackageManifest } from "./manifest.ts";
 
 function normal(value: unknown): unknown {
@@ -19,8 +20,19 @@ export function same(left: unknown, right: unknown): boolean {
 
 /** A dependency without what differs between dialects: the words of its requirement, its place. */
 export function comparableDependency(dependency: ManifestDependency): unknown {
-  const { requirement, location: _location, canonicalRequirement, ...rest } = dependency;
-  return { ...rest, requirement: canonicalRequirement ?? requirement };
+  const {
+    requirement,
+    location: _location,
+    condition: _condition,
+    canonicalRequirement,
+    targets,
+    ...rest
+  } = dependency;
+  return {
+    ...rest,
+    ...(targets === undefined ? {} : { targets: [...targets].sort() }),
+    requirement: canonicalRequirement ?? requirement,
+  };
 }
 
 function compareRecords(
@@ -37,8 +49,13 @@ function compareRecords(
 
 function byKindAndName(dependencies: readonly ManifestDependency[]): Record<string, unknown> {
   return Object.fromEntries(
-    dependencies.map((dependency) => [`${dependency.kind}:${dependency.name}`, comparableDependency(dependency)]),
+    dependencies.map((dependency) => [identityOf(dependency), comparableDependency(dependency)]),
   );
+}
+
+/** A package may be there several times, under different conditions. */
+function identityOf(dependency: ManifestDependency): string {
+  return `${dependency.kind}:${dependency.name}:${conditionKey(dependency)}`;
 }
 
 function asSets(features: PackageManifest["features"]): Record<string, unknown> {
@@ -55,7 +72,7 @@ export function differences(before: PackageManifest, after: PackageManifest): st
   const otherDependencies = byKindAndName(after.dependencies);
   for (const dependency of before.dependencies) {
     const { kind, name } = dependency;
-    if (!same(comparableDependency(dependency), otherDependencies[`${kind}:${name}`]))
+    if (!same(comparableDependency(dependency), otherDependencies[identityOf(dependency)]))
       keys.push(`${kind === "normal" ? "" : `${kind}-`}dependencies.${name}`);
   }
   compareRecords(asSets(before.features), asSets(after.features), "features", keys);

@@ -70,6 +70,7 @@ function record(
     ...(dependency.defaultFeatures ? {} : { defaultFeatures: false }),
     ...(dependency.optional ? { optional: true } : {}),
     ...(dependency.targets === undefined ? {} : { targets: dependency.targets }),
+    ...(dependency.hosts === undefined ? {} : { hosts: dependency.hosts }),
     ...(registry === undefined ? {} : { registry }),
   };
 }
@@ -188,6 +189,7 @@ export function publishedManifest(manifest: PackageManifest, options: PublishOpt
     ...describe(info),
     ...(dependencies.length === 0 ? {} : { dependencies }),
     ...(isEmpty(manifest.features) ? {} : { features: { ...manifest.features } }),
+    ...(info.exclusiveFeatures === undefined ? {} : { exclusiveFeatures: info.exclusiveFeatures }),
     ...(isEmpty(manifest.hosts) ? {} : { hosts: { ...manifest.hosts } }),
     ...(manifest.runtimes.length === 0 ? {} : { runtimes: manifest.runtimes }),
     ...(extra === undefined ? {} : { extra }),

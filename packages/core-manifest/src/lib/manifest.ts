@@ -42,8 +42,12 @@ export interface ManifestDependency {
   readonly optional: boolean;
   /** Taken from the workspace's table (`workspace = true`). */
   readonly workspace: boolean;
-  /** Only for these targets; absent: for all. */
+  /** Only for these targets, as `targetsInclude` reads them; absent: for all. */
   readonly targets?: readonly string[];
+  /** Only where every host axis named is in range (canonical syntax); absent: everywhere. */
+  readonly hosts?: Readonly<Record<string, string>>;
+  /** Key of the `[target.KEY]` table that it stands in, as written. What it means is in `targets` and `hosts`. */
+  readonly condition?: string;
   readonly location?: SourceLocation;
 }
 
@@ -73,6 +77,8 @@ export interface PackageInfo {
   readonly publish?: boolean | readonly string[];
   /** Whether the package changes its own code while it runs, which a policy can refuse. */
   readonly selfModifying?: boolean;
+  /** Groups of features of which at most one may be on. */
+  readonly exclusiveFeatures?: readonly (readonly string[])[];
   /** Keys whose values were taken from the workspace (`version.workspace = true`). */
   readonly inherited?: readonly string[];
   /** Keys that the model does not know, as read. Kept by every write. */

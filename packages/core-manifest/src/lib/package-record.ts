@@ -3,6 +3,7 @@ import {
   TARGET_RULE,
   VERSION_LIST_MAX,
   optional,
+  readExclusiveFeatures,
   readFeatures,
   readHosts,
   readName,
@@ -33,6 +34,8 @@ export interface PublishedManifest {
   readonly edition?: string;
   readonly dependencies?: readonly RecordedDependency[];
   readonly features?: Readonly<Record<string, readonly string[]>>;
+  /** Groups of features of which at most one may be on. */
+  readonly exclusiveFeatures?: readonly (readonly string[])[];
   readonly hosts?: Readonly<Record<string, string>>;
   readonly runtimes?: readonly { readonly runtime: string; readonly requirement?: string }[];
   /** Names of the build and chaos profiles and other tables that travel along, as the author wrote them. */
@@ -119,6 +122,9 @@ function readPublishedManifest(shape: Shape, value: unknown): PublishedManifest 
         .map((item, index) => readRecordedDependency(shape, item, `manifest.dependencies[${index}]`)),
     ),
     ...optional(raw["features"], "features", (table) => readFeatures(shape, table, "manifest.features")),
+    ...optional(raw["exclusiveFeatures"], "exclusiveFeatures", (list) =>
+      readExclusiveFeatures(shape, list, "manifest.exclusiveFeatures"),
+    ),
     ...optional(raw["hosts"], "hosts", (table) => readHosts(shape, table, "manifest.hosts")),
     ...optional(raw["runtimes"], "runtimes", (list) => readRuntimes(shape, list)),
     ...optional(raw["extra"], "extra", (table) => shape.object(table, "manifest.extra")),

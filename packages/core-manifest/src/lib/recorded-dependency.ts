@@ -19,7 +19,10 @@ export interface RecordedDependency {
   readonly defaultFeatures?: boolean;
   /** Absent means false. */
   readonly optional?: boolean;
+  /** As `targetsInclude` reads them. */
   readonly targets?: readonly string[];
+  /** Host axis -> canonical requirement: it counts only where all of them hold. */
+  readonly hosts?: Readonly<Record<string, string>>;
   /** Canonical URL of the registry that answers for it, where it is not the one the package is in. */
   readonly registry?: string;
 }
@@ -31,6 +34,12 @@ export const VERSION_LIST_MAX = 10_000;
 export const TARGET_RULE: TextRule = {
   pattern: /^[a-z0-9][a-z0-9_.-]{0,63}$/,
   allowed: `"any", "source" or a target triple such as "x86_64-linux"`,
+};
+
+/** A target, or a pattern of them, of a dependency. */
+const TARGET_PATTERN_RULE: TextRule = {
+  pattern: /^!?[a-z0-9_*][a-z0-9_.*-]{0,127}$/,
+  allowed: `a target such as "x86_64-linux", a pattern such as "*-linux", or one with "!" in front`,
 };
 
 const KINDS = ["normal", "dev", "build", "peer"] as const;
@@ -64,7 +73,8 @@ export function readRecordedDependency(shape: Shape, value: unknown, path: strin
     ...optional(raw["features"], "features", (list) => shape.texts(list, at("features"), VERSION_LIST_MAX)),
     ...optional(raw["defaultFeatures"], "defaultFeatures", (flag) => shape.boolean(flag, at("defaultFeatures"))),
     ...optional(raw["optional"], "optional", (flag) => shape.boolean(flag, at("optional"))),
-    ...optional(raw["targets"], "targets", (list) => shape.texts(list, at("targets"), 256, TARGET_RULE)),
+    ...optional(raw["targets"], "targets", (list) => shape.texts(list, at("targets"), 256, TARGET_PATTERN_RULE)),
+    ...optional(raw["hosts"], "hosts", (table) => readHosts(shape, table, at("hosts"))),
     ...optional(raw["registry"], "registry", (url) => shape.text(url, at("registry"))),
   };
 }
@@ -81,6 +91,13 @@ export function optional<K extends string, T>(
 /** Feature name -> what it switches on. */
 export function readFeatures(shape: Shape, value: unknown, path: string): Readonly<Record<string, readonly string[]>> {
   return shape.record(value, path, (list, at) => shape.texts(list, at, VERSION_LIST_MAX));
+}
+
+/** Groups of features that exclude each other. */
+export function readExclusiveFeatures(shape: Shape, value: unknown, path: string): readonly (readonly string[])[] {
+  return shape
+    .list(value, path, VERSION_LIST_MAX)
+    .map((group, index) => shape.texts(group, `${path}[${index}]`, VERSION_LIST_MAX));
 }
 
 /** Host axis -> canonical requirement. */

@@ -13,6 +13,7 @@ import {
   parseRequirement,
   parseVersion,
   renderLockfile,
+  targetsInclude,
   type Digest,
   type IndexArtifact,
   type LockGrid,
@@ -24,6 +25,7 @@ import {
 import type { UniversalDependency, UniversalPackage, UniversalSolution } from "@lading/resolver";
 import type { EngineContext } from "./engine-context.ts";
 import { displayPath, readTextIfExists, writeFileAtomic } from "./files.ts";
+import { fullVersion } from "./hosts.ts";
 import type { Project } from "./project.ts";
 import { requestedFeatures, type CandidateData, type ResolutionRequest, type LockSolution } from "./resolution.ts";
 
@@ -92,6 +94,9 @@ function inputsOf(manifest: PackageManifest): Record<string, unknown> {
   return {
     version: manifest.package?.version ?? "",
     features: manifest.features,
+    ...(manifest.package?.exclusiveFeatures === undefined
+      ? {}
+      : { exclusiveFeatures: manifest.package.exclusiveFeatures }),
     hosts: manifest.hosts,
     dependencies: manifest.dependencies.map((dependency) => ({
       ...withoutPlace(dependency),
@@ -104,8 +109,10 @@ function inputsOf(manifest: PackageManifest): Record<string, unknown> {
 }
 
 /** How a dependency is written, and where, changes nothing of what it means. */
-function withoutPlace(dependency: ManifestDependency): Omit<ManifestDependency, "location" | "requirement"> {
-  const { location: _location, requirement: _requirement, ...rest } = dependency;
+function withoutPlace(
+  dependency: ManifestDependency,
+): Omit<ManifestDependency, "location" | "requirement" | "condition"> {
+  const { location: _location, requirement: _requirement, condition: _condition, ...rest } = dependency;
   return rest;
 }
 
@@ -221,7 +228,7 @@ function preferredArtifact(artifacts: readonly IndexArtifact[]): IndexArtifact |
 export function satisfiesMembers(lock: Lockfile, project: Project): boolean {
   return project.members.every(({ manifest }) =>
     manifest.dependencies.every((dependency) => {
-      if (dependency.optional || !isForAny(dependency.targets, lock.environment?.["target"])) return true;
+      if (dependency.optional || !mayCount(dependency, lock)) return true;
       const wanted = canonicalName(parsePackageName(dependency.package ?? dependency.name));
       const entries = lock.packages.filter(({ name }) => canonicalName(parsePackageName(name)) === wanted);
       if (dependency.canonicalRequirement === undefined) return entries.length > 0;
@@ -231,9 +238,17 @@ export function satisfiesMembers(lock: Lockfile, project: Project): boolean {
   );
 }
 
-/** Whether any of the lock's targets is among those that a dependency is for. */
-function isForAny(wanted: readonly string[] | undefined, targets: readonly string[] | undefined): boolean {
-  return wanted === undefined || targets === undefined || wanted.some((target) => targets.includes(target));
+/** Whether a dependency counts in any of the lock's environments, as far as each axis by itself tells. */
+function mayCount({ targets, hosts = {} }: ManifestDependency, { environment = {} }: Lockfile): boolean {
+  const places = environment["target"];
+  if (targets !== undefined && places?.some((target) => targetsInclude(targets, target)) === false) return false;
+  return Object.entries(hosts).every(([axis, asked]) => {
+    const requirement = parseRequirement(asked, "canonical");
+    return (
+      environment[axis]?.some((version) => requirement.matchesWithPrereleases(parseVersion(fullVersion(version)))) ??
+      true
+    );
+  });
 }
 
 /** Direct references of every member; in a lock that does not list them, what nothing else depends on. */

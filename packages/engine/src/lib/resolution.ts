@@ -10,6 +10,7 @@ import {
   type LockEnvironment,
   type Lockfile,
   type ManifestDependency,
+  type PackageManifest,
   type RequirementSyntax,
 } from "@lading/core-manifest";
 import type {
@@ -368,6 +369,7 @@ function candidateOf(local: LocalPackage, locals: LocalPackages, keys: Keys): Ca
       .filter(({ kind }) => kind !== "dev")
       .map((dependency) => toDependency(dependency, locals, keys)),
     features: manifest.features,
+    ...exclusiveOf(manifest),
     hosts: manifest.hosts,
     display:
       source.type === "path" ? `${version} (path ${source.path})` : `${version} (git ${source.commit.slice(0, 12)})`,
@@ -390,7 +392,12 @@ function toDependency(dependency: ManifestDependency, locals: LocalPackages, key
     defaultFeatures: dependency.defaultFeatures,
     optional: dependency.optional,
     ...(dependency.targets === undefined ? {} : { targets: dependency.targets }),
+    ...(dependency.hosts === undefined ? {} : { hosts: dependency.hosts }),
   };
+}
+
+function exclusiveOf({ package: info }: PackageManifest): Pick<Candidate, "exclusiveFeatures"> {
+  return info?.exclusiveFeatures === undefined ? {} : { exclusiveFeatures: info.exclusiveFeatures };
 }
 
 function resolveInput(request: ResolutionRequest, keys: Keys): ResolveInput {
@@ -429,6 +436,7 @@ function rootOf(member: Project["members"][number], request: ResolutionRequest, 
       .map((dependency) => toDependency(dependency, request.locals, keys))
       .sort(byNameAndKind),
     features: member.manifest.features,
+    ...exclusiveOf(member.manifest),
     enable: featuresOf(member, request),
     defaultFeatures: request.noDefaultFeatures !== true,
   };

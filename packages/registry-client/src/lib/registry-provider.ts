@@ -40,6 +40,7 @@ export function registryProvider(options: RegistryProviderOptions): RegistryProv
     ...(recorded.defaultFeatures === undefined ? {} : { defaultFeatures: recorded.defaultFeatures }),
     ...(recorded.optional === undefined ? {} : { optional: recorded.optional }),
     ...(recorded.targets === undefined ? {} : { targets: recorded.targets }),
+    ...(recorded.hosts === undefined ? {} : { hosts: recorded.hosts }),
   });
 
   const candidateOf = (entry: IndexVersion, from: FoundPackage): Candidate => {
@@ -50,6 +51,7 @@ export function registryProvider(options: RegistryProviderOptions): RegistryProv
         .filter((item) => item.kind !== "dev")
         .map((item) => dependencyOf(item, from.client)),
       features: entry.features,
+      ...(entry.exclusiveFeatures === undefined ? {} : { exclusiveFeatures: entry.exclusiveFeatures }),
       hosts: entry.hosts,
       excluded: [...statusExclusions(entry), ...(options.exclude?.(data) ?? [])],
       data,

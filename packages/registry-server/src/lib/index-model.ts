@@ -44,6 +44,7 @@ function indexVersion(record: VersionRecord): IndexVersion {
     })),
     dependencies: manifest.dependencies ?? [],
     features: manifest.features ?? {},
+    ...(manifest.exclusiveFeatures === undefined ? {} : { exclusiveFeatures: manifest.exclusiveFeatures }),
     hosts: manifest.hosts ?? {},
     published: timestamp(record.published),
     status: record.status,

@@ -168,6 +168,7 @@ function entryOf(
     artifacts,
     dependencies: manifest.dependencies ?? [],
     features: manifest.features ?? {},
+    ...(manifest.exclusiveFeatures === undefined ? {} : { exclusiveFeatures: manifest.exclusiveFeatures }),
     hosts: manifest.hosts ?? {},
     published: facts.published,
     status: "active",

@@ -1,5 +1,7 @@
 import { canonicalName, type PackageName } from "../name.ts";
 import type { DependencyKind, DependencySource, ManifestDependency } from "../manifest.ts";
+import { isProblem, both, conditionKey, type Condition } from "./condition-algebra.ts";
+import { hosts as hostsTable } from "./hosts.ts";
 import type { LocatedEntry, LocatedTable, Span } from "./located.ts";
 import { joinKey } from "./located.ts";
 import { flag, listOf, readFields, shown, wrongType, type Reading, type ValueReader } from "./reading.ts";
@@ -33,6 +35,7 @@ const DEPENDENCY = {
   package: packageName,
   workspace: flag,
   targets: listOf(targetName),
+  hosts: hostsTable,
 } as const;
 
 // Vitte's own manifests name the package behind a key `module`.
@@ -52,6 +55,8 @@ export interface DependencyContext {
   readonly key: string;
   /** Absent where a dependency cannot be taken from a workspace. */
   readonly workspace?: WorkspaceDependencies | undefined;
+  /** The condition that the table as a whole stands under, and the key that says it. */
+  readonly under?: { readonly condition: Condition; readonly text: string } | undefined;
 }
 
 /** Reads `[dependencies]` and its sisters; package names that are one under folding are found. */
@@ -70,10 +75,15 @@ export function readDependencies(context: DependencyContext, table: LocatedTable
 }
 
 /** Reports names that are one package: `actor_utils` beside `actor-utils`. */
-export function reportTwins(reading: Reading, key: string, names: readonly { name: string; place: Span }[]): void {
+export function reportTwins(
+  reading: Reading,
+  key: string,
+  names: readonly { name: string; place: Span; dependency?: Pick<ManifestDependency, "targets" | "hosts"> }[],
+): void {
   const seen = new Map<string, string>();
-  for (const { name, place } of names) {
-    const canonical = canonicalName(name as PackageName);
+  for (const { name, place, dependency = {} } of names) {
+    // Under different conditions a package may be listed again.
+    const canonical = `${canonicalName(name as PackageName)}\0${conditionKey(dependency)}`;
     const first = seen.get(canonical);
     if (first === undefined) seen.set(canonical, name);
     else {
@@ -196,8 +206,36 @@ function makeDependency(context: DependencyContext, entry: LocatedEntry, fields:
     defaultFeatures: fields["default-features"] ?? true,
     optional: fields.optional ?? false,
     workspace: fields.workspace ?? false,
-    ...(fields.targets === undefined ? {} : { targets: fields.targets }),
+    ...conditionFields(context, entry, fields),
     location: context.reading.locate({ start: entry.keySpan.start, end: Math.max(entry.keySpan.end, entry.node.end) }),
+  };
+}
+
+/** The conditions of a dependency and of the table that it stands in, together. */
+function conditionFields(
+  context: DependencyContext,
+  entry: LocatedEntry,
+  fields: DependencyFields,
+): Pick<ManifestDependency, "targets" | "hosts" | "condition"> {
+  const own: Condition = { targets: fields.targets ?? [], hosts: fields.hosts ?? {} };
+  const { under } = context;
+  const joined = under === undefined ? own : both(under.condition, own);
+  if (isProblem(joined)) {
+    context.reading.report(entry.keySpan, {
+      code: "MANIFEST_KEY_CONFLICT",
+      key: joinKey(context.key, entry.key),
+      problem: `it can never count: ${joined.problem}`,
+    });
+    return {};
+  }
+  return { ...conditionOf(joined), ...(under === undefined ? {} : { condition: under.text }) };
+}
+
+/** A condition as the fields of a dependency. */
+export function conditionOf({ targets, hosts }: Condition): Pick<ManifestDependency, "targets" | "hosts"> {
+  return {
+    ...(targets.length === 0 ? {} : { targets }),
+    ...(Object.keys(hosts).length === 0 ? {} : { hosts: { ...hosts } }),
   };
 }
 
@@ -228,6 +266,8 @@ function withWorkspace(
     ...(shared.requirement === undefined ? {} : { requirement: shared.requirement }),
     ...(shared.canonicalRequirement === undefined ? {} : { canonicalRequirement: shared.canonicalRequirement }),
     source: shared.source,
+    ...(dependency.targets === undefined && shared.targets !== undefined ? { targets: shared.targets } : {}),
+    ...(dependency.hosts === undefined && shared.hosts !== undefined ? { hosts: shared.hosts } : {}),
     features: [...new Set([...shared.features, ...dependency.features])],
     defaultFeatures: dependency.defaultFeatures && shared.defaultFeatures,
   };

@@ -225,7 +225,7 @@ function readList(
   reportTwins(
     reading,
     key,
-    dependencies.map(({ place, dependency }) => ({ name: dependency.name, place })),
+    dependencies.map(({ place, dependency }) => ({ name: dependency.name, place, dependency })),
   );
   return dependencies.map(({ dependency }) => dependency);
 }
@@ -325,6 +325,7 @@ function packageInfo(fields: RootFields, meta: MetaFields, email: string | undef
     executables: (fields["executables"] as string[] | undefined) ?? [],
     ...optional("publish", fields["publish"] as boolean | string[] | undefined),
     ...optional("selfModifying", fields["self-modifying"] as boolean | undefined),
+    ...optional("exclusiveFeatures", fields["exclusive-features"] as string[][] | undefined),
   };
 }
 

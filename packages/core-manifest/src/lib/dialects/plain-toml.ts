@@ -8,6 +8,8 @@ import type {
   SecurityPolicy,
   WorkspaceTable,
 } from "../manifest.ts";
+import { parseCondition } from "./cfg.ts";
+import { isProblem, type Condition } from "./condition-algebra.ts";
 import { readDependencies, type WorkspaceDependencies } from "./dependencies.ts";
 import { DEPENDENCY_TABLES, DIALECTS, INHERITABLE, type DialectTraits } from "./dialect.ts";
 import { hosts as hostsTable, minimumVersion, revitCompatibility } from "./hosts.ts";
@@ -142,6 +144,7 @@ function packageInfo(
     executables: fields.executables ?? [],
     ...optional("publish", fields.publish),
     ...optional("selfModifying", fields["self-modifying"]),
+    ...optional("exclusiveFeatures", fields["exclusive-features"]),
     ...(inherited.length === 0 ? {} : { inherited }),
     ...(Object.keys(extra).length === 0 ? {} : { extra }),
   };
@@ -272,6 +275,10 @@ export function readDependencyTables(
 ): ManifestDependency[] {
   const dependencies: ManifestDependency[] = [];
   for (const entry of root.entries.values()) {
+    if (entry.key === "target") {
+      dependencies.push(...readConditionalTables(reading, entry.node, joinKey(rootKey, "target"), workspace));
+      continue;
+    }
     const kind = kindOf(entry);
     if (kind === undefined) continue;
     const key = joinKey(rootKey, entry.key);
@@ -280,6 +287,53 @@ export function readDependencyTables(
   }
   return dependencies;
 }
+
+/** `[target.CONDITION]`: tables of dependencies that count under a condition. */
+function readConditionalTables(
+  reading: Reading,
+  node: LocatedNode,
+  key: string,
+  workspace: WorkspaceDependencies | undefined,
+): ManifestDependency[] {
+  const dependencies: ManifestDependency[] = [];
+  for (const { under, key: path, table } of conditionalTables(reading, node, key)) {
+    readFields(reading, table, path, CONDITIONAL, "error");
+    for (const entry of table.entries.values()) {
+      const kind = kindOf(entry);
+      const place = joinKey(path, entry.key);
+      const inner = kind === undefined ? undefined : asTable(reading, entry.node, place);
+      if (kind === undefined || inner === undefined) continue;
+      dependencies.push(...readDependencies({ reading, kind, key: place, workspace, under }, inner));
+    }
+  }
+  return dependencies;
+}
+
+/** The tables below `[target]`, each with its condition. */
+export function conditionalTables(
+  reading: Reading,
+  node: LocatedNode,
+  key: string,
+): { readonly under: { readonly condition: Condition; readonly text: string }; key: string; table: LocatedTable }[] {
+  const found: ReturnType<typeof conditionalTables> = [];
+  for (const entry of asTable(reading, node, key)?.entries.values() ?? []) {
+    const path = joinKey(key, entry.key);
+    const condition = parseCondition(entry.key);
+    const table = asTable(reading, entry.node, path);
+    if (isProblem(condition)) {
+      reading.report(entry.keySpan, {
+        code: "MANIFEST_VALUE_INVALID",
+        key: path,
+        problem: condition.problem,
+        found: shown(entry.key),
+        allowed: `a target such as "x86_64-linux" or "*-linux", or a condition such as 'cfg(revit = ">=2025")'`,
+      });
+    } else if (table !== undefined) found.push({ under: { condition, text: entry.key }, key: path, table });
+  }
+  return found;
+}
+
+const CONDITIONAL: KeySpecs = Object.fromEntries(Object.values(DEPENDENCY_TABLES).map((key) => [key, kept]));
 
 function kindOf(entry: LocatedEntry): ManifestDependency["kind"] | undefined {
   const found = Object.entries(DEPENDENCY_TABLES).find(([, table]) => table === entry.key);
@@ -293,6 +347,7 @@ const ROOT = {
   "dev-dependencies": kept,
   "build-dependencies": kept,
   "peer-dependencies": kept,
+  target: kept,
 } as const;
 
 function rootSpecs(traits: DialectTraits): KeySpecs {

@@ -5,8 +5,16 @@ import type {
   PackageInfo,
   PackageManifest,
 } from "../manifest.ts";
-import { reportTwins } from "./dependencies.ts";
-import { hostRequirement, minimumVersion, supportedVersions } from "./hosts.ts";
+import {
+  both as bothConditions,
+  conditionKey,
+  isProblem,
+  type Condition,
+  type ConditionResult,
+} from "./condition-algebra.ts";
+import { conditionOf, reportTwins } from "./dependencies.ts";
+import { DEPENDENCY_TABLES } from "./dialect.ts";
+import { hostRequirement, hosts as hostsTable, minimumVersion, supportedVersions } from "./hosts.ts";
 import {
   emptyRecord,
   emptyTable,
@@ -17,7 +25,8 @@ import {
   type Span,
 } from "./located.ts";
 import { parsePep508, type Pep508 } from "./pep508.ts";
-import { SECTIONS, optional } from "./plain-toml.ts";
+import { parseMarker } from "./marker.ts";
+import { SECTIONS, conditionalTables, optional } from "./plain-toml.ts";
 import {
   asTable,
   flag,
@@ -30,6 +39,7 @@ import {
   text,
   url,
   wrongType,
+  type KeySpecs,
   type Reading,
   type ValueReader,
 } from "./reading.ts";
@@ -155,12 +165,14 @@ const SOURCE = {
   package: packageName,
   "default-features": flag,
   targets: listOf(targetName),
+  hosts: hostsTable,
   optional: flag,
 } as const;
 
 interface SourceOverride {
   readonly source?: DependencySource;
-  readonly rest: Partial<Pick<ManifestDependency, "package" | "defaultFeatures" | "targets" | "optional">>;
+  readonly rest: Partial<Pick<ManifestDependency, "package" | "defaultFeatures" | "optional">>;
+  readonly condition: Condition;
   readonly place: Span;
   used: boolean;
 }
@@ -190,6 +202,7 @@ type SourceFields = {
   package?: string;
   "default-features"?: boolean;
   targets?: string[];
+  hosts?: Record<string, string>;
   optional?: boolean;
 };
 
@@ -216,23 +229,28 @@ function checkSource(reading: Reading, place: Span, key: string, values: SourceF
     });
 }
 
-function overrideOf(values: SourceFields): Pick<SourceOverride, "source" | "rest"> {
+function overrideOf(values: SourceFields): Pick<SourceOverride, "source" | "rest" | "condition"> {
   const rest = {
     ...optional("package", values.package),
     ...optional("defaultFeatures", values["default-features"]),
-    ...optional("targets", values.targets),
     ...optional("optional", values.optional),
   };
-  if (values.path !== undefined) return { source: { type: "path", path: values.path }, rest };
+  const condition = { targets: values.targets ?? [], hosts: values.hosts ?? {} };
+  const source = sourceOf(values);
+  return source === undefined ? { rest, condition } : { source, rest, condition };
+}
+
+function sourceOf(values: SourceFields): DependencySource | undefined {
+  if (values.path !== undefined) return { type: "path", path: values.path };
   if (values.git !== undefined) {
     const reference = {
       ...optional("tag", values.tag),
       ...optional("branch", values.branch),
       ...optional("rev", values.rev),
     };
-    return { source: { type: "git", url: values.git, ...reference }, rest };
+    return { type: "git", url: values.git, ...reference };
   }
-  return values.registry === undefined ? { rest } : { source: { type: "registry", registry: values.registry }, rest };
+  return values.registry === undefined ? undefined : { type: "registry", registry: values.registry };
 }
 
 const OWN = {
@@ -253,6 +271,8 @@ const OWN = {
   "build-dependencies": kept,
   "peer-dependencies": kept,
   sources: kept,
+  target: kept,
+  "exclusive-features": PACKAGE_TEXTS["exclusive-features"],
   metadata: kept,
 } as const;
 
@@ -263,6 +283,8 @@ interface Collecting {
   readonly sources: Map<string, SourceOverride>;
   readonly dependencies: ManifestDependency[];
   readonly features: Record<string, readonly string[]>;
+  /** The condition that the lists being read stand under. */
+  under?: { readonly condition: Condition; readonly text: string } | undefined;
 }
 
 function reportLoss(reading: Reading, place: Span, key: string, problem: string, found: string): void {
@@ -309,8 +331,6 @@ function specifierDependency(
     return undefined;
   }
   if (!checkName(reading, node, key, parsed.name)) return undefined;
-  if (parsed.marker !== undefined)
-    reportLoss(reading, node, key, "the marker is not evaluated, the dependency is taken everywhere", parsed.marker);
   return assemble(collecting, node, key, parsed, { kind, optional: isOptional });
 }
 
@@ -342,8 +362,31 @@ function assemble(
     optional: flags.optional,
     workspace: false,
     ...override?.rest,
+    ...conditionsOf(collecting, node, key, parsed.marker, override),
     location: reading.locate(node),
   };
+}
+
+/** The marker of a dependency, what `sources` says of it, and the table that it stands in, together. */
+function conditionsOf(
+  { reading, under }: Collecting,
+  node: LocatedNode,
+  key: string,
+  marker: string | undefined,
+  override: SourceOverride | undefined,
+): Pick<ManifestDependency, "targets" | "hosts" | "condition"> {
+  const given = [under?.condition, override?.condition].filter((one) => one !== undefined);
+  const marked = marker === undefined ? undefined : parseMarker(marker);
+  if (marked !== undefined && isProblem(marked)) {
+    const problem = `the marker is not evaluated (${marked.problem}), the dependency is taken everywhere`;
+    reportLoss(reading, node, key, problem, marker!);
+  } else if (marked !== undefined) given.push(marked);
+  let joined: ConditionResult = { targets: [], hosts: {} };
+  for (const one of given) if (!isProblem(joined)) joined = bothConditions(joined, one);
+  const named = under === undefined ? {} : { condition: under.text };
+  if (!isProblem(joined)) return { ...conditionOf(joined), ...named };
+  reading.report(node, { code: "MANIFEST_KEY_CONFLICT", key, problem: `it can never count: ${joined.problem}` });
+  return named;
 }
 
 function readList(collecting: Collecting, node: LocatedNode | undefined, key: string, kind: DependencyKind): void {
@@ -352,7 +395,7 @@ function readList(collecting: Collecting, node: LocatedNode | undefined, key: st
     wrongType(collecting.reading, node, key, "a list of PEP 508 dependencies");
     return;
   }
-  const names: { name: string; place: Span }[] = [];
+  const names: { name: string; place: Span; dependency: ManifestDependency }[] = [];
   for (const [index, item] of node.items.entries()) {
     // PEP 735 lets a group include another one by a table.
     if (item.kind === "table" && kind === "dev") {
@@ -361,7 +404,7 @@ function readList(collecting: Collecting, node: LocatedNode | undefined, key: st
     }
     const dependency = specifierDependency(collecting, item, joinKey(key, index), kind, false);
     if (dependency === undefined) continue;
-    names.push({ name: dependency.name, place: item });
+    names.push({ name: dependency.name, place: item, dependency });
     collecting.dependencies.push(dependency);
   }
   reportTwins(collecting.reading, key, names);
@@ -387,7 +430,9 @@ function readExtras(collecting: Collecting, node: LocatedNode | undefined, key: 
 function extraItem(collecting: Collecting, node: LocatedNode, key: string): string | undefined {
   const dependency = specifierDependency(collecting, node, key, "normal", true);
   if (dependency === undefined) return undefined;
-  const index = collecting.dependencies.findIndex(({ name, kind }) => name === dependency.name && kind === "normal");
+  const index = collecting.dependencies.findIndex(
+    (one) => one.name === dependency.name && one.kind === "normal" && conditionKey(one) === conditionKey(dependency),
+  );
   const present = collecting.dependencies[index];
   if (present === undefined) {
     collecting.dependencies.push(dependency);
@@ -514,9 +559,12 @@ function packageInfo(
     executables: own.executables ?? [],
     ...optional("publish", own.publish),
     ...optional("selfModifying", own["self-modifying"]),
+    ...optional("exclusiveFeatures", own["exclusive-features"]),
     ...(Object.keys(extra).length === 0 ? {} : { extra }),
   };
 }
+
+const CONDITIONAL_LISTS: KeySpecs = Object.fromEntries(Object.values(DEPENDENCY_TABLES).map((key) => [key, kept]));
 
 function readAllDependencies(
   collecting: Collecting,
@@ -532,6 +580,16 @@ function readAllDependencies(
   readList(collecting, child(groups, "dev"), "dependency-groups.dev", "dev");
   readList(collecting, child(own, "build-dependencies"), `${ownKey}.build-dependencies`, "build");
   readList(collecting, child(own, "peer-dependencies"), `${ownKey}.peer-dependencies`, "peer");
+  const targets = child(own, "target");
+  for (const { under, key, table } of targets === undefined
+    ? []
+    : conditionalTables(collecting.reading, targets, `${ownKey}.target`)) {
+    readFields(collecting.reading, table, key, CONDITIONAL_LISTS, "error");
+    collecting.under = under;
+    for (const [kind, name] of Object.entries(DEPENDENCY_TABLES))
+      readList(collecting, child(table, name), joinKey(key, name), kind as DependencyKind);
+  }
+  collecting.under = undefined;
   for (const [name, source] of collecting.sources) {
     if (source.used) continue;
     const known = [...new Set(collecting.dependencies.map((dependency) => dependency.name))];
@@ -554,7 +612,7 @@ function hostsOf(project: Record<string, unknown>, own: OwnValues): Record<strin
   return Object.assign(hosts, own.hosts);
 }
 
-const OWN_LISTS = ["build-dependencies", "peer-dependencies", "sources"];
+const OWN_LISTS = ["build-dependencies", "peer-dependencies", "sources", "target"];
 
 function rootExtra(root: LocatedTable): Record<string, unknown> {
   const extra = emptyRecord<unknown>();

@@ -1,4 +1,5 @@
 import type { PackageManifest } from "../manifest.ts";
+import { DIALECTS } from "./dialect.ts";
 import { joinKey, type LocatedNode, type LocatedTable, type Span } from "./located.ts";
 import { nearest } from "./nearest.ts";
 import { shown, type Reading } from "./reading.ts";
@@ -93,6 +94,25 @@ function checkFeatures(reading: Reading, root: LocatedTable, manifest: PackageMa
   }
 }
 
+function checkExclusive(reading: Reading, root: LocatedTable, manifest: PackageManifest): void {
+  const optionals = manifest.dependencies.filter((dependency) => dependency.optional).map(({ name }) => name);
+  const known = new Set([...Object.keys(manifest.features), ...optionals]);
+  for (const [index, group] of (manifest.package?.exclusiveFeatures ?? []).entries()) {
+    for (const feature of group) {
+      if (known.has(feature)) continue;
+      const path = [...packagePath(reading, root), "exclusive-features", index];
+      const key = path.reduce<string>(joinKey, "");
+      unknownReference(reading, placeOf(root, path), key, "there is no such feature", feature, [...known]);
+    }
+  }
+}
+
+/** Where a dialect keeps what it says of the package. */
+function packagePath(reading: Reading, root: LocatedTable): readonly string[] {
+  if (reading.dialect === "pyproject.toml") return sectionRoot(reading, root);
+  return DIALECTS[reading.dialect].packageKeys.filter((key) => root.entries.has(key)).slice(0, 1);
+}
+
 function checkProfiles(reading: Reading, root: LocatedTable, manifest: PackageManifest, path: readonly string[]): void {
   const base = path.reduce(joinKey, "");
   for (const [name, profile] of Object.entries(manifest.profiles)) {
@@ -158,5 +178,6 @@ function sectionRoot(reading: Reading, root: LocatedTable): readonly string[] {
 export function checkReferences(reading: Reading, root: LocatedTable, manifest: PackageManifest): void {
   const base = sectionRoot(reading, root);
   checkFeatures(reading, root, manifest, [...base, "features"]);
+  checkExclusive(reading, root, manifest);
   checkProfiles(reading, root, manifest, [...base, "profile"]);
 }

@@ -72,6 +72,29 @@ const publish: ValueReader<boolean | readonly string[]> = (reading, node, key) =
   return wrongType(reading, node, key, "true, false or a list of registries");
 };
 
+/** A feature by its name, or as uv writes one: `{ extra = "name" }`. */
+const exclusiveFeature: ValueReader<string> = (reading, node, key) => {
+  if (node.kind !== "table") return featureName(reading, node, key);
+  return readFields(reading, node, key, { extra: featureName }, "error").values.extra;
+};
+
+/** Lists of features of which at most one may be on. */
+const exclusiveFeatures: ValueReader<readonly (readonly string[])[]> = (reading, node, key) => {
+  const groups = listOf(listOf(exclusiveFeature))(reading, node, key);
+  if (groups === undefined || node.kind !== "array") return undefined;
+  for (const [index, group] of groups.entries()) {
+    if (new Set(group).size === group.length && group.length > 1) continue;
+    reading.report(node.items[index] ?? node, {
+      code: "MANIFEST_VALUE_INVALID",
+      key: joinKey(key, index),
+      problem: "features exclude each other, so there are two or more, each once",
+      found: shown(group.join(", ")),
+      allowed: '[["cpu", "cuda"]]',
+    });
+  }
+  return groups;
+};
+
 interface PackageTextReaders {
   readonly title: ValueReader<string>;
   readonly description: ValueReader<string>;
@@ -87,6 +110,7 @@ interface PackageTextReaders {
   readonly executables: ValueReader<string[]>;
   readonly publish: ValueReader<boolean | readonly string[]>;
   readonly "self-modifying": ValueReader<boolean>;
+  readonly "exclusive-features": ValueReader<readonly (readonly string[])[]>;
 }
 
 /** Keys of `[package]` that need no more than a look at their own value; the rest is the dialect's. */
@@ -105,6 +129,7 @@ export const PACKAGE_TEXTS: PackageTextReaders = {
   executables: listOf(innerPath),
   publish,
   "self-modifying": flag,
+  "exclusive-features": exclusiveFeatures,
 };
 
 // -- features ----------------------------------------------------------------------------------------

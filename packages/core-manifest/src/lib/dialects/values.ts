@@ -127,7 +127,7 @@ export const registryName: ValueReader<string> = (reading, node, key) => {
   return undefined;
 };
 
-const TARGET = /^[A-Za-z0-9_*][A-Za-z0-9_.*-]{0,127}$/;
+const TARGET = /^!?[a-z0-9_*][a-z0-9_.*-]{0,127}$/;
 
 export const targetName: ValueReader<string> = (reading, node, key) => {
   const value = text(reading, node, key);
@@ -137,7 +137,7 @@ export const targetName: ValueReader<string> = (reading, node, key) => {
     key,
     problem: "it is not a target",
     found: shown(value),
-    allowed: '"any" or a target such as "x86_64-linux"',
+    allowed: 'a target such as "x86_64-linux", a pattern such as "*-linux", or one with "!" in front',
   });
   return undefined;
 };

@@ -2,6 +2,8 @@ import { KNOWN_FAULTS } from "../chaos.ts";
 import type { BuildProfile, ChaosProfile, ManifestDependency, PackageManifest, SecurityPolicy } from "../manifest.ts";
 import type { RequirementSyntax } from "../requirement.ts";
 import { formatDuration } from "../units.ts";
+import { parseCondition } from "./cfg.ts";
+import { isProblem, sameCondition, type Condition } from "./condition-algebra.ts";
 import { DIALECTS } from "./dialect.ts";
 import { canonicalOf } from "./values.ts";
 
@@ -93,8 +95,12 @@ export function sourceKeys(dependency: ManifestDependency): PlainTable {
   return { registry: source.registry };
 }
 
-/** The table form of a dependency, every key that is not at its default. */
-export function dependencyTable(dependency: ManifestDependency, requirement: string | undefined): PlainTable {
+/** The table form of a dependency, every key that is not at its default; hosts are spelled in `syntax`. */
+export function dependencyTable(
+  dependency: ManifestDependency,
+  requirement: string | undefined,
+  syntax: RequirementSyntax = "caret",
+): PlainTable {
   const source = dependency.workspace
     ? { workspace: true }
     : { version: requirement, package: dependency.package, ...sourceKeys(dependency) };
@@ -105,8 +111,62 @@ export function dependencyTable(dependency: ManifestDependency, requirement: str
       "default-features": dependency.defaultFeatures ? undefined : false,
       optional: dependency.optional ? true : undefined,
       targets: dependency.targets,
+      hosts: dependency.hosts === undefined ? undefined : hostsTable(dependency.hosts, syntax),
     }) ?? {}
   );
+}
+
+/** A dependency without its conditions, for a place that says them already. */
+export function withoutCondition(dependency: ManifestDependency): ManifestDependency {
+  const { targets: _targets, hosts: _hosts, condition: _condition, ...rest } = dependency;
+  return rest;
+}
+
+/**
+ * Dependencies that need a table under their condition, by that condition: those that stood in one, and those that a plain
+ * table has already under the same key.
+ */
+export function splitConditional(dependencies: readonly ManifestDependency[]): {
+  readonly plain: readonly ManifestDependency[];
+  readonly conditional: ReadonlyMap<string, readonly ManifestDependency[]>;
+} {
+  const plain = new Map<string, ManifestDependency>();
+  const conditional = new Map<string, ManifestDependency[]>();
+  for (const dependency of dependencies) {
+    const key = `${dependency.kind} ${dependency.name}`;
+    if (dependency.condition === undefined && !plain.has(key)) {
+      plain.set(key, dependency);
+      continue;
+    }
+    const { targets = [], hosts = {} } = dependency;
+    const text = conditionTextOf(dependency.condition, { targets, hosts });
+    conditional.set(text, [...(conditional.get(text) ?? []), dependency]);
+  }
+  return { plain: [...plain.values()], conditional };
+}
+
+/** The key of a `[target.KEY]` table that says a condition. */
+export function conditionText({ targets, hosts }: Condition): string {
+  const positive = targets.filter((item) => !item.startsWith("!"));
+  const [only, ...more] = positive;
+  if (only !== undefined && more.length === 0 && targets.length === 1 && Object.keys(hosts).length === 0) return only;
+  const name = (item: string): string => `target = "${item}"`;
+  const parts = [
+    ...(only === undefined ? [] : [more.length === 0 ? name(only) : `any(${positive.map(name).join(", ")})`]),
+    ...targets.filter((item) => item.startsWith("!")).map((item) => `not(${name(item.slice(1))})`),
+    ...Object.entries(hosts)
+      .toSorted(([left], [right]) => (left < right ? -1 : 1))
+      .map(([axis, canonical]) => `${axis} = "${respell(canonical, "caret") ?? canonical}"`),
+  ];
+  return `cfg(${parts.length === 1 ? parts[0]! : `all(${parts.join(", ")})`})`;
+}
+
+/** The author's own words where they say all of it. */
+function conditionTextOf(written: string | undefined, condition: Condition): string {
+  const known = written === undefined ? undefined : parseCondition(written);
+  return known !== undefined && !isProblem(known) && sameCondition(known, condition)
+    ? written!
+    : conditionText(condition);
 }
 
 function buildProfileTable(profile: BuildProfile): PlainTable {

@@ -13,7 +13,7 @@ import {
 
 /** An item of a pack's list of dependencies: text where that says everything. */
 export function packDependency(dependency: ManifestDependency, requirement: string | undefined): string | PlainTable {
-  const table = dependencyTable(dependency, requirement);
+  const table = dependencyTable(dependency, requirement, "exact");
   const keys = Object.keys(table);
   if (keys.length > 1 || (keys.length === 1 && keys[0] !== "version")) return { ref: dependency.name, ...table };
   if (requirement === undefined || requirement === "*") return dependency.name;
@@ -73,6 +73,7 @@ export function packDocument(manifest: PackageManifest): PlainTable {
     executables: list(info?.executables ?? []),
     publish: info?.publish,
     "self-modifying": info?.selfModifying,
+    "exclusive-features": info?.exclusiveFeatures,
     meta: info === undefined ? undefined : metaTable(info, manifest),
     runtime_deps: runtimeTexts(manifest),
     ...dependencyLists(manifest),

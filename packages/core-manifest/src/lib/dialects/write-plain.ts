@@ -9,13 +9,16 @@ import {
   requirementIn,
   runtimeTexts,
   some,
+  splitConditional,
   syntaxOf,
+  withoutCondition,
   type PlainTable,
 } from "./write-common.ts";
 
 /** A dependency as the value of its key: a string where that says everything. */
 export function dependencyValue(dependency: ManifestDependency, requirement: string | undefined): string | InlineTable {
-  const table = dependencyTable(dependency, requirement);
+  const { hosts, ...table } = dependencyTable(dependency, requirement);
+  if (hosts !== undefined) return new InlineTable({ ...table, hosts: new InlineTable(hosts as PlainTable) });
   const keys = Object.keys(table);
   return keys.length === 1 && keys[0] === "version" ? (table["version"] as string) : new InlineTable(table);
 }
@@ -79,6 +82,7 @@ function packageTable(
     executables: list(info.executables),
     publish: info.publish,
     "self-modifying": info.selfModifying,
+    "exclusive-features": info.exclusiveFeatures,
     ...minimumHosts(dialect, hosts),
   };
   for (const key of info.inherited ?? []) table[key] = new InlineTable({ workspace: true });
@@ -92,10 +96,29 @@ function packageTable(
 }
 
 function dependencyTables(manifest: PackageManifest, dialect: DialectId): PlainTable {
+  const { plain, conditional } = splitConditional(manifest.dependencies);
+  return {
+    ...tablesByKind(plain, manifest, dialect),
+    target: some(
+      Object.fromEntries(
+        [...conditional].map(([condition, dependencies]) => [
+          condition,
+          some(tablesByKind(dependencies.map(withoutCondition), manifest, dialect)),
+        ]),
+      ),
+    ),
+  };
+}
+
+function tablesByKind(
+  dependencies: readonly ManifestDependency[],
+  manifest: PackageManifest,
+  dialect: DialectId,
+): PlainTable {
   const tables: PlainTable = {};
   for (const kind of Object.keys(DEPENDENCY_TABLES) as DependencyKind[]) {
-    const dependencies = manifest.dependencies.filter((dependency) => dependency.kind === kind);
-    tables[DEPENDENCY_TABLES[kind]] = some(dependenciesTable(dependencies, manifest, dialect));
+    const those = dependencies.filter((dependency) => dependency.kind === kind);
+    tables[DEPENDENCY_TABLES[kind]] = some(dependenciesTable(those, manifest, dialect));
   }
   return tables;
 }

@@ -1,5 +1,7 @@
 import type { DependencyKind, ManifestDependency, PackageInfo, PackageManifest } from "../manifest.ts";
+import { DEPENDENCY_TABLES } from "./dialect.ts";
 import { hostVersionList } from "./host-versions.ts";
+import { markerText } from "./marker.ts";
 import { OWN_EXTRA } from "./pyproject.ts";
 import { InlineTable } from "./toml-text.ts";
 import {
@@ -11,14 +13,22 @@ import {
   runtimeTexts,
   some,
   sourceKeys,
+  splitConditional,
   syntaxOf,
+  withoutCondition,
   type PlainTable,
 } from "./write-common.ts";
 
 /** A dependency in the words of PEP 508; its source goes into {@link sourceTable}. */
 export function pep508(dependency: ManifestDependency, requirement: string | undefined): string {
   const extras = dependency.features.length === 0 ? "" : `[${dependency.features.join(",")}]`;
-  return `${dependency.name}${extras}${requirement === undefined || requirement === "*" ? "" : requirement.replaceAll(", ", ",")}`;
+  const marker = markerOf(dependency);
+  const range = requirement === undefined || requirement === "*" ? "" : requirement.replaceAll(", ", ",");
+  return `${dependency.name}${extras}${range}${marker === undefined ? "" : ` ; ${marker}`}`;
+}
+
+function markerOf({ targets = [], hosts = {} }: ManifestDependency): string | undefined {
+  return markerText({ targets, hosts });
 }
 
 /** What PEP 508 cannot say of a dependency: its entry in `[tool.revitpy.sources]`, if it needs one. */
@@ -28,8 +38,46 @@ export function sourceTable(dependency: ManifestDependency, inExtra: boolean): P
     package: dependency.package,
     "default-features": dependency.defaultFeatures ? undefined : false,
     optional: dependency.optional && !inExtra ? true : undefined,
-    targets: dependency.targets,
+    ...(markerOf(dependency) === undefined
+      ? { targets: dependency.targets, hosts: dependency.hosts && inlineHosts(dependency.hosts) }
+      : {}),
   });
+}
+
+function inlineHosts(hosts: Readonly<Record<string, string>>): InlineTable {
+  return new InlineTable(hostsTable(hosts, "pep440") ?? {});
+}
+
+/**
+ * Conditions that a marker cannot say go into `sources`, which speaks of a package wherever it is listed; where it is listed
+ * several times, into tables of their own.
+ */
+function splitUnmarked(manifest: PackageManifest): ReturnType<typeof splitConditional> {
+  const isOnly = (one: ManifestDependency): boolean =>
+    manifest.dependencies.every((other) => other === one || other.name !== one.name);
+  const isBare = ({ targets = [], hosts = {} }: ManifestDependency): boolean =>
+    targets.length === 0 && Object.keys(hosts).length === 0;
+  const isPlain = (one: ManifestDependency): boolean => isBare(one) || markerOf(one) !== undefined || isOnly(one);
+  const apart = manifest.dependencies.filter((one) => !isPlain(one));
+  const { conditional } = splitConditional(apart.map((one) => ({ ...one, condition: one.condition ?? "" })));
+  return { plain: manifest.dependencies.filter(isPlain), conditional };
+}
+
+function conditionalLists(
+  conditional: ReturnType<typeof splitConditional>["conditional"],
+  from: PackageManifest,
+): PlainTable | undefined {
+  return some(
+    Object.fromEntries(
+      [...conditional].map(([condition, dependencies]) => {
+        const lists = Object.entries(DEPENDENCY_TABLES).map(([kind, key]) => {
+          const those = dependencies.filter((dependency) => dependency.kind === kind).map(withoutCondition);
+          return [key, list(those.map((one) => pep508(one, requirementIn(one, syntaxOf(from), "pep440"))))];
+        });
+        return [condition, some(Object.fromEntries(lists) as PlainTable)];
+      }),
+    ),
+  );
 }
 
 function authorTable(author: string): InlineTable {
@@ -107,7 +155,12 @@ function projectTable(
   };
 }
 
-function ownTable(manifest: PackageManifest, groups: Groups, hosts: Record<string, string>): PlainTable | undefined {
+function ownTable(
+  manifest: PackageManifest,
+  groups: Groups,
+  hosts: Record<string, string>,
+  target: PlainTable | undefined,
+): PlainTable | undefined {
   const info = manifest.package;
   const versions = hosts["revit"] === undefined ? undefined : hostVersionList(hosts["revit"]);
   if (versions !== undefined) delete hosts["revit"];
@@ -134,10 +187,12 @@ function ownTable(manifest: PackageManifest, groups: Groups, hosts: Record<strin
     executables: list(info?.executables ?? []),
     publish: info?.publish,
     "self-modifying": info?.selfModifying,
+    "exclusive-features": info?.exclusiveFeatures,
     "build-dependencies": specs("build"),
     "peer-dependencies": specs("peer"),
     runtimes: runtimeTexts(manifest),
     sources: some(sources),
+    target,
     features: some({ ...groups.features }),
     hosts: hostsTable(hosts, "pep440"),
     ...commonTables(manifest),
@@ -146,7 +201,9 @@ function ownTable(manifest: PackageManifest, groups: Groups, hosts: Record<strin
 }
 
 /** The document of `pyproject.toml`. */
-export function pyprojectDocument(manifest: PackageManifest): PlainTable {
+export function pyprojectDocument(whole: PackageManifest): PlainTable {
+  const { plain, conditional } = splitUnmarked(whole);
+  const manifest = { ...whole, dependencies: plain };
   const hosts = { ...manifest.hosts };
   const groups = group(manifest);
   const project = projectTable(manifest, groups, hosts);
@@ -165,6 +222,9 @@ export function pyprojectDocument(manifest: PackageManifest): PlainTable {
     project,
     "dependency-groups": some({ dev, ...(others as PlainTable | undefined) }),
     ...extra,
-    tool: some({ revitpy: ownTable(manifest, groups, hosts), ...(tool as PlainTable | undefined) }),
+    tool: some({
+      revitpy: ownTable(manifest, groups, hosts, conditionalLists(conditional, whole)),
+      ...(tool as PlainTable | undefined),
+    }),
   };
 }

@@ -31,6 +31,7 @@ export interface PublishedFixture {
   /** Name -> requirement as in a TOML manifest, or a whole dependency with a canonical one. */
   readonly dependencies?: Readonly<Record<string, string | Partial<RecordedDependency>>>;
   readonly features?: Readonly<Record<string, readonly string[]>>;
+  readonly exclusiveFeatures?: readonly (readonly string[])[];
   readonly hosts?: Readonly<Record<string, string>>;
   readonly license?: string;
   /** What travels along in the package's record, such as `self-modifying`. */
@@ -94,7 +95,7 @@ function dependenciesOf({ dependencies = {} }: PublishedFixture): RecordedDepend
 }
 
 function recordOf(fixture: PublishedFixture): PackageRecord {
-  const { name, version, features, hosts, license, extra } = fixture;
+  const { name, version, features, exclusiveFeatures, hosts, license, extra } = fixture;
   return {
     format: 1,
     kind: "binary",
@@ -107,6 +108,7 @@ function recordOf(fixture: PublishedFixture): PackageRecord {
       ...(license === undefined ? {} : { license }),
       dependencies: dependenciesOf(fixture),
       ...(features === undefined ? {} : { features }),
+      ...(exclusiveFeatures === undefined ? {} : { exclusiveFeatures }),
       ...(hosts === undefined ? {} : { hosts }),
       ...(extra === undefined ? {} : { extra }),
     },
@@ -160,6 +162,7 @@ function entryOf(fixture: PublishedFixture, artifact: IndexArtifact): IndexVersi
     artifacts: [artifact],
     dependencies: dependenciesOf(fixture),
     features: fixture.features ?? {},
+    ...(fixture.exclusiveFeatures === undefined ? {} : { exclusiveFeatures: fixture.exclusiveFeatures }),
     hosts: fixture.hosts ?? {},
     published: fixture.published ?? "2026-01-01T00:00:00Z",
     status: fixture.status ?? "active",
