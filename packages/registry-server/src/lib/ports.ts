@@ -9,6 +9,7 @@ import type {
   Version,
   VersionStatus,
 } from "@lading/core-manifest";
+import type { PublisherRule } from "@lading/signing/publisher";
 import type {
   Account,
   ArtifactRecord,
@@ -92,6 +93,13 @@ export interface BlobStore {
   open(digest: Digest): Promise<StoredBlob | undefined>;
   /** Every stored digest, in no order. */
   list(): AsyncIterable<Digest>;
+  /** Forgets a blob; absence is no error. */
+  remove(digest: Digest): Promise<void>;
+  /**
+   * An address from which whoever has it may fetch the blob for `seconds`, for stores that readers can be sent to; it is not
+   * looked up whether the blob is there.
+   */
+  readonly downloadUrl?: (digest: Digest, seconds: number) => Promise<string>;
   /** Removes what crashed uploads left; called once, before the first request. */
   recover(): Promise<void>;
   /** Resolves when blobs can be written; rejects with the reason when they cannot. */
@@ -171,13 +179,26 @@ export interface StatementVerdict {
   readonly publicKeys?: readonly Uint8Array[];
 }
 
+/** A key that may sign, and whose it is. */
+export interface SignerKey extends KeyRecord {
+  /** User name of its account. */
+  readonly publisher: string;
+}
+
 /** Checks signed statements and public keys. */
 export interface StatementVerifier {
   /**
-   * Checks that the envelope speaks of `subject` and that its signatures by any of `keys` hold.
-   * @throws {RegistryError} `STATEMENT_REFUSED`: malformed, another subject, or a known key's signature fails
+   * Checks that the envelope speaks of `subject` and that its signatures by any of `keys` hold. Of `rules` all hold: they
+   * narrow which of the keys count, and say how many of them must have signed.
+   * @throws {RegistryError} `STATEMENT_REFUSED`: malformed, another subject, too few signers, or a known key's signature
+   * fails
    */
-  verify(envelope: Uint8Array, subject: StatementSubject, keys: readonly KeyRecord[]): Promise<StatementVerdict>;
+  verify(
+    envelope: Uint8Array,
+    subject: StatementSubject,
+    keys: readonly SignerKey[],
+    rules?: readonly PublisherRule[],
+  ): Promise<StatementVerdict>;
   /**
    * The fingerprint and canonical PEM of a public key.
    * @throws {RegistryError} `KEY_REFUSED`, also for a private key

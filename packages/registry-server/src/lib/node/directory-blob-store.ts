@@ -1,11 +1,12 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
-import { digestHex, parseDigest, tryParseDigest, type Digest } from "@lading/core-manifest";
+import { digestHex, tryParseDigest, type Digest } from "@lading/core-manifest";
 import type { BlobStore, ByteRange, StagedBlob, StoredBlob } from "../ports.ts";
 import { makeDirectory, makeDurableDirectory, syncDirectory } from "./durable-file.ts";
+import { StagedFile, clearStaged } from "./staged-file.ts";
 
 async function sizeOf(file: string): Promise<number | undefined> {
   try {
@@ -14,64 +15,6 @@ async function sizeOf(file: string): Promise<number | undefined> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
-  }
-}
-
-class StagedFile implements StagedBlob {
-  readonly file: string;
-  readonly #target: (digest: Digest) => string;
-  readonly #hash = createHash("sha256");
-  #handle: FileHandle | undefined;
-  #size = 0;
-  #sealed: { digest: Digest; size: number } | undefined;
-
-  constructor(path: string, handle: FileHandle, target: (digest: Digest) => string) {
-    this.file = path;
-    this.#handle = handle;
-    this.#target = target;
-  }
-
-  async write(chunk: Uint8Array): Promise<void> {
-    if (this.#handle === undefined) throw new Error("this staged blob is sealed");
-    this.#hash.update(chunk);
-    let written = 0;
-    while (written < chunk.length) {
-      const { bytesWritten } = await this.#handle.write(chunk, written, chunk.length - written);
-      written += bytesWritten;
-    }
-    this.#size += chunk.length;
-  }
-
-  async seal(): Promise<{ readonly digest: Digest; readonly size: number }> {
-    this.#sealed ??= { digest: parseDigest(`sha256:${this.#hash.digest("hex")}`), size: this.#size };
-    return this.#sealed;
-  }
-
-  async *read(): AsyncIterable<Uint8Array> {
-    yield* createReadStream(this.file, { highWaterMark: 256 * 1024 });
-  }
-
-  async commit(): Promise<void> {
-    const { digest } = await this.seal();
-    const target = this.#target(digest);
-    await this.#handle?.sync();
-    await this.#close();
-    await makeDurableDirectory(dirname(target));
-    // A rename over the same bytes is harmless, so that two uploads of one blob need no lock; the sync of
-    // the folder is repeated because the other upload may not have come to its own yet.
-    await rename(this.file, target);
-    await syncDirectory(dirname(target));
-  }
-
-  async discard(): Promise<void> {
-    await this.#close();
-    await rm(this.file, { force: true });
-  }
-
-  async #close(): Promise<void> {
-    const handle = this.#handle;
-    this.#handle = undefined;
-    await handle?.close();
   }
 }
 
@@ -99,9 +42,16 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   async stage(): Promise<StagedBlob> {
-    const path = join(this.#temporary, `upload-${randomUUID()}`);
-    const handle = await open(path, "wx", 0o644);
-    return new StagedFile(path, handle, (digest) => this.#path(digest));
+    return StagedFile.create(this.#temporary, async ({ file, handle, digest }) => {
+      const target = this.#path(digest);
+      await handle.sync();
+      await handle.close();
+      await makeDurableDirectory(dirname(target));
+      // A rename over the same bytes is harmless, so that two uploads of one blob need no lock; the sync of
+      // the folder is repeated because the other upload may not have come to its own yet.
+      await rename(file, target);
+      await syncDirectory(dirname(target));
+    });
   }
 
   async open(digest: Digest): Promise<StoredBlob | undefined> {
@@ -128,11 +78,14 @@ export class DirectoryBlobStore implements BlobStore {
     }
   }
 
+  async remove(digest: Digest): Promise<void> {
+    await rm(this.#path(digest), { force: true });
+  }
+
   async recover(): Promise<void> {
     await makeDirectory(this.#blobs);
     await makeDirectory(this.#temporary);
-    for (const name of await readdir(this.#temporary))
-      await rm(join(this.#temporary, name), { force: true, recursive: true });
+    await clearStaged(this.#temporary);
     await syncDirectory(dirname(dirname(this.#blobs)));
   }
 

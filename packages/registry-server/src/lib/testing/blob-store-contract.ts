@@ -68,6 +68,26 @@ export function blobStoreContract(test: ContractTest, create: () => Promise<Blob
       await staged.commit();
       same(await collect((await store.open(digest))!.stream()), "", "empty");
     });
+    test.it("remove() forgets a blob, absence is no error, and it can be stored again", async () => {
+      const store = await create();
+      for (let round = 0; round < 2; round += 1) {
+        const staged = await stage(store, "gone");
+        const { digest } = await staged.seal();
+        await staged.commit();
+        await staged.discard();
+        same((await store.open(digest))?.size, 4, "stored");
+        await store.remove(digest);
+        await store.remove(digest);
+        same(await store.open(digest), undefined, "removed");
+      }
+    });
+    test.it("lets many uploads of the same bytes be committed at once", async () => {
+      const store = await create();
+      const uploads = await Promise.all(Array.from({ length: 8 }, () => stage(store, "same ", "bytes")));
+      await Promise.all(uploads.map((staged) => staged.commit()));
+      for (const staged of uploads) await staged.discard();
+      same(await collect((await store.open(await digestOf("same bytes")))!.stream()), "same bytes", "one of them");
+    });
     test.it("recover() keeps committed blobs, and check() resolves", async () => {
       const store = await create();
       const staged = await stage(store, "safe");

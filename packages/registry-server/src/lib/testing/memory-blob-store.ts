@@ -61,6 +61,10 @@ export class MemoryBlobStore implements BlobStore {
     yield* this.#blobs.keys();
   }
 
+  async remove(digest: Digest): Promise<void> {
+    this.#blobs.delete(digest);
+  }
+
   async recover(): Promise<void> {}
 
   async check(): Promise<void> {
