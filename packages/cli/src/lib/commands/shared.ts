@@ -213,6 +213,7 @@ export function summaryData(lock: LockOutcome, install: InstallOutcome | undefin
             downloadedBytes: install.downloadedBytes,
             verified: install.verified,
             skipped: install.skipped,
+            ...(install.validation === undefined ? {} : { validation: install.validation }),
             generation: install.result.generation.number,
             previous: install.result.previous,
             added: install.result.added.map(({ name, version }) => ({ name, version })),
