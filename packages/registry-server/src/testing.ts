@@ -1,7 +1,14 @@
 export { MemoryMetadataStore } from "./lib/testing/memory-metadata-store.ts";
 export { MemoryBlobStore } from "./lib/testing/memory-blob-store.ts";
 export { MemoryDocumentStore } from "./lib/testing/memory-document-store.ts";
-export { FakeClock, fakeAccount, fakeAudit, fakeDigest, fakeKeyStatement, fakePublication } from "./lib/testing/fixtures.ts";
+export {
+  FakeClock,
+  fakeAccount,
+  fakeAudit,
+  fakeDigest,
+  fakeKeyStatement,
+  fakePublication,
+} from "./lib/testing/fixtures.ts";
 export type { ContractTest } from "./lib/testing/contract.ts";
 export { metadataStoreContract } from "./lib/testing/metadata-store-contract.ts";
 export { blobStoreContract } from "./lib/testing/blob-store-contract.ts";

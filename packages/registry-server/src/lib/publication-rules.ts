@@ -52,9 +52,14 @@ export function blobsOf({ blob, statement, readme, verified, signers }: Artifact
   return [blob, statement, readme, ...keys].filter((digest) => digest !== undefined);
 }
 
-/** Digests of what a statement about a key needs: itself, and the key, under its key id. */
-export function blobsOfStatement({ statement, key }: KeyStatementRecord): readonly Digest[] {
-  return [statement, parseDigest(key.replace(/^ed25519:/, "sha256:"))];
+/** Digests of what a statement about a key needs: itself, the key, and the keys that signed it, under their key ids. */
+export function blobsOfStatement({ statement, key, bytes }: KeyStatementRecord): readonly Digest[] {
+  // The envelope was read strictly when it was taken in.
+  const { signatures } = JSON.parse(new TextDecoder().decode(bytes)) as {
+    readonly signatures: readonly { readonly keyid: string }[];
+  };
+  const keys = [key, ...signatures.map(({ keyid }) => `ed25519:${keyid}`)];
+  return [statement, ...new Set(keys.map((print) => parseDigest(print.replace(/^ed25519:/, "sha256:"))))];
 }
 
 /** Who has a say in a package's signatures: the accounts that published it, and the keys that signed it. */

@@ -11,6 +11,7 @@ import {
   type Version,
 } from "@lading/core-manifest";
 import { requireScope, type Principal } from "./authentication.ts";
+import { storeBytes } from "./blob-bytes.ts";
 import type { IndexService } from "./index-service.ts";
 import { nameSkeleton, reservedReason } from "./package-name-rules.ts";
 import type {
@@ -25,7 +26,8 @@ import type {
   StatementVerifier,
 } from "./ports.ts";
 import { readPublishForm, type PublishForm } from "./publish-form.ts";
-import type { ArtifactRecord, AuditEntry, VersionRecord } from "./records.ts";
+import { judgeStatement } from "./publish-statement.ts";
+import type { ArtifactRecord, AuditEntry, PackageSummary, VersionRecord } from "./records.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { RegistrySettings } from "./settings.ts";
 import type { LogReceipt } from "./trust/log-service.ts";
@@ -148,19 +150,23 @@ async function checkName(
   ports: PublishPorts,
   principal: Principal,
   { name, canonical, version }: Identified,
-): Promise<void> {
+): Promise<PackageSummary | undefined> {
   requireScope(principal, "publish", canonical);
   const existing = await ports.metadata.package(canonical);
-  if (existing === undefined) return checkNewName(ports, principal, canonical);
+  if (existing === undefined) {
+    await checkNewName(ports, principal, canonical);
+    return undefined;
+  }
   if (existing.name !== name) {
     throw refused(
       `Cannot publish "${name}" ${version}: the registered spelling of this name is "${existing.name}"`,
       "NAME_SPELLING",
     );
   }
-  if (principal.scopes.has("admin")) return;
+  if (principal.scopes.has("admin")) return existing;
   const owners = await ports.metadata.owners(canonical);
   if (!owners.includes(principal.account.username)) throw notOwner(name);
+  return existing;
 }
 
 function notOwner(name: string): RegistryError {
@@ -171,23 +177,14 @@ function notOwner(name: string): RegistryError {
   });
 }
 
-async function checkStatement(
+function checkStatement(
   ports: PublishPorts,
   principal: Principal,
-  identified: Identified,
+  { identified, existing }: { readonly identified: Identified; readonly existing: PackageSummary | undefined },
   form: PublishForm,
   upload: InspectedUpload,
 ): Promise<StatementVerdict | undefined> {
-  const required = ports.settings.signatures === "required";
   const { name, version, target } = identified;
-  if (form.statement === undefined) {
-    if (!required) return undefined;
-    throw new RegistryError({
-      code: "SIGNATURE_REQUIRED",
-      message: `Cannot publish "${name}" ${version}: it is not signed, and this registry accepts signed packages only`,
-      hint: "Make a key with keygen, register it, and publish with it",
-    });
-  }
   const subject = {
     name,
     version,
@@ -197,32 +194,7 @@ async function checkStatement(
     tree: upload.tree,
     manifestDigest: upload.recordDigest,
   };
-  const verdict = await ports.statements.verify(
-    form.statement,
-    subject,
-    await ports.metadata.keysOf(principal.account.id),
-  );
-  if (required && !verdict.verified) {
-    throw new RegistryError({
-      code: "SIGNER_UNKNOWN",
-      message: `Cannot publish "${name}" ${version}: it is signed by ${verdict.signers.map((key) => `"${key}"`).join(", ")}, which is not a registered key of "${principal.account.username}"`,
-      hint: "Register the public key with POST /api/v1/keys",
-    });
-  }
-  return verdict;
-}
-
-async function storeBytes(blobs: BlobStore, bytes: Uint8Array | undefined): Promise<Digest | undefined> {
-  if (bytes === undefined) return undefined;
-  const staged = await blobs.stage();
-  try {
-    await staged.write(bytes);
-    const { digest } = await staged.seal();
-    await staged.commit();
-    return digest;
-  } finally {
-    await staged.discard();
-  }
+  return judgeStatement(ports, { principal, subject, existing, statement: form.statement });
 }
 
 // Everything that the version row will point at is durable before the row exists.
@@ -233,8 +205,8 @@ async function storeBlobs(
   verdict: StatementVerdict | undefined,
 ): Promise<ArtifactRecord> {
   const [statement, readme] = await Promise.all([
-    storeBytes(ports.blobs, form.statement),
-    storeBytes(ports.blobs, upload.readme),
+    form.statement && storeBytes(ports.blobs, form.statement),
+    upload.readme && storeBytes(ports.blobs, upload.readme),
     form.package.commit(),
     ...(verdict?.publicKeys ?? []).map((key) => storeBytes(ports.blobs, key)),
   ]);
@@ -350,11 +322,11 @@ export async function publish(ports: PublishPorts, form: PublishForm, request: P
   const upload = await step("inspect", () => ports.inspector.inspect(form.package, { size: form.size, signal }));
   checkTree(upload.tree, form.declared.tree);
   const identified = identify(upload, request.addressed);
-  await step("authorize", () => checkName(ports, principal, identified));
+  const existing = await step("authorize", () => checkName(ports, principal, identified));
   const known = await ports.metadata.version(identified.canonical, identified.version);
   const same = sameArtifact(known, upload);
   if (same !== undefined) return alreadyPublished(ports, identified, known!, same);
-  const verdict = await step("verify", () => checkStatement(ports, principal, identified, form, upload));
+  const verdict = await step("verify", () => checkStatement(ports, principal, { identified, existing }, form, upload));
   const artifact = await step("store", () => storeBlobs(ports, form, upload, verdict));
   return step("commit", () => commit(ports, request, { identified, upload, artifact }));
 }

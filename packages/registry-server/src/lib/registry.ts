@@ -5,6 +5,7 @@ import { registerChangeRoutes } from "./api/change-routes.ts";
 import type { App, Env, RouteContext, Services } from "./api/context.ts";
 import { registerFeedRoutes } from "./api/feed-routes.ts";
 import { registerPackageRoutes } from "./api/package-routes.ts";
+import { registerPublisherRoutes } from "./api/publisher-routes.ts";
 import { registerTrustRoutes } from "./api/trust-routes.ts";
 import { registerSystemRoutes } from "./api/system-routes.ts";
 import { Authentication, LocalIdentityProvider, requireScope } from "./authentication.ts";
@@ -325,6 +326,7 @@ class PortRegistry implements Registry {
     registerAccountRoutes(this.#app, this.#services);
     registerFeedRoutes(this.#app, this.#services);
     registerTrustRoutes(this.#app, this.#services);
+    registerPublisherRoutes(this.#app, this.#services);
     answerUnknown(this.#app, this.#services);
     this.#app.onError((error, context) => problemAnswer(this.#services, context, error));
   }

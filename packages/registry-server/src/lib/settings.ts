@@ -1,3 +1,5 @@
+import type { PublisherDemand } from "./package-policy.ts";
+
 /** How a registry behaves; `lading-registry --help` explains each with its default. */
 export interface RegistrySettings {
   /** Shown to people. */
@@ -27,6 +29,8 @@ export interface RegistrySettings {
   readonly requestsPerMinute: number;
   /** Log-ins and registrations that one address may try in a minute; 0: no limit. */
   readonly loginsPerMinute: number;
+  /** What is demanded of the publishers of packages whose names match; all that match hold. */
+  readonly publishers?: readonly PublisherDemand[];
   /** Memory for rendered index documents, in bytes. */
   readonly indexMemoryBytes: number;
 }

@@ -9,10 +9,11 @@ import {
   portableVerifier,
   statementFacts,
   verifyEnvelope,
+  type TrustPolicy,
   type Verifier,
 } from "@lading/signing";
-import type { StatementSubject, StatementVerdict, StatementVerifier } from "./ports.ts";
-import type { KeyRecord } from "./records.ts";
+import { applyPublisherRules, type PublisherRule } from "@lading/signing/publisher";
+import type { SignerKey, StatementSubject, StatementVerdict, StatementVerifier } from "./ports.ts";
 import { RegistryError } from "./registry-error.ts";
 
 function refused(subject: StatementSubject, reason: string, problem: string): RegistryError {
@@ -36,6 +37,18 @@ function assertSubject(envelope: Uint8Array, subject: StatementSubject): readonl
   return decoded.envelope.signatures.map(({ keyid }) => `ed25519:${keyid}`);
 }
 
+function policyOf(keys: readonly SignerKey[], rules: readonly PublisherRule[], name: string): TrustPolicy {
+  const known = createTrustPolicy(
+    keys.map(({ pem, publisher }) => ({ publicKey: parsePublicKey(pem).publicKey, publisher })),
+  );
+  const { keys: allowed, threshold } = applyPublisherRules(known, rules, name);
+  // A rule's key that nobody has registered, or that was replaced or revoked, does not count for being listed.
+  return createTrustPolicy(
+    [...allowed].filter(([print]) => known.keys.has(print)).map(([, key]) => key),
+    { threshold },
+  );
+}
+
 /** The {@link StatementVerifier} over `@lading/signing`; `verifier` may be a faster one than the portable default. */
 export class SigningStatementVerifier implements StatementVerifier {
   readonly #verifier: Verifier;
@@ -44,8 +57,13 @@ export class SigningStatementVerifier implements StatementVerifier {
     this.#verifier = verifier;
   }
 
-  async verify(envelope: Uint8Array, subject: StatementSubject, keys: readonly KeyRecord[]): Promise<StatementVerdict> {
-    const policy = createTrustPolicy(keys.map(({ pem }) => ({ publicKey: parsePublicKey(pem).publicKey })));
+  async verify(
+    envelope: Uint8Array,
+    subject: StatementSubject,
+    keys: readonly SignerKey[],
+    rules: readonly PublisherRule[] = [],
+  ): Promise<StatementVerdict> {
+    const policy = policyOf(keys, rules, subject.name);
     const verdict = verifyEnvelope(envelope, { policy, expect: { ...subject }, verifier: this.#verifier });
     if (verdict.ok) {
       const publicKeys = verdict.signers.map((signer) => spkiOf(policy.keys.get(signer)!.publicKey));

@@ -5,6 +5,7 @@ import { isPackagePattern } from "../package-pattern.ts";
 import { SCOPES, type Account, type KeyRecord, type Scope, type TokenRecord } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import { generateToken, hashToken, randomId } from "../token.ts";
+import { keyContext, publisherKeys } from "../trust/publisher-keys.ts";
 import { callers, principalOf, registrants, smallBody } from "./access.ts";
 import { auditEntry, type App, type RouteContext, type Services } from "./context.ts";
 import { ANONYMOUS } from "./guards.ts";
@@ -338,6 +339,38 @@ function requireKeyRights(principal: Principal): void {
   requireScope(principal, "owner");
 }
 
+async function statementsAboutKey(services: Services, accountId: string, fingerprint: string) {
+  const statements = await services.metadata.keyStatementsOf(accountId);
+  return statements.filter(({ key, previous }) => key === fingerprint || previous === fingerprint);
+}
+
+// Clients follow a chain of statements from the key that they pinned: without one of its keys they could not.
+async function requireNoHistory(services: Services, accountId: string, fingerprint: string): Promise<void> {
+  const [statement] = await statementsAboutKey(services, accountId, fingerprint);
+  if (statement === undefined) return;
+  throw new RegistryError({
+    code: "KEY_HAS_HISTORY",
+    message: `Cannot remove key "${fingerprint}": entry ${statement.leaf} of the log speaks of it`,
+    hint: "Revoke it with a signed statement: POST /api/v1/keys/statements",
+  });
+}
+
+async function requireInUse(services: Services, accountId: string, fingerprint: string): Promise<void> {
+  const [keys, statements] = [
+    await services.metadata.keysOf(accountId),
+    await services.metadata.keyStatementsOf(accountId),
+  ];
+  const key = publisherKeys({ keys, statements }, keyContext(services)).find(
+    ({ record }) => record.fingerprint === fingerprint,
+  );
+  if (key === undefined || key.state === "active") return;
+  throw new RegistryError({
+    code: "KEY_EXISTS",
+    message: `Cannot register key "${fingerprint}": it was yours before, and is ${key.state} now`,
+    hint: "Make a new key; GET /api/v1/accounts/{username}/keys shows which are in use",
+  });
+}
+
 function keyRoutes(app: App, services: Services): void {
   app.openapi(
     createRoute({
@@ -386,6 +419,7 @@ function keyRoutes(app: App, services: Services): void {
           message: `Cannot register key "${fingerprint}": another account has it`,
         });
       }
+      await requireInUse(services, principal.account.id, fingerprint);
       services.trust?.changedSoon();
       return context.json(viewKey(record), 201);
     },
@@ -404,6 +438,7 @@ function keyRoutes(app: App, services: Services): void {
     async (context): Promise<Response> => {
       const principal = principalOf(context);
       const { fingerprint } = context.req.valid("param");
+      await requireNoHistory(services, principal.account.id, fingerprint);
       const audit = auditEntry(services, context, { action: "key.remove", details: { fingerprint } });
       if (await services.metadata.removeKey(principal.account.id, fingerprint, audit)) {
         services.trust?.changedSoon();

@@ -9,6 +9,7 @@ import { idempotent } from "./idempotency.ts";
 import { versionDetailsView } from "./package-views.ts";
 import { ownersEtag, requireMatch, versionEtag } from "./preconditions.ts";
 import { SECURED, jsonResponse, nameParam, problems, versionParam } from "./schemas.ts";
+import { trustOf } from "./version-trust.ts";
 
 const TAGS = ["packages"];
 const statusResult = z
@@ -38,7 +39,7 @@ async function change(services: Services, context: RouteContext, wanted: Change)
   const before = await requireVersion(services, summary, version);
   requireMatch(context, versionEtag(before));
   // Undoing what is not done changes nothing: `DELETE …/yank` of a deprecated version keeps the deprecation.
-  if (!wanted.from.includes(before.status)) return versionAnswer(services, context, summary.name, before);
+  if (!wanted.from.includes(before.status)) return versionAnswer(services, context, summary, before);
   const { action, status, reason, replacement } = wanted;
   const details = {
     from: before.status,
@@ -58,12 +59,18 @@ async function change(services: Services, context: RouteContext, wanted: Change)
   await services.index.refresh(summary.canonical);
   services.index.saveSoon();
   services.trust?.changedSoon();
-  return versionAnswer(services, context, summary.name, record);
+  return versionAnswer(services, context, summary, record);
 }
 
-function versionAnswer(services: Services, context: RouteContext, name: string, record: VersionRecord): Response {
+async function versionAnswer(
+  services: Services,
+  context: RouteContext,
+  summary: PackageSummary,
+  record: VersionRecord,
+): Promise<Response> {
   context.header("etag", versionEtag(record));
-  return context.json(versionDetailsView(baseUrl(services, context), name, record));
+  const trust = await trustOf(services, summary.canonical, record);
+  return context.json(versionDetailsView(baseUrl(services, context), summary.name, record, trust));
 }
 
 function statusRoutes(app: App, services: Services): void {

@@ -20,6 +20,7 @@ import {
 import { pageBody } from "./paging.ts";
 import { versionEtag } from "./preconditions.ts";
 import { SECURED, jsonResponse, nameParam, pageShape, problems, versionParam } from "./schemas.ts";
+import { trustOf } from "./version-trust.ts";
 
 const TAGS = ["packages"];
 const dependency = z.object({ name: z.string(), kind: z.string(), requirement: z.string() }).loose();
@@ -49,11 +50,22 @@ const versionItem = z
   })
   .openapi("VersionItem");
 const signature = z.object({ algorithm: z.string(), signers: z.array(z.string()), verified: z.boolean() });
+const trusted = z
+  .object({
+    publisher: z.string(),
+    keys: z.array(z.object({ fingerprint: z.string(), state: z.string().optional(), trusted: z.boolean().optional() })),
+    log: z.object({ origin: z.string(), key: z.string(), size: z.number(), root: z.string() }),
+    root: z.object({ version: z.number(), digest: z.string(), development: z.boolean() }),
+    visible: z.boolean(),
+    links: z.record(z.string(), z.string()),
+  })
+  .openapi("VersionTrust");
 const versionDetails = versionItem
   .extend({
     name: z.string(),
     artifacts: z.array(artifact),
     signature: signature.optional(),
+    trust: trusted.optional(),
     dependencies: z.array(dependency),
     features: z.record(z.string(), z.array(z.string())),
     hosts: z.record(z.string(), z.string()),
@@ -232,7 +244,8 @@ function detailRoutes(app: App, services: Services): void {
       const summary = await requirePackage(services, name);
       const record = await requireVersion(services, summary, version);
       context.header("etag", versionEtag(record));
-      return context.json(versionDetailsView(baseUrl(services, context), summary.name, record));
+      const trust = await trustOf(services, summary.canonical, record);
+      return context.json(versionDetailsView(baseUrl(services, context), summary.name, record, trust));
     },
   );
 }

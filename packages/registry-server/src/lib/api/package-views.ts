@@ -1,9 +1,20 @@
 import { indexDocumentPath } from "@lading/core-manifest";
 import { timestamp } from "../index-model.ts";
 import type { Published } from "../publish.ts";
-import type { ArtifactRecord, PackageSummary, VersionRecord } from "../records.ts";
+import type { ArtifactRecord, PackagePolicy, PackageSummary, VersionRecord } from "../records.ts";
+import { isTrustedAt, type PublisherKey } from "../trust/publisher-keys.ts";
 
 type Json = Record<string, unknown>;
+
+/** What stands behind a version besides its publisher: the log and the root in force, and what became of the keys. */
+export interface VersionTrust {
+  readonly log: { readonly origin: string; readonly key: string; readonly size: number; readonly root: string };
+  readonly root: { readonly version: number; readonly digest: string; readonly development: boolean };
+  /** Whether signed metadata that is served names what the index says of the package now. */
+  readonly visible: boolean;
+  /** Keys of the publisher, as they are by what the log says. */
+  readonly keys: readonly PublisherKey[];
+}
 
 /** URL of a package below the API; the slash of a namespace is encoded. */
 export function packageUrl(base: string, name: string): string {
@@ -33,7 +44,7 @@ export function summaryView(base: string, summary: PackageSummary): Json {
 }
 
 function artifactView(base: string, artifact: ArtifactRecord): Json {
-  const { target, blob, size, tree, plainSize, fileCount, statement, signers, verified } = artifact;
+  const { target, blob, size, tree, plainSize, fileCount, statement, signers, verified, published, leaf } = artifact;
   return {
     target,
     blob,
@@ -44,6 +55,8 @@ function artifactView(base: string, artifact: ArtifactRecord): Json {
     ...(statement === undefined ? {} : { statement }),
     signers,
     verified,
+    published: timestamp(published),
+    ...(leaf === undefined ? {} : { entry: leaf }),
     url: `${base}/blobs/sha256/${blob.slice("sha256:".length)}`,
   };
 }
@@ -79,17 +92,54 @@ export function versionView(base: string, name: string, record: VersionRecord): 
   };
 }
 
-/** A version with everything: artefacts, signature, manifest, dependencies. */
-export function versionDetailsView(base: string, name: string, record: VersionRecord): Json {
+function keyViews(record: VersionRecord, keys: readonly PublisherKey[]): readonly Json[] {
+  const signers = [...new Set(record.artifacts.flatMap(({ signers }) => signers))];
+  return signers.map((fingerprint) => {
+    const key = keys.find(({ record: { fingerprint: known } }) => known === fingerprint);
+    if (key === undefined) return { fingerprint };
+    const signed = record.artifacts.filter((artifact) => artifact.signers.includes(fingerprint));
+    // By what the log says of the key: what it signed after its end counts for nothing.
+    const trusted = signed.every(({ leaf }) => leaf !== undefined && isTrustedAt(key, leaf));
+    return { fingerprint, state: key.state, trusted };
+  });
+}
+
+function trustView(base: string, name: string, record: VersionRecord, trust: VersionTrust): Json {
+  return {
+    publisher: record.publisher,
+    keys: keyViews(record, trust.keys),
+    log: trust.log,
+    root: trust.root,
+    visible: trust.visible,
+    links: {
+      proof: `${versionUrl(base, name, record.version)}/proof`,
+      keys: `${base}/api/v1/accounts/${encodeURIComponent(record.publisher)}/keys`,
+      checkpoint: `${base}/log/checkpoint`,
+    },
+  };
+}
+
+/** A version with everything: artefacts, signature, what stands behind it, manifest, dependencies. */
+export function versionDetailsView(base: string, name: string, record: VersionRecord, trust?: VersionTrust): Json {
   return {
     name,
     ...versionView(base, name, record),
     artifacts: record.artifacts.map((artifact) => artifactView(base, artifact)),
     signature: signatureView(record),
+    ...(trust === undefined ? {} : { trust: trustView(base, name, record, trust) }),
     dependencies: record.manifest.dependencies ?? [],
     features: record.manifest.features ?? {},
     hosts: record.manifest.hosts ?? {},
     manifest: record.manifest,
+  };
+}
+
+/** What a package's owners demand of its publications. */
+export function policyView({ threshold, publicKeys, trustedPublishers }: PackagePolicy): Json {
+  return {
+    ...(threshold === undefined ? {} : { threshold }),
+    ...(publicKeys === undefined ? {} : { public_keys: publicKeys }),
+    ...(trustedPublishers === undefined ? {} : { trusted_publishers: trustedPublishers }),
   };
 }
 
@@ -108,6 +158,7 @@ export function packageView(
     homepage: latest?.manifest.homepage,
     documentation: latest?.manifest.documentation,
     sequence: summary.sequence,
+    ...(summary.policy === undefined ? {} : { policy: policyView(summary.policy) }),
     owners,
     channels: summary.latest === undefined ? {} : { latest: summary.latest },
     versions: versions.map((record) => versionView(base, summary.name, record)),

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { VersionRecord } from "../records.ts";
+import type { PackageSummary, VersionRecord } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import type { RouteContext } from "./context.ts";
 
@@ -15,6 +15,11 @@ export function versionEtag({ version, status, reason, replacement, artifacts }:
 /** The validator of a package's list of owners. */
 export function ownersEtag(owners: readonly string[]): string {
   return etagOf(owners);
+}
+
+/** The validator of what a package's owners demand. */
+export function policyEtag({ policy }: PackageSummary): string {
+  return etagOf(["policy", policy ?? null]);
 }
 
 /**

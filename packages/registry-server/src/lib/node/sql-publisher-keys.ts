@@ -99,7 +99,7 @@ export async function accountKeys(session: Session, accountId: string): Promise<
     .select((eb) => eb.fn.max("id").as("last"))
     .executeTakeFirstOrThrow();
   const [keys, statements] = [await keysIn(session, accountId), await statementsIn(session, accountId)];
-  return { keys, statements, next: (last as number | null) === null ? 0 : Number(last) + 1 };
+  return { keys, statements, next: ((last as number | null) ?? -1) + 1 };
 }
 
 /** Statements about keys of those who published or signed these versions. */

@@ -56,7 +56,7 @@ export function fakeKeyStatement(
     kind: "rotation",
     key: `ed25519:${pair.repeat(32)}`,
     statement: parseDigest(`sha256:${pair.repeat(31)}00`),
-    bytes: new Uint8Array([1, 2, 3]),
+    bytes: new TextEncoder().encode('{"signatures":[]}'),
     logged: 1_700_000_000_000,
     ...change,
   };

@@ -148,7 +148,7 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
       same(pending, ["hers", "signed", "other", "hers", "signed"], "metadata to sign");
       const document = await store.indexDocument(canonical("signed"));
       same(
-        [(document?.extra?.["keys"] as { entry: number }[])[0]?.entry, document?.extra?.["entries"]],
+        [(document?.extra?.["keys"] as { entry: number }[] | undefined)?.[0]?.entry, document?.extra?.["entries"]],
         [4, { "1.0.0": [2] }],
         "what the index says",
       );

@@ -33,6 +33,13 @@ export interface LogReceipt {
   readonly proof: string;
 }
 
+/** Entries with their proofs against one checkpoint, by index. */
+export interface LogProofs {
+  /** The signed note, verbatim. */
+  readonly checkpoint: string;
+  readonly proofs: ReadonlyMap<number, { readonly entry: Uint8Array; readonly hashes: readonly Uint8Array[] }>;
+}
+
 interface Signed extends LogState {
   readonly tree: LogTree;
   readonly checkpoint: Uint8Array;
@@ -180,6 +187,19 @@ export class LogService {
     const [entry] = await this.#metadata.logEntries(index, 1);
     const { checkpoint } = signed;
     return { index, checkpoint: text(checkpoint), proof: text(encodeLogProof({ index, proof, checkpoint, entry })) };
+  }
+
+  /** Waits until a checkpoint covers all entries, and proves that it does. */
+  async proofs(indices: readonly number[]): Promise<LogProofs> {
+    if (this.#signed.size <= Math.max(-1, ...indices)) await this.advance();
+    const signed = this.#signed;
+    const proofs = new Map<number, { readonly entry: Uint8Array; readonly hashes: readonly Uint8Array[] }>();
+    for (const index of new Set(indices)) {
+      const hashes = await inclusionProof(signed.size, index, (path) => this.#tileOf(signed, path));
+      const [entry] = await this.#metadata.logEntries(index, 1);
+      proofs.set(index, { entry: entry!, hashes });
+    }
+    return { checkpoint: text(signed.checkpoint), proofs };
   }
 
   /** The tile or bundle at a path below the log's prefix, of any width that the log has reached. */

@@ -2,13 +2,15 @@ import { createHash } from "node:crypto";
 import { parseDigest, type CanonicalName, type Digest } from "@lading/core-manifest";
 import { LogError, decodeLogEvent, openCheckpoint, parseNoteKey, type LogState } from "@lading/signing/log";
 import { parseMetadata } from "@lading/signing/metadata";
+import type { Verifier } from "@lading/signing";
 import type { IndexService } from "../index-service.ts";
+import { policyDigest, type PublisherDemand } from "../package-policy.ts";
 import type { Clock, DocumentStore, LogListener, MetadataStore } from "../ports.ts";
 import { immutable, type ReadAnswer, type ReadHeaders } from "../read-answer.ts";
 import { RegistryError } from "../registry-error.ts";
 import type { RegistrySettings } from "../settings.ts";
 import { policyEntry } from "./log-entries.ts";
-import { LogService, damaged, type LogReceipt } from "./log-service.ts";
+import { LogService, damaged, type LogProofs, type LogReceipt } from "./log-service.ts";
 import type { RegistryTrust } from "./registry-trust.ts";
 import { ServedFile } from "./served-file.ts";
 import { CHECKPOINT, SignedMetadata, isSignedPath } from "./signed-metadata.ts";
@@ -34,8 +36,11 @@ export function describeRoot(bytes: Uint8Array): TrustDescription["root"] & { re
 }
 
 /** What the server demands of packages; its canonical JSON is what the log's policy entries state the digest of. */
-export function policyOf({ signatures }: Pick<RegistrySettings, "signatures">): { readonly signatures: string } {
-  return { signatures };
+export function policyOf({ signatures, publishers = [] }: Pick<RegistrySettings, "signatures" | "publishers">): {
+  readonly signatures: string;
+  readonly publishers?: readonly PublisherDemand[];
+} {
+  return { signatures, ...(publishers.length === 0 ? {} : { publishers }) };
 }
 
 /** Metadata and log of a registry with keys. */
@@ -67,6 +72,20 @@ export class TrustService {
     this.#signed = new SignedMetadata({ ...options, log: this.#log, readPublic: settings.readPublic });
   }
 
+  /** Name of the log, which statements about keys are bound to. */
+  get origin(): string {
+    return this.#trust.logOrigin;
+  }
+
+  get verifier(): Verifier | undefined {
+    return this.#trust.verifier;
+  }
+
+  /** Origin, size and root that the last checkpoint states. */
+  get logState(): LogState {
+    return this.#log.state;
+  }
+
   /** What `/.well-known/lading.json` says of it. */
   get description(): TrustDescription {
     const { keys, ...root } = describeRoot(this.#trust.roots.at(-1)!);
@@ -85,7 +104,7 @@ export class TrustService {
 
   async #logPolicy(): Promise<void> {
     const policy = policyOf(this.#settings);
-    const digest = parseDigest(`sha256:${createHash("sha256").update(JSON.stringify(policy)).digest("hex")}`);
+    const digest = policyDigest(policy);
     const last = this.#log.policy && decodeLogEvent(this.#log.policy);
     if (last?.type === "policy" && last.policy === digest) return;
     const audit = { at: this.#clock.now(), actor: "system", action: "policy.change", details: policy };
@@ -151,6 +170,14 @@ export class TrustService {
         cause,
       });
     }
+  }
+
+  /**
+   * Proves that entries are in the log, all against one checkpoint.
+   * @throws {RegistryError} `UNAVAILABLE`, as {@link TrustService.receipt}
+   */
+  async proofs(leaves: readonly number[]): Promise<LogProofs> {
+    return this.#log.proofs(leaves);
   }
 
   /** Whether metadata that is served already names these bytes of a package's index document. */

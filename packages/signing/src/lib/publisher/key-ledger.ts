@@ -59,6 +59,11 @@ export interface LedgerOptions {
   readonly pinned: readonly Uint8Array[];
   /** Statements about the publisher's keys, in any order. */
   readonly statements: readonly LoggedKeyStatement[];
+  /**
+   * Further keys of the account, as the registry knows them, that can revoke and nothing else: whoever lends them undue
+   * weight can take trust away, and give none. A key that was stolen is so revoked by one that nobody had pinned.
+   */
+  readonly revokers?: readonly Uint8Array[] | undefined;
   /** Origin of the log; statements for another one have no effect. */
   readonly log: string;
   /** Account; statements of another one have no effect. Absent: any. */
@@ -118,6 +123,12 @@ class Ledger {
     );
   }
 
+  #signedByRevoker(entry: Entry): boolean {
+    const { revokers = [] } = this.#options;
+    // One that the chain itself knows is judged by the chain: replaced keys must not undo their successors.
+    return revokers.some((key) => !this.keys.has(fingerprint(key)) && this.#signs(entry, key));
+  }
+
   /** Makes recoveries take effect whose waiting period was over at a time. */
   settle(timeMs: number): void {
     for (const { publicKey, previous, index, effectiveMs } of this.#pending.filter(
@@ -172,7 +183,7 @@ class Ledger {
   #revoke(entry: Entry, publicKey: Uint8Array, fromIndex: number): string | undefined {
     const print = fingerprint(publicKey);
     // A key that is no longer in use may have been left lying about: it must not undo its successors.
-    if (!this.#signedByActive(entry)) return "no key in use there signed it";
+    if (!this.#signedByActive(entry) && !this.#signedByRevoker(entry)) return "no key in use there signed it";
     const waiting = this.#pending.length;
     this.#pending = this.#pending.filter((one) => one.fingerprint !== print);
     if (this.#pending.length < waiting) return undefined;
