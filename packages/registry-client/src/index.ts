@@ -59,6 +59,8 @@ export { createRegistrySet } from "./lib/registry-set.ts";
 export { registryProvider } from "./lib/registry-provider.ts";
 export { parseRegistries, registryConfig, renderRegistries } from "./lib/registries-file.ts";
 export { canonicalRegistryUrl, redactUrl } from "./lib/registry-url.ts";
+export { parseStaticAddress, releaseAssetOf, type StaticAddress } from "./lib/static-address.ts";
+export { movedTransport } from "./lib/moved-transport.ts";
 export { createMemoryCache } from "./lib/memory-cache.ts";
 export {
   createEnvironmentCredentials,
@@ -66,5 +68,7 @@ export {
   layerCredentials,
   type EnvironmentBinding,
 } from "./lib/credentials.ts";
+export { createMemoryTrustStore, type TrustStore } from "./lib/trust/trust-store.ts";
+export { ATTACK_WORDS } from "./lib/trust/attacks.ts";
 export { systemClock } from "./lib/clock.ts";
 export { httpTransport, type HttpTransportOptions } from "./lib/http-transport.ts";

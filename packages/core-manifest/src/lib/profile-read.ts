@@ -1,4 +1,5 @@
 import { CoreError } from "./core-error.ts";
+import type { Digest } from "./digest.ts";
 import { locateKey, positionAt } from "./profile-location.ts";
 import { nearest } from "./dialects/nearest.ts";
 import { plainValue } from "./dialects/located.ts";
@@ -92,6 +93,7 @@ const VARIABLE: TextRule = {
   max: 64,
   allowed: 'A-Z, 0-9 and "_", starting with a letter',
 };
+const DIGEST: TextRule = { pattern: /^sha256:[0-9a-f]{64}$/, allowed: '"sha256:" and 64 hexadecimal digits' };
 const FILE_NAME: TextRule = { pattern: /^(?!\.{1,2}$)[^/\\\p{C}]+$/u, max: 100, allowed: "the name of a file" };
 const RELATIVE: TextRule = {
   pattern: /^(?!\/)(?!(?:[^]*\/)?\.\.(?:\/|$))[^\\\p{C}]+$/u,
@@ -291,9 +293,10 @@ function readInstallTable(shape: Shape, value: unknown): EcosystemProfile["insta
 }
 
 function readRegistryTable(shape: Shape, value: unknown): EcosystemProfile["registry"] {
-  const raw = table(shape, value, "registry", ["default-url", "port"]);
+  const raw = table(shape, value, "registry", ["default-url", "root", "port"]);
   return {
     ...optional(raw["default-url"], "defaultUrl", (url) => shape.text(url, "registry.default-url", URL)),
+    ...optional(raw["root"], "root", (root) => shape.text(root, "registry.root", DIGEST) as Digest),
     port: shape.integer(raw["port"], "registry.port", 1, 65_535),
   };
 }

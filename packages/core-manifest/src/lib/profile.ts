@@ -1,3 +1,4 @@
+import type { Digest } from "./digest.ts";
 import type { DialectId } from "./manifest.ts";
 import type { RequirementSyntax } from "./requirement.ts";
 
@@ -88,6 +89,8 @@ export interface EcosystemProfile {
   };
   readonly registry: {
     readonly defaultUrl?: string;
+    /** Digest of a root of that registry's signed metadata, by which it is trusted from the first contact on. */
+    readonly root?: Digest;
     readonly port: number;
   };
   readonly config: {

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { parseDuration, tryParseDigest, type Digest } from "@lading/core-manifest";
 import type {
   CredentialStore,
   EnvironmentBinding,
@@ -14,6 +15,17 @@ import { readTextIfExists } from "./files.ts";
 /** Path of this user's `registries.toml`. */
 export function registriesPath(context: EngineContext): string {
   return path.join(context.directories.config, context.profile.config.registriesFile);
+}
+
+/** Directory of what registries are trusted by. */
+export function trustDirectory(context: EngineContext): string {
+  return path.join(context.directories.data, "trust");
+}
+
+/** How old the state of a registry may be that is worked from offline, milliseconds. */
+async function offlineMaxAge(context: EngineContext): Promise<number | undefined> {
+  const text = (await context.settings()).string("security.offline_max_age");
+  return text === undefined ? undefined : parseDuration(text);
 }
 
 /** Path of this user's credentials. */
@@ -34,9 +46,13 @@ export async function readRegistries(context: EngineContext): Promise<Registries
   for (const { name } of stored?.registries ?? []) refuseSharedToken(context, stored?.registries ?? [], name);
   const settings = await context.settings();
   if (stored !== undefined && stored.registries.length > 0) {
+    const anchored = {
+      ...stored,
+      registries: await Promise.all(stored.registries.map((one) => withRoot(context, one))),
+    };
     const wanted = settings.get("registry.default");
-    if (wanted === undefined || wanted.origin === "default") return stored;
-    return { ...stored, defaultRegistry: String(wanted.value) };
+    if (wanted === undefined || wanted.origin === "default") return anchored;
+    return { ...anchored, defaultRegistry: String(wanted.value) };
   }
   const url = settings.string("registry.url") ?? context.profile.registry.defaultUrl;
   if (url === undefined) return { defaultRegistry: "default", fallback: [], registries: [] };
@@ -54,11 +70,35 @@ export async function replacedRegistry(context: EngineContext): Promise<Registry
 export async function plainRegistry(context: EngineContext, name: string, url: string): Promise<RegistryConfig> {
   const { registryConfig } = await import("./registry-client.ts");
   const settings = await context.settings();
-  return registryConfig({
+  const config = registryConfig({
     name,
     url,
     verifySignatures: settings.boolean("security.verify_signatures") ?? false,
     timeoutMs: (settings.number("registry.timeout") ?? 30) * 1000,
+  });
+  return withRoot(context, config);
+}
+
+/** The root that a registry is trusted by from its first contact on, where the profile or a setting names one for it. */
+async function withRoot(context: EngineContext, registry: RegistryConfig): Promise<RegistryConfig> {
+  const { canonicalRegistryUrl } = await import("./registry-client.ts");
+  const settings = await context.settings();
+  const { defaultUrl, root: own } = context.profile.registry;
+  const isAt = (url: string | undefined): boolean => url !== undefined && canonicalRegistryUrl(url) === registry.url;
+  const root =
+    registry.root ??
+    (isAt(settings.string("registry.url")) ? pinnedRoot(settings.string("registry.root")) : undefined) ??
+    (isAt(defaultUrl) ? own : undefined);
+  return root === undefined ? registry : { ...registry, root };
+}
+
+function pinnedRoot(text: string | undefined): Digest | undefined {
+  if (text === undefined) return undefined;
+  const digest = tryParseDigest(text);
+  if (digest !== undefined) return digest;
+  throw new EngineError({
+    code: "CONFIG_VALUE_INVALID",
+    message: `Cannot use "${text.slice(0, 100)}" for "registry.root": allowed is "sha256:" and 64 hexadecimal digits`,
   });
 }
 
@@ -126,6 +166,9 @@ async function openClients(
 ): Promise<{ clients: RegistryClient[]; close(): Promise<void> }> {
   const { createDiskCache, createNodeFetch, createRegistryClient, directoryTransport, tracedCache, tracedFetch } =
     await import("./registry-client.ts");
+  const { createTrustDirectory, systemClock } = await import("./registry-client.ts");
+  const trust = createTrustDirectory(trustDirectory(context));
+  const offlineMaxAgeMs = await offlineMaxAge(context);
   const cache = tracedCache(createDiskCache(await cacheDirectory(context)), context.onEvent);
   const credentials = await openCredentials(context, registries, tokenOwner);
   const fetches: { close(): Promise<void> }[] = [];
@@ -135,6 +178,9 @@ async function openClients(
       cache,
       credentials,
       offline: context.offline,
+      clock: { ...systemClock, now: context.now },
+      trust,
+      offlineMaxAgeMs,
       onEvent: context.onEvent,
       userAgent: `lading/${context.profile.id}`,
     };

@@ -8,11 +8,13 @@ export {
   parseRegistries,
   registryConfig,
   registryProvider,
+  systemClock,
 } from "@lading/registry-client";
 export {
   createCredentialsFile,
   createDiskCache,
   createNodeFetch,
+  createTrustDirectory,
   directoryTransport,
 } from "@lading/registry-client/node";
 export { tracedCache, tracedFetch } from "./trace.ts";

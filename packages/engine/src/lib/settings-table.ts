@@ -16,9 +16,15 @@ export interface SettingSpec {
 export const SETTINGS: Readonly<Record<string, SettingSpec>> = {
   "registry.default": { type: "string", summary: "Name of the registry that answers where none is named" },
   "registry.url": { type: "string", summary: "Address of the default registry, where no registries file names one" },
+  "registry.root": { type: "string", summary: "Digest of the root by which registry.url is trusted" },
   "registry.timeout": { type: "number", summary: "Seconds of silence after which a registry has failed", default: 30 },
   "security.verify_signatures": { type: "boolean", summary: "Refuse packages that are not signed", default: false },
   "security.scan_vulnerabilities": { type: "boolean", summary: "Look for known vulnerabilities at install" },
+  "security.offline_max_age": {
+    type: "string",
+    summary: "How old a registry's state may be that --offline works from",
+    default: "30d",
+  },
   "signing.key": { type: "path", summary: "Private key file that publish signs with" },
   "signing.auto": { type: "boolean", summary: "Sign every publication with signing.key", default: false },
   "installer.cache_dir": { type: "path", summary: "Directory of index documents and downloads" },

@@ -1,3 +1,4 @@
+import { parsePackageName } from "@lading/core-manifest";
 import type {
   Account,
   ApiObject,
@@ -111,6 +112,9 @@ export class Api {
         ? ({ method: "DELETE" } as const)
         : ({ method: "POST", body: change.details } as const);
     await this.#session.demand({ ...set, path, action, repeatable: true }, options);
+    // Whoever yanks and installs at once is to see it: signed metadata follows a moment later.
+    const { settled } = await import("./trust/signed-documents.ts");
+    await settled(this.#session, parsePackageName(change.name), options);
   }
 
   async owners(name: string, options: CallOptions): Promise<readonly ApiObject[]> {

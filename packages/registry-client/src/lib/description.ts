@@ -1,3 +1,4 @@
+import { tryParseDigest } from "@lading/core-manifest";
 import { invalidAnswer, isObject, optional, optionalString, stringList, type JsonObject } from "./json.ts";
 import type { RegistryDescription } from "./ports.ts";
 import { RegistryClientError } from "./registry-client-error.ts";
@@ -46,7 +47,30 @@ export function parseDescription(bytes: Uint8Array, registry: RegistryConfig): R
         : {},
     signatures: value.signatures === "required" ? "required" : "optional",
     keys: stringList(value.keys),
+    ...optional("metadata", base("metadata")),
+    ...optional("files", address(value.files, registry)),
+    ...optional("root", rootOf(value.root)),
+    ...optional("log", logOf(value.log, registry)),
   };
+}
+
+function rootOf(value: unknown): RegistryDescription["root"] {
+  if (!isObject(value) || !Number.isSafeInteger(value.version) || Number(value.version) < 1) return undefined;
+  return { version: Number(value.version), ...optional("digest", tryParseDigest(value.digest)) };
+}
+
+function logOf(value: unknown, registry: RegistryConfig): RegistryDescription["log"] {
+  if (!isObject(value)) return undefined;
+  const { origin, key } = value;
+  const url = baseUrl(value.url, "log.url", registry);
+  if (typeof origin !== "string" || typeof key !== "string" || url === undefined) {
+    throw invalidAnswer(ACTION, registry.name, `"log" needs "origin", "key" and "url"`);
+  }
+  return { origin, key, url };
+}
+
+function address(value: unknown, registry: RegistryConfig): string | undefined {
+  return baseUrl(value, "files", registry)?.slice(0, -1);
 }
 
 function parseJson(bytes: Uint8Array, registry: RegistryConfig): JsonObject {

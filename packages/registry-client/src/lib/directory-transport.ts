@@ -34,7 +34,8 @@ export function directoryTransport(registry: RegistryConfig): Transport {
       );
       if (bytes === undefined) return absentIfRootExists(registry, (error) => failed(options, error));
       const validator = `"sha256:${createHash("sha256").update(bytes).digest("hex")}"`;
-      return validator === options.validator ? { status: "unchanged" } : { status: "found", bytes, validator };
+      const asked = options.validator?.split(",").map((one) => one.trim());
+      return asked?.includes(validator) === true ? { status: "unchanged" } : { status: "found", bytes, validator };
     },
     blob: async (url, options) => {
       options.signal?.throwIfAborted();

@@ -14,6 +14,7 @@ import { createLimiter } from "./limit.ts";
 import type { CachedMetadata, MetadataAnswer } from "./ports.ts";
 import { RegistryClientError } from "./registry-client-error.ts";
 import type { Session } from "./session.ts";
+import type { TrustView } from "./trust/trust-types.ts";
 
 // A resolution asks for hundreds at once; without a bound each would open a connection of its own.
 const DOCUMENT_CONCURRENCY = 16;
@@ -70,6 +71,8 @@ export class Documents {
 
   async #load(name: PackageName, options: DocumentOptions): Promise<IndexDocument | undefined> {
     const path = indexDocumentPath(name);
+    const view = await this.#session.view(options);
+    if (view !== undefined) return this.#loadSigned(name, view, options);
     const cached = await this.#session.cached(path);
     if (this.#session.offline && !this.#session.registry.url.startsWith("file:"))
       return this.#fromCache(name, path, cached);
@@ -81,6 +84,16 @@ export class Documents {
       return document ?? this.#accept(name, path, await this.#ask(name, path, undefined, options));
     }
     return this.#accept(name, path, answer);
+  }
+
+  /**
+   * A document that signed metadata governs: the one that it names, from the cache where that has it. Unlike the plain path,
+   * which shows a change a moment earlier, the name under which it is fetched is that of its content.
+   */
+  async #loadSigned(name: PackageName, view: TrustView, options: DocumentOptions): Promise<IndexDocument | undefined> {
+    const signed = await import("./trust/signed-documents.ts");
+    const bytes = await signed.readSigned(this.#session, name, view, options);
+    return bytes === undefined ? undefined : this.#parse(bytes, name);
   }
 
   async #ask(

@@ -1,6 +1,7 @@
 import type { EventListener } from "@lading/core-manifest";
 import type { Clock, CredentialStore, Fetch, MetadataCache, Transport } from "./ports.ts";
 import type { RegistryConfig } from "./registry-config.ts";
+import type { TrustStore } from "./trust/trust-store.ts";
 
 export interface CreateRegistryClientOptions {
   readonly registry: RegistryConfig;
@@ -16,6 +17,10 @@ export interface CreateRegistryClientOptions {
   readonly clock?: Clock | undefined;
   /** Whether to work from the cache alone: no socket is opened. Default: false. */
   readonly offline?: boolean | undefined;
+  /** Where is kept what each registry is trusted by. Default: nothing outlives the client. */
+  readonly trust?: TrustStore | undefined;
+  /** How old the state of a registry's signed metadata may be that is worked from offline, milliseconds. Default: 30 days. */
+  readonly offlineMaxAgeMs?: number | undefined;
   readonly onEvent?: EventListener | undefined;
   /** Sent as `user-agent`: `gal-pkg/1.2.0`. Default: `lading`. */
   readonly userAgent?: string | undefined;

@@ -159,6 +159,14 @@ export interface RegistryDescription {
   readonly limits: { readonly packageBytes?: number };
   readonly signatures: "required" | "optional";
   readonly keys: readonly string[];
+  /** Absolute URL of its signed metadata, ending in `/`; absent: it has none. */
+  readonly metadata?: string;
+  /** Absolute URL that answers with several files of metadata, log and index at once. */
+  readonly files?: string;
+  /** The root that it says is in force. It proves nothing. */
+  readonly root?: { readonly version: number; readonly digest?: Digest };
+  /** Its log: name and key in text form, and absolute URL, ending in `/`. */
+  readonly log?: { readonly origin: string; readonly key: string; readonly url: string };
 }
 
 /**
@@ -171,8 +179,21 @@ export interface Transport {
   /** A metadata document (at most 64 MiB), whole. */
   metadata(
     url: string,
-    options: TransportOptions & { readonly validator?: string | undefined },
+    options: TransportOptions & {
+      readonly validator?: string | undefined;
+      /** Stop reading above this: what is given back then is longer, and says so by its length. */
+      readonly maxBytes?: number | undefined;
+    },
   ): Promise<MetadataAnswer>;
+  /**
+   * Several files in one exchange (`docs/spec/http-api.md`, `POST /api/v1/files`): the answer as it is. Absent where the
+   * transport cannot; then they are asked for one by one.
+   */
+  files?(
+    url: string,
+    paths: readonly string[],
+    options: TransportOptions & { readonly maxBytes: number },
+  ): Promise<Uint8Array>;
   /** A blob from byte `offset` on; `undefined` where there is none. Its bytes are not verified. */
   blob(url: string, options: TransportOptions & { readonly offset?: number }): Promise<BlobStream | undefined>;
   /** One attempt to publish. Answers 200 or 201. */

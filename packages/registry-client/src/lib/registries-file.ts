@@ -1,3 +1,4 @@
+import { tryParseDigest, type Digest } from "@lading/core-manifest";
 import { parse, stringify, TomlError } from "smol-toml";
 import { isObject, type JsonObject } from "./json.ts";
 import { RegistryClientError } from "./registry-client-error.ts";
@@ -16,6 +17,7 @@ const REGISTRY_KEYS = [
   "max_retries",
   "public_keys",
   "trusted_publishers",
+  "root",
   "ca_file",
   "proxy",
 ];
@@ -104,9 +106,22 @@ function readRegistry(reader: Reader, tables: JsonObject, name: string): Registr
     trustedPublishers: reader.strings(table, "trusted_publishers", path),
     caFile,
     proxy,
+    root: readRoot(reader, table, path),
   };
   const given = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
   return registryConfig(given as Partial<RegistryConfig> & Pick<RegistryConfig, "name" | "url">);
+}
+
+function readRoot(reader: Reader, table: JsonObject, path: readonly string[]): Digest | undefined {
+  const text = reader.string(table, "root", path);
+  const digest = text === undefined ? undefined : tryParseDigest(text);
+  if (text !== undefined && digest === undefined) {
+    throw reader.error(
+      [...path, "root"],
+      `it is "${text.slice(0, 100)}", allowed is "sha256:" and 64 hexadecimal digits`,
+    );
+  }
+  return digest;
 }
 
 function seconds(value: number | undefined): number | undefined {
@@ -153,6 +168,7 @@ function renderRegistry(registry: RegistryConfig): Record<string, unknown> {
     max_retries: registry.maxRetries,
     ...(registry.publicKeys.length === 0 ? {} : { public_keys: [...registry.publicKeys] }),
     ...(registry.trustedPublishers.length === 0 ? {} : { trusted_publishers: [...registry.trustedPublishers] }),
+    ...(registry.root === undefined ? {} : { root: registry.root }),
     ...(registry.caFile === undefined ? {} : { ca_file: registry.caFile }),
     ...(registry.proxy === undefined ? {} : { proxy: registry.proxy }),
   };

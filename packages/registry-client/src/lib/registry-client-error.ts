@@ -15,6 +15,12 @@ export type RegistryClientErrorCode =
   | "REGISTRY_REDIRECT_REFUSED"
   | "REGISTRY_DOCUMENT_MISMATCH"
   | "REGISTRY_OFFLINE"
+  | "REGISTRY_TRUST_WITHDRAWN"
+  | "REGISTRY_METADATA_REQUIRED"
+  | "REGISTRY_TRUST_DAMAGED"
+  | "REGISTRY_TRUST_UNWRITABLE"
+  | "REGISTRY_TRUST_STALE"
+  | "REGISTRY_TRUST_EXISTS"
   | "REGISTRY_READ_ONLY"
   | "REGISTRY_CHOICE_CLOSED"
   | "REGISTRY_NOT_FOUND"
@@ -102,6 +108,39 @@ export const REGISTRY_CLIENT_ERRORS: ErrorCatalogue<RegistryClientErrorCode> = {
     category: "io",
     summary: "Offline mode needs something that is not cached.",
     help: "Run the command once without `--offline`.",
+  },
+  REGISTRY_TRUST_WITHDRAWN: {
+    category: "integrity",
+    summary: "A registry that had signed metadata (or a log) offers none now: somebody may answer in its place.",
+    help: "Ask the operator over another channel. Only if the registry gave its keys up on purpose: `registry trust NAME --forget`.",
+  },
+  REGISTRY_METADATA_REQUIRED: {
+    category: "integrity",
+    summary:
+      "A registry must have signed metadata, because its root is pinned or signatures are demanded, and offers none.",
+    help: "Ask the operator. A registry without keys is usable with `verify_signatures = false` and without a pinned root.",
+  },
+  REGISTRY_TRUST_DAMAGED: {
+    category: "integrity",
+    summary:
+      "What is stored about the trust in a registry cannot be read; beginning anew in silence would trust anybody.",
+    help: "Get the registry's root from its operator and run `registry trust NAME --root FILE --replace`.",
+  },
+  REGISTRY_TRUST_UNWRITABLE: {
+    category: "io",
+    summary: "What a registry is trusted by cannot be read from or written to this user's data directory.",
+    help: "Check the directory's owner, permissions and free space.",
+  },
+  REGISTRY_TRUST_STALE: {
+    category: "integrity",
+    summary:
+      "Working offline from a registry's state that is older than allowed: fixes and revocations would not be seen.",
+    help: "Run the command once without `--offline`; `security.offline_max_age` sets how old the state may be.",
+  },
+  REGISTRY_TRUST_EXISTS: {
+    category: "refused",
+    summary: "A registry is trusted by another root already, which is never replaced in silence.",
+    help: "If the operator confirms the new root over another channel, give `--replace`.",
   },
   REGISTRY_READ_ONLY: {
     category: "refused",

@@ -15,6 +15,10 @@ import { RegistryClientError } from "./registry-client-error.ts";
 import type { RegistryConfig } from "./registry-config.ts";
 import { canonicalRegistryUrl, refuseInsecure } from "./registry-url.ts";
 import { Session } from "./session.ts";
+import { createMemoryTrustStore } from "./trust/trust-store.ts";
+
+/** How old a registry's state may be that is worked from offline: what a static registry's metadata lasts. */
+const OFFLINE_MAX_AGE_MS = 30 * 86_400_000;
 
 /**
  * A client of one registry. Nothing is sent until a method is called.
@@ -99,6 +103,10 @@ function createSession(options: CreateRegistryClientOptions): Session {
       },
       onRequest: () => metrics.requests++,
     });
+  const settings = {
+    store: options.trust ?? createMemoryTrustStore(),
+    offlineMaxAgeMs: options.offlineMaxAgeMs ?? OFFLINE_MAX_AGE_MS,
+  };
   const session = new Session({
     registry,
     transport: chooseTransport(registry, offline, options.transport ?? overHttp),
@@ -108,6 +116,10 @@ function createSession(options: CreateRegistryClientOptions): Session {
     offline,
     onEvent: options.onEvent ?? ignoreEvents,
     metrics,
+    openTrust: async (own) => {
+      const { RegistryTrust } = await import("./trust/registry-trust.ts");
+      return new RegistryTrust(own, settings);
+    },
   });
   return session;
 }

@@ -1,3 +1,5 @@
+import type { Digest } from "@lading/core-manifest";
+
 /** How a registry wants to be told who is there. */
 export type AuthType = "token" | "basic" | "none";
 
@@ -18,6 +20,8 @@ export interface RegistryConfig {
   readonly publicKeys: readonly string[];
   /** Accounts whose packages are accepted; empty: all. */
   readonly trustedPublishers: readonly string[];
+  /** Digest of a root of its signed metadata, by which it is trusted; absent: by first use. */
+  readonly root?: Digest;
   /** PEM file of certificate authorities beside the system's. */
   readonly caFile?: string;
   /** URL of a proxy, in place of HTTPS_PROXY and HTTP_PROXY. */

@@ -1,4 +1,7 @@
 import { RegistryClientError } from "./registry-client-error.ts";
+import { parseStaticAddress } from "./static-address.ts";
+
+const STATIC = /^(?:git|s3|releases)\+/;
 
 /**
  * The one spelling of a registry's address, under which tokens, caches and locks know it: scheme and host in lower
@@ -7,7 +10,7 @@ import { RegistryClientError } from "./registry-client-error.ts";
  */
 export function canonicalRegistryUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const problem = url === undefined ? "it is not an absolute URL" : urlProblem(url);
+  const problem = url === undefined ? "it is not an absolute URL" : urlProblem(url, text);
   if (url === undefined || problem !== undefined) {
     throw new RegistryClientError({
       code: "REGISTRY_URL_INVALID",
@@ -18,9 +21,14 @@ export function canonicalRegistryUrl(text: string): string {
   return url.pathname.endsWith("/") ? url.href : `${url.href}/`;
 }
 
-function urlProblem(url: URL): string | undefined {
+function urlProblem(url: URL, text: string): string | undefined {
+  if (STATIC.test(url.protocol)) {
+    return parseStaticAddress(text) === undefined
+      ? `it is not whole; like "git+https://host/registry.git", "s3+https://host/bucket/" or "releases+https://github.com/owner/repository"`
+      : undefined;
+  }
   if (!["http:", "https:", "file:"].includes(url.protocol)) {
-    return `its scheme is "${url.protocol}", allowed are "https:", "http:" and "file:"`;
+    return `its scheme is "${url.protocol}", allowed are "https:", "http:", "file:", and "git+", "s3+" or "releases+" before it`;
   }
   if (url.username !== "" || url.password !== "") return "it has a user name or password in it";
   if (url.search !== "") return "it has a query";
@@ -55,7 +63,8 @@ export function isLoopback(url: URL): boolean {
  */
 export function refuseInsecure(registry: { name: string; url: string; allowInsecure: boolean }): void {
   const url = new URL(registry.url);
-  if (url.protocol !== "http:" || isLoopback(url) || registry.allowInsecure) return;
+  const isPlain = url.protocol.replace(STATIC, "") === "http:";
+  if (!isPlain || isLoopback(url) || registry.allowInsecure) return;
   throw new RegistryClientError({
     code: "REGISTRY_INSECURE",
     message: `Cannot use registry "${registry.name}": "${redactUrl(registry.url)}" is plain http: to another machine, allowed are https: and http: to this one`,

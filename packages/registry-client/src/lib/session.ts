@@ -17,6 +17,7 @@ import type {
 import { RegistryClientError } from "./registry-client-error.ts";
 import type { RegistryConfig } from "./registry-config.ts";
 import { withRetries } from "./retry.ts";
+import type { TrustView, TrustWalk } from "./trust/trust-types.ts";
 
 /** How long a description is used without asking whether it changed, milliseconds. */
 const DESCRIPTION_MAX_AGE_MS = 60 * 60 * 1000;
@@ -46,6 +47,8 @@ export class Session {
   readonly statements: Map<string, Promise<Uint8Array>> = new Map<string, Promise<Uint8Array>>();
   #cacheWarned = false;
   #description: Promise<RegistryDescription> | undefined;
+  readonly #openTrust: (session: Session) => Promise<TrustWalk>;
+  #trust: Promise<TrustWalk> | undefined;
 
   constructor(init: {
     registry: RegistryConfig;
@@ -56,7 +59,9 @@ export class Session {
     offline: boolean;
     onEvent: EventListener;
     metrics: MutableMetrics;
+    openTrust: (session: Session) => Promise<TrustWalk>;
   }) {
+    this.#openTrust = init.openTrust;
     this.registry = init.registry;
     this.transport = init.transport;
     this.cache = init.cache;
@@ -106,6 +111,17 @@ export class Session {
       registry: this.registry.name,
       missing,
     });
+  }
+
+  /** What the registry is trusted by. */
+  trust(): Promise<TrustWalk> {
+    return (this.#trust ??= this.#openTrust(this));
+  }
+
+  /** The verified state of the registry; see {@link TrustWalk}. */
+  async view(options: CallOptions & { readonly refresh?: boolean | undefined }): Promise<TrustView | undefined> {
+    const trust = await this.trust();
+    return options.refresh === true ? trust.refresh(options) : trust.view(options);
   }
 
   async describe(options: CallOptions): Promise<RegistryDescription> {
@@ -195,7 +211,7 @@ export class Session {
       this.transport.metadata(url, { action, signal: options.signal, validator: cached?.validator }),
     );
     if (answer.status === "absent") {
-      if (isFile) return staticDescription(this.registry);
+      if (isFile) return this.#describeDirectory(options);
       throw invalidAnswer(
         action,
         this.registry.name,
@@ -210,6 +226,15 @@ export class Session {
       ...(entry.validator === undefined ? {} : { validator: entry.validator }),
     });
     return description;
+  }
+
+  /** A directory without a description has signed metadata where there is a timestamp. */
+  async #describeDirectory(options: CallOptions): Promise<RegistryDescription> {
+    const metadata = new URL("metadata/", this.registry.url).href;
+    const action = `read the description of registry "${this.registry.name}"`;
+    const url = new URL("timestamp.json", metadata).href;
+    const { status } = await this.transport.metadata(url, { action, signal: options.signal });
+    return status === "absent" ? staticDescription(this.registry) : { ...staticDescription(this.registry), metadata };
   }
 }
 

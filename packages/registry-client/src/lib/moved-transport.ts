@@ -1,0 +1,46 @@
+import type { Transport } from "./ports.ts";
+import { RegistryClientError } from "./registry-client-error.ts";
+import type { RegistryConfig } from "./registry-config.ts";
+import { releaseAssetOf, type StaticAddress } from "./static-address.ts";
+
+/**
+ * Reads the files of a registry from where a place keeps them, by another transport: those of a bucket, and the assets of
+ * releases. There is no API behind them.
+ */
+export function movedTransport(
+  registry: RegistryConfig,
+  address: Exclude<StaticAddress, { kind: "git" }>,
+  inner: Transport,
+): Transport {
+  const moved = (url: string): string => {
+    if (!url.startsWith(registry.url)) return url;
+    const path = decodeURIComponent(url.slice(registry.url.length));
+    if (address.kind === "s3") return new URL(encodePath(path), address.url).href;
+    const { tag, name } = releaseAssetOf(path);
+    return new URL(`${tag}/${name}`, address.url).href;
+  };
+  return {
+    metadata: (url, options) => inner.metadata(moved(url), options),
+    blob: (url, options) => inner.blob(moved(url), options),
+    ...readOnly(registry),
+    close: () => inner.close(),
+  };
+}
+
+function encodePath(path: string): string {
+  return path.split("/").map(encodeURIComponent).join("/");
+}
+
+/** The half of a transport that a registry without an API has not. */
+export function readOnly(registry: RegistryConfig): Pick<Transport, "publish" | "call"> {
+  const refuse = (_url: string, _body: unknown, { action }: { readonly action: string }): Promise<never> =>
+    Promise.reject(
+      new RegistryClientError({
+        code: "REGISTRY_READ_ONLY",
+        message: `Cannot ${action}: registry "${registry.name}" is files without an API`,
+        hint: "Use `index-publish` where you keep the registry, or a registry with a server",
+        registry: registry.name,
+      }),
+    );
+  return { publish: refuse, call: refuse };
+}

@@ -1,0 +1,67 @@
+import { createHash, randomBytes } from "node:crypto";
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { trustStoreFailed, type TrustStore } from "../trust/trust-store.ts";
+
+/**
+ * A trust store in a directory: one directory per registry, one small file per name, each replaced by a rename. Several
+ * processes may use one directory. What is trusted by (`trust.json`, roots) is written through to the disk.
+ */
+export function createTrustDirectory(directory: string): TrustStore {
+  const root = join(directory, "v1");
+  // Named by digest, so that no address, however spelt, reaches the file system.
+  const directoryOf = (url: string): string => join(root, createHash("sha256").update(url).digest("hex").slice(0, 32));
+  // Role names are percent-encoded already; a name that is a path or hidden is nobody's.
+  const fileOf = (url: string, name: string): string => join(directoryOf(url), encodeURIComponent(name));
+  return {
+    read: async (url, name) => readIfThere(fileOf(url, name)),
+    write: async (url, name, bytes, options = {}) =>
+      writeAtomically(fileOf(url, name), bytes, options.durable === true),
+    remove: async (url, name) => rmSync(fileOf(url, name), { force: true }),
+    clear: async (url) => rmSync(directoryOf(url), { recursive: true, force: true }),
+  };
+}
+
+function readIfThere(file: string): Uint8Array | undefined {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    // To go on as if nothing was there would be to trust anew whoever answers.
+    throw trustStoreFailed(`read "${file}"`, error);
+  }
+}
+
+function writeAtomically(file: string, bytes: Uint8Array, durable: boolean): void {
+  const temporary = `${file}.${randomBytes(6).toString("hex")}.tmp`;
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    writeAll(temporary, bytes, durable);
+    renameSync(temporary, file);
+    if (durable) syncDirectory(dirname(file));
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw trustStoreFailed(`write "${file}"`, error);
+  }
+}
+
+function writeAll(file: string, bytes: Uint8Array, durable: boolean): void {
+  const handle = openSync(file, "wx", 0o600);
+  try {
+    for (let at = 0; at < bytes.length;) at += writeSync(handle, bytes, at);
+    if (durable) fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+// Windows has no handle of a directory to flush.
+function syncDirectory(directory: string): void {
+  if (process.platform === "win32") return;
+  const handle = openSync(directory, "r");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}

@@ -1,0 +1,444 @@
+import {
+  openMetadataClient,
+  parseMetadata,
+  MetadataError,
+  type MetadataClient,
+  type RefreshedMetadata,
+  type TargetFile,
+} from "@lading/signing/metadata";
+import { nodeVerifier } from "@lading/signing/node";
+import type { CallOptions } from "../client-types.ts";
+import type { RegistryDescription } from "../ports.ts";
+import { RegistryClientError } from "../registry-client-error.ts";
+import type { TrustPorts } from "./trust-ports.ts";
+import type { TrustSettings, TrustView, TrustWalk } from "./trust-types.ts";
+import { explained } from "./attacks.ts";
+import { findAnchor } from "./anchor.ts";
+import { CHECKPOINT_BYTES, CHECKPOINT_PATH, LogFollower } from "./log-follower.ts";
+import { digestOf, knownRootOf, TrustFiles } from "./trust-files.ts";
+import {
+  decodeTrustRecord,
+  encodeTrustRecord,
+  type AnchorSource,
+  type KnownRoot,
+  type TrustRecord,
+} from "./trust-record.ts";
+import { TrustSource, type TrustLocation } from "./trust-source.ts";
+
+const RECORD = "trust.json";
+/** The root that trust began with, where the one in force is damaged. */
+const ANCHOR = "anchor.root.json";
+const CHECKPOINT = "checkpoint";
+const CONTACT = "contact.json";
+const TIMESTAMP_BYTES = 16_384;
+const ROOT_BYTES = 512_000;
+/** Files that were put together at another moment: a mirror in the middle of an update looks so for a second. */
+const TORN: ReadonlySet<string> = new Set([
+  "METADATA_VERSION_MISMATCH",
+  "METADATA_LENGTH_MISMATCH",
+  "METADATA_DIGEST_MISMATCH",
+  "METADATA_MISSING",
+]);
+const TORN_PAUSE_MS = 500;
+
+/** One registry's signed metadata and log, walked in the order of `docs/spec/registry-metadata.md` §6 once per process. */
+export class RegistryTrust implements TrustWalk {
+  readonly #session: TrustPorts;
+  readonly #settings: TrustSettings;
+  #view: Promise<TrustView | undefined> | undefined;
+  #noted = false;
+
+  constructor(session: TrustPorts, settings: TrustSettings) {
+    this.#session = session;
+    this.#settings = settings;
+  }
+
+  /**
+   * The verified state of the registry, asked for at the first call of this process; `undefined` where the registry has no
+   * signed metadata, never had any, and nobody demands it.
+   * @throws {MetadataError} {LogError} what is wrong, with the attack it would be; {RegistryClientError}
+   * `REGISTRY_TRUST_WITHDRAWN`, `REGISTRY_METADATA_REQUIRED`, `REGISTRY_TRUST_DAMAGED`, `REGISTRY_TRUST_STALE`
+   */
+  async view(options: CallOptions): Promise<TrustView | undefined> {
+    const pending = (this.#view ??= this.#walk(options));
+    try {
+      return await pending;
+    } catch (error) {
+      if (this.#view === pending) this.#view = undefined;
+      throw error;
+    }
+  }
+
+  /** Asks the registry again. */
+  async refresh(options: CallOptions): Promise<TrustView | undefined> {
+    await this.#view?.catch(() => undefined);
+    this.#view = undefined;
+    return this.view(options);
+  }
+
+  get #url(): string {
+    return this.#session.registry.url;
+  }
+
+  /** Whether nothing may be asked over a network. */
+  get #closed(): boolean {
+    return this.#session.offline && !this.#url.startsWith("file:");
+  }
+
+  async #walk(options: CallOptions): Promise<TrustView | undefined> {
+    try {
+      const stored = await this.#settings.store.read(this.#url, RECORD);
+      const record = stored === undefined ? undefined : decodeTrustRecord(stored, this.#url);
+      if (this.#closed) return await this.#fromStore(record);
+      const description = await this.#session.describe(options);
+      const location = this.#locate(description, record);
+      if (location === undefined) return undefined;
+      return await this.#whole(() =>
+        record === undefined
+          ? this.#firstContact(description, location, options)
+          : this.#contact(record, description, location, options),
+      );
+    } catch (error) {
+      throw explained(error, this.#session.registry.name);
+    }
+  }
+
+  async #whole(walk: () => Promise<TrustView>): Promise<TrustView> {
+    try {
+      return await walk();
+    } catch (error) {
+      if (!(error instanceof MetadataError) || !TORN.has(error.code)) throw error;
+      await this.#session.clock.sleep(TORN_PAUSE_MS);
+      return walk();
+    }
+  }
+
+  /** @throws {RegistryClientError} where a registry that must have signed metadata offers none */
+  #locate(description: RegistryDescription, record: TrustRecord | undefined): TrustLocation | undefined {
+    const { metadata, files, log } = description;
+    if (metadata !== undefined) return { metadata, files, log: log?.url };
+    const { name, root } = this.#session.registry;
+    if (record !== undefined) {
+      throw new RegistryClientError({
+        code: "REGISTRY_TRUST_WITHDRAWN",
+        message: `Cannot trust registry "${name}": it had signed metadata since ${record.anchor.at}, and offers none now`,
+        hint: "An attack would look like this: somebody without the registry's keys answers in its place. Ask the operator; if the registry gave its keys up on purpose, run: registry trust NAME --forget",
+        registry: name,
+      });
+    }
+    if (root !== undefined) {
+      throw new RegistryClientError({
+        code: "REGISTRY_METADATA_REQUIRED",
+        message: `Cannot trust registry "${name}": its root is pinned as "${root}", and it offers no signed metadata`,
+        hint: "An attack would look like this: somebody without the registry's keys answers in its place. Ask the operator",
+        registry: name,
+      });
+    }
+    this.#note();
+    return undefined;
+  }
+
+  #note(): void {
+    if (this.#noted) return;
+    this.#noted = true;
+    this.#session.onEvent({
+      type: "info",
+      message: `Registry "${this.#session.registry.name}" has no signed metadata: what it lists is taken at its word, files are held to its checksums`,
+    });
+  }
+
+  async #firstContact(
+    description: RegistryDescription,
+    location: TrustLocation,
+    options: CallOptions,
+  ): Promise<TrustView> {
+    const source = new TrustSource(this.#session, location, options);
+    const pin = this.#session.registry.root;
+    const newest = description.root?.version ?? 1;
+    await this.#prefetch(source, newest, { also: newest });
+    const root = await findAnchor({ description, pin, registry: this.#session.registry.name, source });
+    const how: AnchorSource = pin === undefined ? "first-use" : "configured";
+    return this.begin(root, how, source, description);
+  }
+
+  /** Begins to trust a registry by a root; nothing is kept unless everything holds. */
+  async begin(
+    root: Uint8Array,
+    how: AnchorSource,
+    source: TrustSource,
+    description: RegistryDescription,
+  ): Promise<TrustView> {
+    const now = this.#session.clock.now();
+    const anchor = { ...knownRootOf(root), how, at: new Date(now).toISOString() };
+    const files = new TrustFiles(this.#settings.store, this.#url, true);
+    const client = openMetadataClient({ root, source, store: files, verifier: nodeVerifier });
+    const refreshed = await client.refresh(now);
+    const log = await this.#follow(undefined, refreshed, description, source);
+    const record = {
+      registry: this.#url,
+      anchor,
+      roots: uniqueRoots([{ version: anchor.version, digest: anchor.digest }, ...files.roots]),
+      ...(log === undefined ? {} : { log: { key: log.key } }),
+    };
+    await files.commit();
+    await this.#keep(log, now);
+    await this.#put(ANCHOR, root, true);
+    await this.#put(RECORD, encodeTrustRecord(record), true);
+    if (how === "first-use") this.#announce(record, refreshed);
+    return this.#viewOf(record, refreshed, client, files, log, now);
+  }
+
+  #announce({ anchor }: TrustRecord, { development }: RefreshedMetadata): void {
+    const { name } = this.#session.registry;
+    this.#session.onEvent({
+      type: "info",
+      message: `Registry "${name}" is trusted from now on by its root ${anchor.digest} (version ${anchor.version}${development ? ", development keys that lie on the server" : ""}); compare it with what its operator publishes`,
+    });
+  }
+
+  async #contact(
+    record: TrustRecord,
+    description: RegistryDescription,
+    location: TrustLocation,
+    options: CallOptions,
+  ): Promise<TrustView> {
+    const source = new TrustSource(this.#session, location, options);
+    const files = new TrustFiles(this.#settings.store, this.#url, false);
+    const root = await this.#anchorOf(record);
+    await this.#checkPin(record, source);
+    const now = this.#session.clock.now();
+    const client = openMetadataClient({ root, source, store: files, verifier: nodeVerifier });
+    await this.#prefetch(source, await versionOf(files, root), {
+      timestamp: await files.read("timestamp"),
+      checkpoint: await this.#settings.store.read(this.#url, CHECKPOINT),
+    });
+    const refreshed = await client.refresh(now);
+    const log = await this.#follow(record, refreshed, description, source);
+    await this.#keep(log, now);
+    const next = await this.#advanced(record, files, log);
+    return this.#viewOf(next, refreshed, client, files, log, now);
+  }
+
+  /** What every contact begins with, in one request where the registry offers it. */
+  async #prefetch(
+    source: TrustSource,
+    version: number,
+    known: {
+      readonly also?: number;
+      readonly timestamp?: Uint8Array | undefined;
+      readonly checkpoint?: Uint8Array | undefined;
+    },
+  ): Promise<void> {
+    const { also, timestamp, checkpoint } = known;
+    await source.prefetch([
+      ...(also === undefined ? [] : [{ path: `metadata/${also}.root.json`, maxBytes: ROOT_BYTES }]),
+      { path: `metadata/${version + 1}.root.json`, maxBytes: ROOT_BYTES },
+      { path: "metadata/timestamp.json", maxBytes: TIMESTAMP_BYTES, known: timestamp },
+      { path: CHECKPOINT_PATH, maxBytes: CHECKPOINT_BYTES, known: checkpoint },
+    ]);
+  }
+
+  async #follow(
+    record: TrustRecord | undefined,
+    { log: binding }: RefreshedMetadata,
+    description: RegistryDescription,
+    source: TrustSource,
+  ): Promise<LogFollower | undefined> {
+    const key = record?.log?.key ?? description.log?.key;
+    if (binding === undefined && record?.log === undefined) return undefined;
+    if (binding === undefined || key === undefined) {
+      const { name } = this.#session.registry;
+      throw new RegistryClientError({
+        code: "REGISTRY_TRUST_WITHDRAWN",
+        message: `Cannot trust registry "${name}": ${binding === undefined ? "its timestamp no longer states a log" : "it names no key of the log that its timestamp states"}`,
+        hint: "An attack would look like this: somebody hides what the registry published. Ask the operator",
+        registry: name,
+      });
+    }
+    const seen = record?.log === undefined ? undefined : await this.#settings.store.read(this.#url, CHECKPOINT);
+    const follower = new LogFollower(source, key, seen);
+    await follower.follow(binding);
+    return follower;
+  }
+
+  async #keep(log: LogFollower | undefined, now: number): Promise<void> {
+    if (log?.seen !== undefined) await this.#put(CHECKPOINT, log.seen.bytes);
+    await this.#put(CONTACT, new TextEncoder().encode(`${JSON.stringify({ checkedAt: now })}\n`));
+  }
+
+  #put(name: string, bytes: Uint8Array, durable = false): Promise<void> {
+    return this.#settings.store.write(this.#url, name, bytes, { durable });
+  }
+
+  async #advanced(record: TrustRecord, files: TrustFiles, log: LogFollower | undefined): Promise<TrustRecord> {
+    const roots = uniqueRoots([...record.roots, ...files.roots]);
+    const next = { ...record, roots, ...(log === undefined ? {} : { log: { key: log.key } }) };
+    if (roots.length === record.roots.length && record.log?.key === log?.key) return record;
+    await this.#put(RECORD, encodeTrustRecord(next), true);
+    return next;
+  }
+
+  /** The root that trust began with. */
+  async #anchorOf({ anchor }: TrustRecord): Promise<Uint8Array> {
+    const bytes = await this.#settings.store.read(this.#url, ANCHOR);
+    if (bytes !== undefined && digestOf(bytes) === anchor.digest) return bytes;
+    throw new RegistryClientError({
+      code: "REGISTRY_TRUST_DAMAGED",
+      message: `Cannot use what is stored about the trust in ${this.#url}: its first root is ${bytes === undefined ? "missing" : "not the one that was stored"}`,
+      hint: "Get the registry's root from its operator and run: registry trust NAME --root FILE --replace",
+      registry: this.#session.registry.name,
+    });
+  }
+
+  /** A root that is pinned later than trust began must be one of those that were followed, or lead to them. */
+  async #checkPin({ roots }: TrustRecord, source: TrustSource): Promise<void> {
+    const pin = this.#session.registry.root;
+    if (pin === undefined || roots.some(({ digest }) => digest === pin)) return;
+    const { name } = this.#session.registry;
+    const older = await findAnchor({
+      description: { root: { version: roots[0]!.version } },
+      pin,
+      registry: name,
+      source,
+    });
+    const memory = new TrustFiles(this.#settings.store, this.#url, true);
+    const client = openMetadataClient({ root: older, rootPin: pin, source, store: memory, verifier: nodeVerifier });
+    await client.refresh(this.#session.clock.now());
+    if (memory.roots.some(({ digest }) => roots.some((known) => known.digest === digest))) return;
+    throw new MetadataError({
+      code: "METADATA_ROOT_PIN_MISMATCH",
+      message: `Cannot trust the root of the registry: it was trusted by "${roots[0]!.digest}", pinned is "${pin}", and one does not lead to the other`,
+      found: roots[0]!.digest,
+      pinned: pin,
+    });
+  }
+
+  #viewOf(
+    record: TrustRecord,
+    refreshed: RefreshedMetadata,
+    client: MetadataClient,
+    files: TrustFiles,
+    log: LogFollower | undefined,
+    checkedAt: number,
+  ): Promise<TrustView> {
+    const find = batched((paths) => this.#explaining(() => client.findAll(paths)));
+    return files.read("root").then((bytes) => ({
+      record,
+      refreshed,
+      root: { bytes: bytes!, digest: digestOf(bytes!) },
+      checkedAt,
+      log,
+      find,
+      pathOf: (target) => client.pathOf(target),
+    }));
+  }
+
+  async #explaining<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw explained(error, this.#session.registry.name);
+    }
+  }
+
+  /** The state of the last contact, without network. */
+  async #fromStore(record: TrustRecord | undefined): Promise<TrustView | undefined> {
+    const { registry } = this.#session;
+    if (record === undefined) {
+      if (registry.root !== undefined) {
+        this.#session.requireOnline(`trust registry "${registry.name}"`, "its signed metadata");
+      }
+      return undefined;
+    }
+    const checkedAt = await this.#lastContact();
+    const files = new TrustFiles(this.#settings.store, this.#url, false);
+    const timestamp = await files.read("timestamp");
+    const client = openMetadataClient({
+      root: await this.#anchorOf(record),
+      source: { fetch: ({ path }) => Promise.resolve(path === "timestamp.json" ? timestamp : undefined) },
+      store: files,
+      verifier: nodeVerifier,
+    });
+    // As it was then: what it is worth today is the caller's to judge, by its age.
+    const refreshed = await client.refresh(checkedAt);
+    this.#judgeAge(checkedAt, refreshed.expiresMs);
+    const offline = new TrustSource(this.#session, { metadata: this.#url }, {});
+    const seen = await this.#settings.store.read(this.#url, CHECKPOINT);
+    const log = record.log === undefined ? undefined : new LogFollower(offline, record.log.key, seen);
+    return this.#viewOf(record, refreshed, client, files, log, checkedAt);
+  }
+
+  async #lastContact(): Promise<number> {
+    const bytes = await this.#settings.store.read(this.#url, CONTACT);
+    try {
+      const { checkedAt } = JSON.parse(new TextDecoder().decode(bytes ?? new Uint8Array())) as { checkedAt?: unknown };
+      if (typeof checkedAt === "number" && Number.isSafeInteger(checkedAt)) return checkedAt;
+    } catch {
+      // Falls through: when the registry was asked last is not known.
+    }
+    this.#session.requireOnline(`trust registry "${this.#session.registry.name}"`, "when it was asked last");
+    return 0;
+  }
+
+  #judgeAge(checkedAt: number, expiresMs: number): void {
+    const { name } = this.#session.registry;
+    const { offlineMaxAgeMs } = this.#settings;
+    const now = this.#session.clock.now();
+    const age = now - checkedAt;
+    const shown = new Date(checkedAt).toISOString().slice(0, 16).replace("T", " ");
+    if (age > offlineMaxAgeMs) {
+      throw new RegistryClientError({
+        code: "REGISTRY_TRUST_STALE",
+        message: `Cannot work offline from registry "${name}": it was asked last on ${shown} UTC, ${days(age)} ago, allowed are ${days(offlineMaxAgeMs)}`,
+        hint: "Run the command once without --offline: a state that is never renewed hides every fix and every revocation",
+        registry: name,
+        ageMs: age,
+        allowedMs: offlineMaxAgeMs,
+      });
+    }
+    if (expiresMs > now) return;
+    this.#session.onEvent({
+      type: "warning",
+      code: "REGISTRY_STATE_OLD",
+      message: `Working offline from what registry "${name}" stated on ${shown} UTC, ${days(age)} ago; newer versions, yanks and revocations are not seen`,
+    });
+  }
+}
+
+function days(ms: number): string {
+  const count = Math.floor(ms / 86_400_000);
+  return count === 1 ? "1 day" : `${count} days`;
+}
+
+function uniqueRoots(roots: readonly KnownRoot[]): KnownRoot[] {
+  return roots.filter((root, i) => roots.findIndex(({ digest }) => digest === root.digest) === i);
+}
+
+async function versionOf(files: TrustFiles, anchor: Uint8Array): Promise<number> {
+  try {
+    return parseMetadata((await files.read("root")) ?? anchor, "root").body.version;
+  } catch {
+    // A damaged one: the walk begins with the anchor again.
+    return parseMetadata(anchor, "root").body.version;
+  }
+}
+
+/** Looks paths up together that are asked for at one moment. */
+function batched(
+  findAll: (paths: readonly string[]) => Promise<ReadonlyMap<string, TargetFile | undefined>>,
+): TrustView["find"] {
+  let waiting: Set<string> | undefined;
+  let answer: Promise<ReadonlyMap<string, TargetFile | undefined>> | undefined;
+  return async (path) => {
+    if (waiting === undefined) {
+      const paths = new Set<string>();
+      waiting = paths;
+      answer = new Promise((resolve) => setImmediate(resolve)).then(() => {
+        waiting = undefined;
+        return findAll([...paths]);
+      });
+    }
+    waiting.add(path);
+    return (await answer!).get(path);
+  };
+}

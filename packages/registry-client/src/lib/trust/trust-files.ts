@@ -1,0 +1,72 @@
+import { createHash } from "node:crypto";
+import type { Digest } from "@lading/core-manifest";
+import { parseMetadata, type MetadataStore } from "@lading/signing/metadata";
+import type { KnownRoot } from "./trust-record.ts";
+import type { TrustStore } from "./trust-store.ts";
+
+/** Prefix of the names of metadata files in a trust store, beside which a client keeps its own. */
+const PREFIX = "tuf.";
+
+/** The digest of a file. */
+export function digestOf(bytes: Uint8Array): Digest {
+  return `sha256:${createHash("sha256").update(bytes).digest("hex")}` as Digest;
+}
+
+/** Version and digest of a root. */
+export function knownRootOf(bytes: Uint8Array): KnownRoot {
+  return { version: parseMetadata(bytes, "root").body.version, digest: digestOf(bytes) };
+}
+
+/**
+ * The metadata files of one registry: each is read once, and with `staged` nothing is written before {@link commit}, so that
+ * a first contact that fails leaves nothing behind.
+ */
+export class TrustFiles implements MetadataStore {
+  readonly #store: TrustStore;
+  readonly #registry: string;
+  #staged: boolean;
+  readonly #known = new Map<string, Uint8Array | undefined>();
+  readonly #pending = new Map<string, Uint8Array | undefined>();
+  /** Roots that were written, in order. */
+  readonly roots: KnownRoot[] = [];
+
+  constructor(store: TrustStore, registry: string, staged: boolean) {
+    this.#store = store;
+    this.#registry = registry;
+    this.#staged = staged;
+  }
+
+  async read(role: string): Promise<Uint8Array | undefined> {
+    if (this.#known.has(role)) return this.#known.get(role);
+    const bytes = this.#staged ? undefined : await this.#store.read(this.#registry, PREFIX + role);
+    this.#known.set(role, bytes);
+    return bytes;
+  }
+
+  async write(role: string, bytes: Uint8Array): Promise<void> {
+    this.#known.set(role, bytes);
+    if (role === "root") this.roots.push(knownRootOf(bytes));
+    if (this.#staged) this.#pending.set(role, bytes);
+    else await this.#put(role, bytes);
+  }
+
+  async remove(role: string): Promise<void> {
+    this.#known.set(role, undefined);
+    if (this.#staged) this.#pending.delete(role);
+    else await this.#store.remove(this.#registry, PREFIX + role);
+  }
+
+  #put(role: string, bytes: Uint8Array): Promise<void> {
+    // What is lost of the others costs a download and a moment of memory.
+    return this.#store.write(this.#registry, PREFIX + role, bytes, { durable: role === "root" });
+  }
+
+  /** Writes what was staged, in place of whatever was there. */
+  async commit(): Promise<void> {
+    if (!this.#staged) return;
+    await this.#store.clear(this.#registry);
+    for (const [role, bytes] of this.#pending) if (bytes !== undefined) await this.#put(role, bytes);
+    this.#pending.clear();
+    this.#staged = false;
+  }
+}

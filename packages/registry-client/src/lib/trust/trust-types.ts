@@ -1,0 +1,34 @@
+import type { Digest } from "@lading/core-manifest";
+import type { RefreshedMetadata, TargetFile } from "@lading/signing/metadata";
+import type { CallOptions } from "../client-types.ts";
+import type { LogFollower } from "./log-follower.ts";
+import type { TrustRecord } from "./trust-record.ts";
+import type { TrustStore } from "./trust-store.ts";
+
+/** What a client knows of a registry's signed metadata. */
+export interface TrustView {
+  readonly record: TrustRecord;
+  readonly refreshed: RefreshedMetadata;
+  /** The root in force. */
+  readonly root: { readonly bytes: Uint8Array; readonly digest: Digest };
+  /** When the registry was asked last, milliseconds since the epoch. */
+  readonly checkedAt: number;
+  readonly log: LogFollower | undefined;
+  /** What signed metadata states of a path; `undefined` where no role knows it. Lookups of one moment share requests. */
+  find(path: string): Promise<TargetFile | undefined>;
+  /** Where a target is served, below the index base. */
+  pathOf(target: TargetFile): string;
+}
+
+/** How trust is walked. */
+export interface TrustSettings {
+  readonly store: TrustStore;
+  /** How old the stored state may be without network, milliseconds. */
+  readonly offlineMaxAgeMs: number;
+}
+
+/** The walk of one registry. */
+export interface TrustWalk {
+  view(options: CallOptions): Promise<TrustView | undefined>;
+  refresh(options: CallOptions): Promise<TrustView | undefined>;
+}
