@@ -140,6 +140,8 @@ export {
 } from "./lib/edit.ts";
 export { importCargoManifest } from "./lib/import-cargo.ts";
 export { importNpmManifest } from "./lib/import-npm.ts";
+export { importPyprojectManifest } from "./lib/import-pyproject.ts";
+export { convertManifest } from "./lib/manifest-convert.ts";
 export type { ImportOptions, ImportedManifest } from "./lib/import-common.ts";
 export { publishedManifest, type PublishOptions } from "./lib/manifest-publish.ts";
 export {

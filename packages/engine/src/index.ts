@@ -190,3 +190,4 @@ export {
 } from "./lib/operations/named-environments.ts";
 export { createFaultFetch, type FaultFetchOptions, type InjectedFault } from "./lib/fault-fetch.ts";
 export { type ChaosInput } from "./lib/chaos-install.ts";
+export { upgradeFiles, type UpgradedFile } from "./lib/operations/migrate-files.ts";

@@ -54,3 +54,4 @@ export {
   type TestInput,
 } from "./lib/operations/test.ts";
 export type { TestCase, TestCounts, TestStatus } from "./lib/test-results/results.ts";
+export { upgradeFiles, type UpgradedFile } from "./lib/operations/migrate-files.ts";

@@ -48,6 +48,10 @@ export const BUILTIN_PROFILE_DATA: Readonly<
             command: "lock",
           },
           {
+            spelling: "pack migrate",
+            command: "migrate",
+          },
+          {
             spelling: "pack tree",
             command: "tree",
           },

@@ -23,7 +23,7 @@ import {
   type Here,
 } from "./environments.ts";
 import { displayPath } from "./files.ts";
-import { collectLocalPackages, type LocalPackages } from "./local-packages.ts";
+import { collectLocalPackages } from "./local-packages.ts";
 import {
   asFingerprint,
   compareLocks,
@@ -126,9 +126,31 @@ export async function ensureLock(context: EngineContext, project: Project, input
     solved,
     previous?.lock,
     input.acceptPublishers ?? [],
-    await gitTrees(context, request.locals),
+    await gitTrees(context, request),
   );
+  refuseOtherBytes(previous?.lock, lock);
   return finish(context, { project, lock, input, rest });
+}
+
+/** A lock without trees promises bytes by their checksums alone: completing it must not take others for them. */
+function refuseOtherBytes(before: Lockfile | undefined, after: Lockfile): void {
+  const old = new Map(
+    (before?.packages ?? [])
+      .filter((one) => !isInstallable(one) && one.checksum !== undefined)
+      .map((one) => [`${one.name} ${one.version}`, one.checksum!]),
+  );
+  for (const { name, version, checksum, artifacts = [] } of after.packages) {
+    const promised = old.get(`${name} ${version}`);
+    const offered = [checksum, ...artifacts.map((artifact) => artifact.checksum)].filter((one) => one !== undefined);
+    if (promised === undefined || offered.includes(promised)) continue;
+    throw new EngineError({
+      code: "LOCK_CHECKSUM_MISMATCH",
+      message: `Cannot lock "${name}" ${version}: the lock names ${promised}, the registry offers ${offered.join(", ") || "no file"}`,
+      hint: "A published version never changes. Compare the lock file with version control before you trust either side",
+      package: name,
+      version,
+    });
+  }
 }
 
 type Surroundings = Pick<LockOutcome, "here" | "declaredIn" | "previous">;
@@ -177,10 +199,12 @@ async function requestOf(
 ): Promise<ResolutionRequest> {
   const { project, input, previous, hosts, grid } = made;
   const refresh = input.refresh === "all" ? "all" : new Set((input.refresh ?? []).map(fold));
-  const locals = await collectLocalPackages(context, { project, lock: previous?.lock, refresh });
+  warnOfPatches(context, project);
+  const { locals, patches } = await collectLocalPackages(context, { project, lock: previous?.lock, refresh });
   return {
     project,
     locals,
+    patches,
     hosts,
     grid,
     ...(await readPolicy(context, project, input)),
@@ -195,12 +219,28 @@ async function requestOf(
   };
 }
 
+/** Patches are the root's to make: what it is for would not be told otherwise. */
+function warnOfPatches(context: EngineContext, { members, rootFile }: Project): void {
+  for (const { manifest, path: file, display } of members) {
+    if (file === rootFile.path || (manifest.patches ?? []).length === 0) continue;
+    context.onEvent({
+      type: "warning",
+      message: `[patch] of "${display}" is not used: only that of "${rootFile.display}" counts`,
+    });
+  }
+}
+
 const fold = (name: string): string => canonicalName(parsePackageName(name));
 
 function isFresh(lock: Lockfile, request: ResolutionRequest): boolean {
   return lock.inputs === undefined
-    ? satisfiesMembers(lock, request.project)
+    ? satisfiesMembers(lock, request.project) && lock.packages.every(isInstallable)
     : lock.inputs === resolutionInputs(request);
+}
+
+/** The documents' form of a lock records no tree, without which nothing of a registry can be installed. */
+function isInstallable({ source, tree }: LockPackage): boolean {
+  return (source !== undefined && source.type !== "registry") || tree !== undefined;
 }
 
 async function solve(context: EngineContext, request: ResolutionRequest): Promise<LockSolution> {
@@ -213,9 +253,13 @@ async function solve(context: EngineContext, request: ResolutionRequest): Promis
   );
 }
 
-async function gitTrees(context: EngineContext, locals: LocalPackages): Promise<Map<string, Digest>> {
+async function gitTrees(
+  context: EngineContext,
+  { locals, patches }: Pick<ResolutionRequest, "locals" | "patches">,
+): Promise<Map<string, Digest>> {
   const trees = new Map<string, Digest>();
-  for (const local of locals.values()) {
+  const patching = patches.flatMap(({ by }) => (by.type === "local" ? [by.local] : []));
+  for (const local of [...locals.values(), ...patching]) {
     if (local.source.type !== "git") continue;
     const { packGitSource } = await import("./local-artefact.ts");
     trees.set(local.name, (await packGitSource(context, local)).inspected.tree);

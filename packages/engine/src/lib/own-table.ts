@@ -1,8 +1,13 @@
+import type { PackageManifest } from "@lading/core-manifest";
 import type { Project } from "./project.ts";
 
 /** A table of the root manifest that the canonical model leaves to the engine, at the top or in the ecosystem's own table. */
 export function ownTable(project: Project, key: string): unknown {
-  const { extra } = project.rootFile.manifest;
+  return tableOf(project.rootFile.manifest, key);
+}
+
+/** The same of any manifest. */
+export function tableOf({ extra }: PackageManifest, key: string): unknown {
   const own = extra["revitpy"];
   return extra[key] ?? (typeof own === "object" && own !== null ? (own as Record<string, unknown>)[key] : undefined);
 }

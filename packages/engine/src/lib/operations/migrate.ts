@@ -1,25 +1,32 @@
 import { cp } from "node:fs/promises";
 import path from "node:path";
 import {
+  convertManifest,
+  dialectOf,
   importCargoManifest,
   importNpmManifest,
+  importPyprojectManifest,
+  parseManifest,
   writeManifest,
   type Diagnostic,
   type DialectId,
+  type ImportedManifest,
   type PackageManifest,
 } from "@lading/core-manifest";
 import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, exists, readText, writeFileAtomic } from "../files.ts";
 
-/** Tools whose manifests are converted. */
-export type MigrationSource = "npm" | "cargo";
+/** Tools whose manifests are converted, and the ecosystems whose dialects are. */
+export type MigrationSource = "npm" | "cargo" | "pyproject" | "lading" | "vitte" | "gal" | "attune" | "revitpy";
 
 /** What is to be converted. */
 export interface MigrateInput {
   readonly from: MigrationSource;
   /** Directories or manifests. Default: the working directory. */
   readonly sources?: readonly string[] | undefined;
+  /** Dialect to write. Default: the one that the profile prefers. */
+  readonly to?: DialectId | undefined;
   /** Replace a manifest that is there. */
   readonly force?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
@@ -37,18 +44,33 @@ export interface MigratedManifest {
   readonly written: boolean;
 }
 
-const SOURCE_FILES: Readonly<Record<MigrationSource, string>> = { npm: "package.json", cargo: "Cargo.toml" };
+/** File names of each source, the usual one first. */
+const SOURCE_FILES: Readonly<Record<MigrationSource, readonly string[]>> = {
+  npm: ["package.json"],
+  cargo: ["Cargo.toml"],
+  pyproject: ["pyproject.toml"],
+  lading: ["lading.toml"],
+  vitte: ["vitte.toml"],
+  gal: ["gal.toml"],
+  attune: ["pack.yaml", "pack.yml"],
+  revitpy: ["revitpy.toml", "pyproject.toml"],
+};
 
 /**
- * Converts other tools' manifests to the profile's dialect, beside the originals, and reports what it cannot say.
+ * Converts other tools' manifests, and those of other ecosystems, beside the originals, and reports what the new dialect
+ * cannot say.
  * @throws {EngineError} `MIGRATE_SOURCE_INVALID` with every error, `MIGRATE_TARGET_EXISTS`; then nothing is written
  */
 export async function migrate(input: MigrateInput, context: EngineContext): Promise<readonly MigratedManifest[]> {
   const sources = (input.sources ?? []).length === 0 ? ["."] : input.sources!;
-  const { name: targetName, dialect } = context.profile.manifest.files[0]!;
+  const preferred = context.profile.manifest.files[0]!;
+  const dialect = input.to ?? preferred.dialect;
+  const targetName = input.to ?? preferred.name;
   const converted = await Promise.all(sources.map((source) => convert(source, input.from, dialect, context)));
-  for (const { directory } of converted) {
-    if (input.force !== true) await refuseExisting(path.join(directory, targetName), context);
+  for (const { file, directory } of converted) {
+    const target = path.join(directory, targetName);
+    if (target === file) throw convertedToItself(file, context);
+    if (input.force !== true) await refuseExisting(target, context);
   }
   const results: MigratedManifest[] = [];
   for (const { file, directory, manifest, text, findings } of converted) {
@@ -57,14 +79,22 @@ export async function migrate(input: MigrateInput, context: EngineContext): Prom
     results.push({
       source: displayPath(file, context.cwd),
       target: displayPath(target, context.cwd),
-      name: manifest.package!.name,
-      version: manifest.package!.version,
+      name: manifest.package?.name ?? path.basename(directory),
+      version: manifest.package?.version ?? "0.0.0",
       dependencies: manifest.dependencies.length,
       findings,
       written: input.dryRun !== true,
     });
   }
   return results;
+}
+
+function convertedToItself(file: string, context: EngineContext): EngineError {
+  return new EngineError({
+    code: "MIGRATE_TARGET_EXISTS",
+    message: `Cannot convert "${displayPath(file, context.cwd)}": it is of that dialect already`,
+    hint: "Name another dialect with --to, such as --to pack.yaml",
+  });
 }
 
 interface Converted {
@@ -81,13 +111,31 @@ async function convert(
   dialect: DialectId,
   context: EngineContext,
 ): Promise<Converted> {
-  const given = path.resolve(context.cwd, source);
-  const file = path.basename(given) === SOURCE_FILES[from] ? given : path.join(given, SOURCE_FILES[from]);
+  const file = await sourceFile(path.resolve(context.cwd, source), from);
   const shown = displayPath(file, context.cwd);
   const { manifest, findings } = importManifest(await readText(file), from, dialect, shown);
-  const { text, lost } = writeManifest(manifest, dialect);
+  const { text, lost } = convertManifest(manifest, dialect);
   return { file, directory: path.dirname(file), manifest, text, findings: [...findings, ...lost] };
 }
+
+/** A manifest may have any name where it is named itself. */
+async function sourceFile(given: string, from: MigrationSource): Promise<string> {
+  const names = SOURCE_FILES[from];
+  if (names.includes(path.basename(given)) || path.extname(given) === path.extname(names[0]!)) return given;
+  for (const name of names) {
+    const file = path.join(given, name);
+    if (await exists(file)) return file;
+  }
+  return path.join(given, names[0]!);
+}
+
+type Importer = (text: string, options: { readonly file: string; readonly dialect: DialectId }) => ImportedManifest;
+
+const IMPORTERS: Readonly<Partial<Record<MigrationSource, Importer>>> = {
+  npm: importNpmManifest,
+  cargo: importCargoManifest,
+  pyproject: importPyprojectManifest,
+};
 
 /** @throws {EngineError} `MIGRATE_SOURCE_INVALID` */
 function importManifest(
@@ -96,8 +144,8 @@ function importManifest(
   dialect: DialectId,
   file: string,
 ): { manifest: PackageManifest; findings: readonly Diagnostic[] } {
-  const imported =
-    from === "npm" ? importNpmManifest(text, { file, dialect }) : importCargoManifest(text, { file, dialect });
+  const importer = IMPORTERS[from];
+  const imported = importer === undefined ? readDialect(text, from, file) : importer(text, { file, dialect });
   const errors = imported.findings.filter(({ severity }) => severity === "error");
   if (errors.length > 0) {
     throw new EngineError({
@@ -107,6 +155,13 @@ function importManifest(
     });
   }
   return imported;
+}
+
+/** A manifest of one of the ecosystems, as its own tool reads it. */
+function readDialect(text: string, from: MigrationSource, file: string): ImportedManifest {
+  const named = dialectOf(path.basename(file));
+  const dialect = named ?? (SOURCE_FILES[from][0] as DialectId);
+  return { manifest: parseManifest(text, { file, dialect }), findings: [] };
 }
 
 async function refuseExisting(target: string, context: EngineContext): Promise<void> {

@@ -6,6 +6,7 @@ import { runChild, type ChildResult } from "../child.ts";
 import { step, type EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, exists, makeDirectory, makeTemporaryDirectory, readText, writeFileAtomic } from "../files.ts";
+import { tableOf } from "../own-table.ts";
 import { chooseMembers, loadProject, type Member, type MemberChoice } from "../project.ts";
 import { readTestConfig, type TestConfig, type TestRunner } from "../test-config.ts";
 import { parseJsonResults } from "../test-results/json.ts";
@@ -75,7 +76,7 @@ export async function testPackages(input: TestInput, context: EngineContext): Pr
   const inside = input.path === undefined ? context : { ...context, cwd: path.resolve(context.cwd, input.path) };
   const project = await loadProject(inside);
   const members = chooseMembers(project, input);
-  const declared = members.filter(({ manifest }) => manifest.extra["testing"] !== undefined);
+  const declared = members.filter(({ manifest }) => tableOf(manifest, "testing") !== undefined);
   if (declared.length === 0) throw notDeclared(members, context);
   const results: PackageTests[] = [];
   for (const member of declared) results.push(await testMember(member, input, inside));
@@ -109,7 +110,7 @@ function notDeclared(members: readonly Member[], context: EngineContext): Engine
 }
 
 async function testMember(member: Member, input: TestInput, context: EngineContext): Promise<PackageTests> {
-  const config = readTestConfig(member.manifest.extra["testing"], member.display);
+  const config = readTestConfig(tableOf(member.manifest, "testing"), member.display);
   const { name, version } = member.manifest.package!;
   const minPassRate = input.minPassRate ?? config.minPassRate;
   const about = { package: name, version, minPassRate, onFailure: config.onFailure };
