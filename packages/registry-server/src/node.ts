@@ -1,5 +1,6 @@
 export { DirectoryBlobStore } from "./lib/node/directory-blob-store.ts";
 export { DirectoryDocumentStore } from "./lib/node/directory-document-store.ts";
+export { RedisCache } from "./lib/node/redis-cache.ts";
 export { S3BlobStore } from "./lib/node/s3-blob-store.ts";
 export { S3Client, type S3Options, type S3Request } from "./lib/node/s3-client.ts";
 export { S3DocumentStore } from "./lib/node/s3-document-store.ts";

@@ -33,6 +33,14 @@ export interface Clock {
   now(): number;
 }
 
+/** A counter as {@link Cache.count} leaves it. */
+export interface WindowCount {
+  /** With the one that was just counted. */
+  readonly count: number;
+  /** Milliseconds until the counter begins again. */
+  readonly endsInMs: number;
+}
+
 /**
  * A shared memory of short-lived strings. Losing an entry early is allowed at any time; returning one
  * after its time is not.
@@ -44,6 +52,8 @@ export interface Cache {
   set(key: string, value: string, ttlMs: number): Promise<void>;
   /** Forgets the key; absence is no error. */
   delete(key: string): Promise<void>;
+  /** Adds one to a counter, which begins with the first and ends `windowMs` after it. Counters and values share no names. */
+  count(key: string, windowMs: number): Promise<WindowCount>;
   /** Resolves when the cache works; rejects with the reason when it does not. */
   check(): Promise<void>;
 }

@@ -45,6 +45,8 @@ export interface RegistryPorts {
   readonly blobs: BlobStore;
   readonly documents: DocumentStore;
   readonly cache: Cache;
+  /** Where answers to requests with an `Idempotency-Key` are kept; the memory of this process unless given. */
+  readonly answers?: Cache;
   readonly hasher: PasswordHasher;
   readonly inspector: PackageInspector;
   readonly statements: StatementVerifier;
@@ -159,8 +161,8 @@ function traceIdOf(context: RouteContext): string {
   return parent?.[1] ?? randomId();
 }
 
-function limitRequests(limiter: RateLimiter, context: RouteContext): void {
-  const verdict = limiter.take(context.get("address"));
+async function limitRequests(limiter: RateLimiter, context: RouteContext): Promise<void> {
+  const verdict = await limiter.take(context.get("address"));
   if (verdict === undefined) return;
   context.header("ratelimit-policy", `"api";q=${verdict.limit};w=60`);
   context.header("ratelimit", `"api";r=${verdict.remaining};t=${verdict.resetSeconds}`);
@@ -195,7 +197,7 @@ function closeAfterUnreadBody(context: RouteContext): void {
 }
 
 function wrapRequests(app: App, services: Services): void {
-  const limiter = new RateLimiter(services.settings.requestsPerMinute, services.clock);
+  const limiter = new RateLimiter("api", services.settings.requestsPerMinute, services.cache);
   app.use("*", async (context, next) => {
     const started = performance.now();
     context.set("traceId", traceIdOf(context));
@@ -217,7 +219,7 @@ function wrapRequests(app: App, services: Services): void {
     });
   });
   app.use("/api/*", async (context, next) => {
-    limitRequests(limiter, context);
+    await limitRequests(limiter, context);
     refuseWhileDraining(services, context);
     context.header("cache-control", "no-store");
     await next();
@@ -297,8 +299,8 @@ function createServices(ports: RegistryPorts, isDraining: () => boolean): Servic
       issuer: `lading:${settings.name}`,
     }),
     metrics: new Metrics(() => index.statistics),
-    logins: new RateLimiter(settings.loginsPerMinute, clock),
-    answers: new IdempotentAnswers(clock),
+    logins: new RateLimiter("login", settings.loginsPerMinute, cache),
+    answers: new IdempotentAnswers(clock, ports.answers),
     docsAsset: ports.docsAsset ?? (async () => undefined),
     isDraining,
     started: clock.now(),

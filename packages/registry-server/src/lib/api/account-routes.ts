@@ -103,10 +103,9 @@ function viewKey(record: KeyRecord): z.infer<typeof keyView> {
   };
 }
 
-function limitLogins(services: Services, context: RouteContext, name: string): void {
-  const verdicts = [`address:${context.get("address")}`, `user:${name.toLowerCase()}`].map((key) =>
-    services.logins.take(key),
-  );
+async function limitLogins(services: Services, context: RouteContext, name: string): Promise<void> {
+  const keys = [`address:${context.get("address")}`, `user:${name.toLowerCase()}`];
+  const verdicts = await Promise.all(keys.map((key) => services.logins.take(key)));
   const refusal = verdicts.find((verdict) => verdict?.allowed === false);
   if (refusal === undefined) return;
   throw new RegistryError({
@@ -122,7 +121,7 @@ async function register(
   context: RouteContext,
   body: z.infer<typeof registerBody>,
 ): Promise<Response> {
-  limitLogins(services, context, body.username);
+  await limitLogins(services, context, body.username);
   const account: Account = {
     id: randomId(),
     username: body.username,
@@ -147,7 +146,7 @@ async function register(
 }
 
 async function login(services: Services, context: RouteContext, body: z.infer<typeof loginBody>): Promise<Response> {
-  limitLogins(services, context, body.username);
+  await limitLogins(services, context, body.username);
   const account = await services.identity.authenticate(body.username, body.password);
   if (account === undefined) throw credentialsInvalid();
   const audit = auditEntry(services, context, { action: "session.create", actor: account.username });
