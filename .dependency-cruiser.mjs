@@ -8,7 +8,7 @@ const allow = {
   "registry-client": floor12,
   installer: [...floor12, "registry-client"],
   "registry-server": floor12,
-  "registry-static": floor12,
+  "registry-static": [...floor12, "registry-client"],
   engine: [...floor12, "registry-client", "installer", "registry-static"],
   cli: [...floor12, "registry-client", "installer", "registry-static", "engine"],
 };

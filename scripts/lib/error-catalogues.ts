@@ -5,6 +5,7 @@ import { ENGINE_ERRORS } from "@lading/engine";
 import { INSTALLER_ERRORS } from "@lading/installer";
 import { REGISTRY_CLIENT_ERRORS } from "@lading/registry-client";
 import { REGISTRY_ERRORS } from "@lading/registry-server";
+import { STATIC_REGISTRY_ERRORS } from "@lading/registry-static";
 import { RESOLVER_ERRORS } from "@lading/resolver";
 import { SIGNING_ERRORS } from "@lading/signing";
 import { LOG_ERRORS } from "@lading/signing/log";
@@ -19,6 +20,7 @@ export const errorCatalogues: Readonly<Record<string, ErrorCatalogue>> = {
   "@lading/registry-client": REGISTRY_CLIENT_ERRORS,
   "@lading/installer": INSTALLER_ERRORS,
   "@lading/registry-server": REGISTRY_ERRORS,
+  "@lading/registry-static": STATIC_REGISTRY_ERRORS,
   "@lading/engine": ENGINE_ERRORS,
   "@lading/cli": CLI_ERRORS,
 };

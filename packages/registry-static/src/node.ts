@@ -14,3 +14,7 @@ export {
   type RootView,
 } from "./lib/node/key-directory.ts";
 export { directoryStore } from "./lib/node/directory-store.ts";
+export { gitStore, type GitStoreOptions } from "./lib/node/git-store.ts";
+export { s3Store, type S3StoreOptions } from "./lib/node/s3-store.ts";
+export { releasesStore, type ReleasesStoreOptions } from "./lib/node/releases-store.ts";
+export { openStore, type OpenStoreOptions } from "./lib/node/open-store.ts";

@@ -65,7 +65,11 @@ class Git {
         (error, stdout, stderr) => {
           if (error === null) done(stdout);
           else if (this.#signal?.aborted === true) fail(this.#signal.reason as Error);
-          else done({ stderr: stderr.trim(), missing: (error as NodeJS.ErrnoException).code === "ENOENT" });
+          else
+            done({
+              stderr: `${stderr}\n${stdout}`.trim(),
+              missing: (error as NodeJS.ErrnoException).code === "ENOENT",
+            });
         },
       );
     });
@@ -126,8 +130,9 @@ class GitSession implements StoreSession {
     await this.#must(["add", "--all", "--force", "."], "collect the changes");
     const identity = await this.#identity();
     await this.#must([...identity, "commit", "--quiet", "--no-verify", "--no-gpg-sign", "-m", message], "commit");
-    const pushed = await this.#git.run(["push", "--quiet", "origin", `HEAD:refs/heads/${this.#branch}`]);
-    if (typeof pushed === "string") return "committed";
+    const pushed = await this.#git.run(["push", "--porcelain", "origin", `HEAD:refs/heads/${this.#branch}`]);
+    // "=": another writer has pushed the very same commit, made of the same change in the same second.
+    if (typeof pushed === "string") return /^=/m.test(pushed) ? "conflict" : "committed";
     if (isRace(pushed.stderr)) return "conflict";
     throw gitError(this.#location, "push the commit", pushed);
   }
@@ -168,9 +173,8 @@ async function clone(
       throw gitError(location, "clone it", cloned);
     const again = await outside.run(["clone", "--quiet", ...depth, "--no-checkout", "--", url, directory]);
     if (typeof again !== "string") throw gitError(location, "clone it", again);
-    const orphan = await git.run(["checkout", "--quiet", "--orphan", branch]);
-    if (typeof orphan !== "string") throw gitError(location, "begin the branch", orphan);
-    await git.run(["rm", "-r", "--quiet", "--cached", "--force", "."]);
+    const begun = await git.run(["symbolic-ref", "HEAD", `refs/heads/${branch}`]);
+    if (typeof begun !== "string") throw gitError(location, "begin the branch", begun);
   }
   const head = await git.run(["symbolic-ref", "--short", "HEAD"]);
   return new GitSession(git, location, directory, branch ?? (typeof head === "string" ? head.trim() : "main"));
