@@ -43,6 +43,7 @@ export type {
   DialectId,
   FaultScheduleEntry,
   ManifestDependency,
+  ManifestPatch,
   PackageInfo,
   PackageManifest,
   RiskLevel,

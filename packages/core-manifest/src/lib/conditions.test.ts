@@ -329,6 +329,48 @@ describe("edits of dependencies under conditions", () => {
   });
 });
 
+describe("[patch]", () => {
+  const PATCHED = `[package]
+name = "app"
+version = "1.0.0"
+
+[patch]
+near = { path = "../near" }
+far = { git = "https://example.com/far.git", tag = "v1.0" }
+exact = "=1.2.3"
+mirrored = { version = ">=1, <3", registry = "mirror" }
+
+[patch.company]
+ledger = { path = "../ledger" }
+`;
+
+  it("is read with whose package is replaced, and goes through every dialect", () => {
+    const origin = parseManifest(PATCHED, { file: "lading.toml", dialect: "lading.toml" });
+    expect(
+      origin.patches?.map(({ name, of, source, canonicalRequirement }) => [
+        name,
+        of,
+        source.type,
+        canonicalRequirement,
+      ]),
+    ).toEqual([
+      ["near", undefined, "path", undefined],
+      ["far", undefined, "git", undefined],
+      ["exact", undefined, "registry", "=1.2.3"],
+      ["mirrored", undefined, "registry", ">=1.0.0 <3.0.0-0"],
+      ["ledger", "company", "path", undefined],
+    ]);
+    const dialects: DialectId[] = ["vitte.toml", "revitpy.toml", "pyproject.toml", "pack.yaml", "lading.toml"];
+    for (const dialect of dialects) {
+      const { text, lost } = writeManifest(origin, dialect);
+      expect([dialect, lost]).toEqual([dialect, []]);
+      const back = writeManifest(parseManifest(text, { file: dialect, dialect }), "lading.toml");
+      expect([dialect, back.lost]).toEqual([dialect, []]);
+    }
+    expect(publishedManifest(origin, { file: "lading.toml" }).extra).toBeUndefined();
+  });
+});
+
 describe("exclusive-features", () => {
   const read = (line: string): string[] =>
     readManifest(`[package]\nname = "a"\nversion = "1.0.0"\n${line}\n[features]\na = []\nb = []\n`, {

@@ -49,6 +49,10 @@ export interface Lockfile {
   readonly inputs?: Digest;
   /** Axis (a host, or `target`) -> values that the lock is valid for, every combination of them; see `lockGrid`. */
   readonly environment?: Readonly<Record<string, readonly string[]>>;
+  /** Requirements that stood in for everybody's: name -> canonical requirement. Told, not read: `inputs` covers them. */
+  readonly overrides?: Readonly<Record<string, string>>;
+  /** What stood in for packages of registries: name -> source, with the version or requirement where a registry is it. */
+  readonly patches?: Readonly<Record<string, string>>;
   /** Direct dependencies of the root and of workspace members: member name -> dependency references. */
   readonly members?: Readonly<Record<string, readonly string[]>>;
   /** Sorted by name, then version, then source. */

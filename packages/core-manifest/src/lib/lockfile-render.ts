@@ -31,6 +31,8 @@ function renderTop(lock: Lockfile): string {
   if (lock.inputs !== undefined) lines.push(`inputs = ${tomlString(lock.inputs)}\n`);
   lines.push(...plain);
   if (lock.environment !== undefined) lines.push(renderLists("environment", lock.environment));
+  if (lock.overrides !== undefined) lines.push(renderTexts("overrides", lock.overrides));
+  if (lock.patches !== undefined) lines.push(renderTexts("patches", lock.patches));
   if (lock.members !== undefined) lines.push(renderLists("members", lock.members));
   return HEADER + lines.join("") + tables.join("");
 }
@@ -60,6 +62,11 @@ function sortedEntries<T>(table: Readonly<Record<string, T>>): [string, T][] {
 
 function renderLists(name: string, lists: Readonly<Record<string, readonly string[]>>): string {
   const lines = sortedEntries(lists).map(([key, list]) => `${tomlKey(key)} = ${tomlLines(list)}\n`);
+  return `\n[${name}]\n${lines.join("")}`;
+}
+
+function renderTexts(name: string, texts: Readonly<Record<string, string>>): string {
+  const lines = sortedEntries(texts).map(([key, text]) => `${tomlKey(key)} = ${tomlString(text)}\n`);
   return `\n[${name}]\n${lines.join("")}`;
 }
 

@@ -11,7 +11,7 @@ import {
   type Lockfile,
 } from "./lockfile-model.ts";
 import { lockReferenceTexts, splitReference } from "./lockfile-references.ts";
-import { readName, TARGET_RULE } from "./recorded-dependency.ts";
+import { optional, readName, TARGET_RULE } from "./recorded-dependency.ts";
 import { Shape, join, safetyProblem, unknownKeys, type JsonObject, type ShapeProblem, type TextRule } from "./shape.ts";
 import { compareVersions, tryParseVersion, type Version } from "./version.ts";
 
@@ -24,7 +24,16 @@ const LIST_MAX = 100_000;
 const LOCK_MAX_DEPTH = 32;
 
 const KINDS = ["dev", "build", "peer", "optional"] as const;
-const TOP_KEYS: ReadonlySet<string> = new Set(["version", "root", "inputs", "environment", "members", "packages"]);
+const TOP_KEYS: ReadonlySet<string> = new Set([
+  "version",
+  "root",
+  "inputs",
+  "environment",
+  "overrides",
+  "patches",
+  "members",
+  "packages",
+]);
 const PACKAGE_KEYS: ReadonlySet<string> = new Set([
   "name",
   "version",
@@ -106,10 +115,16 @@ export function parseLockfile(text: string, file: string): Lockfile {
     root: shape.text(raw["root"], "root"),
     ...(raw["inputs"] === undefined ? {} : { inputs: readDigest(shape, raw["inputs"], "inputs") }),
     ...(environment === undefined ? {} : { environment }),
+    ...optional(raw["overrides"], "overrides", (table) => readTexts(shape, table, "overrides")),
+    ...optional(raw["patches"], "patches", (table) => readTexts(shape, table, "patches")),
     ...(members === undefined ? {} : { members }),
     packages: packages.toSorted(compareLockPackages),
     ...(extra === undefined ? {} : { extra }),
   };
+}
+
+function readTexts(shape: Shape, value: unknown, path: string): Readonly<Record<string, string>> {
+  return shape.record(value, path, (text, at) => shape.text(text, at));
 }
 
 function readToml(text: string, file: string): TomlTable {

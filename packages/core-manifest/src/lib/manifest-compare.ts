@@ -58,6 +58,15 @@ function identityOf(dependency: ManifestDependency): string {
   return `${dependency.kind}:${dependency.name}:${conditionKey(dependency)}`;
 }
 
+function patchesByName({ patches = [] }: PackageManifest): Record<string, unknown> {
+  return Object.fromEntries(
+    patches.map(({ requirement, canonicalRequirement, location: _location, ...rest }) => [
+      `${rest.of === undefined ? "" : `${rest.of}.`}${rest.name}`,
+      { ...rest, requirement: canonicalRequirement ?? requirement },
+    ]),
+  );
+}
+
 function asSets(features: PackageManifest["features"]): Record<string, unknown> {
   return Object.fromEntries(Object.entries(features).map(([name, items]) => [name, [...new Set(items)].toSorted()]));
 }
@@ -75,6 +84,7 @@ export function differences(before: PackageManifest, after: PackageManifest): st
     if (!same(comparableDependency(dependency), otherDependencies[identityOf(dependency)]))
       keys.push(`${kind === "normal" ? "" : `${kind}-`}dependencies.${name}`);
   }
+  compareRecords(patchesByName(before), patchesByName(after), "patch", keys);
   compareRecords(asSets(before.features), asSets(after.features), "features", keys);
   compareRecords(before.profiles, after.profiles, "profile", keys);
   compareRecords(before.chaosProfiles, after.chaosProfiles, "chaos-profile", keys);

@@ -51,6 +51,19 @@ export interface ManifestDependency {
   readonly location?: SourceLocation;
 }
 
+/** A package that stands in for another of the same name, wherever that comes from its registry. */
+export interface ManifestPatch {
+  readonly name: string;
+  /** Name of the registry whose package is replaced; absent: the default one. */
+  readonly of?: string;
+  /** Requirement as the author wrote it, in the dialect's syntax. */
+  readonly requirement?: string;
+  /** The same in canonical syntax. */
+  readonly canonicalRequirement?: string;
+  readonly source: DependencySource;
+  readonly location?: SourceLocation;
+}
+
 /** Who made the package and what it is. */
 export interface PackageInfo {
   readonly name: string;
@@ -163,6 +176,8 @@ export interface PackageManifest {
   readonly package?: PackageInfo;
   /** In the order of the file. */
   readonly dependencies: readonly ManifestDependency[];
+  /** What stands in for packages of registries; counts in the root manifest only. */
+  readonly patches?: readonly ManifestPatch[];
   readonly features: Readonly<Record<string, readonly string[]>>;
   readonly profiles: Readonly<Record<string, BuildProfile>>;
   readonly chaosProfiles: Readonly<Record<string, ChaosProfile>>;

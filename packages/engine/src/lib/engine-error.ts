@@ -8,6 +8,7 @@ export type EngineErrorCode =
   | "WORKSPACE_MEMBER_UNKNOWN"
   | "WORKSPACE_INVALID"
   | "PATH_DEPENDENCY_INVALID"
+  | "PATCH_INVALID"
   | "PATH_DEPENDENCY_CYCLE"
   | "GIT_SOURCE_REFUSED"
   | "GIT_FAILED"
@@ -98,6 +99,11 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "manifest",
     summary: "A path dependency leads to no package, or to one of another name.",
     help: "Correct the path, or make the package there with `init`.",
+  },
+  PATCH_INVALID: {
+    category: "manifest",
+    summary: "A patch names a package that its source does not have, or one package is patched twice.",
+    help: "Correct the entry of `[patch]` that the message names.",
   },
   PATH_DEPENDENCY_CYCLE: {
     category: "manifest",

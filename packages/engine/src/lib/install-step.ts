@@ -555,9 +555,10 @@ async function ingestGit(context: EngineContext, plan: FetchPlan, packages: read
   if (packages.length === 0) return;
   const { readLock } = await import("./lock-file.ts");
   const lock = (await readLock(context, plan.project))?.lock;
-  const locals = await collectLocalPackages(context, { project: plan.project, lock, refresh: new Set() });
+  const { locals, patches } = await collectLocalPackages(context, { project: plan.project, lock, refresh: new Set() });
+  const patching = patches.flatMap(({ by }) => (by.type === "local" ? [by.local] : []));
   for (const planned of packages) {
-    const local = [...locals.values()].find(({ name }) => name === planned.lock.name);
+    const local = [...locals.values(), ...patching].find(({ name }) => name === planned.lock.name);
     if (local === undefined) continue;
     const { file, inspected } = await packGitSource(context, local);
     await plan.store.ingest(file, { blob: inspected.blob, tree: planned.tree }, { signal: context.signal });

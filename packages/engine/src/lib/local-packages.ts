@@ -2,16 +2,20 @@ import path from "node:path";
 import {
   canonicalName,
   parsePackageName,
+  parseRequirement,
+  parseVersion,
   type CanonicalName,
   type LockSource,
   type Lockfile,
   type ManifestDependency,
+  type ManifestPatch,
   type PackageManifest,
 } from "@lading/core-manifest";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { displayPath } from "./files.ts";
 import { checkoutGit } from "./git.ts";
+import { patchOf, registryPatches, type ProjectPatch } from "./patches.ts";
 import { manifestIn, type ManifestFile, type Member, type Project } from "./project.ts";
 
 /** A package whose content is on this disk: a path dependency, or a checked out commit. */
@@ -37,6 +41,13 @@ export interface CollectInput {
   readonly refresh: ReadonlySet<string> | "all";
 }
 
+/** What {@link collectLocalPackages} finds. */
+export interface CollectedPackages {
+  readonly locals: LocalPackages;
+  /** Directories and repositories that stand in for packages of registries. */
+  readonly patches: readonly ProjectPatch[];
+}
+
 interface Visit {
   readonly file: ManifestFile;
   readonly directory: string;
@@ -48,10 +59,16 @@ interface Visit {
  * Walks path and Git dependencies from the members on.
  * @throws {EngineError} `PATH_DEPENDENCY_INVALID`, `PATH_DEPENDENCY_CYCLE`, and those of Git
  */
-export async function collectLocalPackages(context: EngineContext, input: CollectInput): Promise<LocalPackages> {
+export async function collectLocalPackages(context: EngineContext, input: CollectInput): Promise<CollectedPackages> {
   const found = new Map<CanonicalName, LocalPackage>();
   const edges = new Map<string, Set<string>>();
   const queue: Visit[] = input.project.members.map((member) => ({ file: member, directory: member.directory }));
+  const patches = [...registryPatches(input.project)];
+  for (const { patch, local } of await patchedLocals(context, input)) {
+    patches.push({ ...patchOf(patch), by: { type: "local", local: local.package } });
+    queue.push({ file: local.file, directory: local.package.directory, via: local.package });
+  }
+  refuseTwoPatches(patches);
   for (const visit of queue) {
     for (const dependency of localDependencies(visit)) {
       const local = await locate(context, input, visit, dependency);
@@ -66,7 +83,49 @@ export async function collectLocalPackages(context: EngineContext, input: Collec
     }
   }
   refuseCycle(context, edges);
+  return { locals: found, patches };
+}
+
+async function patchedLocals(
+  context: EngineContext,
+  input: CollectInput,
+): Promise<{ readonly patch: ManifestPatch; readonly local: Located }[]> {
+  const { rootFile } = input.project;
+  const visit: Visit = { file: rootFile, directory: input.project.root };
+  const found: { readonly patch: ManifestPatch; readonly local: Located }[] = [];
+  for (const patch of rootFile.manifest.patches ?? []) {
+    if (patch.source.type === "registry") continue;
+    const local = await locate(context, input, visit, patch);
+    const { requirement, canonicalRequirement } = patch;
+    const accepts = canonicalRequirement === undefined || satisfies(canonicalRequirement, local.package.version);
+    if (!accepts) throw invalid(patch, visit, `its version is ${local.package.version}, asked for is ${requirement}`);
+    found.push({ patch, local });
+  }
   return found;
+}
+
+function satisfies(canonical: string, version: string): boolean {
+  return parseRequirement(canonical, "canonical").matches(parseVersion(version));
+}
+
+function refuseTwoPatches(patches: readonly ProjectPatch[]): void {
+  const twice = patches.find(
+    (one, i) => patches.findIndex((other) => other.name === one.name && other.of === one.of) < i,
+  );
+  if (twice === undefined) return;
+  throw new EngineError({
+    code: "PATCH_INVALID",
+    message: `Cannot apply "${twice.key}": "${twice.name}" is patched twice`,
+    package: twice.name,
+  });
+}
+
+/** A dependency or patch as far as finding it goes. */
+type Wanted = Pick<ManifestDependency, "name" | "package" | "source" | "location">;
+
+interface Located {
+  readonly package: LocalPackage;
+  readonly file: ManifestFile;
 }
 
 function localDependencies({ file, via }: Visit): readonly ManifestDependency[] {
@@ -77,12 +136,7 @@ function localDependencies({ file, via }: Visit): readonly ManifestDependency[] 
   });
 }
 
-async function locate(
-  context: EngineContext,
-  input: CollectInput,
-  visit: Visit,
-  dependency: ManifestDependency,
-): Promise<{ package: LocalPackage; file: ManifestFile }> {
+async function locate(context: EngineContext, input: CollectInput, visit: Visit, dependency: Wanted): Promise<Located> {
   const { source } = dependency;
   if (source.type === "path") {
     if (visit.via?.source.type === "git")
@@ -103,7 +157,7 @@ async function locate(
   return describe(context, visit, dependency, { directory, source: { type: "git", url: source.url, commit } });
 }
 
-function lockedCommit(input: CollectInput, dependency: ManifestDependency, url: string): string | undefined {
+function lockedCommit(input: CollectInput, dependency: Wanted, url: string): string | undefined {
   const name = dependency.package ?? dependency.name;
   if (input.refresh === "all" || input.refresh.has(name)) return undefined;
   const entry = input.lock?.packages.find((candidate) => candidate.name === name && candidate.source?.type === "git");
@@ -113,9 +167,9 @@ function lockedCommit(input: CollectInput, dependency: ManifestDependency, url: 
 async function describe(
   context: EngineContext,
   visit: Visit,
-  dependency: ManifestDependency,
+  dependency: Wanted,
   found: { readonly directory: string; readonly source: LocalPackage["source"]; readonly member?: Member | undefined },
-): Promise<{ package: LocalPackage; file: ManifestFile }> {
+): Promise<Located> {
   const { directory, source } = found;
   const file = found.member ?? (await manifestIn(context, directory));
   const info = file?.manifest.package;
@@ -139,7 +193,7 @@ async function describe(
   };
 }
 
-function invalid(dependency: ManifestDependency, visit: Visit, problem: string): EngineError {
+function invalid(dependency: Wanted, visit: Visit, problem: string): EngineError {
   return new EngineError({
     code: "PATH_DEPENDENCY_INVALID",
     message: `Cannot use dependency "${dependency.name}" of "${visit.file.display}": ${problem}`,

@@ -26,6 +26,7 @@ import type { UniversalDependency, UniversalPackage, UniversalSolution } from "@
 import type { EngineContext } from "./engine-context.ts";
 import { displayPath, readTextIfExists, writeFileAtomic } from "./files.ts";
 import { fullVersion } from "./hosts.ts";
+import { patchSource, type ProjectPatch } from "./patches.ts";
 import type { Project } from "./project.ts";
 import { requestedFeatures, type CandidateData, type ResolutionRequest, type LockSolution } from "./resolution.ts";
 
@@ -64,6 +65,7 @@ export function resolutionInputs(request: ResolutionRequest): Digest {
     ...(request.overrides.length === 0
       ? {}
       : { overrides: request.overrides.map(({ name, requirement }) => `${name} ${requirement}`) }),
+    ...(request.patches.length === 0 ? {} : { patches: request.patches.map(patchInput).sort() }),
     hosts: hostsInput(request),
     features: requestedFeatures(request),
     allFeatures: request.allFeatures === true,
@@ -81,6 +83,32 @@ export function resolutionInputs(request: ResolutionRequest): Digest {
       .sort((left, right) => (left.name < right.name ? -1 : 1)),
   };
   return digestFromBytes(createHash("sha256").update(encodeCanonicalJson(value)).digest());
+}
+
+function patchInput(patch: ProjectPatch): string {
+  const { by, key } = patch;
+  const content =
+    by.type === "local" ? encodeCanonicalJson({ version: by.local.version, ...inputsOf(by.local.manifest) }) : "";
+  return `${key} ${patchSource(patch)} ${content}`;
+}
+
+/** What stood in for what others ask, for those who read the lock. */
+function replacements({ overrides, patches }: ResolutionRequest): Pick<Lockfile, "overrides" | "patches"> {
+  return {
+    ...(overrides.length === 0
+      ? {}
+      : { overrides: Object.fromEntries(overrides.map(({ name, requirement }) => [name, requirement])) }),
+    ...(patches.length === 0
+      ? {}
+      : {
+          patches: Object.fromEntries(
+            patches.map((patch) => [
+              patch.of === undefined ? patch.name : `${patch.of}/${patch.name}`,
+              patchSource(patch),
+            ]),
+          ),
+        }),
+  };
 }
 
 /** One environment of hosts is written as it was before there were several. */
@@ -147,6 +175,7 @@ export function lockOf(solved: LockSolution, trees: ReadonlyMap<string, Digest>)
     root: request.project.name,
     inputs: resolutionInputs(request),
     ...(Object.keys(environment).length === 0 ? {} : { environment }),
+    ...replacements(request),
     members: Object.fromEntries(resolution.roots.map(({ name, dependencies }) => [name, refer(dependencies, all)])),
     packages: packages.sort(compareLockPackages),
   };

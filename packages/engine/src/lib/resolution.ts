@@ -38,6 +38,7 @@ import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import type { DeclaredGrid, Grid } from "./environments.ts";
 import type { LocalPackage, LocalPackages } from "./local-packages.ts";
+import { patched, takenFrom, unusedPatch, type ProjectPatch } from "./patches.ts";
 import type { Project } from "./project.ts";
 import { writeFileAtomic } from "./files.ts";
 import { fullVersion } from "./hosts.ts";
@@ -58,6 +59,8 @@ export interface FeatureChoice {
 export interface ResolutionRequest extends FeatureChoice, ResolverPolicy {
   readonly project: Project;
   readonly locals: LocalPackages;
+  /** What stands in for packages of registries. */
+  readonly patches: readonly ProjectPatch[];
   /** Host versions, for questions about one environment. */
   readonly hosts: Readonly<Record<string, string>>;
   /** Targets, for questions about one environment; absent: dependencies of every target count. */
@@ -114,6 +117,8 @@ export interface AskedQuestion {
   readonly input: ResolveInput;
   readonly provider: DependencyProvider;
   readonly keyOf: (name: string, registry?: string) => PackageKey;
+  /** Every key of a name, whatever registry is pinned. */
+  readonly keysOf: (name: string) => readonly PackageKey[];
   /** Looks for names like those that do not exist; whether there are any. */
   readonly learnNames: () => Promise<boolean>;
 }
@@ -160,14 +165,15 @@ function universalInput(input: ResolveInput, { grid }: ResolutionRequest): Unive
 /** The question that a request puts to the resolver; opens the registries where one is needed. */
 export async function questionOf(context: EngineContext, request: ResolutionRequest): Promise<AskedQuestion> {
   const registry = await openProvider(context, request);
-  const keys = createKeys(registry, request.locals);
-  const everything = overlay(registry, request.locals, keys);
+  const keys = createKeys(registry, request.locals, registry === undefined ? [] : await otherRegistries(context));
+  const everything = withPatches(overlay(registry, request.locals, keys), registry, request, keys);
   const allowed = withAllowed(withoutDependencies(everything, request.skipDependencies === true), request.allowed);
   const wording = wordingOf(context.profile.manifest.requirements);
   const input = { ...resolveInput(request, keys), ...(wording === undefined ? {} : { wording }) };
   const keyOf = (name: string, pinned?: string): PackageKey => keys.of(name, pinned);
-  if (registry === undefined) return { input, keyOf, provider: allowed, learnNames: async () => false };
-  return { input, keyOf, ...nameFinder(context, input, allowed) };
+  const names = { keyOf, keysOf: keys.all };
+  if (registry === undefined) return { input, ...names, provider: allowed, learnNames: async () => false };
+  return { input, ...names, ...nameFinder(context, input, allowed) };
 }
 
 /** Solves a question with the context's signal and events; records it where the request says so. */
@@ -218,8 +224,24 @@ function warn(
   }
   const used = new Set(packages.map(({ key }) => key));
   for (const { name } of request.overrides) {
-    if (!used.has(asked.keyOf(name))) say(`The override of "${name}" changes nothing: no package needs it`);
+    if (!asked.keysOf(name).some((key) => used.has(key)))
+      say(`The override of "${name}" changes nothing: no package needs it`);
   }
+  for (const patch of request.patches) {
+    const key = asked.keyOf(patch.name, patch.of);
+    const chosen = packages
+      .filter((one) => one.key === key)
+      .map(({ version, candidate }) => ({ version, isPatch: isFromPatch(patch, candidate) }));
+    const message = unusedPatch(patch, chosen);
+    if (message !== undefined) say(message);
+  }
+}
+
+/** Whether a version that was chosen for a patched package is the patch's. */
+function isFromPatch({ by }: ProjectPatch, { data, version }: Candidate): boolean {
+  const from = data as CandidateData;
+  if (by.type === "local") return from.type === "local" && from.package === by.local;
+  return parseRequirement(by.requirement, "canonical").matches(parseVersion(version));
 }
 
 function keptBy(request: ResolutionRequest, name: string, version: string): string {
@@ -229,7 +251,10 @@ function keptBy(request: ResolutionRequest, name: string, version: string): stri
 
 /** The registries are opened only where a dependency comes from one: path dependencies need none. */
 async function openProvider(context: EngineContext, request: ResolutionRequest): Promise<RegistryProvider | undefined> {
-  const manifests = [...request.project.members, ...request.locals.values()].map(({ manifest }) => manifest);
+  const patching = request.patches.flatMap(({ by }) => (by.type === "local" ? [by.local] : []));
+  const manifests = [...request.project.members, ...request.locals.values(), ...patching].map(
+    ({ manifest }) => manifest,
+  );
   const needed = manifests.some(({ dependencies }) =>
     dependencies.some((dependency) => !isLocal(dependency, request.locals)),
   );
@@ -264,15 +289,65 @@ function isLocal(dependency: ManifestDependency, locals: LocalPackages): boolean
 /** How packages are told apart: a local package stands for its name wherever no registry is pinned. */
 interface Keys {
   of(name: string, registry: string | undefined): PackageKey;
+  /** Every key that a package of this name may have, whatever registry a dependency pins. */
+  all(name: string): PackageKey[];
 }
 
-function createKeys(registry: RegistryProvider | undefined, locals: LocalPackages): Keys {
+function createKeys(registry: RegistryProvider | undefined, locals: LocalPackages, others: readonly string[]): Keys {
+  const of = (name: string, pinned: string | undefined): PackageKey => {
+    const canonical = canonicalName(parsePackageName(name));
+    if (pinned === undefined && locals.has(canonical)) return registry?.keyOf(name) ?? canonical;
+    return registry?.keyOf(name, pinned) ?? canonical;
+  };
+  return { of, all: (name) => [...new Set([undefined, ...others].map((pinned) => of(name, pinned)))] };
+}
+
+async function otherRegistries(context: EngineContext): Promise<string[]> {
+  const { clients, default: first } = await context.registries();
+  return clients.filter((client) => client !== first).map((client) => client.registry.name);
+}
+
+/** A view of a provider in which the root manifest's patches stand in for packages of registries. */
+function withPatches(
+  provider: DependencyProvider,
+  registry: RegistryProvider | undefined,
+  { patches, locals }: ResolutionRequest,
+  keys: Keys,
+): DependencyProvider {
+  if (patches.length === 0) return provider;
+  const byKey = new Map(patches.map((patch) => [keys.of(patch.name, patch.of), patch]));
+  const sourceOf = ({ by, name }: ProjectPatch): PackageKey | undefined =>
+    by.type === "registry" ? keys.of(name, by.registry) : undefined;
+  const known = new Map<PackageKey, PackageMetadata>();
+  const merge = (key: PackageKey, patch: ProjectPatch): PackageMetadata | undefined => {
+    const made = known.get(key);
+    if (made !== undefined) return made;
+    const own = provider.get(key);
+    const from = sourceOf(patch);
+    const source = from === undefined ? own : provider.get(from);
+    if (own === undefined || source === undefined) return undefined;
+    const given =
+      patch.by.type === "local"
+        ? [candidateOf(patch.by.local, locals, keys)]
+        : takenFrom(patch, patch.by.requirement, source);
+    const whole = patched(patch, own, given);
+    known.set(key, whole);
+    return whole;
+  };
+  const withSources = (wanted: readonly PackageKey[]): PackageKey[] => {
+    const sources = wanted.flatMap((key) => {
+      const patch = byKey.get(key);
+      return (patch && sourceOf(patch)) ?? [];
+    });
+    return [...new Set([...wanted, ...sources])].filter((key) => provider.get(key) === undefined);
+  };
   return {
-    of(name, pinned) {
-      const canonical = canonicalName(parsePackageName(name));
-      if (pinned === undefined && locals.has(canonical)) return registry?.keyOf(name) ?? canonical;
-      return registry?.keyOf(name, pinned) ?? canonical;
+    ...provider,
+    get(key) {
+      const patch = byKey.get(key);
+      return patch === undefined ? provider.get(key) : merge(key, patch);
     },
+    load: (wanted, options) => provider.load(withSources(wanted), options),
   };
 }
 
@@ -409,7 +484,9 @@ function resolveInput(request: ResolutionRequest, keys: Keys): ResolveInput {
     prefer: request.prefer,
     prereleases: request.prereleases,
     locked: [...request.locked, ...precise].flatMap((locked) => lockedKeys(locked, keys)),
-    overrides: request.overrides.map(({ name, requirement }) => ({ key: keys.of(name, undefined), requirement })),
+    overrides: request.overrides.flatMap(({ name, requirement }) =>
+      keys.all(name).map((key) => ({ key, requirement })),
+    ),
     hosts: Object.fromEntries(Object.entries(request.hosts).map(([axis, version]) => [axis, [version]])),
     ...(request.targets === undefined ? {} : { targets: request.targets }),
     ...(pinned.size === 0 ? {} : { exclude: (key, candidate) => otherThan(pinned.get(key), candidate, request) }),

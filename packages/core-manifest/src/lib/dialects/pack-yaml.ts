@@ -101,6 +101,9 @@ const ROOT: KeySpecs = {
   "chaos-profile": SECTIONS["chaos-profile"],
   security: SECTIONS.security,
   hosts: hostsTable,
+  patch: SECTIONS.patch,
+  overrides: kept,
+  resolver: kept,
   ...Object.fromEntries(FOREIGN_KEYS.map((key) => [key, kept])),
 };
 
@@ -363,6 +366,7 @@ export function readPackYaml(reading: Reading, root: LocatedTable): PackageManif
     dialect: "pack.yaml",
     ...optional("package", packageInfo(fields, meta.values, email)),
     dependencies: read.dependencies,
+    ...optional("patches", fields["patch"] as PackageManifest["patches"]),
     features: (fields["features"] as PackageManifest["features"] | undefined) ?? emptyRecord(),
     profiles: (fields["profile"] as PackageManifest["profiles"] | undefined) ?? emptyRecord(),
     chaosProfiles: (fields["chaos-profile"] as PackageManifest["chaosProfiles"] | undefined) ?? emptyRecord(),

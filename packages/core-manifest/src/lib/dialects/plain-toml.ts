@@ -2,6 +2,7 @@ import type {
   BuildProfile,
   ChaosProfile,
   ManifestDependency,
+  ManifestPatch,
   PackageInfo,
   PackageManifest,
   RuntimeDependency,
@@ -35,6 +36,7 @@ import {
   type Reading,
   type ValueReader,
 } from "./reading.ts";
+import { readPatches } from "./patches.ts";
 import { PACKAGE_TEXTS, buildProfile, chaosProfile, features, runtime, security } from "./tables.ts";
 import { isWorkspaceMark, packageName, requirement, version } from "./values.ts";
 
@@ -254,6 +256,7 @@ interface SectionReaders {
   readonly security: ValueReader<SecurityPolicy>;
   readonly hosts: ValueReader<Record<string, string>>;
   readonly runtimes: ValueReader<RuntimeDependency[]>;
+  readonly patch: ValueReader<ManifestPatch[]>;
 }
 
 /** Readers of the sections that are the same under any root. */
@@ -264,6 +267,7 @@ export const SECTIONS: SectionReaders = {
   security,
   hosts: hostsTable,
   runtimes: runtimesTable,
+  patch: readPatches,
 };
 
 /** Dependencies of all kinds, in the order of the file. */
@@ -419,6 +423,7 @@ export function readPlainToml(
     dialect: reading.dialect,
     ...optional("package", read?.info),
     dependencies: readDependencyTables(reading, root, "", context?.dependencies),
+    ...optional("patches", sections.patch),
     features: sections.features ?? emptyRecord(),
     profiles: sections.profile ?? emptyRecord(),
     chaosProfiles: Object.assign(aliases, sections["chaos-profile"]),

@@ -272,6 +272,9 @@ const OWN = {
   "peer-dependencies": kept,
   sources: kept,
   target: kept,
+  environments: kept,
+  overrides: kept,
+  resolver: kept,
   "exclusive-features": PACKAGE_TEXTS["exclusive-features"],
   metadata: kept,
 } as const;
@@ -660,6 +663,7 @@ export function readPyproject(reading: Reading, root: LocatedTable): PackageMani
     dialect: "pyproject.toml",
     ...optional("package", info),
     dependencies: collecting.dependencies,
+    ...optional("patches", own.patch),
     features: collecting.features,
     profiles: own.profile ?? emptyRecord(),
     chaosProfiles: own["chaos-profile"] ?? emptyRecord(),

@@ -1,5 +1,12 @@
 import { KNOWN_FAULTS } from "../chaos.ts";
-import type { BuildProfile, ChaosProfile, ManifestDependency, PackageManifest, SecurityPolicy } from "../manifest.ts";
+import type {
+  BuildProfile,
+  ChaosProfile,
+  ManifestDependency,
+  ManifestPatch,
+  PackageManifest,
+  SecurityPolicy,
+} from "../manifest.ts";
 import type { RequirementSyntax } from "../requirement.ts";
 import { formatDuration } from "../units.ts";
 import { parseCondition } from "./cfg.ts";
@@ -218,6 +225,33 @@ function securityTable(policy: SecurityPolicy): PlainTable {
 function mapValues<T>(record: Readonly<Record<string, T>>, convert: (value: T) => PlainTable): PlainTable | undefined {
   return some(Object.fromEntries(Object.entries(record).map(([name, value]) => [name, some(convert(value)) ?? {}])));
 }
+
+/** `[patch]`, as plain tables that `inline` puts on one line. */
+export function patchTable(
+  manifest: PackageManifest,
+  syntax: RequirementSyntax,
+  inline: (table: PlainTable) => unknown,
+): PlainTable | undefined {
+  const valueOf = (patch: ManifestPatch): unknown => {
+    const dependency = { ...PLAIN_DEPENDENCY, ...patch };
+    const requirement = requirementIn(dependency, syntaxOf(manifest), syntax);
+    const table = some({ version: requirement, ...sourceKeys(dependency) }) ?? {};
+    return Object.keys(table).length === 1 && requirement !== undefined ? requirement : inline(table);
+  };
+  const patches = manifest.patches ?? [];
+  const tableOf = (registry: string | undefined): PlainTable =>
+    Object.fromEntries(patches.filter(({ of }) => of === registry).map((patch) => [patch.name, valueOf(patch)]));
+  const registries = [...new Set(patches.flatMap(({ of }) => (of === undefined ? [] : [of])))];
+  return some({ ...tableOf(undefined), ...Object.fromEntries(registries.map((name) => [name, tableOf(name)])) });
+}
+
+const PLAIN_DEPENDENCY = {
+  kind: "normal",
+  features: [],
+  defaultFeatures: true,
+  optional: false,
+  workspace: false,
+} as const;
 
 /** `runtimes` as `python3>=3.8`. */
 export function runtimeTexts(manifest: PackageManifest): readonly string[] | undefined {
