@@ -13,6 +13,18 @@ export {
   type VerifiedEnvironment,
   type VerifiedFile,
 } from "./lib/operations/signing.ts";
+export {
+  keyList,
+  keyRecover,
+  keyRevoke,
+  keyRotate,
+  type KeyList,
+  type KeyRecoverInput,
+  type KeyRevokeInput,
+  type KeyRotateInput,
+  type LoggedKeyChange,
+  type PublisherKeyState,
+} from "./lib/operations/publisher-keys.ts";
 export { publish, type PublishCommandInput, type PublishedPackage } from "./lib/operations/publish.ts";
 export {
   migrate,

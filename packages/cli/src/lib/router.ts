@@ -80,6 +80,26 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     load: () => import("./commands/verify.ts"),
   },
   keygen: { group: "package", summary: "Make a signing key", load: () => import("./commands/keygen.ts") },
+  "key list": {
+    group: "registry",
+    summary: "List an account's signing keys and their states",
+    load: () => import("./commands/key-list.ts"),
+  },
+  "key rotate": {
+    group: "registry",
+    summary: "Put a new signing key in the place of an old one",
+    load: () => import("./commands/key-rotate.ts"),
+  },
+  "key recover": {
+    group: "registry",
+    summary: "Replace a lost signing key, after a waiting period",
+    load: () => import("./commands/key-recover.ts"),
+  },
+  "key revoke": {
+    group: "registry",
+    summary: "End the trust in a signing key",
+    load: () => import("./commands/key-revoke.ts"),
+  },
   publish: { group: "package", summary: "Publish a package", load: () => import("./commands/publish.ts") },
   yank: { group: "registry", summary: "Withdraw a version from new locks", load: () => import("./commands/yank.ts") },
   unyank: { group: "registry", summary: "Undo a yank", load: () => import("./commands/unyank.ts") },

@@ -8,7 +8,6 @@ export type EngineErrorCode =
   | "WORKSPACE_MEMBER_UNKNOWN"
   | "WORKSPACE_INVALID"
   | "PATH_DEPENDENCY_INVALID"
-  | "PATCH_INVALID"
   | "PATH_DEPENDENCY_CYCLE"
   | "GIT_SOURCE_REFUSED"
   | "GIT_FAILED"
@@ -34,6 +33,7 @@ export type EngineErrorCode =
   | "LOCK_PACKAGE_UNKNOWN"
   | "PACKAGE_MISMATCH"
   | "LOCK_CHECKSUM_MISMATCH"
+  | "KEY_CHANGE_IMPOSSIBLE"
   | "PUBLISHER_CHANGED"
   | "PUBLISHER_NOT_TRUSTED"
   | "SIGNATURE_REQUIRED"
@@ -99,11 +99,6 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "manifest",
     summary: "A path dependency leads to no package, or to one of another name.",
     help: "Correct the path, or make the package there with `init`.",
-  },
-  PATCH_INVALID: {
-    category: "manifest",
-    summary: "A patch names a package that its source does not have, or one package is patched twice.",
-    help: "Correct the entry of `[patch]` that the message names.",
   },
   PATH_DEPENDENCY_CYCLE: {
     category: "manifest",
@@ -229,6 +224,11 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "integrity",
     summary: "A registry's index lists the package file of one package or version as another one.",
     help: "Do not use the registry until its operator has explained it.",
+  },
+  KEY_CHANGE_IMPOSSIBLE: {
+    category: "refused",
+    summary: "A signing key cannot be replaced or revoked here: the registry has no log, or it is not clear which key is meant.",
+    help: "`key list` shows the keys of your account; name one with `--lost`.",
   },
   PUBLISHER_CHANGED: {
     category: "integrity",

@@ -222,6 +222,10 @@ export interface RegistryClient {
   keys(options?: CallOptions): Promise<readonly ApiObject[]>;
   addKey(publicKeyPem: string, options?: CallOptions & { readonly name?: string }): Promise<ApiObject>;
   removeKey(id: string, options?: CallOptions): Promise<void>;
+  /** Gives the registry a signed statement about a signing key: a rotation, recovery or revocation. */
+  sendKeyStatement(envelope: Uint8Array, options?: CallOptions): Promise<ApiObject>;
+  /** Signing keys of a publisher, their states, the statements that made it so, and the log that they count in. */
+  publisherKeys(account: string, options?: CallOptions): Promise<ApiObject>;
   audit(query?: Readonly<Record<string, string | number | undefined>>, options?: CallOptions): Promise<Page<ApiObject>>;
   health(options?: CallOptions): Promise<Health>;
   metrics(): ClientMetrics;

@@ -77,6 +77,10 @@ export function createRegistryClient(options: CreateRegistryClientOptions): Regi
     keys: (call = {}) => api((calls) => calls.keys(call)),
     addKey: (publicKey, call = {}) => api((calls) => calls.addKey(publicKey, call.name, call)),
     removeKey: (id, call = {}) => api((calls) => calls.removeKey(id, call)),
+    sendKeyStatement: async (envelope, call = {}) =>
+      (await import("./publisher-calls.ts")).sendKeyStatement(session, envelope, call),
+    publisherKeys: async (account, call = {}) =>
+      (await import("./publisher-calls.ts")).publisherKeys(session, account, call),
     audit: (query = {}, call = {}) => api((calls) => calls.audit(query, call)),
     health: (call = {}) => api((calls) => calls.health(call)),
     metrics: () => ({ ...session.metrics }),

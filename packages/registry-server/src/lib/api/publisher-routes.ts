@@ -30,6 +30,9 @@ const ACTIONS = { rotation: "key.rotate", recovery: "key.recover", revocation: "
 const CHANGES = { rotation: "rotate", recovery: "recover", revocation: "revoke" } as const;
 
 const receipt = z.object({ index: z.number(), checkpoint: z.string(), proof: z.string() });
+const statementBody = z
+  .object({ statement: z.base64().openapi({ description: "The envelope, byte for byte, in base64" }) })
+  .openapi("SendKeyStatement");
 const statementView = z
   .object({
     change: z.enum(["rotate", "recover", "revoke"]),
@@ -56,7 +59,12 @@ const publisherKey = z
   })
   .openapi("PublisherKey");
 const publisher = z
-  .object({ account: z.string(), keys: z.array(publisherKey), statements: z.array(statementView) })
+  .object({
+    account: z.string(),
+    keys: z.array(publisherKey),
+    statements: z.array(statementView),
+    log: z.object({ origin: z.string(), size: z.number() }).optional(),
+  })
   .openapi("PublisherKeys");
 const policyShape = z
   .object({
@@ -79,6 +87,10 @@ function viewStatement(record: KeyStatementRecord): z.infer<typeof statementView
     entry: leaf,
     logged: timestamp(logged),
   };
+}
+
+function logView({ logState }: TrustService): { origin: string; size: number } {
+  return { origin: logState.origin, size: logState.size };
 }
 
 function viewPublisherKey(key: PublisherKey): z.infer<typeof publisherKey> {
@@ -110,12 +122,21 @@ function requireLog({ trust }: Services): TrustService {
   });
 }
 
-async function statementBytes(services: Services, context: RouteContext): Promise<Uint8Array> {
+async function statementBytes(context: RouteContext): Promise<Uint8Array> {
   const type = context.req.header("content-type") ?? "";
-  if (/^application\/(?:vnd\.dsse\+)?json\b/i.test(type)) return new Uint8Array(await context.req.arrayBuffer());
+  if (/^application\/vnd\.dsse\+json\b/i.test(type)) return new Uint8Array(await context.req.arrayBuffer());
+  if (!/^application\/json\b/i.test(type)) {
+    throw new RegistryError({
+      code: "MEDIA_TYPE_UNSUPPORTED",
+      message: `Cannot read the statement: the content type is "${type.slice(0, 100)}", expected "${STATEMENT_TYPE}" or "application/json"`,
+    });
+  }
+  const body = statementBody.safeParse(await context.req.json().catch(() => undefined));
+  if (body.success) return new Uint8Array(Buffer.from(body.data.statement, "base64"));
   throw new RegistryError({
-    code: "MEDIA_TYPE_UNSUPPORTED",
-    message: `Cannot read the statement: the content type is "${type.slice(0, 100)}", expected "${STATEMENT_TYPE}"`,
+    code: "REQUEST_INVALID",
+    message: 'Cannot read the statement: the body is not a JSON object with "statement" in base64',
+    errors: [{ field: "body.statement", message: "expected base64" }],
   });
 }
 
@@ -195,7 +216,13 @@ function statementRoutes(app: App, services: Services): void {
     summary: "Rotate, recover or revoke a signing key, by a signed statement; it counts from its place in the log",
     security: SECURED,
     request: {
-      body: { required: true, content: { [STATEMENT_TYPE]: { schema: z.string().openapi({ format: "binary" }) } } },
+      body: {
+        required: true,
+        content: {
+          [STATEMENT_TYPE]: { schema: z.string().openapi({ format: "binary" }) },
+          "application/json": { schema: statementBody },
+        },
+      },
     },
     responses: {
       200: jsonResponse(taken, "The same statement is logged already"),
@@ -204,7 +231,7 @@ function statementRoutes(app: App, services: Services): void {
     },
   });
   app.post("/api/v1/keys/statements", callers(services, requireKeyRights), smallBody, async (context) => {
-    const bytes = await statementBytes(services, context);
+    const bytes = await statementBytes(context);
     return answerOnce(services, context, [bytes], () => takeStatement(services, context, bytes));
   });
   app.openapi(
@@ -231,6 +258,7 @@ function statementRoutes(app: App, services: Services): void {
         account: account.username,
         keys: publisherKeys({ keys, statements }, keyContext(services)).map(viewPublisherKey),
         statements: statements.map(viewStatement),
+        ...(services.trust === undefined ? {} : { log: logView(services.trust) }),
       });
     },
   );

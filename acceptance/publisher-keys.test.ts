@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createSandbox, startRegistry, type RegistryProcess, type Sandbox } from "./lib/harness.ts";
+
+let registry: RegistryProcess;
+let sandbox: Sandbox;
+
+beforeAll(async () => {
+  registry = await startRegistry();
+  sandbox = createSandbox({ env: { LADING_TOKEN: registry.token } });
+  await sandbox.ok(`lading registry add local ${registry.url}`);
+  for (const name of ["old", "new", "other"]) await sandbox.ok(`lading keygen --output ${name}.pem`);
+});
+
+afterAll(async () => {
+  await sandbox.dispose();
+  await registry.dispose();
+});
+
+interface Answer {
+  readonly change: string;
+  readonly key: string;
+  readonly entry: number;
+  readonly effective?: string;
+  readonly proof: string;
+}
+
+async function json<Value>(command: string): Promise<Value> {
+  return (await sandbox.json(`${command} --json`)) as Value;
+}
+
+async function states(): Promise<readonly string[]> {
+  const { keys } = await json<{ keys: readonly { state: string }[] }>("lading key list");
+  return keys.map(({ state }) => state);
+}
+
+describe("signing keys over their life", () => {
+  test("[SIG-10] [SIG-19] key rotate puts a new key in the place of the old one, and the log proves it", async () => {
+    sandbox.write("tool/lading.toml", '[package]\nname = "tool"\nversion = "1.0.0"\n');
+    await sandbox.ok("lading -C tool publish --sign ../old.pem");
+    const done = await json<Answer>("lading key rotate --key old.pem --to new.pem --reason yearly");
+    expect(done.change).toBe("rotate");
+    expect(done.proof).toMatch(/^c2sp\.org\/tlog-proof@v1\n/);
+    expect(await states()).toEqual(["replaced", "active"]);
+    sandbox.write("tool/lading.toml", '[package]\nname = "tool"\nversion = "1.1.0"\n');
+    const refused = await sandbox.line("lading -C tool publish --sign ../old.pem");
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toContain("which another key has replaced");
+    await sandbox.ok("lading -C tool publish --sign ../new.pem");
+  });
+
+  test("[SIG-19] key recover waits, and key revoke by the key in use ends it", async () => {
+    const announced = await sandbox.ok("lading key recover --key other.pem");
+    expect(announced.stdout).toContain("takes effect on ");
+    expect(await states()).toEqual(["replaced", "active", "pending"]);
+    const revoked = await sandbox.ok("lading key revoke --key new.pem --revoked other.pub");
+    expect(revoked.stdout).toContain("is not trusted");
+    expect(await states()).toEqual(["replaced", "active", "lapsed"]);
+    const again = await sandbox.line("lading key revoke --key other.pem");
+    expect(again.code).not.toBe(0);
+    expect(again.stderr).toContain("no key in use there signed it");
+    await sandbox.ok("lading key revoke --key new.pem");
+    const none = await sandbox.line("lading key recover --key other.pem");
+    expect(none.stderr).toContain("KEY_CHANGE_IMPOSSIBLE");
+  });
+});
