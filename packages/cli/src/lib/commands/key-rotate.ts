@@ -3,7 +3,7 @@ import { describeChange } from "./key-change.ts";
 
 export const command: CommandSpec = defineCommand({
   summary: "Put a new signing key in the place of an old one: both sign, and whoever pinned the old one can follow",
-  examples: ["key rotate --key old.pem --to new.pem", "key rotate --to new.json --reason 'new laptop'"],
+  examples: ["key rotate --key old.pem --to new.pem", 'key rotate --to new.json --reason "new laptop"'],
   flags: {
     key: {
       type: "text",
