@@ -199,10 +199,19 @@ async function contentsRead(context: EngineContext, project: Project, input: Ins
 async function upToDate(state: InstallInputs): Promise<InstallOutcome | undefined> {
   const { checkInstallState } = await import("@lading/installer/state");
   if (!checkInstallState(state).fresh) return undefined;
-  const { current } = await import("@lading/installer");
-  const generation = current(state.environment);
-  if (generation === undefined) return undefined;
-  return unchangedOutcome(generation);
+  const generation = await readableGeneration(state.environment);
+  return generation === undefined ? undefined : unchangedOutcome(generation);
+}
+
+/** The current generation. One that was deleted or damaged is no reason to fail here: a good one takes its place. */
+async function readableGeneration(environment: Environment): Promise<Generation | undefined> {
+  const { current, InstallerError } = await import("@lading/installer");
+  try {
+    return current(environment);
+  } catch (error) {
+    if (error instanceof InstallerError) return undefined;
+    throw error;
+  }
 }
 
 function unchangedOutcome(generation: Generation): InstallOutcome {
@@ -228,8 +237,8 @@ async function sameGeneration(
   context: EngineContext,
   input: InstallInput,
 ): Promise<Generation | undefined> {
-  const { current, verifyInstalled } = await import("@lading/installer");
-  const generation = current(environment);
+  const { verifyInstalled } = await import("@lading/installer");
+  const generation = await readableGeneration(environment);
   if (generation === undefined || generation.layout !== context.profile.install.layout) return undefined;
   const wanted = input.link ?? (await linkSetting(context));
   if (wanted !== "auto" && generation.link !== "symlink" && generation.link !== wanted) return undefined;

@@ -133,7 +133,9 @@ async function collect(
     input.specs.map((spec) => registryDependency(spec, input, context, { project, member })),
   );
   const dependencies = [...imported.dependencies, ...named];
-  if (dependencies.length === 0 && imported.findings.length === 0) {
+  // A manifest whose dependencies are all here already was imported, too.
+  const importing = input.fromCargo !== undefined || input.fromNpm !== undefined;
+  if (dependencies.length === 0 && !importing) {
     throw new EngineError({
       code: "SPEC_INVALID",
       message: "Cannot add nothing: name a package, a --path, a --git address or a manifest to import from",
