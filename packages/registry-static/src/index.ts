@@ -18,3 +18,4 @@ export {
   type StaticPublished,
   type StaticStatus,
 } from "./lib/publish.ts";
+export { checkStaticRegistry, type CheckOptions, type CheckedRegistry, type StaticProblem } from "./lib/check.ts";

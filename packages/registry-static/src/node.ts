@@ -13,7 +13,7 @@ export {
   type OnlineRole,
   type RootView,
 } from "./lib/node/key-directory.ts";
-export { directoryStore } from "./lib/node/directory-store.ts";
+export { directoryStore, readRegistryFile } from "./lib/node/directory-store.ts";
 export { gitStore, type GitStoreOptions } from "./lib/node/git-store.ts";
 export { s3Store, type S3StoreOptions } from "./lib/node/s3-store.ts";
 export { releasesStore, type ReleasesStoreOptions } from "./lib/node/releases-store.ts";

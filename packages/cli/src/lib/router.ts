@@ -73,6 +73,7 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     hidden: true,
     load: () => import("./commands/pack.ts"),
   },
+  "ci init": { group: "package", summary: "Write pipelines for CI", load: () => import("./commands/ci-init.ts") },
   sign: { group: "package", summary: "Sign a package file", load: () => import("./commands/sign.ts") },
   verify: {
     group: "package",
@@ -164,8 +165,28 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
   },
   "index-validate": {
     group: "index",
-    summary: "Check flat indexes",
+    summary: "Check flat indexes, or a static registry",
     load: () => import("./commands/index-validate.ts"),
+  },
+  "index-publish": {
+    group: "index",
+    summary: "Publish packages to a static registry",
+    load: () => import("./commands/index-publish.ts"),
+  },
+  "index-status": {
+    group: "index",
+    summary: "Yank or deprecate in a static registry",
+    load: () => import("./commands/index-status.ts"),
+  },
+  "index-refresh": {
+    group: "index",
+    summary: "Renew a static registry's signatures",
+    load: () => import("./commands/index-refresh.ts"),
+  },
+  "index-root": {
+    group: "index",
+    summary: "Sign and install a static registry's root",
+    load: () => import("./commands/index-root.ts"),
   },
   "config unset": {
     group: "machine",

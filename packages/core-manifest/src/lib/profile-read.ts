@@ -2,6 +2,7 @@ import { CoreError } from "./core-error.ts";
 import type { Digest } from "./digest.ts";
 import { locateKey, positionAt } from "./profile-location.ts";
 import { nearest } from "./dialects/nearest.ts";
+import { isLadingError } from "./error.ts";
 import { plainValue } from "./dialects/located.ts";
 import { readTomlTree } from "./dialects/toml-tree.ts";
 import type { DialectId, Diagnostic } from "./manifest.ts";
@@ -9,6 +10,7 @@ import type { BinProfile, CommandSpelling, EcosystemProfile, HostAxis, PackageFo
 import { optional } from "./recorded-dependency.ts";
 import type { RequirementSyntax } from "./requirement.ts";
 import { Shape, join, type JsonObject, type ShapeProblem, type TextRule } from "./shape.ts";
+import { parseDuration } from "./units.ts";
 
 /** The commands of Lading that a profile may give other spellings. */
 export const PROFILE_COMMANDS: readonly string[] = [
@@ -66,6 +68,7 @@ export const PROFILE_COMMANDS: readonly string[] = [
   "owner",
   "migrate",
   "test",
+  "ci init",
   "completion",
   "explain",
   "profile check",
@@ -78,6 +81,10 @@ export const PROFILE_COMMANDS: readonly string[] = [
   "index-update",
   "index-merge",
   "index-validate",
+  "index-publish",
+  "index-status",
+  "index-refresh",
+  "index-root",
 ];
 
 const DIALECTS: readonly DialectId[] = [
@@ -188,6 +195,7 @@ const TOP = [
   "package",
   "hosts",
   "install",
+  "resolver",
   "registry",
   "config",
   "bins",
@@ -208,6 +216,7 @@ function readProfile(shape: Shape, value: unknown): EcosystemProfile {
     package: readPackageTable(shape, raw["package"]),
     hosts: readHostAxes(shape, raw["hosts"] ?? []),
     install: readInstallTable(shape, raw["install"]),
+    ...optional(raw["resolver"], "resolver", (value) => readResolverTable(shape, value)),
     registry: readRegistryTable(shape, raw["registry"]),
     config: readConfigTable(shape, raw["config"]),
     keyDirectory: shape.text(raw["key-directory"], "key-directory", HOME_PATH),
@@ -294,6 +303,30 @@ function readInstallTable(shape: Shape, value: unknown): EcosystemProfile["insta
     directory: shape.text(raw["directory"], "install.directory", RELATIVE),
     coexistence: shape.choice(raw["coexistence"], "install.coexistence", ["single", "per-major"]),
   };
+}
+
+const NAME_PATTERN: TextRule = { pattern: /^[A-Za-z0-9*@/._+-]+$/, max: 140, allowed: 'a name such as "company/*"' };
+
+function readResolverTable(shape: Shape, value: unknown): NonNullable<EcosystemProfile["resolver"]> {
+  const raw = table(shape, value, "resolver", ["minimum-release-age", "minimum-release-age-exclude"]);
+  const exclude = "resolver.minimum-release-age-exclude";
+  return {
+    ...optional(raw["minimum-release-age"], "minimumReleaseAge", (age) =>
+      readAge(shape, age, "resolver.minimum-release-age"),
+    ),
+    minimumReleaseAgeExclude: shape.texts(raw["minimum-release-age-exclude"] ?? [], exclude, LIST_MAX, NAME_PATTERN),
+  };
+}
+
+function readAge(shape: Shape, value: unknown, path: string): string {
+  const text = shape.text(value, path, { max: 30 });
+  try {
+    parseDuration(text);
+  } catch (error) {
+    if (!isLadingError(error)) throw error;
+    shape.invalid(path, value, 'a duration such as "24h" or "3d"');
+  }
+  return text;
 }
 
 function readRegistryTable(shape: Shape, value: unknown): EcosystemProfile["registry"] {

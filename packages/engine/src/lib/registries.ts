@@ -166,13 +166,13 @@ async function openClients(
 ): Promise<{ clients: RegistryClient[]; close(): Promise<void> }> {
   const { createDiskCache, createNodeFetch, createRegistryClient, directoryTransport, tracedCache, tracedFetch } =
     await import("./registry-client.ts");
-  const { createTrustDirectory, systemClock } = await import("./registry-client.ts");
+  const { createTrustDirectory, parseStaticAddress, systemClock } = await import("./registry-client.ts");
   const trust = createTrustDirectory(trustDirectory(context));
   const offlineMaxAgeMs = await offlineMaxAge(context);
   const cache = tracedCache(createDiskCache(await cacheDirectory(context)), context.onEvent);
   const credentials = await openCredentials(context, registries, tokenOwner);
   const fetches: { close(): Promise<void> }[] = [];
-  const clients = registries.map((registry) => {
+  const opened = registries.map(async (registry) => {
     const common = {
       registry,
       cache,
@@ -186,14 +186,21 @@ async function openClients(
     };
     if (registry.url.startsWith("file:"))
       return createRegistryClient({ ...common, transport: directoryTransport(registry) });
-    if (context.fetch !== undefined)
+    const address = parseStaticAddress(registry.url);
+    if (context.fetch !== undefined && address === undefined)
       return createRegistryClient({ ...common, fetch: tracedFetch(context.fetch, context.onEvent) });
     const node = createNodeFetch({ env: context.env, proxy: registry.proxy, caFile: registry.caFile });
     fetches.push(node);
-    return createRegistryClient({ ...common, fetch: tracedFetch(node.fetch, context.onEvent) });
+    const fetch = tracedFetch(context.fetch ?? node.fetch, context.onEvent);
+    if (address === undefined) return createRegistryClient({ ...common, fetch });
+    const { openStaticTransport } = await import("./static-transport.ts");
+    return createRegistryClient({
+      ...common,
+      transport: await openStaticTransport(registry, address, fetch, context),
+    });
   });
   return {
-    clients,
+    clients: await Promise.all(opened),
     async close() {
       await Promise.all(fetches.map((fetch) => fetch.close()));
     },

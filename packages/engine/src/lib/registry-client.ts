@@ -6,6 +6,7 @@ export {
   createRegistrySet,
   layerCredentials,
   parseRegistries,
+  parseStaticAddress,
   registryConfig,
   registryProvider,
   systemClock,

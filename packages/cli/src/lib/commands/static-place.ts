@@ -1,0 +1,40 @@
+interface TextFlag {
+  readonly type: "text";
+  readonly summary: string;
+  readonly placeholder: string;
+}
+
+/** Flags of every command that writes to a static registry. */
+export const PLACE_FLAGS: { readonly keys: TextFlag; readonly branch: TextFlag } = {
+  keys: {
+    type: "text",
+    summary: "Directory of the registry's keys; default: beside a directory, NAME-keys",
+    placeholder: "DIR",
+  },
+  branch: { type: "text", summary: "Branch of a Git repository", placeholder: "NAME" },
+};
+
+/** The flag that says where the registry is. */
+export const TO_FLAG: { readonly to: TextFlag } = {
+  to: {
+    type: "text",
+    summary: "The registry: a directory, or a git+, s3+ or releases+ address",
+    placeholder: "PLACE",
+  },
+};
+
+/** A day, without its time. */
+export function dayOf(timeMs: number): string {
+  return new Date(timeMs).toISOString().slice(0, 10);
+}
+
+/** The line about signatures after a change. */
+export function signedLine({
+  timestamp,
+  expiresMs,
+}: {
+  readonly timestamp: number;
+  readonly expiresMs: number;
+}): string {
+  return `  signed as timestamp ${timestamp}, good until ${dayOf(expiresMs)}`;
+}

@@ -1,0 +1,18 @@
+// Keeping a registry that is nothing but files.
+export {
+  daysUntil,
+  staticCheck,
+  staticInit,
+  staticPublish,
+  staticRefresh,
+  staticRoot,
+  staticStatus,
+  type StaticInitInput,
+  type StaticInitResult,
+  type StaticPlace,
+  type StaticPublishInput,
+  type StaticPublishResult,
+  type StaticRootInput,
+  type StaticRootResult,
+  type StaticStatusInput,
+} from "./lib/operations/static-registry.ts";
