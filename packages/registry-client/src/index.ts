@@ -36,6 +36,7 @@ export type {
   Health,
   Page,
   PublishInput,
+  PublishReceipt,
   PublishResult,
   RegistryClient,
   SearchItem,
@@ -68,6 +69,17 @@ export {
   layerCredentials,
   type EnvironmentBinding,
 } from "./lib/credentials.ts";
+export type {
+  BeginOptions,
+  InclusionProof,
+  InclusionProofs,
+  RegistryLog,
+  TrustClient,
+  TrustReport,
+  WantedProof,
+} from "./lib/trust/trust-client-types.ts";
+export type { AnchorSource, KnownRoot } from "./lib/trust/trust-record.ts";
+export { publicationOf } from "./lib/trust/log-proofs.ts";
 export { createMemoryTrustStore, type TrustStore } from "./lib/trust/trust-store.ts";
 export { ATTACK_WORDS } from "./lib/trust/attacks.ts";
 export { systemClock } from "./lib/clock.ts";

@@ -347,7 +347,12 @@ async function finish(
       changes,
     });
   }
-  if (changed && input.dryRun !== true) await writeLock(project, lock, previous);
+  if (input.dryRun !== true) {
+    const { updateLockProofs } = await import("./lock-proofs.ts");
+    // Before the lock: a version that its registry keeps out of its log is not locked.
+    if (input.mode !== "locked") await updateLockProofs(context, project.lockFile, lock);
+    if (changed) await writeLock(project, lock, previous);
+  }
   const { environments } = lockGrid(lock.environment);
   return { lock, text, changes, changed, fresh: false, environments, ...rest };
 }

@@ -1,6 +1,7 @@
 import type { Digest, EventListener, IndexArtifact, IndexDocument } from "@lading/core-manifest";
 import type { Credential, RegistryDescription } from "./ports.ts";
 import type { RegistryConfig } from "./registry-config.ts";
+import type { TrustClient } from "./trust/trust-client-types.ts";
 
 export interface CallOptions {
   /** Aborts the operation, which rejects with the signal's reason. */
@@ -72,6 +73,18 @@ export interface PublishResult {
   /** Whether the version is in the index document, as the registry said or as was waited for. */
   readonly visible: boolean;
   readonly links: Readonly<Record<string, string>>;
+  /** Where the publication is in the registry's log; absent where the registry has none. */
+  readonly log?: PublishReceipt;
+}
+
+/** That a publication is in the log: verified, and checkable without the network. */
+export interface PublishReceipt {
+  readonly origin: string;
+  readonly index: number;
+  /** Entries of the log that the proof is against. */
+  readonly size: number;
+  /** `c2sp.org/tlog-proof@v1` with the entry. */
+  readonly proof: string;
 }
 
 export interface SearchOptions extends CallOptions {
@@ -166,6 +179,8 @@ export type SignedArtifact = Pick<IndexArtifact, "blob"> & Required<Pick<IndexAr
 export interface RegistryClient {
   readonly registry: RegistryConfig;
   readonly offline: boolean;
+  /** What the registry is trusted by, and its log. */
+  readonly trust: TrustClient;
   /** What the registry says of itself; cached for an hour. */
   describe(options?: CallOptions): Promise<RegistryDescription>;
   /** The index document of a package; `undefined` where the registry says that there is none. */

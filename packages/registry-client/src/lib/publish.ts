@@ -26,10 +26,22 @@ export async function publish(session: Session, documents: Documents, input: Pub
   const url = await session.apiUrl({ path: "packages/", action }, input);
   await checkLimit(session, input, action);
   const answer = await upload(session, url, input, action);
-  const result = parseResult(session, answer, action);
+  const result = await proven(session, parseResult(session, answer, action), answer, input);
   if (input.wait === false) return result;
   await waitUntilVisible(session, documents, result, input);
   return { ...result, visible: true };
+}
+
+/** Holds a registry to its log: an answer without a proof that the publication is in it promises nothing. */
+async function proven(
+  session: Session,
+  result: PublishResult,
+  answer: ApiAnswer,
+  input: PublishInput,
+): Promise<PublishResult> {
+  const { acceptReceipt } = await import("./trust/receipt.ts");
+  const log = await acceptReceipt(session, result, isObject(answer.body) ? answer.body.log : undefined, input);
+  return log === undefined ? result : { ...result, log };
 }
 
 async function checkFile(input: PublishInput, action: string): Promise<void> {

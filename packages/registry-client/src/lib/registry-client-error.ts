@@ -21,6 +21,7 @@ export type RegistryClientErrorCode =
   | "REGISTRY_TRUST_UNWRITABLE"
   | "REGISTRY_TRUST_STALE"
   | "REGISTRY_TRUST_EXISTS"
+  | "REGISTRY_LOG_ENTRY_MISSING"
   | "REGISTRY_READ_ONLY"
   | "REGISTRY_CHOICE_CLOSED"
   | "REGISTRY_NOT_FOUND"
@@ -141,6 +142,12 @@ export const REGISTRY_CLIENT_ERRORS: ErrorCatalogue<RegistryClientErrorCode> = {
     category: "refused",
     summary: "A registry is trusted by another root already, which is never replaced in silence.",
     help: "If the operator confirms the new root over another channel, give `--replace`.",
+  },
+  REGISTRY_LOG_ENTRY_MISSING: {
+    category: "integrity",
+    summary:
+      "A version is in a registry's index and not in its public log: nobody else would see that it was given out.",
+    help: "Tell the registry's operator and the package's owner; do not install it meanwhile.",
   },
   REGISTRY_READ_ONLY: {
     category: "refused",

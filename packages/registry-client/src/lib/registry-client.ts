@@ -15,6 +15,7 @@ import { RegistryClientError } from "./registry-client-error.ts";
 import type { RegistryConfig } from "./registry-config.ts";
 import { canonicalRegistryUrl, refuseInsecure } from "./registry-url.ts";
 import { Session } from "./session.ts";
+import type { TrustClient } from "./trust/trust-client-types.ts";
 import { createMemoryTrustStore } from "./trust/trust-store.ts";
 
 /** How old a registry's state may be that is worked from offline: what a static registry's metadata lasts. */
@@ -39,6 +40,7 @@ export function createRegistryClient(options: CreateRegistryClientOptions): Regi
   return {
     registry,
     offline,
+    trust: lazyTrust(session),
     describe: (call = {}) => session.describe(call),
     packageDocument: (name, call = {}) => documents.get(name, call),
     packageDocuments: (names, call = {}) => Promise.all(names.map((name) => documents.get(name, call))),
@@ -85,6 +87,20 @@ export function createRegistryClient(options: CreateRegistryClientOptions): Regi
     health: (call = {}) => api((calls) => calls.health(call)),
     metrics: () => ({ ...session.metrics }),
     close: () => session.transport.close(),
+  };
+}
+
+// Loaded by those that ask; the walk itself needs none of it.
+function lazyTrust(session: Session): TrustClient {
+  let loaded: Promise<TrustClient> | undefined;
+  const trust = (): Promise<TrustClient> =>
+    (loaded ??= import("./trust/trust-client.ts").then(({ SessionTrust }) => new SessionTrust(session)));
+  return {
+    report: async (call) => (await trust()).report(call),
+    log: async (call) => (await trust()).log(call),
+    proofs: async (wanted, call) => (await trust()).proofs(wanted, call),
+    begin: async (root, call) => (await trust()).begin(root, call),
+    forget: async () => (await trust()).forget(),
   };
 }
 

@@ -52,7 +52,7 @@ export const command: CommandSpec = defineCommand({
       data: published.length === 1 ? published[0] : published,
       rows: published,
       text: (style) =>
-        published.flatMap(({ outcome, name, version, registry, size, checksum, signers, visible }) => [
+        published.flatMap(({ outcome, name, version, registry, size, checksum, signers, visible, log }) => [
           outcome === "dry-run"
             ? `Would publish ${style.bold(`${name} ${version}`)} to ${registry} (${bytes(size)})`
             : outcome === "created"
@@ -60,6 +60,7 @@ export const command: CommandSpec = defineCommand({
               : `${style.bold(`${name} ${version}`)} is published already, with the same content`,
           `  checksum ${checksum}`,
           ...(signers.length === 0 ? ["  not signed"] : signers.map((signer) => `  signer   ${signer}`)),
+          ...(log === undefined ? [] : [`  log      entry ${log.index} of ${log.origin}, proven`]),
         ]),
     };
   },

@@ -10,6 +10,7 @@ import {
 import type { CollectedFile } from "@lading/archive/node";
 import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
+import { proofsPath } from "../lock-proofs.ts";
 import { displayPath, makeDirectory } from "../files.ts";
 import { recordOf } from "../local-artefact.ts";
 import { readRegistries } from "../registries.ts";
@@ -194,7 +195,7 @@ export async function collectMember(request: CollectRequest, context: EngineCont
 
 /** `fetch` puts package files where it is run: named with a version, beside the manifest. */
 function isStrayArtefact(file: string, { profile }: EngineContext): boolean {
-  const name = file.replace(/\.sig$/, "");
+  const name = file.replace(/\.(?:sig|proof)$/, "");
   const { binary, source } = profile.package;
   return [binary, source].some(({ extension }) => name.endsWith(extension)) && /^[^/]+-\d+\.\d+\.\d+[^/]*$/.test(name);
 }
@@ -211,6 +212,8 @@ function collectRules(
     exclude: [
       ...exclude,
       `/${profile.install.directory}`,
+      // It changes with every lock, and proves nothing of this package.
+      `/${path.basename(proofsPath(project.lockFile))}`,
       // Others' packages, which the manifest names with a version.
       `/${ARCHIVES_DIRECTORY}/`,
       ...below(member, output),

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { ignoreEvents, isLadingError, type Digest, type PackageKind } from "@lading/core-manifest";
 import type { InspectedPackage } from "@lading/archive/node";
-import type { RegistryClient } from "@lading/registry-client";
+import type { PublishReceipt, RegistryClient } from "@lading/registry-client";
 import { step, type EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
-import { displayPath, exists, hasErrno } from "../files.ts";
+import { displayPath, exists, hasErrno, writeFileAtomic } from "../files.ts";
 import { inspectFile } from "../inspect-file.ts";
 import { chooseMembers, tryLoadProject, type Member, type MemberChoice, type Project } from "../project.ts";
 import { checkPublishable, packMember, type PackInput, type PackRequest } from "./pack.ts";
@@ -44,6 +44,8 @@ export interface PublishedPackage {
   readonly tree: Digest;
   readonly signers: readonly string[];
   readonly visible: boolean;
+  /** Where it is in the registry's log, whose proof lies beside the package file; absent where the registry has none. */
+  readonly log?: Omit<PublishReceipt, "proof">;
 }
 
 /** A package file on its way to the registry. */
@@ -325,7 +327,16 @@ async function publishFile(
         ? `Published ${name} ${version}`
         : `${name} ${version} is published already, with the same content`,
   );
-  return { outcome: result.outcome, ...facts, signers: result.signers, visible: result.visible };
+  const log = result.log && (await storeReceipt(file, result.log));
+  const done = { outcome: result.outcome, ...facts, signers: result.signers, visible: result.visible };
+  return log === undefined ? done : { ...done, log };
+}
+
+/** The proof lies beside the package file, as its signature does. */
+async function storeReceipt(file: string, receipt: PublishReceipt): Promise<PublishedPackage["log"]> {
+  const { proof, ...place } = receipt;
+  await writeFileAtomic(`${file}.proof`, proof);
+  return place;
 }
 
 async function inspect(file: string, context: EngineContext): Promise<Artefact> {

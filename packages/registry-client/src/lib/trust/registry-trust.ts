@@ -1,3 +1,4 @@
+import type { Digest } from "@lading/core-manifest";
 import {
   openMetadataClient,
   parseMetadata,
@@ -23,6 +24,7 @@ import {
   type KnownRoot,
   type TrustRecord,
 } from "./trust-record.ts";
+import type { BeginOptions } from "./trust-client-types.ts";
 import { TrustSource, type TrustLocation } from "./trust-source.ts";
 
 const RECORD = "trust.json";
@@ -126,14 +128,7 @@ export class RegistryTrust implements TrustWalk {
         registry: name,
       });
     }
-    if (root !== undefined) {
-      throw new RegistryClientError({
-        code: "REGISTRY_METADATA_REQUIRED",
-        message: `Cannot trust registry "${name}": its root is pinned as "${root}", and it offers no signed metadata`,
-        hint: "An attack would look like this: somebody without the registry's keys answers in its place. Ask the operator",
-        registry: name,
-      });
-    }
+    if (root !== undefined) throw metadataRequired(name, root);
     this.#note();
     return undefined;
   }
@@ -158,11 +153,56 @@ export class RegistryTrust implements TrustWalk {
     await this.#prefetch(source, newest, { also: newest });
     const root = await findAnchor({ description, pin, registry: this.#session.registry.name, source });
     const how: AnchorSource = pin === undefined ? "first-use" : "configured";
-    return this.begin(root, how, source, description);
+    return this.#begin(root, how, source, description);
+  }
+
+  async begin(root: Uint8Array, options: BeginOptions): Promise<TrustView> {
+    const { name } = this.#session.registry;
+    try {
+      const anchor = knownRootOf(root);
+      this.#session.requireOnline(`begin to trust registry "${name}"`, "its signed metadata");
+      if (options.replace !== true) await this.#refuseOther(anchor);
+      const description = await this.#session.describe(options);
+      const { metadata, files, log } = description;
+      if (metadata === undefined) throw metadataRequired(name, anchor.digest);
+      const location = { metadata, files, log: log?.url };
+      const source = new TrustSource(this.#session, location, options);
+      const view = await this.#begin(root, "file", source, description);
+      this.#view = Promise.resolve(view);
+      return view;
+    } catch (error) {
+      throw explained(error, name);
+    }
+  }
+
+  async #refuseOther(anchor: KnownRoot): Promise<void> {
+    const stored = await this.#settings.store.read(this.#url, RECORD);
+    if (stored === undefined) return;
+    const { roots } = decodeTrustRecord(stored, this.#url);
+    if (roots.some(({ digest }) => digest === anchor.digest)) return;
+    const { name } = this.#session.registry;
+    throw new RegistryClientError({
+      code: "REGISTRY_TRUST_EXISTS",
+      message: `Cannot trust registry "${name}" by the root "${anchor.digest}": it is trusted by "${roots.at(-1)!.digest}" already`,
+      hint: "If the operator confirms the new root over another channel, give --replace",
+      registry: name,
+    });
+  }
+
+  async remember(): Promise<void> {
+    const view = await this.#view;
+    if (view?.log?.seen !== undefined) await this.#put(CHECKPOINT, view.log.seen.bytes);
+  }
+
+  async forget(): Promise<boolean> {
+    const known = (await this.#settings.store.read(this.#url, RECORD)) !== undefined;
+    await this.#settings.store.clear(this.#url);
+    this.#view = undefined;
+    return known;
   }
 
   /** Begins to trust a registry by a root; nothing is kept unless everything holds. */
-  async begin(
+  async #begin(
     root: Uint8Array,
     how: AnchorSource,
     source: TrustSource,
@@ -403,6 +443,15 @@ export class RegistryTrust implements TrustWalk {
       message: `Working offline from what registry "${name}" stated on ${shown} UTC, ${days(age)} ago; newer versions, yanks and revocations are not seen`,
     });
   }
+}
+
+function metadataRequired(name: string, root: Digest): RegistryClientError {
+  return new RegistryClientError({
+    code: "REGISTRY_METADATA_REQUIRED",
+    message: `Cannot trust registry "${name}": its root is pinned as "${root}", and it offers no signed metadata`,
+    hint: "An attack would look like this: somebody without the registry's keys answers in its place. Ask the operator",
+    registry: name,
+  });
 }
 
 function days(ms: number): string {

@@ -2,6 +2,7 @@ import type { Digest } from "@lading/core-manifest";
 import type { RefreshedMetadata, TargetFile } from "@lading/signing/metadata";
 import type { CallOptions } from "../client-types.ts";
 import type { LogFollower } from "./log-follower.ts";
+import type { BeginOptions } from "./trust-client-types.ts";
 import type { TrustRecord } from "./trust-record.ts";
 import type { TrustStore } from "./trust-store.ts";
 
@@ -31,4 +32,10 @@ export interface TrustSettings {
 export interface TrustWalk {
   view(options: CallOptions): Promise<TrustView | undefined>;
   refresh(options: CallOptions): Promise<TrustView | undefined>;
+  /** Begins anew, by a root file. */
+  begin(root: Uint8Array, options: BeginOptions): Promise<TrustView>;
+  /** Keeps the state of the log that was seen since. */
+  remember(): Promise<void>;
+  /** Whether there was anything to forget. */
+  forget(): Promise<boolean>;
 }

@@ -1,0 +1,47 @@
+import { parseLogProof, verifyLogProof, parseNoteKey, LogError } from "@lading/signing/log";
+import { nodeVerifier } from "@lading/signing/node";
+import type { CallOptions, PublishReceipt, PublishResult } from "../client-types.ts";
+import { isObject } from "../json.ts";
+import type { Session } from "../session.ts";
+import { explained } from "./attacks.ts";
+import type { LogFollower } from "./log-follower.ts";
+import { publicationOf } from "./log-proofs.ts";
+
+/**
+ * Verifies what a registry answered as proof that a publication is in its log; `undefined` where it has no log.
+ * @throws {LogError} `LOG_PROOF_MALFORMED`, `LOG_INCLUSION_INVALID`, and those of checkpoints and of following the log
+ */
+export async function acceptReceipt(
+  session: Session,
+  published: PublishResult,
+  receipt: unknown,
+  options: CallOptions,
+): Promise<PublishReceipt | undefined> {
+  const log = (await session.view({ signal: options.signal }))?.log;
+  if (log === undefined) return undefined;
+  try {
+    const accepted = await verify(log, published, isObject(receipt) ? receipt.proof : undefined);
+    await (await session.trust()).remember();
+    return accepted;
+  } catch (error) {
+    throw explained(error, session.registry.name);
+  }
+}
+
+async function verify(log: LogFollower, published: PublishResult, proof: unknown): Promise<PublishReceipt> {
+  const { name, version, target, artifact } = published;
+  if (typeof proof !== "string") {
+    throw new LogError({
+      code: "LOG_PROOF_MALFORMED",
+      message: `Cannot trust that "${name}" ${version} is published: the registry gave no proof that it is in its log`,
+      package: name,
+      version,
+    });
+  }
+  const bytes = new TextEncoder().encode(proof);
+  const state = verifyLogProof(bytes, { origin: log.origin, keys: [parseNoteKey(log.key)], verifier: nodeVerifier });
+  const { index, entry } = parseLogProof(bytes);
+  publicationOf(entry!, { name, version, target, blob: artifact.blob, tree: artifact.tree });
+  await log.agree(state);
+  return { origin: log.origin, index, size: state.size, proof };
+}
