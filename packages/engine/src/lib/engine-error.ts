@@ -8,6 +8,8 @@ export type EngineErrorCode =
   | "WORKSPACE_MEMBER_UNKNOWN"
   | "WORKSPACE_INVALID"
   | "PATH_DEPENDENCY_INVALID"
+  | "HOST_UNDETECTED"
+  | "PATCH_INVALID"
   | "PATH_DEPENDENCY_CYCLE"
   | "GIT_SOURCE_REFUSED"
   | "GIT_FAILED"
@@ -55,6 +57,7 @@ export type EngineErrorCode =
   | "INDEX_FILE_MISSING"
   | "INDEX_FILE_EXISTS"
   | "INDEX_SOURCE_INVALID"
+  | "INDEX_KEYS_MISSING"
   | "REMOTE_FILE_FAILED"
   | "SOURCE_CHECKSUM_MISMATCH"
   | "SOURCE_UNVERIFIED"
@@ -67,7 +70,9 @@ export type EngineErrorCode =
   | "TEST_CONFIG_INVALID"
   | "TEST_RUNNER_UNKNOWN"
   | "TEST_RESULTS_INVALID"
-  | "TESTS_FAILED";
+  | "TESTS_FAILED"
+  | "CI_FILE_EXISTS"
+  | "CI_COMMAND_MISSING";
 
 /** Explanations of {@link EngineErrorCode}. */
 export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
@@ -100,6 +105,16 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "manifest",
     summary: "A path dependency leads to no package, or to one of another name.",
     help: "Correct the path, or make the package there with `init`.",
+  },
+  HOST_UNDETECTED: {
+    category: "usage",
+    summary: "The version of a host was to be detected, and the program that the profile names does not say one.",
+    help: "Install the program, or name the version: `--host AXIS=VERSION`.",
+  },
+  PATCH_INVALID: {
+    category: "manifest",
+    summary: "A patch names a package that its source does not have, or one package is patched twice.",
+    help: "Correct the entry of `[patch]` that the message names.",
   },
   PATH_DEPENDENCY_CYCLE: {
     category: "manifest",
@@ -233,7 +248,8 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
   },
   KEY_CHANGE_IMPOSSIBLE: {
     category: "refused",
-    summary: "A signing key cannot be replaced or revoked here: the registry has no log, or it is not clear which key is meant.",
+    summary:
+      "A signing key cannot be replaced or revoked here: the registry has no log, or it is not clear which key is meant.",
     help: "`key list` shows the keys of your account; name one with `--lost`.",
   },
   PUBLISHER_CHANGED: {
@@ -336,6 +352,11 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     summary: "An address for a flat index is missing, or is none that everybody can read.",
     help: "Give `--git-url` with `--git-ref`, or `--archive-url`, each an https: address without credentials.",
   },
+  INDEX_KEYS_MISSING: {
+    category: "usage",
+    summary: "A static registry is to be signed for, and no key directory is named.",
+    help: "Name the directory that `index-init --native` made with `--keys DIR`.",
+  },
   REMOTE_FILE_FAILED: {
     category: "io",
     summary: "A file at a web address could not be downloaded.",
@@ -400,6 +421,16 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "check",
     summary: "Fewer tests of a package passed than it demands.",
     help: "Run `test --detailed` to see which failed and why.",
+  },
+  CI_FILE_EXISTS: {
+    category: "refused",
+    summary: "`ci init` would replace a file that is there.",
+    help: "Give `--force`, or another `--output`, and compare the two.",
+  },
+  CI_COMMAND_MISSING: {
+    category: "usage",
+    summary: "The ecosystem's programs lack a command that the templates are made of.",
+    help: "Choose the other way to publish with `--publish-to`, or let the profile offer the command.",
   },
 };
 
