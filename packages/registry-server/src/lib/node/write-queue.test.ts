@@ -40,6 +40,17 @@ describe("WriteQueue", () => {
     expect(groups).toEqual([1, GROUP_MAX, 100 - GROUP_MAX]);
   });
 
+  it.each([0, 1, 2, 3, 4, 5, 6])(
+    "takes a write that comes %i turns of the microtask queue after the last one",
+    async (turns) => {
+      const queue = new WriteQueue<string>(runAll);
+      await queue.add(async () => {});
+      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+      const late = new Promise((resolve) => setTimeout(resolve, 500, "still waiting"));
+      expect(await Promise.race([queue.add(async () => "done"), late])).toBe("done");
+    },
+  );
+
   it("is idle when everything is settled, and works again afterwards", async () => {
     const queue = new WriteQueue<string>(runAll);
     await queue.idle();

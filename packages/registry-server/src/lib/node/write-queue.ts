@@ -28,9 +28,7 @@ export class WriteQueue<Session> {
   add<Result>(work: (session: Session) => Promise<Result>): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
       this.#waiting.push({ work, resolve: resolve as (result: unknown) => void, reject });
-      this.#running ??= this.#run().finally(() => {
-        this.#running = undefined;
-      });
+      this.#running ??= this.#run();
     });
   }
 
@@ -45,5 +43,7 @@ export class WriteQueue<Session> {
       await setImmediate();
       await this.#commit(this.#waiting.splice(0, GROUP_MAX));
     }
+    // In the same turn as the last look at the queue: a write that came in between the two would wait for ever.
+    this.#running = undefined;
   }
 }
