@@ -22,6 +22,7 @@ export {
   type CleanResult,
   type ListedGeneration,
 } from "./lib/operations/environment.ts";
+export { hostsInfo, type HostsInformation } from "./lib/operations/hosts-info.ts";
 export {
   activateEnvironment,
   cloneEnvironment,

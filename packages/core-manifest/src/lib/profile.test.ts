@@ -103,6 +103,17 @@ describe("builtinProfile()", () => {
 });
 
 describe("parseProfile()", () => {
+  it("reads [resolver], and refuses what is no age", () => {
+    const rule = '\n[resolver]\nminimum-release-age = "24h"\nminimum-release-age-exclude = ["company/*"]\n';
+    expect(parseProfile(source("vitte") + rule, "vitte.toml").resolver).toEqual({
+      minimumReleaseAge: "24h",
+      minimumReleaseAgeExclude: ["company/*"],
+    });
+    expect(diagnosticsOf(source("vitte") + rule.replace("24h", "a day")).map(({ key }) => key)).toEqual([
+      "resolver.minimum-release-age",
+    ]);
+  });
+
   it("lists every mistake at once, each with line, column, key, what was found and what is allowed", () => {
     const text = source("vitte")
       .replace("lockfile =", "lokfile =")

@@ -87,6 +87,13 @@ export interface EcosystemProfile {
     readonly directory: string;
     readonly coexistence: "single" | "per-major";
   };
+  /** By which rules versions are chosen, where neither manifest nor settings say. */
+  readonly resolver?: {
+    /** Age that a version must have before it is chosen: `24h`. */
+    readonly minimumReleaseAge?: string;
+    /** Names that the age does not hold for; `*` stands for any text. */
+    readonly minimumReleaseAgeExclude: readonly string[];
+  };
   readonly registry: {
     readonly defaultUrl?: string;
     /** Digest of a root of that registry's signed metadata, by which it is trusted from the first contact on. */

@@ -8,9 +8,20 @@ import {
   type LockEnvironment,
   type Lockfile,
 } from "@lading/core-manifest";
+import { detectVersion } from "./detect.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
-import { checkHostVersion, fullVersion, hostVersions, listedHosts, parseHost, refuseOtherHost } from "./hosts.ts";
+import {
+  checkHostVersion,
+  fullVersion,
+  hostVersion,
+  hostVersions,
+  isPartOf,
+  listedHosts,
+  parseHost,
+  refuseOtherHost,
+  withDetected,
+} from "./hosts.ts";
 import { ownTable } from "./own-table.ts";
 import type { Project } from "./project.ts";
 
@@ -61,8 +72,9 @@ export async function declaredGrid(
     readonly set: GridInput;
   },
 ): Promise<DeclaredGrid> {
-  const { previous, here, set } = made;
-  const manifest = manifestGrid(context, project);
+  const { previous, here } = made;
+  const set = { ...made.set, hosts: await withDetected(context, made.set.hosts) };
+  const manifest = await manifestGrid(context, project);
   const sticky = Object.fromEntries(lockGrid(previous?.environment).axes.map(({ name, values }) => [name, values]));
   const current = Object.fromEntries(Object.entries(here).map(([axis, version]) => [axis, [version]]));
   const listed = await listedHosts(context);
@@ -125,7 +137,10 @@ function isSupported(project: Project, axis: string, version: string): boolean {
 }
 
 /** `[environments]` of the root manifest, at the top or in the ecosystem's own table. */
-function manifestGrid(context: EngineContext, project: Project): { axes: Grid; file: string | undefined } {
+async function manifestGrid(
+  context: EngineContext,
+  project: Project,
+): Promise<{ axes: Grid; file: string | undefined }> {
   const { display } = project.rootFile;
   const table = ownTable(project, "environments");
   if (table === undefined) return { axes: {}, file: undefined };
@@ -138,23 +153,29 @@ function manifestGrid(context: EngineContext, project: Project): { axes: Grid; f
       const allowed = known.map((name) => `"${name}"`).join(", ");
       throw invalid(`"environments.${axis}" of ${display} is no axis, allowed are ${allowed}`);
     }
-    axes[axis] = manifestValues(context, project, axis, value);
+    axes[axis] = await manifestValues(context, project, axis, value);
   }
   return { axes, file: display };
 }
 
-function manifestValues(context: EngineContext, project: Project, axis: string, value: unknown): readonly string[] {
+async function manifestValues(
+  context: EngineContext,
+  project: Project,
+  axis: string,
+  value: unknown,
+): Promise<readonly string[]> {
   const place = `"environments.${axis}" of ${project.rootFile.display}`;
   if (value === "all" && axis !== TARGET) return flagGrid(context, project, { allHosts: true })[axis] ?? [];
   const values: unknown[] = Array.isArray(value) ? value : [value];
   const texts = values.map((one) => (typeof one === "number" ? String(one) : one));
   if (texts.length === 0 || !texts.every((one) => typeof one === "string"))
     throw invalid(`${place} is ${JSON.stringify(value)}, expected a list such as ["2024", "2025"]`);
+  const meant: string[] = [];
   for (const text of texts) {
-    if (axis !== TARGET) checkHostVersion(context, axis, text);
+    if (axis !== TARGET) meant.push(await hostVersion(context, axis, text));
     else if (!TARGET_NAME.test(text)) throw invalid(`${place} has "${text}", expected a target such as "x86_64-linux"`);
   }
-  return texts;
+  return axis === TARGET ? texts : meant;
 }
 
 async function gridMode(context: EngineContext, project: Project): Promise<"each" | "every"> {
@@ -237,6 +258,22 @@ export function environmentOfLock(lock: Lockfile, here: Here, declaredIn?: strin
     axis: open.name,
     values: open.values,
   });
+}
+
+/**
+ * What is known here, and of axes in which the lock differs and nobody has chosen a value, the one on this machine, where the
+ * profile names a program that says it.
+ */
+export async function hereWithDetected(context: EngineContext, lock: Lockfile, here: Here): Promise<Here> {
+  const hosts: Record<string, string> = { ...here.hosts };
+  for (const { name, values } of lockGrid(lock.environment).axes) {
+    const detect = context.profile.hosts.find(({ axis }) => axis === name)?.detect;
+    if (values.length < 2 || hosts[name] !== undefined || detect === undefined) continue;
+    const found = await detectVersion(context, detect);
+    const value = found === undefined ? undefined : values.find((one) => isPartOf(one, found));
+    if (value !== undefined) hosts[name] = value;
+  }
+  return { ...here, hosts };
 }
 
 /** The same, or `undefined` where the lock does not cover what is here. */

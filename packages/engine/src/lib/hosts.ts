@@ -1,25 +1,104 @@
+import { detectVersion } from "./detect.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 
+/** What stands in place of a version for "the one that is on this machine". */
+export const DETECT = "detect";
+
+/** Where a host's version comes from. */
+export type HostOrigin = "environment" | "flag" | "setting" | "profile";
+
+/** A host here. */
+export interface HostHere {
+  readonly axis: string;
+  readonly version: string;
+  readonly origin: HostOrigin;
+  /** Whether it was asked of the program that the profile names. */
+  readonly detected: boolean;
+}
+
 /**
  * The host versions here: `--host axis=version`, then settings `hosts.<axis>` with one version, then the profile's default.
- * An axis without any constrains nothing.
- * @throws {EngineError} `HOST_INVALID`
+ * An axis without any constrains nothing. `detect` in place of a version asks the program that the profile names.
+ * @throws {EngineError} `HOST_INVALID`, `HOST_UNDETECTED`
  */
 export async function hostVersions(context: EngineContext, given: readonly string[]): Promise<Record<string, string>> {
+  const hosts = await hostsHere(context, given);
+  return Object.fromEntries(hosts.map(({ axis, version }) => [axis, version]));
+}
+
+/** The same with where each comes from. */
+export async function hostsHere(context: EngineContext, given: readonly string[]): Promise<readonly HostHere[]> {
   const settings = await context.settings();
   const chosen = new Map(given.map((text) => parseHost(context, text)));
-  const result: Record<string, string> = {};
+  const found: HostHere[] = [];
   for (const { axis, default: fallback } of context.profile.hosts) {
     const legacy = axis === "python" ? settings.string("environments.python_version") : undefined;
     const set = settings.string(`hosts.${axis}`);
-    const pinned = context.pinnedHosts.get(axis);
     const asked = chosen.get(axis);
-    if (asked !== undefined) refuseOtherHost(context, axis, asked);
-    const version = pinned ?? asked ?? (set?.includes(",") === true ? undefined : set) ?? legacy ?? fallback;
-    if (version !== undefined) result[axis] = checkHostVersion(context, axis, version);
+    if (asked !== undefined && asked !== DETECT) refuseOtherHost(context, axis, asked);
+    const sources: readonly (readonly [HostOrigin, string | undefined])[] = [
+      ["environment", context.pinnedHosts.get(axis)],
+      ["flag", asked],
+      ["setting", (set?.includes(",") === true ? undefined : set) ?? legacy],
+      ["profile", fallback],
+    ];
+    const [origin, text] = sources.find(([, version]) => version !== undefined) ?? ["profile", undefined];
+    if (text === undefined) continue;
+    const version = await hostVersion(context, axis, text);
+    found.push({ axis, version, origin, detected: text === DETECT });
   }
-  return result;
+  return found;
+}
+
+/**
+ * A version of a host as it is meant: `detect` is the one on this machine.
+ * @throws {EngineError} `HOST_INVALID`, `HOST_UNDETECTED`
+ */
+export async function hostVersion(context: EngineContext, axis: string, text: string): Promise<string> {
+  return checkHostVersion(context, axis, text === DETECT ? await detectHost(context, axis) : text);
+}
+
+/**
+ * The version of a host on this machine, by the program that the profile names; where the profile knows versions, the one of
+ * them that it belongs to.
+ * @throws {EngineError} `HOST_UNDETECTED`
+ */
+export async function detectHost(context: EngineContext, axis: string): Promise<string> {
+  const { detect, versions = [] } = context.profile.hosts.find((host) => host.axis === axis) ?? {};
+  const fail = (problem: string): EngineError =>
+    new EngineError({
+      code: "HOST_UNDETECTED",
+      message: `Cannot detect the version of host "${axis}": ${problem}`,
+      hint: `Name it with --host ${axis}=VERSION, or set it for this machine: config set hosts.${axis} VERSION`,
+      axis,
+    });
+  if (detect === undefined) throw fail(`the profile "${context.profile.id}" names no program to ask`);
+  const found = await detectVersion(context, detect);
+  if (found === undefined) throw fail(`"${detect.join(" ")}" cannot be run, or prints no version`);
+  if (versions.length === 0) return found;
+  const known = versions.find((version) => isPartOf(version, found));
+  if (known !== undefined) return known;
+  throw fail(`"${detect.join(" ")}" says ${found}, known are ${versions.map((one) => `"${one}"`).join(", ")}`);
+}
+
+/** Whether a version of one to three numbers is what a whole one begins with: `3.11` of `3.11.4`. */
+export function isPartOf(part: string, whole: string): boolean {
+  return `${whole}.`.startsWith(`${part}.`);
+}
+
+/** Texts `axis=version` with `detect` replaced by what is on this machine. */
+export async function withDetected(
+  context: EngineContext,
+  given: readonly string[] | undefined,
+): Promise<readonly string[] | undefined> {
+  if (given === undefined) return undefined;
+  return Promise.all(
+    given.map(async (text) => {
+      const [axis, version] = parseHost(context, text);
+      return version === DETECT ? `${axis}=${await detectHost(context, axis)}` : text;
+    }),
+  );
 }
 
 /**

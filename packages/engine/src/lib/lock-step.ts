@@ -16,6 +16,7 @@ import { EngineError } from "./engine-error.ts";
 import {
   declaredGrid,
   environmentHere,
+  hereWithDetected,
   lockHere,
   tryEnvironmentOfLock,
   type DeclaredGrid,
@@ -105,6 +106,11 @@ const NO_CHANGES: LockChanges = { added: [], removed: [], updated: [] };
  * @throws {EngineError} `LOCK_MISSING`, `LOCK_OUTDATED`, `RESOLUTION_IMPOSSIBLE`, `PUBLISHER_CHANGED`, `HOST_UNSUPPORTED`
  */
 export async function ensureLock(context: EngineContext, project: Project, input: LockInput): Promise<LockOutcome> {
+  const outcome = await bringUpToDate(context, project, input);
+  return { ...outcome, here: await hereWithDetected(context, outcome.lock, outcome.here) };
+}
+
+async function bringUpToDate(context: EngineContext, project: Project, input: LockInput): Promise<LockOutcome> {
   const previous = await readLock(context, project);
   const here = await environmentHere(context, input);
   checkHosts(project, here.hosts);
@@ -178,7 +184,7 @@ export async function currentRequest(
   const whole = await readLock(context, project);
   const here = await environmentHere(context, input);
   const grid = await declaredGrid(context, project, { previous: whole?.lock, here: here.hosts, set: {} });
-  const environment = whole && tryEnvironmentOfLock(whole.lock, here);
+  const environment = whole && tryEnvironmentOfLock(whole.lock, await hereWithDetected(context, whole.lock, here));
   const { target, ...hosts } = { ...here.hosts, ...environment };
   checkHosts(project, hosts);
   checkFeatureChoice(project, input);

@@ -630,6 +630,7 @@ export function adviceOf(suggestion: Suggestion | EnvironmentSuggestion): string
   if (type === "allow-excluded" && reason !== undefined && LIFTED_BY_NAME.has(reason))
     return `${message}: add "${name}@${version}" to [resolver] allow`;
   if (type === "allow-reason" && reason === "cooldown") return `${message}: --minimum-release-age 0s`;
+  if (type === "allow-reason" && reason === "exclude-newer") return `${message}: name a later --exclude-newer`;
   if (type === "add-override") return `${message}: write it into [overrides]`;
   return message;
 }

@@ -69,7 +69,7 @@ export async function readPolicy(
       "never",
     ]),
     prefer: oneOf("resolver.prefer", prefer, PREFERENCES),
-    release: releaseRules(context, input, [own, setting]),
+    release: releaseRules(context, input, [own, setting], profileRules(context)),
     allowed: new Set([own, setting].flatMap(allowedVersions)),
     overrides: overridesOf(context, project),
   };
@@ -110,7 +110,24 @@ function oneOf<Value extends string>(key: string, value: unknown, allowed: reado
   });
 }
 
-function releaseRules(context: EngineContext, input: PolicyInput, sources: readonly Table[]): ReleaseRules {
+/** What the profile says of ages, in the keys of the other sources. */
+function profileRules({ profile: { resolver } }: EngineContext): Table {
+  if (resolver?.minimumReleaseAge === undefined) return {};
+  return {
+    "minimum-release-age": resolver.minimumReleaseAge,
+    "minimum-release-age-exclude": resolver.minimumReleaseAgeExclude,
+  };
+}
+
+/** The profile's rule is what holds where nobody else says anything of ages; its exceptions hold with it alone. */
+function releaseRules(
+  context: EngineContext,
+  input: PolicyInput,
+  given: readonly Table[],
+  profile: Table,
+): ReleaseRules {
+  const isSaid = given.some((source) => source["minimum-release-age"] !== undefined);
+  const sources = isSaid ? given : [...given, profile];
   const key = "resolver.minimum-release-age";
   const ages: AgeRule[] =
     input.minimumReleaseAge === undefined
@@ -127,7 +144,9 @@ function releaseRules(context: EngineContext, input: PolicyInput, sources: reado
 
   function ageRule(source: Table): AgeRule[] {
     const age = source["minimum-release-age"];
-    return age === undefined ? [] : [{ minimumAge: readAge(key, age), except: exceptions([source]) }];
+    // Who names exceptions beside the profile's age adds to its own.
+    const except = source === profile ? exceptions(sources) : exceptions([source]);
+    return age === undefined ? [] : [{ minimumAge: readAge(key, age), except }];
   }
 
   function exceptions(tables: readonly Table[]): string[] {

@@ -14,7 +14,7 @@ import type { WhyNotAnswer } from "@lading/resolver";
 import type { EngineContext } from "../engine-context.ts";
 import { newestVersion } from "../edit.ts";
 import { EngineError } from "../engine-error.ts";
-import { environmentHere, environmentOfLock, lockHere, type HereInput } from "../environments.ts";
+import { environmentHere, environmentOfLock, hereWithDetected, lockHere, type HereInput } from "../environments.ts";
 import { displayPath } from "../files.ts";
 import { directReferences, readLock } from "../lock-file.ts";
 import { reasonFinder } from "./resolve.ts";
@@ -65,7 +65,8 @@ async function needLock(
       message: `Cannot find the lock file "${displayPath(project.lockFile, context.cwd)}"`,
     });
   }
-  const environment = environmentOfLock(found.lock, await environmentHere(context, where));
+  const here = await hereWithDetected(context, found.lock, await environmentHere(context, where));
+  const environment = environmentOfLock(found.lock, here);
   return { lock: lockHere(found.lock, environment), environment };
 }
 
@@ -273,7 +274,7 @@ export async function outdated(
   const project = await loadProject(context);
   const here = await environmentHere(context, input);
   const whole = (await readLock(context, project))?.lock;
-  const environment = whole && environmentOfLock(whole, here);
+  const environment = whole && environmentOfLock(whole, await hereWithDetected(context, whole, here));
   const lock = whole && environment && lockHere(whole, environment);
   const { target: _target, ...hosts } = { ...here.hosts, ...environment };
   const registries = await context.registries();
