@@ -1,6 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { PostgresMetadataStore } from "@lading/registry-server/node";
-import { metadataStoreContract } from "@lading/registry-server/testing";
+import {
+  PostgresCoordination,
+  PostgresMetadataStore,
+  SqliteMetadataStore,
+  migrateDatabase,
+} from "@lading/registry-server/node";
+import {
+  coordinationContract,
+  fakeAccount,
+  fakeAudit,
+  fakePublication,
+  metadataStoreContract,
+} from "@lading/registry-server/testing";
+import Database from "better-sqlite3";
+import { join } from "node:path";
+import { freshDirectory } from "./processes.ts";
 import { startPostgres, type PostgresServer } from "./postgres.ts";
 
 let postgres: PostgresServer;
@@ -9,6 +23,173 @@ beforeAll(async () => {
 });
 afterAll(async () => postgres?.stop());
 
+async function pair(): Promise<readonly [PostgresMetadataStore, PostgresMetadataStore]> {
+  const url = await postgres.createDatabase();
+  return [await PostgresMetadataStore.open(url), await PostgresMetadataStore.open(url)];
+}
+
 describe("PostgreSQL", () => {
   metadataStoreContract({ describe, it }, async () => PostgresMetadataStore.open(await postgres.createDatabase()));
+  coordinationContract({ describe, it }, async () => {
+    const [first, second] = await pair();
+    return {
+      one: new PostgresCoordination(first),
+      two: new PostgresCoordination(second),
+      commit: async () => {
+        await first.createAccount(fakeAccount("ada"), fakeAudit());
+      },
+      close: async () => {
+        await first.close();
+        await second.close();
+      },
+    };
+  });
+
+  it("has the tables and columns that SQLite has, so that no migration is forgotten in one of them", async () => {
+    const directory = await freshDirectory("schema");
+    const file = join(directory.path, "registry.db");
+    await new SqliteMetadataStore(file).close();
+    const sqlite = new Database(file);
+    const known = sqlite
+      .prepare(
+        `select m.name || '.' || c.name as name from sqlite_schema m join pragma_table_info(m.name) c
+         where m.type = 'table' and m.name not like 'sqlite_%' and m.name not like 'package_search%'`,
+      )
+      .pluck()
+      .all() as string[];
+    sqlite.close();
+    await directory.remove();
+    const url = await postgres.createDatabase();
+    await (await PostgresMetadataStore.open(url)).close();
+    const columns = await postgres.query(
+      url,
+      `select table_name || '.' || column_name as name from information_schema.columns where table_schema = current_schema()
+       and table_name not in ('leases', 'lading_schema', 'package_search')`,
+    );
+    expect(columns.map(({ name }) => name).sort()).toEqual(known.sort());
+  });
+
+  it("PostgresMetadataStore: publications of two servers at once get indices without gaps, and one winner a version", async () => {
+    const stores = await pair();
+    const ada = fakeAccount("ada");
+    await stores[0].createAccount(ada, fakeAudit());
+    const outcomes = await Promise.all(
+      Array.from({ length: 120 }, (_, at) =>
+        stores[at % 2]!.publish(fakePublication(ada, `tool-${at % 7}`, `1.${Math.floor(at / 2) % 40}.0`, { tree: at })),
+      ),
+    );
+    const created = outcomes.filter(({ status }) => status === "created").length;
+    const { entries, latest } = await stores[1].feed(1, 1000);
+    expect(entries.map(({ id }) => id)).toEqual(Array.from({ length: created }, (_, at) => at + 1));
+    expect([latest, (await stores[0].logEntries(0, 1000)).length]).toEqual([created, created]);
+    const leaves = outcomes.flatMap((outcome) =>
+      outcome.status === "created" ? outcome.version.artifacts.map(({ leaf }) => leaf!) : [],
+    );
+    expect(leaves.sort((left, right) => left - right)).toEqual(Array.from({ length: created }, (_, at) => at));
+    expect((await stores[0].counts()).versions).toBe(created);
+    for (const store of stores) await store.close();
+  });
+
+  it("PostgresMetadataStore: what one write throws undoes nothing of its neighbours", async () => {
+    const [store, other] = await pair();
+    await other.close();
+    const [ada, bob] = [fakeAccount("ada"), fakeAccount("bob")];
+    await store.createAccount(ada, fakeAudit());
+    const publication = fakePublication(ada, "tool", "1.0.0");
+    const work = await Promise.allSettled([
+      store.publish(publication),
+      store.addOwner(publication.canonical, ada, fakeAudit(), () => {
+        throw new Error("objection");
+      }),
+      store.createAccount(bob, fakeAudit()),
+      store.publish(fakePublication(ada, "nul", "1.0.0", { manifest: { title: "a\0b" } })),
+      store.publish(fakePublication(ada, "tool", "1.1.0", { tree: 2 })),
+    ]);
+    expect(work.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled", "rejected", "fulfilled"]);
+    expect(work[3]).toMatchObject({ reason: { code: "REQUEST_INVALID" } });
+    expect((await store.counts()).versions).toBe(2);
+    await store.close();
+  });
+
+  it("PostgresMetadataStore: a database that crashes loses nothing that was acknowledged, and is used again at once", async () => {
+    const [store, other] = await pair();
+    await other.close();
+    const ada = fakeAccount("ada");
+    await store.createAccount(ada, fakeAudit());
+    const acknowledged: string[] = [];
+    let crashed = false;
+    const publishing = Promise.all(
+      Array.from({ length: 4 }, async (_, client) => {
+        for (let patch = 0; !crashed && patch < 200; patch += 1) {
+          const version = `1.${client}.${patch}`;
+          const outcome = await store.publish(fakePublication(ada, "tool", version)).catch((error: unknown) => error);
+          if ((outcome as { status?: string }).status === "created") acknowledged.push(version);
+          else expect(outcome).toMatchObject({ code: "UNAVAILABLE" });
+        }
+      }),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await postgres.crash();
+    crashed = true;
+    await publishing;
+    await postgres.restart();
+    await store.check();
+    const kept = new Set((await store.versions(fakePublication(ada, "tool", "1.0.0").canonical)).map((v) => v.version));
+    expect(acknowledged.filter((version) => !kept.has(version as never))).toEqual([]);
+    expect(acknowledged.length).toBeGreaterThan(0);
+    expect((await store.logEntries(0, 1000)).length).toBe(kept.size);
+    await store.close();
+  });
+
+  it("PostgresMetadataStore: connections that are ended in the middle of a transaction are replaced, and writes repeated", async () => {
+    const url = await postgres.createDatabase();
+    const store = await PostgresMetadataStore.open(url);
+    const ada = fakeAccount("ada");
+    await store.createAccount(ada, fakeAudit());
+    let [ended, failed] = [0, 0];
+    for (let patch = 0; patch < 30; patch += 1) {
+      const publishing = store.publish(fakePublication(ada, "tool", `1.0.${patch}`)).catch(() => (failed += 1));
+      const rows = await postgres.query(
+        url,
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lading-registry' and pid <> pg_backend_pid()",
+      );
+      ended += rows.length;
+      await publishing;
+    }
+    const kept = (await store.versions(fakePublication(ada, "tool", "1.0.0").canonical)).length;
+    expect(ended).toBeGreaterThan(5);
+    expect(kept).toBeGreaterThanOrEqual(30 - failed);
+    expect((await store.logEntries(0, 100)).length).toBe(kept);
+    await store.close();
+  });
+
+  it("refuses what it cannot use, and says what to do", async () => {
+    const nobody = await PostgresMetadataStore.open("postgresql+asyncpg://registry:wrong@127.0.0.1:1/none").catch(
+      String,
+    );
+    expect(nobody).toMatch(/Cannot open PostgreSQL database "none" at 127.0.0.1:1/);
+    const url = await postgres.createDatabase();
+    await expect(PostgresMetadataStore.open(url.replace("of-the-test", "wrong"))).rejects.toMatchObject({
+      code: "DATABASE_UNUSABLE",
+    });
+    expect(await migrateDatabase(url)).toHaveLength(1);
+    expect(await migrateDatabase(url)).toEqual([]);
+    await postgres.query(url, "update lading_schema set version = 9");
+    await (await PostgresMetadataStore.open(url)).close();
+    await postgres.query(url, "update lading_schema set works_from = 8");
+    await expect(PostgresMetadataStore.open(url)).rejects.toMatchObject({ code: "SCHEMA_TOO_NEW" });
+    await postgres.query(url, "create database latin encoding 'LATIN1' locale 'C' template template0");
+    await expect(PostgresMetadataStore.open(url.replace(/[^/]+$/, "latin"))).rejects.toThrow(/its encoding is LATIN1/);
+  });
+
+  it("servers that start together on an empty database migrate it once", async () => {
+    const url = await postgres.createDatabase();
+    const stores = await Promise.all(
+      Array.from({ length: 5 }, () => PostgresMetadataStore.open(url, { connections: 2 })),
+    );
+    for (const store of stores) {
+      await store.check();
+      await store.close();
+    }
+  });
 });

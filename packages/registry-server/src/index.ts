@@ -6,6 +6,7 @@ export type {
   ByteRange,
   Cache,
   Clock,
+  Coordination,
   DocumentStore,
   IdentityProvider,
   InspectedUpload,

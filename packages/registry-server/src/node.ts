@@ -5,6 +5,7 @@ export { S3BlobStore } from "./lib/node/s3-blob-store.ts";
 export { S3Client, type S3Options, type S3Request } from "./lib/node/s3-client.ts";
 export { S3DocumentStore } from "./lib/node/s3-document-store.ts";
 export { SqliteMetadataStore, openDatabase } from "./lib/node/sqlite-metadata-store.ts";
+export { PostgresCoordination } from "./lib/node/postgres-coordination.ts";
 export { PostgresMetadataStore, migrateDatabase } from "./lib/node/postgres-metadata-store.ts";
 export { SCHEMA_VERSION, migrate } from "./lib/node/migrations.ts";
 export { ArchiveInspector } from "./lib/node/archive-inspector.ts";

@@ -14,3 +14,5 @@ export { metadataStoreContract } from "./lib/testing/metadata-store-contract.ts"
 export { blobStoreContract } from "./lib/testing/blob-store-contract.ts";
 export { documentStoreContract } from "./lib/testing/document-store-contract.ts";
 export { cacheContract } from "./lib/testing/cache-contract.ts";
+export { MemoryCoordinator } from "./lib/testing/memory-coordination.ts";
+export { coordinationContract } from "./lib/testing/coordination-contract.ts";

@@ -7,6 +7,7 @@ import {
 } from "@lading/core-manifest";
 import type { DocumentStore, LogListener, MetadataStore } from "./ports.ts";
 import { prepareDocument, type RenderedDocument } from "./read-answer.ts";
+import type { Turn } from "./replicas.ts";
 
 /** How long a changed document waits for further changes before it is saved. */
 const SAVE_DELAY_MS = 100;
@@ -33,6 +34,7 @@ export class IndexService {
   readonly #documents: DocumentStore;
   readonly #log: LogListener;
   readonly #memoryBytes: number;
+  readonly #turn: Turn | undefined;
   // Insertion order is age: a hit moves the entry to the end.
   readonly #memory = new Map<string, RenderedDocument & { readonly sequence: number }>();
   readonly #unsaved = new Map<string, { readonly bytes: Uint8Array }>();
@@ -42,7 +44,15 @@ export class IndexService {
   #hits = 0;
   #misses = 0;
 
-  constructor(options: { metadata: MetadataStore; documents: DocumentStore; log: LogListener; memoryBytes: number }) {
+  /** With a `turn`, other servers publish too: documents come from the metadata store, and one server saves them. */
+  constructor(options: {
+    metadata: MetadataStore;
+    documents: DocumentStore;
+    log: LogListener;
+    memoryBytes: number;
+    turn?: Turn | undefined;
+  }) {
+    this.#turn = options.turn;
     this.#metadata = options.metadata;
     this.#documents = options.documents;
     this.#log = options.log;
@@ -72,7 +82,12 @@ export class IndexService {
     const known = this.peek(path);
     if (known !== undefined) return known;
     this.#misses += 1;
-    if (packageOfIndexPath(path) === undefined) return undefined;
+    const canonical = packageOfIndexPath(path);
+    if (canonical === undefined) return undefined;
+    if (this.#turn !== undefined) {
+      // What is saved may be older than what another server has told of already.
+      return this.refresh(canonical);
+    }
     const bytes = await this.#documents.get(path);
     // A publication may have rendered a newer one while the old bytes were read.
     const newer = this.#memory.get(path);
@@ -82,16 +97,25 @@ export class IndexService {
     return this.#remember(path, { ...entry, sequence: -1 });
   }
 
-  /** Renders a package's document from the metadata store; readers see it when this resolves. */
-  async refresh(canonical: CanonicalName): Promise<void> {
+  /**
+   * Renders a package's document from the metadata store; readers see it when this resolves. `undefined` where no version
+   * is published.
+   */
+  async refresh(canonical: CanonicalName): Promise<RenderedDocument | undefined> {
     const document = await this.#metadata.indexDocument(canonical);
-    if (document === undefined) return;
+    if (document === undefined) return undefined;
     const path = indexDocumentPath(canonical);
     const entry = prepareDocument(new TextEncoder().encode(renderIndexDocument(document)));
     const current = this.#memory.get(path);
-    if (current !== undefined && current.sequence >= document.sequence) return;
-    this.#unsaved.set(path, entry);
-    this.#remember(path, { ...entry, sequence: document.sequence });
+    if (current !== undefined && current.sequence >= document.sequence) return current;
+    if (this.#turn === undefined) this.#unsaved.set(path, entry);
+    return this.#remember(path, { ...entry, sequence: document.sequence });
+  }
+
+  /** Another server changed a package, which has this sequence now. */
+  async changedElsewhere(canonical: CanonicalName, sequence: number): Promise<void> {
+    const known = this.#memory.get(indexDocumentPath(canonical));
+    if (known !== undefined && known.sequence < sequence) await this.refresh(canonical);
   }
 
   /** The package's document as the metadata store has it now; `undefined` where no version is published. */
@@ -145,6 +169,7 @@ export class IndexService {
 
   async #drain(): Promise<void> {
     for (;;) {
+      if (this.#turn !== undefined && !(await this.#turn.mayWork())) return;
       const pending = await this.#metadata.pendingIndexUpdates(100);
       if (pending.length === 0) return;
       for (const canonical of new Set(pending.map((update) => update.canonical))) await this.#saveOne(canonical);
@@ -157,7 +182,8 @@ export class IndexService {
     // The pending update may be of a publication that has committed and not yet rendered.
     const summary = await this.#metadata.package(canonical);
     if (this.#memory.get(path)?.sequence !== summary?.sequence) await this.refresh(canonical);
-    const entry = this.#unsaved.get(path);
+    // What other servers render is not in this one's list of unsaved documents.
+    const entry = this.#turn === undefined ? this.#unsaved.get(path) : await this.refresh(canonical);
     if (entry === undefined) return;
     await this.#documents.put(path, entry.bytes);
     if (this.#unsaved.get(path) === entry) this.#unsaved.delete(path);

@@ -282,6 +282,11 @@ export interface SignedFilesUpdate {
   readonly superseded: readonly string[];
   /** Updates that these files show; unknown ids are no error. */
   readonly completed: readonly number[];
+  /**
+   * The SHA-256 that the file at this path must have for the update to be made, `undefined` where there must be none: of
+   * several servers, one goes on from what it knows, and the others learn that they know too little.
+   */
+  readonly follows?: { readonly path: string; readonly sha256: string | undefined };
   readonly at: number;
   /** Files superseded before this time are forgotten. */
   readonly forgetBefore: number;
@@ -455,8 +460,8 @@ export interface MetadataStore {
   /** Paths of all signed files, superseded ones included; in no order. */
   signedFilePaths(): Promise<readonly string[]>;
   signedFile(path: string): Promise<StoredSignedFile | undefined>;
-  /** All of the update or nothing of it. */
-  putSignedFiles(update: SignedFilesUpdate): Promise<void>;
+  /** All of the update or nothing of it; `false` where it does not follow what is stored. */
+  putSignedFiles(update: SignedFilesUpdate): Promise<boolean>;
   /** Forgets signed files of these paths, so that they can be made anew. */
   dropSignedFiles(paths: readonly string[]): Promise<void>;
 
@@ -474,6 +479,25 @@ export interface MetadataStore {
 
   /** Resolves when reads and writes work; rejects with the reason when they do not. */
   check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * What several servers over the same stores agree by. A registry without it is the only one over its stores.
+ */
+export interface Coordination {
+  /**
+   * Takes a lease for `ttlMs` from now, or prolongs one's own; `false` where another server has it. At most one server has it
+   * at any time; that of a server that died ends by itself.
+   */
+  lease(name: string, ttlMs: number): Promise<boolean>;
+  /** Gives one's own lease back; that of another stays. */
+  release(name: string): Promise<void>;
+  /**
+   * Calls `listener` soon after any server, this one included, committed a change to the metadata store. It may be called
+   * without a change; after a lost connection it is called for all that was missed.
+   */
+  watch(listener: () => void): Promise<void>;
   close(): Promise<void>;
 }
 

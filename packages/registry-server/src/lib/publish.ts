@@ -254,7 +254,7 @@ function conflict(
 async function isShown({ index, trust }: PublishPorts, canonical: CanonicalName): Promise<boolean> {
   if (trust === undefined) return true;
   const document = await index.read(indexDocumentPath(canonical));
-  return document !== undefined && trust.shows(canonical, document.etag);
+  return document !== undefined && (await trust.shows(canonical, document.etag));
 }
 
 async function receiptOf({ trust }: PublishPorts, { leaf }: ArtifactRecord): Promise<{ readonly log?: LogReceipt }> {

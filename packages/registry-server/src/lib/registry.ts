@@ -14,10 +14,12 @@ import { DownloadCounter } from "./download-counter.ts";
 import { IdempotentAnswers } from "./idempotent-answers.ts";
 import { IndexService } from "./index-service.ts";
 import { Metrics } from "./metrics.ts";
+import { LeaseTurn, Replicas } from "./replicas.ts";
 import type {
   BlobStore,
   Cache,
   Clock,
+  Coordination,
   DocumentStore,
   IdentityProvider,
   LogListener,
@@ -51,6 +53,8 @@ export interface RegistryPorts {
   readonly inspector: PackageInspector;
   readonly statements: StatementVerifier;
   readonly clock: Clock;
+  /** Where several servers have the same stores. */
+  readonly coordination?: Coordination;
   /** Keys of metadata and log; a registry without them serves neither. */
   readonly trust?: RegistryTrust;
   /** Accounts of the metadata store unless given. */
@@ -271,9 +275,12 @@ function answerUnknown(app: App, services: Services): void {
 function createServices(ports: RegistryPorts, isDraining: () => boolean): Services {
   const { settings, metadata, blobs, documents, cache, hasher, clock, inspector, statements } = ports;
   const log: LogListener = ports.log ?? (() => {});
-  const index = new IndexService({ metadata, documents, log, memoryBytes: settings.indexMemoryBytes });
+  const { coordination } = ports;
+  const turn = coordination && new LeaseTurn(coordination);
+  const index = new IndexService({ metadata, documents, log, memoryBytes: settings.indexMemoryBytes, turn });
   const trust =
-    ports.trust && new TrustService({ trust: ports.trust, metadata, documents, index, clock, tell: log, settings });
+    ports.trust &&
+    new TrustService({ trust: ports.trust, metadata, documents, index, clock, tell: log, settings, turn });
   const identity = ports.identity ?? new LocalIdentityProvider(metadata, hasher);
   return {
     settings,
@@ -303,6 +310,8 @@ function createServices(ports: RegistryPorts, isDraining: () => boolean): Servic
     answers: new IdempotentAnswers(clock, ports.answers),
     docsAsset: ports.docsAsset ?? (async () => undefined),
     isDraining,
+    replicas: coordination && new Replicas({ coordination, metadata, index, trust, log }),
+    turn,
     started: clock.now(),
   };
 }
@@ -416,6 +425,7 @@ class PortRegistry implements Registry {
   async #start(): Promise<void> {
     const { blobs, index } = this.#services;
     await blobs.recover();
+    await this.#services.replicas?.start();
     // Publications that were committed and not yet rendered when the last process ended.
     await index.save();
     await this.#services.trust?.start();
@@ -430,6 +440,7 @@ class PortRegistry implements Registry {
   async #flush(): Promise<void> {
     await this.#services.downloads.flush();
     await this.#services.authentication.flushUses();
+    await this.#services.replicas?.follow();
     await this.#services.index.save();
     this.#services.trust?.refreshIfDue();
   }
@@ -449,6 +460,7 @@ class PortRegistry implements Registry {
     }
     await this.#flush();
     await this.#services.trust?.stop();
+    await this.#services.turn?.release();
     await this.#services.metadata.close();
     this.#onStopped();
   }

@@ -19,6 +19,7 @@ import type {
 } from "../ports.ts";
 import type { RateLimiter } from "../rate-limiter.ts";
 import type { Reads } from "../reads.ts";
+import type { LeaseTurn, Replicas } from "../replicas.ts";
 import type { AuditEntry } from "../records.ts";
 import type { RegistrySettings } from "../settings.ts";
 import type { TrustService } from "../trust/trust-service.ts";
@@ -46,6 +47,9 @@ export interface Services {
   readonly answers: IdempotentAnswers;
   readonly docsAsset: (name: string) => Promise<Uint8Array | undefined>;
   readonly isDraining: () => boolean;
+  /** Of a registry of several servers. */
+  readonly replicas: Replicas | undefined;
+  readonly turn: LeaseTurn | undefined;
   readonly started: number;
 }
 

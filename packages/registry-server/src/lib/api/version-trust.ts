@@ -21,7 +21,7 @@ export async function trustOf(
   return {
     log: { ...log, size, root: Buffer.from(hash).toString("base64") },
     root,
-    visible: document !== undefined && trust.shows(canonical, document.etag),
+    visible: document !== undefined && (await trust.shows(canonical, document.etag)),
     keys: publisherKeys({ keys, statements }, keyContext(services)),
   };
 }

@@ -13,7 +13,7 @@ import {
   type PostgresAddress,
 } from "./postgres-pool.ts";
 import type { SqlEngine, TextIndex } from "./sql-engine.ts";
-import { GroupFailure, runGroup } from "./sql-group.ts";
+import { WriteGroup } from "./sql-group.ts";
 import { SqlMetadataStore } from "./sql-metadata-store.ts";
 import type { Tables } from "./sql-schema.ts";
 import { WriteQueue, type QueuedWrite } from "./write-queue.ts";
@@ -96,10 +96,10 @@ async function connect(pool: Pool): Promise<PoolClient> {
   }
 }
 
-/** The error below the registry's own. */
-function rootOf(error: unknown): unknown {
-  const first = error instanceof GroupFailure ? error.first : error;
-  return first instanceof RegistryError && first.cause !== undefined ? first.cause : first;
+/** Whether the same transaction, which was undone, may work when it is tried again. */
+function mayWorkAgain(error: unknown): boolean {
+  const root = error instanceof RegistryError && error.cause !== undefined ? error.cause : error;
+  return isConnectionLost(root) || isTransient(root);
 }
 
 /** A schema of a PostgreSQL database that several servers may use. Writes that come in together share a transaction. */
@@ -131,40 +131,33 @@ class PostgresEngine implements SqlEngine {
   }
 
   async #commit(group: readonly QueuedWrite<Transaction<Tables>>[]): Promise<void> {
+    const writes = new WriteGroup(group, mayWorkAgain);
     for (let attempt = 1; ; attempt += 1) {
-      const progress = { sent: false, settled: [] as readonly (() => void)[] };
+      const progress = { sent: false };
       try {
-        await this.#transaction(group, progress);
-        for (const settle of progress.settled) settle();
-        return;
+        await this.#transaction(writes, progress);
+        break;
       } catch (error) {
-        const root = rootOf(error);
         // Once the commit is sent, a broken connection does not tell whether it was done.
-        const again = !progress.sent && (isConnectionLost(root) || isTransient(root));
-        if (again && attempt < ATTEMPTS) {
+        if (!progress.sent && attempt < ATTEMPTS && mayWorkAgain(writes.cause(error))) {
           await delay(RETRY_MS * 2 ** attempt);
           continue;
         }
-        for (const { reject } of group) reject(error instanceof GroupFailure ? error.first : error);
+        writes.reject(error);
         return;
       }
     }
+    writes.settle();
   }
 
-  async #transaction(
-    group: readonly QueuedWrite<Transaction<Tables>>[],
-    progress: { sent: boolean; settled: readonly (() => void)[] },
-  ): Promise<void> {
+  async #transaction(writes: WriteGroup, progress: { sent: boolean }): Promise<void> {
     await this.db.transaction().execute(async (session) => {
       // Indices of the log have no gaps and no two versions of one number, whatever the number of servers: they take
       // turns. The lock ends with the transaction, and that with its connection.
       await sql`select pg_advisory_xact_lock(${sql.lit(LOCK_SPACE)}, hashtext('write ' || current_schema()))`.execute(
         session,
       );
-      progress.settled = await runGroup(session, group, (error) => {
-        const root = rootOf(error);
-        return isConnectionLost(root) || isTransient(root);
-      });
+      await writes.run(session);
       // Told to the other servers by the commit, or not at all.
       await sql`select pg_notify(${this.#channel}, '')`.execute(session);
       progress.sent = true;

@@ -4,16 +4,6 @@ import type { QueuedWrite } from "./write-queue.ts";
 
 type Write = QueuedWrite<Transaction<Tables>>;
 
-/** A group of writes that failed as a whole, with the error that began it. */
-export class GroupFailure extends Error {
-  readonly first: unknown;
-
-  constructor(first: unknown) {
-    super("a group of writes failed");
-    this.first = first;
-  }
-}
-
 async function runOne(
   session: Transaction<Tables>,
   write: Write,
@@ -33,25 +23,50 @@ async function runOne(
 }
 
 /**
- * Runs the writes of a group in a transaction, one after the other; what one throws undoes its own changes and none of its
- * neighbours'. `isOver` tells of an error whether the transaction ended with it (a full disk, a broken connection): what the
- * neighbours wrote is gone then.
- * @returns what tells each writer how its write ended, to be called when the transaction is durable
- * @throws {GroupFailure}
+ * Writes that share a transaction. They run one after the other; what one throws undoes its own changes and none of its
+ * neighbours'. When the transaction ended, exactly one of {@link WriteGroup.settle} and {@link WriteGroup.reject} is called.
  */
-export async function runGroup(
-  session: Transaction<Tables>,
-  group: readonly Write[],
-  isOver: (error: unknown) => boolean,
-): Promise<readonly (() => void)[]> {
-  const settled: (() => void)[] = [];
-  for (const write of group) {
-    try {
-      settled.push(await runOne(session, write, isOver));
-    } catch (error) {
-      // The rollback that follows may fail as well, since nothing is left to roll back: the first error tells more.
-      throw new GroupFailure(error);
+export class WriteGroup {
+  readonly #writes: readonly Write[];
+  readonly #isOver: (error: unknown) => boolean;
+  #settled: (() => void)[] = [];
+  #broken: { readonly error: unknown } | undefined;
+
+  /**
+   * `isOver` tells of an error whether the transaction ended with it (a full disk, a broken connection): what the neighbours
+   * wrote is gone then.
+   */
+  constructor(writes: readonly Write[], isOver: (error: unknown) => boolean) {
+    this.#writes = writes;
+    this.#isOver = isOver;
+  }
+
+  /** Runs all of them, again where it was called before. */
+  async run(session: Transaction<Tables>): Promise<void> {
+    this.#settled = [];
+    this.#broken = undefined;
+    for (const write of this.#writes) {
+      try {
+        this.#settled.push(await runOne(session, write, this.#isOver));
+      } catch (error) {
+        this.#broken = { error };
+        throw error;
+      }
     }
   }
-  return settled;
+
+  /** What ended the transaction. The rollback may have failed as well, since nothing was left to roll back: the first error tells more. */
+  cause(error: unknown): unknown {
+    return this.#broken === undefined ? error : this.#broken.error;
+  }
+
+  /** The transaction is durable: tells each how its write ended. */
+  settle(): void {
+    for (const settle of this.#settled) settle();
+  }
+
+  /** The transaction failed: tells all. */
+  reject(error: unknown): void {
+    for (const { reject } of this.#writes) reject(this.cause(error));
+  }
 }

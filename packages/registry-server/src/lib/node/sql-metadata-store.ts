@@ -725,8 +725,10 @@ export class SqlMetadataStore implements MetadataStore {
     return { path, bytes: Uint8Array.from(row.bytes), sha256, ...(superseded === null ? {} : { superseded }) };
   }
 
-  async putSignedFiles({ put, superseded, completed, at, forgetBefore }: SignedFilesUpdate): Promise<void> {
-    await this.#write(async (session) => {
+  async putSignedFiles(update: SignedFilesUpdate): Promise<boolean> {
+    const { put, superseded, completed, follows, at, forgetBefore } = update;
+    return this.#write(async (session) => {
+      if (follows !== undefined && (await storedDigest(session, follows.path)) !== follows.sha256) return false;
       for (const path of superseded)
         await session.updateTable("signed_files").set({ superseded: at }).where("path", "=", path).execute();
       for (const { path, bytes } of put) {
@@ -738,6 +740,7 @@ export class SqlMetadataStore implements MetadataStore {
       }
       await session.deleteFrom("outbox").where("id", "in", this.#engine.ids(completed)).execute();
       await session.deleteFrom("signed_files").where("superseded", "<", forgetBefore).execute();
+      return true;
     });
   }
 
@@ -849,6 +852,11 @@ export class SqlMetadataStore implements MetadataStore {
   async close(): Promise<void> {
     await this.#engine.close();
   }
+}
+
+async function storedDigest(session: Session, path: string): Promise<string | undefined> {
+  const row = await session.selectFrom("signed_files").select("sha256").where("path", "=", path).executeTakeFirst();
+  return row?.sha256;
 }
 
 function termFilter(kind: string, term: string) {

@@ -4,7 +4,7 @@ import { searchWords } from "../publication-rules.ts";
 import { RegistryError } from "../registry-error.ts";
 import { requireCurrentSchema } from "./migrations.ts";
 import type { SqlEngine, TextIndex } from "./sql-engine.ts";
-import { GroupFailure, runGroup } from "./sql-group.ts";
+import { WriteGroup } from "./sql-group.ts";
 import { SqlMetadataStore } from "./sql-metadata-store.ts";
 import type { Tables } from "./sql-schema.ts";
 import { WriteQueue, type QueuedWrite } from "./write-queue.ts";
@@ -115,19 +115,19 @@ class SqliteEngine implements SqlEngine {
   }
 
   async #commit(group: readonly QueuedWrite<Transaction<Tables>>[]): Promise<void> {
-    let settled: readonly (() => void)[] = [];
+    const writes = new WriteGroup(group, () => !this.#database.inTransaction);
     try {
       await this.db.transaction().execute(async (session) => {
         // `begin` alone would take a snapshot at the first read and fail to become a writer if another process wrote
         // meanwhile; a write first takes the lock, and waits for it.
         await sql`update accounts set created = created where 0`.execute(session);
-        settled = await runGroup(session, group, () => !this.#database.inTransaction);
+        await writes.run(session);
       });
     } catch (error) {
-      for (const { reject } of group) reject(error instanceof GroupFailure ? error.first : error);
+      writes.reject(error);
       return;
     }
-    for (const settle of settled) settle();
+    writes.settle();
   }
 
   async check(): Promise<void> {

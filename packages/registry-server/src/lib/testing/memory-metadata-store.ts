@@ -426,7 +426,9 @@ export class MemoryMetadataStore implements MetadataStore {
     return this.#signed.get(path);
   }
 
-  async putSignedFiles({ put, superseded, completed, at, forgetBefore }: SignedFilesUpdate): Promise<void> {
+  async putSignedFiles(update: SignedFilesUpdate): Promise<boolean> {
+    const { put, superseded, completed, follows, at, forgetBefore } = update;
+    if (follows !== undefined && this.#signed.get(follows.path)?.sha256 !== follows.sha256) return false;
     for (const path of superseded) {
       const file = this.#signed.get(path);
       if (file !== undefined) this.#signed.set(path, { ...file, superseded: at });
@@ -437,6 +439,7 @@ export class MemoryMetadataStore implements MetadataStore {
     this.#unsigned = this.#unsigned.filter(({ id }) => !completed.includes(id));
     for (const [path, file] of this.#signed)
       if ((file.superseded ?? Infinity) < forgetBefore) this.#signed.delete(path);
+    return true;
   }
 
   async dropSignedFiles(paths: readonly string[]): Promise<void> {

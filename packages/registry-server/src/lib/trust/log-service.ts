@@ -80,13 +80,21 @@ export class LogService {
   readonly #metadata: MetadataStore;
   readonly #documents: DocumentStore;
   readonly #trust: RegistryTrust;
+  readonly #shared: boolean;
   /** Text form of the log's key. */
   readonly key: string;
   #signed: Signed;
   #advancing: Promise<void> | undefined;
   #policy: Uint8Array | undefined;
 
-  constructor(options: { metadata: MetadataStore; documents: DocumentStore; trust: RegistryTrust }) {
+  /** With `shared`, other servers append to the log as well; what they sign for the same entries is the same. */
+  constructor(options: {
+    readonly metadata: MetadataStore;
+    readonly documents: DocumentStore;
+    readonly trust: RegistryTrust;
+    readonly shared?: boolean;
+  }) {
+    this.#shared = options.shared ?? false;
     this.#metadata = options.metadata;
     this.#documents = options.documents;
     this.#trust = options.trust;
@@ -103,6 +111,12 @@ export class LogService {
 
   /** The last checkpoint. */
   get checkpoint(): Uint8Array {
+    return this.#signed.checkpoint;
+  }
+
+  /** The checkpoint that no reader has seen a later one than, whichever server answered. */
+  async currentCheckpoint(): Promise<Uint8Array> {
+    if (this.#shared) await this.advance();
     return this.#signed.checkpoint;
   }
 
@@ -203,7 +217,11 @@ export class LogService {
   }
 
   /** The tile or bundle at a path below the log's prefix, of any width that the log has reached. */
-  tile(path: string): Promise<Uint8Array | undefined> {
+  async tile(path: string): Promise<Uint8Array | undefined> {
+    const found = await this.#tileOf(this.#signed, path);
+    if (found !== undefined || !this.#shared || parseTilePath(path) === undefined) return found;
+    // Another server may have signed for more entries, and sent its reader here.
+    await this.advance();
     return this.#tileOf(this.#signed, path);
   }
 

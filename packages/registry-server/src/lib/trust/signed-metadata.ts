@@ -4,6 +4,7 @@ import {
   METADATA_ERRORS,
   MetadataError,
   SERVER_LIFETIMES,
+  readLogBinding,
   binIndex,
   binName,
   createRepository,
@@ -23,6 +24,8 @@ import { immutable } from "../read-answer.ts";
 import { damaged, type LogService } from "./log-service.ts";
 import type { RegistryTrust } from "./registry-trust.ts";
 import { ServedFile } from "./served-file.ts";
+import { Latest } from "../latest.ts";
+import type { Turn } from "../replicas.ts";
 
 /** How long changes are collected after an update, in milliseconds: what came in is signed half a second later at most. */
 const COLLECT_MS = 500;
@@ -93,6 +96,11 @@ export class SignedMetadata {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #running: Promise<void> | undefined;
   #again = false;
+  /** SHA-256 of the timestamp that is stored, as far as this server knows. */
+  #stored: string | undefined;
+  #served: string | undefined;
+  readonly #turn: Turn | undefined;
+  readonly #newest: Latest<ServedFile | undefined> = new Latest(() => this.#readTimestamp());
 
   constructor(options: {
     readonly metadata: MetadataStore;
@@ -102,7 +110,9 @@ export class SignedMetadata {
     readonly clock: Clock;
     readonly tell: LogListener;
     readonly readPublic: boolean;
+    readonly turn?: Turn | undefined;
   }) {
+    this.#turn = options.turn;
     this.#metadata = options.metadata;
     this.#index = options.index;
     this.#log = options.log;
@@ -118,9 +128,15 @@ export class SignedMetadata {
    */
   async start(): Promise<void> {
     const paths = await this.#metadata.signedFilePaths();
-    for (const path of paths) await this.#checked(path);
+    for (const path of paths) await this.#checkStored(path);
     if (paths.includes(TIMESTAMP)) await this.#load(paths);
     await this.flush();
+  }
+
+  async #checkStored(path: string): Promise<void> {
+    // Another server may have forgotten a file since it was listed.
+    if (this.#turn !== undefined && (await this.#metadata.signedFile(path)) === undefined) return;
+    await this.#checked(path);
   }
 
   async #checked(path: string): Promise<Uint8Array> {
@@ -134,19 +150,24 @@ export class SignedMetadata {
     const roots = paths.map((path) => Number(/^metadata\/(\d+)\.root\.json$/.exec(path)?.[1] ?? 0));
     const root = await this.#checked(`${BASE}${metadataPath("root", Math.max(...roots))}`);
     let last = TIMESTAMP;
+    let timestamp: string | undefined;
     const read = async (name: string): Promise<Uint8Array | undefined> => {
       last = `${BASE}${name}`;
-      return (await this.#metadata.signedFile(last))?.bytes;
+      const file = await this.#metadata.signedFile(last);
+      if (last === TIMESTAMP) timestamp = file?.sha256;
+      return file?.bytes;
     };
     try {
       const { verifier } = this.#trust;
       this.#repository = await loadRepository({ root, read, ...(verifier === undefined ? {} : { verifier }) });
+      this.#stored = timestamp;
     } catch (error) {
       if (!(error instanceof MetadataError)) throw error;
       throw damaged(last, `${METADATA_ERRORS[error.code].summary} (${error.code})`, error);
     }
-    for (const path of filesOf(this.#repository)) this.#serve({ path, bytes: await this.#checked(path) });
     for (const path of paths) if (path.endsWith(".root.json")) this.#serve({ path, bytes: await this.#checked(path) });
+    if (this.#turn !== undefined) return;
+    for (const path of filesOf(this.#repository)) this.#serve({ path, bytes: await this.#checked(path) });
   }
 
   #serve({ path, bytes }: SignedFile): void {
@@ -160,12 +181,14 @@ export class SignedMetadata {
 
   /** The metadata file or version of an index document at a path. */
   async file(path: string): Promise<ServedFile | undefined> {
+    if (this.#turn !== undefined && path === TIMESTAMP) return this.#newest.get();
     const known = this.#files.get(path) ?? this.#cache.get(path);
     if (known !== undefined) return known;
     const stored = await this.#metadata.signedFile(path);
     if (stored === undefined) return undefined;
     // A state that is being stored at this moment is not served before it is whole.
-    if (path.startsWith(BASE) && stored.superseded === undefined) return this.#files.get(path);
+    if (this.#turn === undefined && path.startsWith(BASE) && stored.superseded === undefined)
+      return this.#files.get(path);
     const file = this.#prepared(path, stored.bytes);
     this.#cache.set(path, file);
     this.#cached += file.size;
@@ -178,8 +201,15 @@ export class SignedMetadata {
   }
 
   /** Whether the metadata that is served names these bytes of a package's index document. */
-  shows(canonical: CanonicalName, etag: string): boolean {
-    const hex = this.#repository && targetOf(this.#repository, indexDocumentPath(canonical));
+  async shows(canonical: CanonicalName, etag: string): Promise<boolean> {
+    const path = indexDocumentPath(canonical);
+    if (this.#turn !== undefined) {
+      // Stored in the transaction of the timestamp that leads to it, by whichever server.
+      const [, named] = /^"sha256:([0-9a-f]{64})"$/.exec(etag) ?? [];
+      const file = named === undefined ? undefined : await this.#metadata.signedFile(targetPathOf(path, named));
+      return file !== undefined && file.superseded === undefined;
+    }
+    const hex = this.#repository && targetOf(this.#repository, path);
     return hex !== undefined && etag === `"sha256:${hex}"`;
   }
 
@@ -233,9 +263,34 @@ export class SignedMetadata {
   }
 
   async #update(): Promise<void> {
-    const pending = await this.#metadata.pendingMetadataUpdates(PENDING_MAX);
-    const names = [...new Set(pending.map(({ canonical }) => canonical))];
-    await this.#sign(names, pending);
+    for (;;) {
+      if (this.#turn !== undefined && !(await this.#turn.mayWork())) return;
+      const pending = await this.#metadata.pendingMetadataUpdates(PENDING_MAX);
+      const names = [...new Set(pending.map(({ canonical }) => canonical))];
+      if (this.#turn !== undefined && pending.length === 0 && !(await this.#hasMore())) return;
+      if (await this.#sign(names, pending)) return;
+      // Another server signed since: its turn ended, and this one goes on from what it left.
+      await this.#load(await this.#metadata.signedFilePaths());
+    }
+  }
+
+  /** Whether there is anything to sign for besides changes of packages. */
+  async #hasMore(): Promise<boolean> {
+    if (this.#repository === undefined || this.#newRoots().length > 0) return true;
+    await this.#log.advance();
+    const { raw, expiresMs } = this.#repository.timestamp.body;
+    if (this.#log.state.size > (readLogBinding(raw)?.size ?? 0)) return true;
+    return this.#clock.now() >= expiresMs - SERVER_LIFETIMES.timestampMs + HOUR_MS;
+  }
+
+  async #readTimestamp(): Promise<ServedFile | undefined> {
+    const stored = await this.#metadata.signedFile(TIMESTAMP);
+    if (stored === undefined) return undefined;
+    const known = this.#files.get(TIMESTAMP);
+    if (known !== undefined && this.#served === stored.sha256) return known;
+    this.#serve(stored);
+    this.#served = stored.sha256;
+    return this.#files.get(TIMESTAMP);
   }
 
   async #documents(names: readonly CanonicalName[]): Promise<Documents> {
@@ -252,7 +307,8 @@ export class SignedMetadata {
     return { entries, files };
   }
 
-  async #sign(names: readonly CanonicalName[], pending: readonly PendingIndexUpdate[]): Promise<void> {
+  /** Signs and stores; `false` where another server stored something else meanwhile. */
+  async #sign(names: readonly CanonicalName[], pending: readonly PendingIndexUpdate[]): Promise<boolean> {
     const documents = await this.#documents(names);
     // After the documents, so that the log that the timestamp states has every entry of what they show.
     await this.#log.advance();
@@ -271,12 +327,22 @@ export class SignedMetadata {
       (path) => !fresh.has(path),
     );
     const completed = pending.map(({ id }) => id);
-    await this.#metadata.putSignedFiles({ put, superseded, completed, at: now, forgetBefore: now - KEPT_MS });
+    const stored = await this.#metadata.putSignedFiles({
+      put,
+      superseded,
+      completed,
+      ...(this.#turn === undefined ? {} : { follows: { path: TIMESTAMP, sha256: this.#stored } }),
+      at: now,
+      forgetBefore: now - KEPT_MS,
+    });
+    if (!stored) return false;
+    this.#stored = sha256(put.find(({ path }) => path === TIMESTAMP)!.bytes);
     for (const file of put) if (file.path.startsWith(BASE)) this.#serve(file);
     for (const path of superseded) this.#files.delete(path);
     this.#repository = update.repository;
     this.#former = undefined;
     this.#signedAt = now;
+    return true;
   }
 
   #write(put: readonly TargetEntry[], log: LogState, nowMs: number): Promise<RepositoryUpdate> {

@@ -9,6 +9,7 @@ import type { Clock, DocumentStore, LogListener, MetadataStore } from "../ports.
 import { immutable, type ReadAnswer, type ReadHeaders } from "../read-answer.ts";
 import { RegistryError } from "../registry-error.ts";
 import type { RegistrySettings } from "../settings.ts";
+import type { Turn } from "../replicas.ts";
 import { policyEntry } from "./log-entries.ts";
 import { LogService, damaged, type LogProofs, type LogReceipt } from "./log-service.ts";
 import type { RegistryTrust } from "./registry-trust.ts";
@@ -61,6 +62,8 @@ export class TrustService {
     readonly clock: Clock;
     readonly tell: LogListener;
     readonly settings: RegistrySettings;
+    /** Of a registry of several servers: one of them signs metadata at a time. */
+    readonly turn?: Turn | undefined;
   }) {
     const { trust, metadata, clock, settings } = options;
     this.#metadata = metadata;
@@ -68,7 +71,7 @@ export class TrustService {
     this.#trust = trust;
     this.#settings = settings;
     this.#immutable = immutable(settings.readPublic);
-    this.#log = new LogService(options);
+    this.#log = new LogService({ ...options, shared: options.turn !== undefined });
     this.#signed = new SignedMetadata({ ...options, log: this.#log, readPublic: settings.readPublic });
   }
 
@@ -181,7 +184,7 @@ export class TrustService {
   }
 
   /** Whether metadata that is served already names these bytes of a package's index document. */
-  shows(canonical: CanonicalName, etag: string): boolean {
+  async shows(canonical: CanonicalName, etag: string): Promise<boolean> {
     return this.#signed.shows(canonical, etag);
   }
 
@@ -194,7 +197,7 @@ export class TrustService {
   async file(path: string): Promise<ServedFile | undefined> {
     if (!path.startsWith("log/")) return isSignedPath(path) ? this.#signed.file(path) : undefined;
     if (path === CHECKPOINT) {
-      return new ServedFile(this.#log.checkpoint, {
+      return new ServedFile(await this.#log.currentCheckpoint(), {
         type: "text/plain; charset=utf-8",
         cacheControl: "no-cache",
         compress: false,

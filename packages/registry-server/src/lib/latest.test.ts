@@ -1,0 +1,37 @@
+import { expect, it } from "vitest";
+import { Latest } from "./latest.ts";
+
+it("Latest.get() shares a run that begins after the call, and no other", async () => {
+  let runs = 0;
+  const ends: (() => void)[] = [];
+  const latest = new Latest(async () => {
+    runs += 1;
+    const number = runs;
+    await new Promise<void>((resolve) => ends.push(resolve));
+    return number;
+  });
+  const first = latest.get();
+  const waiting = [latest.get(), latest.get(), latest.get()];
+  expect(runs).toBe(1);
+  ends[0]!();
+  expect(await first).toBe(1);
+  await expect.poll(() => runs).toBe(2);
+  ends[1]!();
+  expect(await Promise.all(waiting)).toEqual([2, 2, 2]);
+  const later = latest.get();
+  ends[2]!();
+  expect(await later).toBe(3);
+});
+
+it("Latest.get() tells a failure to those who waited for it, and begins anew", async () => {
+  let fails = true;
+  const latest = new Latest(async () => {
+    if (fails) throw new Error("down");
+    return "up";
+  });
+  const [one, two] = [latest.get(), latest.get()];
+  await expect(one).rejects.toThrow("down");
+  await expect(two).rejects.toThrow("down");
+  fails = false;
+  expect(await latest.get()).toBe("up");
+});

@@ -1,0 +1,35 @@
+/**
+ * Shares one piece of work between callers who all want its outcome as of now: a call gets that of a run that began after
+ * the call, and whoever waits for the next run waits for the same one.
+ */
+export class Latest<Result> {
+  readonly #work: () => Promise<Result>;
+  #running: Promise<Result> | undefined;
+  #next: Promise<Result> | undefined;
+
+  constructor(work: () => Promise<Result>) {
+    this.#work = work;
+  }
+
+  async get(): Promise<Result> {
+    if (this.#running === undefined) return this.#start();
+    this.#next ??= this.#running.then(
+      () => this.#restart(),
+      () => this.#restart(),
+    );
+    return this.#next;
+  }
+
+  #restart(): Promise<Result> {
+    this.#next = undefined;
+    return this.#start();
+  }
+
+  #start(): Promise<Result> {
+    const run = this.#work().finally(() => {
+      if (this.#running === run) this.#running = undefined;
+    });
+    this.#running = run;
+    return run;
+  }
+}

@@ -1,0 +1,94 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import pg from "pg";
+import type { Coordination } from "../ports.ts";
+import { channelOf, type PostgresMetadataStore } from "./postgres-metadata-store.ts";
+
+const RECONNECT_MS = 500;
+
+/** {@link Coordination} over the database of the metadata: leases are rows, and commits are told with `NOTIFY`. */
+export class PostgresCoordination implements Coordination {
+  readonly #store: Pick<PostgresMetadataStore, "pool" | "schema">;
+  readonly #holder = randomUUID();
+  readonly #listeners = new Set<() => void>();
+  readonly #ended = new AbortController();
+  #client: pg.Client | undefined;
+  #listening: Promise<void> | undefined;
+
+  constructor(store: Pick<PostgresMetadataStore, "pool" | "schema">) {
+    this.#store = store;
+  }
+
+  // By the database's clock alone: those of the servers may differ.
+  async lease(name: string, ttlMs: number): Promise<boolean> {
+    const { rowCount } = await this.#store.pool.query(
+      `insert into leases (name, holder, expires) values ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
+       on conflict (name) do update set holder = excluded.holder, expires = excluded.expires
+       where leases.holder = excluded.holder or leases.expires <= clock_timestamp()`,
+      [name, this.#holder, ttlMs],
+    );
+    return rowCount === 1;
+  }
+
+  async release(name: string): Promise<void> {
+    await this.#store.pool.query("delete from leases where name = $1 and holder = $2", [name, this.#holder]);
+  }
+
+  async watch(listener: () => void): Promise<void> {
+    this.#listeners.add(listener);
+    this.#client ??= await this.#connect();
+    this.#listening ??= this.#keepListening(this.#client);
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const { connectionString } = this.#store.pool.options;
+    const client = new pg.Client({
+      connectionString,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 5000,
+      application_name: "lading-registry changes",
+      connectionTimeoutMillis: 5000,
+    });
+    client.on("error", () => {});
+    client.on("notification", () => this.#tell());
+    try {
+      await client.connect();
+      await client.query(`listen ${client.escapeIdentifier(channelOf(this.#store.schema))}`);
+      return client;
+    } catch (error) {
+      await client.end().catch(() => {});
+      throw error;
+    }
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  async #keepListening(first: pg.Client): Promise<void> {
+    let client: pg.Client | undefined = first;
+    while (!this.#ended.signal.aborted) {
+      if (client !== undefined) await this.#untilLost(client);
+      if (this.#ended.signal.aborted) break;
+      await delay(RECONNECT_MS, undefined, { signal: this.#ended.signal }).catch(() => {});
+      client = await this.#connect().catch(() => undefined);
+      this.#client = client;
+      // Whatever was committed while nobody listened.
+      if (client !== undefined) this.#tell();
+    }
+    await this.#client?.end().catch(() => {});
+  }
+
+  #untilLost(client: pg.Client): Promise<void> {
+    return new Promise((resolve) => {
+      client.once("end", () => resolve());
+      this.#ended.signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#ended.abort();
+    this.#listeners.clear();
+    await this.#listening;
+  }
+}
