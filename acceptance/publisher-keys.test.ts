@@ -1,3 +1,5 @@
+import { LogError, createNoteKey, openCheckpoint } from "@lading/signing/log";
+import { readPublicKeyFile } from "@lading/signing/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createSandbox, startRegistry, type RegistryProcess, type Sandbox } from "./lib/harness.ts";
 
@@ -61,5 +63,28 @@ describe("signing keys over their life", () => {
     await sandbox.ok("lading key revoke --key new.pem");
     const none = await sandbox.line("lading key recover --key other.pem");
     expect(none.stderr).toContain("KEY_CHANGE_IMPOSSIBLE");
+  });
+});
+
+describe("the server's own signing key", () => {
+  test("[SIG-17] countersigns the log of everything published, and a missing file is an error at the start", async () => {
+    const key = sandbox.path("server.pem");
+    await sandbox.ok("lading keygen --output server.pem --no-trust");
+    const own = await startRegistry({ env: { PACKAGE_SIGNING_KEY: key } });
+    try {
+      const checkpoint = new Uint8Array(await (await fetch(`${own.url}/log/checkpoint`)).arrayBuffer());
+      const origin = new TextDecoder().decode(checkpoint).split("\n", 1)[0]!;
+      const { publicKey } = await readPublicKeyFile(sandbox.path("server.pub"));
+      const trust = { origin, keys: [createNoteKey(origin, publicKey)] };
+      expect(openCheckpoint(checkpoint, trust).size).toBeGreaterThan(0);
+      const text = new TextDecoder().decode(checkpoint);
+      const altered = new TextEncoder().encode(text.replace(/\n(\d+)\n/, (_, size) => `\n${Number(size) + 1}\n`));
+      expect(() => openCheckpoint(altered, trust)).toThrow(LogError);
+    } finally {
+      await own.dispose();
+    }
+    await expect(startRegistry({ env: { PACKAGE_SIGNING_KEY: sandbox.path("missing.pem") } })).rejects.toThrow(
+      /PACKAGE_SIGNING_KEY/,
+    );
   });
 });

@@ -200,6 +200,40 @@ describe("parseCommandLine()", () => {
   });
 });
 
+describe("REGISTRY_PUBLISHERS", () => {
+  it("names a file of rules about publishers, read strictly", async () => {
+    const file = join(directory, "publishers.toml");
+    const read = async (text: string): Promise<unknown> => {
+      await writeFile(file, text);
+      return loadServerConfig({ env: { REGISTRY_PUBLISHERS: file }, flags: {} }).registry.publishers;
+    };
+    const key = Buffer.from(generateKeyPair().publicKey).toString("base64");
+    const whole = `[[publishers]]\nnames = ["company/*"]\npublic_keys = ["${key}"]\nthreshold = 1\ntrusted_publishers = ["b", "a"]\n`;
+    expect(await read(whole)).toEqual([
+      { names: ["company/*"], publicKeys: [key], threshold: 1, trustedPublishers: ["a", "b"] },
+    ]);
+    const wrong: readonly [string, RegExp][] = [
+      ["", /has no \[\[publishers\]\]/],
+      ["publisher = 1", /unknown key "publisher"/],
+      ["publishers = [1]", /rule 1: it is not a table/],
+      ["[[publishers]]\nthreshold = 2", /"names" is missing/],
+      ['[[publishers]]\nnames = ["A b"]\nthreshold = 2', /"A b" is no name pattern/],
+      ['[[publishers]]\nnames = ["a"]', /it demands nothing/],
+      ['[[publishers]]\nnames = ["a"]\nthreshold = 0', /"threshold" is no whole number from 1/],
+      ['[[publishers]]\nnames = ["a"]\ntresholds = 2', /unknown key "tresholds"/],
+      ['[[publishers]]\nnames = ["a"]\npublic_keys = []', /"public_keys" is not a list of texts/],
+      ['[[publishers]]\nnames = ["a"]\npublic_keys = ["x"]', /rule 1: Cannot demand signatures by the key "x"/],
+      ["[[publishers", /publishers\.toml": /],
+    ];
+    for (const [text, message] of wrong) {
+      await expect(read(text)).rejects.toMatchObject({
+        code: "SERVER_CONFIG_INVALID",
+        message: expect.stringMatching(message) as string,
+      });
+    }
+  });
+});
+
 describe("PACKAGE_SIGNING_KEY", () => {
   it("registers its public half with the account admin", async () => {
     const path = join(directory, "signing.key");

@@ -211,7 +211,7 @@ describe("the keys of a registry", () => {
         ["keys", "root", "--root-keys", key.replace(".pem", ".pub"), "--threshold", "2", ...out],
         "SERVER_CONFIG_INVALID",
       ],
-      [["keys", "rotate", "log", ...out], "SERVER_CONFIG_INVALID"],
+      [["keys", "rotate", "logs", ...out], "SERVER_CONFIG_INVALID"],
       [["keys", "sign", garbage], "SERVER_CONFIG_INVALID"],
       [["keys", "sign", garbage, "--key", key], "ROOT_REFUSED"],
       [["keys", "sign", join(directory, "none.json"), "--key", key], "SERVER_CONFIG_INVALID"],
@@ -222,6 +222,36 @@ describe("the keys of a registry", () => {
       const { err } = await run("admin", ...argv, ...data);
       expect([argv[1], err]).toEqual([argv[1], expect.stringContaining(`[${code}]`)]);
     }
+  });
+
+  it("of the log can be exchanged: both sign until the former one is taken away, and metadata names the new one", async () => {
+    const directory = await freshDirectory();
+    const first = await start(directory);
+    await publish(first, "tool", "1.0.0");
+    const former = first.node.registry.trust!.log;
+    await stop(first);
+    const { key } = await done("admin", "keys", "rotate", "log", "--data", directory);
+    expect(key).toBe(join(directory, "keys", "log-2.pem"));
+    const second = await start(directory);
+    const now = second.node.registry.trust!.log;
+    expect(now.key).not.toBe(former.key);
+    const opened = async (server: TestServer, text: string): Promise<Checkpoint> => {
+      const answer = await fetch(`${server.url}/log/checkpoint`);
+      const keys = [parseNoteKey(text)];
+      return openCheckpoint(new Uint8Array(await answer.arrayBuffer()), { origin: now.origin, keys });
+    };
+    expect((await opened(second, former.key)).size).toBe((await opened(second, now.key)).size);
+    const timestamp = (await (await fetch(`${second.url}/metadata/timestamp.json`)).json()) as {
+      signed: { "x-lading-log": { key: string } };
+    };
+    expect(timestamp.signed["x-lading-log"].key).toBe(now.key);
+    await stop(second);
+    // Stolen: nobody is to be able to use it, and the stored checkpoint is still read.
+    await rm(join(directory, "keys", "log.pem"));
+    const third = await start(directory);
+    await publish(third, "tool", "1.1.0");
+    await expect(opened(third, former.key)).rejects.toMatchObject({ code: "LOG_CHECKPOINT_UNTRUSTED" });
+    expect((await opened(third, now.key)).size).toBeGreaterThan(2);
   });
 
   it("are in a backup, under which the registry goes on", async () => {

@@ -185,7 +185,7 @@ async function keys(): Promise<object> {
     { name: "trust file", file: trust, expect: { trusts: [print] } },
     {
       name: "newer trust file",
-      file: `{"format":"lading-trust/2","keys":[]}`,
+      file: `{"format":"lading-trust/3","keys":[]}`,
       expect: { error: "TRUST_FILE_UNSUPPORTED" },
     },
   ];

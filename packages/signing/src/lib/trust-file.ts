@@ -7,6 +7,12 @@ import { checkPublicKey, type TrustedKey } from "./trust.ts";
 /** `format` of the file of trusted keys (`docs/spec/signing.md` §8). */
 export const TRUST_FILE_FORMAT = "lading-trust/1";
 
+/**
+ * `format` of a file with a key that is trusted in a part of a log only. Who reads the first format alone would trust it
+ * everywhere, and so must refuse the file.
+ */
+const TRUST_FILE_FORMAT_2 = "lading-trust/2";
+
 /** One entry of a trust file. */
 export interface TrustEntry extends TrustedKey {
   readonly fingerprint: string;
@@ -81,9 +87,16 @@ function readSince(value: unknown, fail: (problem: string) => SigningError): obj
   return { sinceMs };
 }
 
-const ENTRY_KEYS = ["fingerprint", "publicKey", "label", "publisher", "names", "since"];
+function readIndex(value: unknown, key: "fromIndex" | "untilIndex", fail: (problem: string) => SigningError): object {
+  if (value === undefined) return {};
+  if (!Number.isSafeInteger(value) || (value as number) < 0) throw fail(`"${key}" is no index of a log`);
+  return { [key]: value };
+}
 
-function readEntry(value: unknown, index: number, file: string): TrustEntry {
+const ENTRY_KEYS = ["fingerprint", "publicKey", "label", "publisher", "names", "since"];
+const ENTRY_KEYS_2 = [...ENTRY_KEYS, "fromIndex", "untilIndex"];
+
+function readEntry(value: unknown, index: number, file: string, format: TrustFormat): TrustEntry {
   const fail = (problem: string): SigningError => invalid(file, `key ${index + 1}: ${problem}`);
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw fail("it is not an object");
   const entry = value as Json;
@@ -97,7 +110,9 @@ function readEntry(value: unknown, index: number, file: string): TrustEntry {
     ...optionalText(entry["publisher"], "publisher", fail),
     ...readNames(entry["names"], fail),
     ...readSince(entry["since"], fail),
-    ...knownAndExtra(entry, ENTRY_KEYS),
+    ...(format === 1 ? {} : readIndex(entry["fromIndex"], "fromIndex", fail)),
+    ...(format === 1 ? {} : readIndex(entry["untilIndex"], "untilIndex", fail)),
+    ...knownAndExtra(entry, format === 1 ? ENTRY_KEYS : ENTRY_KEYS_2),
   };
 }
 
@@ -113,14 +128,17 @@ function parseJson(text: string, file: string): Json {
   return value as Json;
 }
 
-function checkFormat(format: unknown, file: string): void {
-  if (format === TRUST_FILE_FORMAT) return;
+type TrustFormat = 1 | 2;
+
+function readFormat(format: unknown, file: string): TrustFormat {
+  if (format === TRUST_FILE_FORMAT) return 1;
+  if (format === TRUST_FILE_FORMAT_2) return 2;
   if (typeof format !== "string" || !format.startsWith("lading-trust/")) {
     throw invalid(file, `"format" is not "${TRUST_FILE_FORMAT}"`);
   }
   throw new SigningError({
     code: "TRUST_FILE_UNSUPPORTED",
-    message: `Cannot read the trusted keys of "${file}": its format is "${format.slice(0, 40)}", supported is "${TRUST_FILE_FORMAT}"`,
+    message: `Cannot read the trusted keys of "${file}": its format is "${format.slice(0, 40)}", supported are "${TRUST_FILE_FORMAT}" and "${TRUST_FILE_FORMAT_2}"`,
     file,
   });
 }
@@ -132,9 +150,9 @@ function checkFormat(format: unknown, file: string): void {
  */
 export function parseTrustFile(text: string, file: string): TrustFile {
   const value = parseJson(text, file);
-  checkFormat(value["format"], file);
+  const format = readFormat(value["format"], file);
   if (!Array.isArray(value["keys"])) throw invalid(file, `"keys" is not an array`);
-  const keys = value["keys"].map((entry, index) => readEntry(entry, index, file));
+  const keys = value["keys"].map((entry, index) => readEntry(entry, index, file, format));
   const twice = keys.find((key, index) => keys.findIndex((other) => other.fingerprint === key.fingerprint) !== index);
   if (twice !== undefined) throw invalid(file, `key "${twice.fingerprint}" is listed twice`);
   return { keys: sortEntries(keys), ...knownAndExtra(value, ["format", "keys"]) };
@@ -146,13 +164,6 @@ function sortEntries(keys: readonly TrustEntry[]): TrustEntry[] {
 
 function renderEntry(entry: TrustEntry): Json {
   const { fingerprint, publicKey, label, publisher, names, sinceMs, extra, fromIndex, untilIndex } = entry;
-  // The file's format has no word for it, and without it the key would be trusted for more.
-  if (fromIndex !== undefined || untilIndex !== undefined) {
-    throw new SigningError({
-      code: "TRUST_FILE_UNSUPPORTED",
-      message: `Cannot write key "${fingerprint}" to the trusted keys: it is trusted in a part of the log only`,
-    });
-  }
   return {
     fingerprint,
     publicKey: encodeBase64(publicKey),
@@ -160,12 +171,19 @@ function renderEntry(entry: TrustEntry): Json {
     ...(publisher === undefined ? {} : { publisher }),
     ...(names === undefined ? {} : { names }),
     ...(sinceMs === undefined ? {} : { since: formatTime(sinceMs) }),
+    ...(fromIndex === undefined ? {} : { fromIndex }),
+    ...(untilIndex === undefined ? {} : { untilIndex }),
     ...extra,
   };
 }
 
 /** Writes a file of trusted keys; the same keys give the same text. */
 export function renderTrustFile({ keys, extra }: TrustFile): string {
-  const file = { format: TRUST_FILE_FORMAT, keys: sortEntries(keys).map(renderEntry), ...extra };
+  const partial = keys.some(({ fromIndex, untilIndex }) => fromIndex !== undefined || untilIndex !== undefined);
+  const file = {
+    format: partial ? TRUST_FILE_FORMAT_2 : TRUST_FILE_FORMAT,
+    keys: sortEntries(keys).map(renderEntry),
+    ...extra,
+  };
   return `${JSON.stringify(file, undefined, 2)}\n`;
 }

@@ -15,7 +15,14 @@ import { nodeSigner, nodeVerifier, readPrivateKeyFile, readPublicKeyFile, writeK
 import { RegistryError } from "../registry-error.ts";
 import { describeRoot } from "../trust/trust-service.ts";
 import { makeDirectory, writeDurably } from "./durable-file.ts";
-import { ONLINE_ROLES, readOnlineSigners, readRoots, requireOnlineKeys, type OnlineRole } from "./key-directory.ts";
+import {
+  ONLINE_ROLES,
+  nextLogKeyFile,
+  readOnlineSigners,
+  readRoots,
+  requireOnlineKeys,
+  type OnlineRole,
+} from "./key-directory.ts";
 import { dataLayout } from "./node-registry.ts";
 import type { ServerConfig } from "./server-config.ts";
 import type { ServerIo } from "./server-io.ts";
@@ -106,10 +113,23 @@ function isOnlineRole(role: string): role is OnlineRole {
   return (ONLINE_ROLES as readonly string[]).includes(role);
 }
 
+async function rotateLog(call: KeyCall): Promise<number> {
+  return call.locked(async () => {
+    const path = await nextLogKeyFile(keysOf(call));
+    const passphrase = call.config.registry.keyPassphrase;
+    const { fingerprint } = await writeKeyFiles({ path, format: "pem", passphrase });
+    call.io.out(`${JSON.stringify({ role: "log", key: path, fingerprint })}\n`);
+    call.io.err(
+      "The server signs its checkpoints with the new key and the former ones from its next start; delete a former .pem when nobody needs it, or at once where it was stolen\n",
+    );
+  });
+}
+
 async function rotate(call: KeyCall, role: string): Promise<number> {
+  if (role === "log") return rotateLog(call);
   if (!isOnlineRole(role)) {
     throw usage(
-      `Cannot rotate the key of "${role.slice(0, 40)}": allowed are ${ONLINE_ROLES.join(", ")}`,
+      `Cannot rotate the key of "${role.slice(0, 40)}": allowed are ${ONLINE_ROLES.join(", ")} and log`,
       "Draft new root keys with: admin keys root",
     );
   }

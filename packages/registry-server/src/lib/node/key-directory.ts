@@ -1,10 +1,17 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { readFile, readdir, rename } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { SigningError, type Signer } from "@lading/signing";
 import { createNoteKey } from "@lading/signing/log";
 import { createRoot, metadataKeyOf, parseMetadata, rootStatus, signMetadata } from "@lading/signing/metadata";
-import { generateKeyPair, nodeSigner, nodeVerifier, readPrivateKeyFile, writeKeyFiles } from "@lading/signing/node";
+import {
+  generateKeyPair,
+  nodeSigner,
+  nodeVerifier,
+  readPrivateKeyFile,
+  readPublicKeyFile,
+  writeKeyFiles,
+} from "@lading/signing/node";
 import { RegistryError } from "../registry-error.ts";
 import type { RegistryTrust } from "../trust/registry-trust.ts";
 import { makeDirectory, syncDirectory, writeDurably } from "./durable-file.ts";
@@ -143,6 +150,40 @@ export async function openKeys(options: KeyOptions): Promise<RegistryTrust> {
   return readKeys(directory, passphrase);
 }
 
+const LOG_KEY = /^log(?:-(\d{1,6}))?\.(pem|pub)$/;
+
+/** Names of the log's key files with an ending, the first one first. */
+async function logKeyFiles(directory: string, ending: "pem" | "pub"): Promise<readonly string[]> {
+  const names = (await listing(directory)) ?? [];
+  const found = names.flatMap((name) => {
+    const [, number, end] = LOG_KEY.exec(name) ?? [];
+    return end === ending ? [{ name, number: Number(number ?? 1) }] : [];
+  });
+  return found.toSorted((left, right) => left.number - right.number).map(({ name }) => join(directory, name));
+}
+
+/** Where the next key of the log goes. */
+export async function nextLogKeyFile(directory: string): Promise<string> {
+  const last = (await logKeyFiles(directory, "pub")).at(-1) ?? join(directory, "log.pub");
+  const number = Number(LOG_KEY.exec(basename(last))?.[1] ?? 1);
+  return join(directory, `log-${number + 1}.pem`);
+}
+
+/** The log's last key; those before it sign as well for as long as their files are there. */
+async function readLogKeys(
+  directory: string,
+  passphrase: string | undefined,
+): Promise<Required<Pick<RegistryTrust, "logSigner" | "logCosigners" | "formerLogKeys">>> {
+  const files = await logKeyFiles(directory, "pem");
+  const signers: Signer[] = [];
+  for (const file of files.length === 0 ? [join(directory, "log.pem")] : files) {
+    signers.push(await readSigner(file, passphrase));
+  }
+  const formerLogKeys: Uint8Array[] = [];
+  for (const file of await logKeyFiles(directory, "pub")) formerLogKeys.push((await readPublicKeyFile(file)).publicKey);
+  return { logSigner: signers.at(-1)!, logCosigners: signers.slice(0, -1), formerLogKeys };
+}
+
 /**
  * The keys in a directory that has some.
  * @throws {RegistryError} `KEYS_UNUSABLE`
@@ -155,13 +196,21 @@ export async function readKeys(directory: string, passphrase: string | undefined
   const origin = await readFile(file, "utf8").catch((cause: unknown) => {
     throw unusable(file, "it cannot be read", cause);
   });
-  const logSigner = await readSigner(join(directory, "log.pem"), passphrase);
+  const { logSigner, logCosigners, formerLogKeys } = await readLogKeys(directory, passphrase);
   try {
     createNoteKey(origin.trim(), logSigner.publicKey);
   } catch (cause) {
     throw unusable(file, cause instanceof Error ? cause.message : "it is damaged", cause);
   }
-  return { roots, signers, logSigner, logOrigin: origin.trim(), verifier: nodeVerifier };
+  return {
+    roots,
+    signers,
+    logSigner,
+    logCosigners,
+    formerLogKeys,
+    logOrigin: origin.trim(),
+    verifier: nodeVerifier,
+  };
 }
 
 /** Whether a data directory has keys. */

@@ -1,6 +1,6 @@
 import { DecodeBudget } from "@lading/archive/node";
-import { formatPublicKey } from "@lading/signing";
-import { nodeVerifier, readKeyFile } from "@lading/signing/node";
+import { formatPublicKey, type Signer } from "@lading/signing";
+import { nodeSigner, nodeVerifier, readKeyFile } from "@lading/signing/node";
 import { randomBytes } from "node:crypto";
 import { chmod, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import type { Clock, LogListener, MetadataStore, PasswordHasher } from "../ports
 import type { Account, TokenRecord } from "../records.ts";
 import { createRegistry, type Registry, type RegistryPorts } from "../registry.ts";
 import { RegistryError } from "../registry-error.ts";
+import type { RegistryTrust } from "../trust/registry-trust.ts";
 import { RESERVED_NAMES } from "../package-name-rules.ts";
 import { bytesOf, type RegistrySettings } from "../settings.ts";
 import { SigningStatementVerifier } from "../statement-verifier.ts";
@@ -51,7 +52,7 @@ export interface NodeRegistryOptions extends Partial<Omit<RegistrySettings, "jwt
   readonly decodeBudgetBytes?: number;
   /** Encrypts the key files that a new registry makes, and opens them. */
   readonly keyPassphrase?: string;
-  /** Key file whose public half is registered with the account `admin`. */
+  /** Key file whose public half is registered with the account `admin`; a private one countersigns the log. */
   readonly signingKeyFile?: string;
   readonly log?: LogListener;
   readonly clock?: Clock;
@@ -175,21 +176,32 @@ async function bootstrapAdmin(
   return { username: account.username, password, token, tokenFile: adminToken };
 }
 
+/** Registers the operator's key with the account admin; a private one is also who countersigns the log. */
 async function registerSigningKey(
   metadata: MetadataStore,
   statements: SigningStatementVerifier,
   file: string,
   now: number,
-): Promise<void> {
+): Promise<Signer | undefined> {
+  const { publicKey, seed } = await operatorKey(file);
   const admin = await metadata.accountByName("admin");
-  if (admin === undefined) return;
-  const { fingerprint, pem } = await statements.readPublicKey(await publicHalf(file));
-  const audit = { at: now, actor: "system", action: "key.add", details: { fingerprint, account: "admin" } };
-  await metadata.addKey({ fingerprint, pem, accountId: admin.id, created: now }, audit);
+  if (admin !== undefined) {
+    const { fingerprint, pem } = await statements.readPublicKey(formatPublicKey(publicKey));
+    const audit = { at: now, actor: "system", action: "key.add", details: { fingerprint, account: "admin" } };
+    await metadata.addKey({ fingerprint, pem, accountId: admin.id, created: now }, audit);
+  }
+  return seed === undefined ? undefined : nodeSigner(seed);
 }
 
-async function publicHalf(file: string): Promise<string> {
-  const { publicKey } = await readKeyFile(file).catch((cause: unknown) => {
+/** What a registry signs with, and who else vouches for its log. */
+function countersigned(keys: RegistryTrust, signer: Signer | undefined): RegistryTrust {
+  return signer === undefined ? keys : { ...keys, logCosigners: [...(keys.logCosigners ?? []), signer] };
+}
+
+async function operatorKey(
+  file: string,
+): Promise<{ readonly publicKey: Uint8Array; readonly seed: Uint8Array | undefined }> {
+  const key = await readKeyFile(file).catch((cause: unknown) => {
     throw new RegistryError({
       code: "SERVER_CONFIG_INVALID",
       message: `Cannot use PACKAGE_SIGNING_KEY "${file}": ${cause instanceof Error ? cause.message : "it cannot be read"}`,
@@ -197,11 +209,13 @@ async function publicHalf(file: string): Promise<string> {
       cause,
     });
   });
-  if (publicKey !== undefined) return formatPublicKey(publicKey);
+  if (key.publicKey !== undefined) {
+    return { publicKey: key.publicKey, seed: key.type === "private" ? key.seed : undefined };
+  }
   throw new RegistryError({
     code: "SERVER_CONFIG_INVALID",
     message: `Cannot use PACKAGE_SIGNING_KEY "${file}": the key is encrypted, allowed are a public key or a private key in the clear`,
-    hint: "Name the .pub file beside it; the server needs the public half only",
+    hint: "Name a private key in the clear to countersign the log, or the .pub file beside it",
   });
 }
 
@@ -231,14 +245,18 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
     const metadata = new SqliteMetadataStore(databaseFile ?? layout.database);
     const statements = new SigningStatementVerifier(nodeVerifier);
     const bootstrap = await bootstrapAdmin(metadata, { hasher, clock, directory: dataDirectory });
-    if (signingKeyFile !== undefined) await registerSigningKey(metadata, statements, signingKeyFile, clock.now());
-    const trust = await openKeys({
+    const countersigner =
+      signingKeyFile === undefined
+        ? undefined
+        : await registerSigningKey(metadata, statements, signingKeyFile, clock.now());
+    const keys = await openKeys({
       directory: layout.keys,
       temporary: layout.temporary,
       passphrase: keyPassphrase,
       publicUrl: given.publicUrl,
       nowMs: clock.now(),
     });
+    const trust = countersigned(keys, countersigner);
     const secret = bytesOf(jwtSecret ?? (await keptSecret(layout.jwtSecret, layout.temporary)));
     const ports: RegistryPorts = {
       settings: { ...DEFAULT_SETTINGS, ...given, jwtSecret: secret },

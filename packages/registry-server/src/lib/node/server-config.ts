@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { parse as parseToml } from "smol-toml";
 import type { RegistrySettings } from "../settings.ts";
 import { RegistryError } from "../registry-error.ts";
+import { readPublisherRules } from "./publisher-rules-file.ts";
 import { DEFAULT_SETTINGS, type NodeRegistryOptions } from "./node-registry.ts";
 import { SETTINGS, allowedForm, parseSetting, type Setting, type SettingValue } from "./server-settings.ts";
 
@@ -274,6 +275,9 @@ function registrySettings(values: Values): Partial<Omit<RegistrySettings, "jwtSe
     writeRequiresAuth: writeRequiresAuth(values, production),
     packageBytes: values.number("packages.max_size"),
     reservedNames: reservedNames(values),
+    ...(values.has("security.publishers")
+      ? { publishers: readPublisherRules(values.text("security.publishers")) }
+      : {}),
     trustProxy: values.boolean("server.trust_proxy"),
     requestsPerMinute: values.number("security.rate_limit"),
     loginsPerMinute: values.number("security.login_rate_limit"),

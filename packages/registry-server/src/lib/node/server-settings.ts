@@ -183,7 +183,14 @@ export const SETTINGS: readonly Setting[] = [
     variables: ["PACKAGE_SIGNING_KEY"],
     flag: "package-signing-key",
     kind: "text",
-    summary: "Key file whose public half is registered with the account admin",
+    summary: "Key file whose public half is registered with the account admin; a private one countersigns the log",
+  },
+  {
+    key: "security.publishers",
+    variables: ["REGISTRY_PUBLISHERS"],
+    flag: "publishers",
+    kind: "text",
+    summary: "TOML file of rules about who may publish and must sign packages, by name pattern",
   },
   {
     key: "security.login_rate_limit",

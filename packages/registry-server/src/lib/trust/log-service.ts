@@ -104,9 +104,9 @@ export class LogService {
   }
 
   /** Size and root that the last checkpoint states. */
-  get state(): LogState {
+  get state(): LogState & { readonly key: string } {
     const { origin, size, root } = this.#signed;
-    return { origin, size, root };
+    return { origin, size, root, key: this.key };
   }
 
   /** The last checkpoint. */
@@ -165,7 +165,7 @@ export class LogService {
   }
 
   async #sign(state: Omit<Signed, "checkpoint">): Promise<void> {
-    const checkpoint = await signCheckpoint(state, [this.#trust.logSigner]);
+    const checkpoint = await signCheckpoint(state, [this.#trust.logSigner, ...(this.#trust.logCosigners ?? [])]);
     this.#signed = { ...state, checkpoint };
   }
 

@@ -7,6 +7,10 @@ export interface RegistryTrust {
   /** Online keys of targets, snapshot and timestamp; each role takes those that the root names. */
   readonly signers: readonly Signer[];
   readonly logSigner: Signer;
+  /** Sign the log's checkpoints too: its former keys, for those who pinned one, and whoever else vouches for it. */
+  readonly logCosigners?: readonly Signer[];
+  /** Public keys that the log had before. */
+  readonly formerLogKeys?: readonly Uint8Array[];
   /** First line of the log's checkpoints, and name of its key. */
   readonly logOrigin: string;
   /** The portable one unless given. */

@@ -13,11 +13,11 @@ import {
   parseMetadata,
   updateRepository,
   type FormerRepository,
+  type LogBinding,
   type Repository,
   type RepositoryUpdate,
   type TargetEntry,
 } from "@lading/signing/metadata";
-import type { LogState } from "@lading/signing/log";
 import type { IndexService } from "../index-service.ts";
 import type { Clock, LogListener, MetadataStore, PendingIndexUpdate, SignedFile } from "../ports.ts";
 import { immutable } from "../read-answer.ts";
@@ -345,7 +345,7 @@ export class SignedMetadata {
     return true;
   }
 
-  #write(put: readonly TargetEntry[], log: LogState, nowMs: number): Promise<RepositoryUpdate> {
+  #write(put: readonly TargetEntry[], log: LogBinding, nowMs: number): Promise<RepositoryUpdate> {
     const { signers, verifier, roots } = this.#trust;
     const root = roots.at(-1)!;
     const options = { signers, nowMs, lifetimes: SERVER_LIFETIMES, log, verifier };

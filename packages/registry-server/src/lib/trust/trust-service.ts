@@ -1,6 +1,14 @@
 import { createHash } from "node:crypto";
 import { parseDigest, type CanonicalName, type Digest } from "@lading/core-manifest";
-import { LogError, decodeLogEvent, openCheckpoint, parseNoteKey, type LogState } from "@lading/signing/log";
+import {
+  LogError,
+  createNoteKey,
+  decodeLogEvent,
+  openCheckpoint,
+  parseNoteKey,
+  type LogState,
+  type NoteKey,
+} from "@lading/signing/log";
 import { parseMetadata } from "@lading/signing/metadata";
 import type { Verifier } from "@lading/signing";
 import type { IndexService } from "../index-service.ts";
@@ -123,6 +131,12 @@ export class TrustService {
     await this.#signed.rebuild();
   }
 
+  /** The log's key, and those that it had before: what is stored may have been signed by one of them. */
+  #logKeys(): readonly NoteKey[] {
+    const { logOrigin, formerLogKeys = [] } = this.#trust;
+    return [parseNoteKey(this.#log.key), ...formerLogKeys.map((key) => createNoteKey(logOrigin, key))];
+  }
+
   /** The log as the last stored checkpoint states it. */
   async #lastSigned(damagedOne: "refuse" | "pass over"): Promise<LogState | undefined> {
     const stored = await this.#metadata.signedFile(CHECKPOINT);
@@ -130,7 +144,7 @@ export class TrustService {
     const { logOrigin: origin, verifier } = this.#trust;
     try {
       if (createHash("sha256").update(stored.bytes).digest("hex") === stored.sha256)
-        return openCheckpoint(stored.bytes, { origin, keys: [parseNoteKey(this.#log.key)], verifier });
+        return openCheckpoint(stored.bytes, { origin, keys: this.#logKeys(), verifier });
     } catch (cause) {
       if (!(cause instanceof LogError)) throw cause;
       throw damaged(CHECKPOINT, cause.message, cause);

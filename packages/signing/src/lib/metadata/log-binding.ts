@@ -10,13 +10,15 @@ export interface LogBinding {
   readonly size: number;
   /** 32 bytes: the RFC 6962 tree hash of that many leaves. */
   readonly root: Uint8Array;
+  /** Text form of the log's key; absent in metadata of before it was stated. */
+  readonly key?: string | undefined;
 }
 
 /** Name of the member of a timestamp's signed part. */
 export const LOG_MEMBER = "x-lading-log";
 
-export function writeLogBinding({ origin, size, root }: LogBinding): JsonObject {
-  return { origin, root: encodeBase64(root), size };
+export function writeLogBinding({ origin, size, root, key }: LogBinding): JsonObject {
+  return { ...(key === undefined ? {} : { key }), origin, root: encodeBase64(root), size };
 }
 
 /**
@@ -26,13 +28,14 @@ export function writeLogBinding({ origin, size, root }: LogBinding): JsonObject 
 export function readLogBinding(timestamp: JsonObject): LogBinding | undefined {
   const value = timestamp[LOG_MEMBER];
   if (value === undefined) return undefined;
-  const { origin, size, root } = (typeof value === "object" && value !== null ? value : {}) as JsonObject;
+  const { origin, size, root, key } = (typeof value === "object" && value !== null ? value : {}) as JsonObject;
   const hash = typeof root === "string" ? tryDecodeBase64(root) : undefined;
-  if (typeof origin !== "string" || typeof size !== "number" || size < 0 || hash?.length !== 32) {
+  const keyed = key === undefined || typeof key === "string";
+  if (typeof origin !== "string" || typeof size !== "number" || size < 0 || hash?.length !== 32 || !keyed) {
     throw new MetadataError({
       code: "METADATA_MALFORMED",
       message: `Cannot read the metadata: "${LOG_MEMBER}" needs "origin", "size" and "root" of 32 bytes in base64`,
     });
   }
-  return { origin, size, root: hash };
+  return { origin, size, root: hash, ...(key === undefined ? {} : { key }) };
 }

@@ -141,7 +141,7 @@ describe("parseTrustFile()", () => {
   });
 
   test("refuses a newer format, whose restrictions it could overlook", () => {
-    expect(codeOf({ ...good, format: "lading-trust/2" })).toBe("TRUST_FILE_UNSUPPORTED");
+    expect(codeOf({ ...good, format: "lading-trust/3" })).toBe("TRUST_FILE_UNSUPPORTED");
   });
 
   test("throws nothing but SigningError", () => {

@@ -9,7 +9,7 @@ import { SigningError } from "../signing-error.ts";
 import { acceptedFlips } from "../testing/bit-flips.ts";
 import { testSigner, testStatement, testTrust } from "../testing/builders.ts";
 import { createTrustPolicy } from "../trust.ts";
-import { renderTrustFile } from "../trust-file.ts";
+import { parseTrustFile, renderTrustFile } from "../trust-file.ts";
 import { RECOVERY_WAIT_MS, ledgerTrust, replayKeyStatements, type LedgerOptions } from "./key-ledger.ts";
 import { decodeKeyStatement, encodeKeyStatement, isSignedBy, type KeyStatement } from "./key-statement.ts";
 import { applyPublisherRules, judgePublisher, publisherError } from "./publisher-rule.ts";
@@ -264,8 +264,34 @@ describe("ledgerTrust()", () => {
     expect(await verdict(bob, 10)).toBe("ok");
     expect(await verdict(bob, 9)).toBe("SIGNATURE_KEY_NOT_ALLOWED");
     expect(await verdict(ann)).toBe("SIGNATURE_KEY_NOT_ALLOWED");
+    // A trust file keeps the part of the log, in a format that readers of the first one refuse.
     const entry = { ...policy.keys.get(print(ann))!, fingerprint: print(ann) };
-    expect(await codeOf(() => renderTrustFile({ keys: [entry] }))).toBe("TRUST_FILE_UNSUPPORTED");
+    const text = renderTrustFile({ keys: [entry] });
+    expect(text).toContain('"format": "lading-trust/2"');
+    expect(parseTrustFile(text, "f").keys).toEqual([{ ...entry, untilIndex: 10 }]);
+    expect(await codeOf(() => parseTrustFile(text.replace('untilIndex": 10', 'untilIndex": -1'), "f"))).toBe(
+      "TRUST_FILE_INVALID",
+    );
+    expect(parseTrustFile(text.replace("trust/2", "trust/1"), "f").keys[0]!.untilIndex).toBeUndefined();
+  });
+
+  it("lets a key that nobody pinned revoke, and nothing else", async () => {
+    const statements: Parameters<typeof replay>[0] = [[revocation(ann, 5), [carol], 9]];
+    const alone = await replay(statements);
+    expect(alone.ledger.keys[0]!.untilIndex).toBeUndefined();
+    const { ledger } = await replay(statements, { revokers: [carol.publicKey] });
+    expect(ledger.keys.map(({ untilIndex }) => untilIndex)).toEqual([5]);
+    const forged = await replay([[rotation(ann, bob), [carol, bob], 9]], { revokers: [carol.publicKey] });
+    expect(forged.ledger.ignored).toHaveLength(1);
+    // One that was replaced must not come back as a revoker of its successors.
+    const back = await replay(
+      [
+        [rotation(ann, bob), [ann, bob], 9],
+        [revocation(bob, 9), [ann], 12],
+      ],
+      { revokers: [ann.publicKey] },
+    );
+    expect(back.ledger.ignored.map(({ index }) => index)).toEqual([12]);
   });
 
   it("asks for t of n different keys", async () => {
