@@ -39,6 +39,8 @@ export type EngineErrorCode =
   | "KEY_CHANGE_IMPOSSIBLE"
   | "PUBLISHER_CHANGED"
   | "PUBLISHER_NOT_TRUSTED"
+  | "PUBLISHER_KEY_REVOKED"
+  | "PUBLISHER_HISTORY_INVALID"
   | "SIGNATURE_REQUIRED"
   | "LICENSE_NOT_ALLOWED"
   | "INSTALL_VERIFY_FAILED"
@@ -59,6 +61,9 @@ export type EngineErrorCode =
   | "INDEX_SOURCE_INVALID"
   | "INDEX_KEYS_MISSING"
   | "REMOTE_FILE_FAILED"
+  | "REMOTE_INSTALL_REFUSED"
+  | "REMOTE_INSTALL_FORBIDDEN"
+  | "REMOTE_INSTALL_FAILED"
   | "SOURCE_CHECKSUM_MISMATCH"
   | "SOURCE_UNVERIFIED"
   | "SOURCE_EXISTS"
@@ -257,6 +262,17 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     summary: "A package is signed by another key than the one that the lock has pinned.",
     help: "Ask the owner whether the key was changed on purpose; then accept it with `--accept-publisher NAME`.",
   },
+  PUBLISHER_KEY_REVOKED: {
+    category: "integrity",
+    summary:
+      "A package is signed by a key that its publisher had replaced or revoked by then, as the registry's log says.",
+    help: "Somebody may use a stolen key. Take another version, or ask the publisher.",
+  },
+  PUBLISHER_HISTORY_INVALID: {
+    category: "integrity",
+    summary: "What a registry says of changes of a publisher's keys cannot be read, or is not in its log.",
+    help: "Tell the registry's operator; keys that were pinned before stay pinned.",
+  },
   PUBLISHER_NOT_TRUSTED: {
     category: "integrity",
     summary: "A package was published by an account that the registry's `trusted_publishers` does not list.",
@@ -361,6 +377,21 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "io",
     summary: "A file at a web address could not be downloaded.",
     help: "Open the address in a browser; with `--archive-checksum` the file need not be downloaded.",
+  },
+  REMOTE_INSTALL_REFUSED: {
+    category: "refused",
+    summary: "The registry's server cannot install the pack on its machine; nothing was changed there.",
+    help: "The message has the server's reason: `reason` is its code, `errors` lists everything that is missing.",
+  },
+  REMOTE_INSTALL_FORBIDDEN: {
+    category: "auth",
+    summary: "The registry's server lets these credentials install nothing.",
+    help: "Log in with a token that has the scope `admin`.",
+  },
+  REMOTE_INSTALL_FAILED: {
+    category: "io",
+    summary: "The registry's server could not be asked to install, or failed while it did.",
+    help: "Check the registry's address; its operator finds the fault in the server's log.",
   },
   SOURCE_CHECKSUM_MISMATCH: {
     category: "integrity",

@@ -129,6 +129,7 @@ async function bringUpToDate(context: EngineContext, project: Project, input: Lo
   if (previous !== undefined && mayBeFresh && isFresh(previous.lock, request)) return unchanged(previous, rest);
   const solved = await solve(context, request);
   const lock = await pinPublishers(
+    context,
     solved,
     previous?.lock,
     input.acceptPublishers ?? [],
@@ -275,12 +276,14 @@ async function gitTrees(
 
 /** Keeps every pinned publisher, and refuses a version that the pinned key has not signed. */
 async function pinPublishers(
+  context: EngineContext,
   solved: LockSolution,
   previous: Lockfile | undefined,
   accepted: readonly string[],
   trees: ReadonlyMap<string, Digest>,
 ): Promise<Lockfile> {
   const lock = lockOf(solved, trees);
+  const followed = await followPins(context, solved, previous);
   const signers = new Map(
     solved.resolution.packages.map(({ version, candidate }) => {
       const data = candidate.data as CandidateData;
@@ -292,9 +295,32 @@ async function pinPublishers(
   return {
     ...lock,
     packages: lock.packages.map((entry) =>
-      pinPublisher(entry, previous, signers.get(`${entry.name} ${entry.version}`) ?? [], allowed),
+      pinPublisher(entry, previous, signers.get(`${entry.name} ${entry.version}`) ?? [], allowed, followed),
     ),
   };
+}
+
+/** The keys that took the place of a pinned one, by statements in the registry's log. */
+type Successors = (name: string, pin: string) => ReadonlySet<string>;
+
+/** Follows the pins of packages whose signers are not the pinned ones any more. */
+async function followPins(
+  context: EngineContext,
+  { resolution }: LockSolution,
+  previous: Lockfile | undefined,
+): Promise<Successors> {
+  const found = new Map<string, ReadonlySet<string>>();
+  for (const { version, candidate } of resolution.packages) {
+    const data = candidate.data as CandidateData;
+    if (data.type === "local") continue;
+    const pins = pinsFor({ name: data.name, version }, previous);
+    const signers = data.entry.signers.map(asFingerprint);
+    if (signers.length === 0 || pins.length === 0 || pins.some((pin) => signers.includes(pin))) continue;
+    const { followKey } = await import("./signatures.ts");
+    const client = (await context.registries()).client(data.registry);
+    for (const pin of pins) found.set(`${fold(data.name)} ${pin}`, await followKey(context, client, data.name, pin));
+  }
+  return (name, pin) => found.get(`${fold(name)} ${pin}`) ?? new Set();
 }
 
 function pinPublisher(
@@ -302,10 +328,13 @@ function pinPublisher(
   previous: Lockfile | undefined,
   signers: readonly string[],
   accepted: ReadonlySet<string>,
+  followed: Successors,
 ): LockPackage {
   const pins = pinsFor(entry, previous);
   if (pins.length === 0 || entry.source?.type !== "registry" || accepted.has(fold(entry.name))) return entry;
-  const kept = pins.find((pin) => signers.includes(pin));
+  const kept =
+    pins.find((pin) => signers.includes(pin)) ??
+    pins.flatMap((pin) => signers.filter((signer) => followed(entry.name, pin).has(signer)))[0];
   if (kept !== undefined) return { ...entry, publisher: kept };
   const pinned = pins.join('" or "');
   throw new EngineError({
@@ -322,7 +351,7 @@ function pinPublisher(
  * Two versions of one name beside each other may have two publishers: the pin that counts is that of the compatible
  * version; a version that is compatible with none must be signed by one of the others' publishers.
  */
-function pinsFor({ name, version }: LockPackage, previous: Lockfile | undefined): string[] {
+function pinsFor({ name, version }: Pick<LockPackage, "name" | "version">, previous: Lockfile | undefined): string[] {
   const pins = (previous?.packages ?? []).filter(
     (other) => other.publisher !== undefined && fold(other.name) === fold(name),
   );

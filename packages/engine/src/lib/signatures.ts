@@ -15,6 +15,7 @@ import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { exists } from "./files.ts";
 import { asFingerprint } from "./lock-file.ts";
+import { ledgerKeys, publisherHistory, successorsOf, type PublisherHistory } from "./publisher-history.ts";
 import type { Project } from "./project.ts";
 
 /** What is to be verified before it is downloaded. */
@@ -82,29 +83,98 @@ export async function verifyStatement(context: EngineContext, request: VerifyReq
   if (artifact.statement === undefined) return unsigned(context, request);
   if (requirement === "off") return [];
   const { verdictError } = await import("@lading/signing");
-  const keys = await trustedKeys(context, request);
+  const trusted = await trustedKeys(context, request);
+  const history = await publisherHistory(context, client, request.name);
+  const { keys, logIndex, followed } = await withHistory(history, trusted, request);
   const signed = { blob: artifact.blob, statement: artifact.statement };
   let envelope = await client.statementOf(signed, { signal: context.signal });
-  let verdict = await judge(envelope, keys, request);
+  let verdict = await judge(envelope, keys, request, logIndex);
   if (!verdict.ok) {
     // What an earlier run has kept of a broken registry must not outlive the repair.
     envelope = await client.statementOf(signed, { signal: context.signal, refresh: true });
-    verdict = await judge(envelope, keys, request);
+    verdict = await judge(envelope, keys, request, logIndex);
   }
-  if (!verdict.ok) throw verdictError(verdict, `${request.name} ${request.version}`);
+  if (!verdict.ok) {
+    await refuseEnded(request, keys, logIndex);
+    throw verdictError(verdict, `${request.name} ${request.version}`);
+  }
   const { pinned } = request;
-  if (pinned === undefined || verdict.signers.includes(pinned)) return verdict.signers;
+  if (pinned === undefined || verdict.signers.some((signer) => followed(pinned).has(signer))) return verdict.signers;
   // Whom the index names as signers is signed by nobody: only the pinned key's own signature keeps the lock's promise.
   const key = await registryKey(request, pinned);
-  const kept = key === undefined ? undefined : await judge(envelope, [key], request);
+  const kept =
+    key === undefined ? undefined : await judge(envelope, await keysOf(keys, followed(pinned), key), request, logIndex);
   if (kept?.ok !== true) throw publisherChanged(request, pinned, verdict.signers);
   return [...verdict.signers, pinned].sort();
+}
+
+/** Keys with the part of the log that each is trusted for, and those that followed by what was logged. */
+async function withHistory(
+  history: PublisherHistory | undefined,
+  trusted: readonly TrustedKey[],
+  request: VerifyRequest,
+): Promise<{
+  readonly keys: readonly TrustedKey[];
+  readonly logIndex: number | undefined;
+  readonly followed: (fingerprint: string) => ReadonlySet<string>;
+}> {
+  if (history === undefined) return { keys: trusted, logIndex: undefined, followed: (print) => new Set([print]) };
+  const { fingerprint } = await import("@lading/signing");
+  const { entry, artifact, version } = request;
+  const offered = await Promise.all(entry.signers.map((print) => registryKey(request, asFingerprint(print))));
+  const known = offered.filter((key) => key !== undefined).map(({ publicKey }) => publicKey);
+  const ledger = await history.ledger(
+    trusted.map(({ publicKey }) => publicKey),
+    known,
+  );
+  const prints = trusted.map(({ publicKey }) => fingerprint(publicKey));
+  return {
+    keys: ledgerKeys(ledger, trusted, prints),
+    logIndex: history.entryOf(version, entry.artifacts.indexOf(artifact)),
+    followed: (print) => successorsOf(ledger, print),
+  };
+}
+
+/** The keys of a chain; of one that is not among them, the key alone. */
+async function keysOf(
+  keys: readonly TrustedKey[],
+  chain: ReadonlySet<string>,
+  first: TrustedKey,
+): Promise<readonly TrustedKey[]> {
+  const { fingerprint } = await import("@lading/signing");
+  const own = keys.filter(({ publicKey }) => chain.has(fingerprint(publicKey)));
+  return own.length === 0 ? [first] : own;
+}
+
+/** @throws {EngineError} `PUBLISHER_KEY_REVOKED` where a signer's key had been replaced or revoked by then */
+async function refuseEnded(
+  { entry, name, version }: VerifyRequest,
+  keys: readonly TrustedKey[],
+  logIndex: number | undefined,
+): Promise<void> {
+  const { fingerprint } = await import("@lading/signing");
+  const signers = new Set(entry.signers.map(asFingerprint));
+  const ended = keys.find(
+    ({ publicKey, untilIndex }) =>
+      untilIndex !== undefined &&
+      logIndex !== undefined &&
+      untilIndex <= logIndex &&
+      signers.has(fingerprint(publicKey)),
+  );
+  if (ended === undefined) return;
+  throw new EngineError({
+    code: "PUBLISHER_KEY_REVOKED",
+    message: `Cannot use "${name}" ${version}: its key "${fingerprint(ended.publicKey)}" is not trusted from entry ${ended.untilIndex} of the log on, and this is entry ${logIndex}`,
+    package: name,
+    key: fingerprint(ended.publicKey),
+  });
 }
 
 async function judge(
   envelope: Uint8Array,
   keys: readonly TrustedKey[],
   { entry, artifact, name, version }: VerifyRequest,
+  logIndex: number | undefined,
 ): Promise<SignatureVerdict> {
   const { verifyEnvelope, createTrustPolicy } = await import("@lading/signing");
   const { nodeVerifier } = await import("@lading/signing/node");
@@ -112,8 +182,22 @@ async function judge(
     policy: createTrustPolicy(keys),
     verifier: nodeVerifier,
     publishedMs: Date.parse(entry.published),
+    ...(logIndex === undefined ? {} : { logIndex }),
     expect: { name, version, kind: entry.kind, target: artifact.target, blob: artifact.blob, tree: artifact.tree },
   });
+}
+
+/** Fingerprints of a key and of those that took its place by what is in the registry's log. */
+export async function followKey(
+  context: EngineContext,
+  client: RegistryClient,
+  name: string,
+  print: string,
+): Promise<ReadonlySet<string>> {
+  const history = await publisherHistory(context, client, name);
+  const key = history === undefined ? undefined : await registryKey({ client }, print);
+  if (history === undefined || key === undefined) return new Set();
+  return successorsOf(await history.ledger([key.publicKey], []), print);
 }
 
 function publisherChanged({ name, version }: VerifyRequest, pinned: string, signers: readonly string[]): EngineError {
@@ -204,7 +288,7 @@ async function userKeys(
  * A key by its fingerprint, from the registry: the key id is the SHA-256 of the key's SubjectPublicKeyInfo, so the
  * registry keeps it as a blob of that digest, and nobody can answer with another one.
  */
-async function registryKey({ client }: VerifyRequest, print: string): Promise<TrustedKey | undefined> {
+async function registryKey({ client }: Pick<VerifyRequest, "client">, print: string): Promise<TrustedKey | undefined> {
   const digest = tryParseDigest(`sha256:${print.slice("ed25519:".length)}`);
   if (digest === undefined) return undefined;
   const { fingerprint } = await import("@lading/signing");

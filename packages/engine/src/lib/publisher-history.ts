@@ -1,0 +1,161 @@
+import { tryParseDigest, type Digest, type IndexDocument } from "@lading/core-manifest";
+import type { RegistryClient, RegistryLog } from "@lading/registry-client";
+import type { TrustedKey } from "@lading/signing";
+import type { KeyLedger, LoggedKeyStatement } from "@lading/signing/publisher";
+import type { EngineContext } from "./engine-context.ts";
+import { EngineError } from "./engine-error.ts";
+
+/** A change of a publisher's keys, as a signed index document lists it (`docs/spec/index.md` §Keys). */
+interface KeyChange {
+  /** Index of its entry in the log. */
+  readonly entry: number;
+  readonly loggedMs: number;
+  /** Digest of the statement's envelope. */
+  readonly statement: Digest;
+}
+
+/** What became of the keys that sign a package. */
+export interface PublisherHistory {
+  /**
+   * The part of the log for which each key is trusted, and the keys that followed them.
+   * @param keys public keys that trust begins with
+   * @param known fingerprint to public key of other keys of the publishers, whose revocations count too
+   */
+  ledger(keys: readonly Uint8Array[], known: readonly Uint8Array[]): Promise<KeyLedger>;
+  /** Index of the log entry that published an artefact; `undefined` where the document does not say. */
+  entryOf(version: string, artifact: number): number | undefined;
+  /** Origin of the log. */
+  readonly log: string;
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function invalid(name: string, problem: string): EngineError {
+  return new EngineError({
+    code: "PUBLISHER_HISTORY_INVALID",
+    message: `Cannot tell what became of the keys of "${name}": ${problem}`,
+    package: name,
+  });
+}
+
+function changesOf({ name, extra = {} }: IndexDocument): KeyChange[] {
+  const { keys } = extra;
+  if (keys === undefined) return [];
+  if (!Array.isArray(keys)) throw invalid(name, `"keys" of its index document is no list`);
+  return keys.map((item: unknown) => {
+    const { entry, logged, statement } = isObject(item) ? item : {};
+    const digest = tryParseDigest(statement);
+    const loggedMs = typeof logged === "string" ? Date.parse(logged) : Number.NaN;
+    if (!Number.isSafeInteger(entry) || digest === undefined || Number.isNaN(loggedMs)) {
+      throw invalid(name, `an entry of "keys" of its index document needs "entry", "logged" and "statement"`);
+    }
+    return { entry: entry as number, loggedMs, statement: digest };
+  });
+}
+
+/**
+ * What the signed index says of changes of a package's keys; `undefined` where there were none. Each change must be in the
+ * registry's log where the document says, which every monitor sees.
+ */
+export async function publisherHistory(
+  context: EngineContext,
+  client: RegistryClient,
+  name: string,
+): Promise<PublisherHistory | undefined> {
+  const document = await client.packageDocument(name, { signal: context.signal });
+  const changes = document === undefined ? [] : changesOf(document);
+  if (document === undefined || changes.length === 0) return undefined;
+  const log = await client.trust.log({ signal: context.signal });
+  if (log === undefined) throw invalid(name, "its registry has no log in which changes of keys could count");
+  const entries = isObject(document.extra?.["entries"]) ? document.extra["entries"] : {};
+  let statements: Promise<LoggedKeyStatement[]> | undefined;
+  return {
+    log: log.origin,
+    ledger: async (keys, known) => {
+      statements ??= Promise.all(changes.map((change) => readStatement(context, client, { name, log, change })));
+      return replay(context, log.origin, await statements, keys, known);
+    },
+    entryOf: (version, artifact) => {
+      const leaves = Object.hasOwn(entries, version) ? entries[version] : undefined;
+      const leaf: unknown = Array.isArray(leaves) ? leaves[artifact] : undefined;
+      return typeof leaf === "number" && Number.isSafeInteger(leaf) ? leaf : undefined;
+    },
+  };
+}
+
+async function readStatement(
+  context: EngineContext,
+  client: RegistryClient,
+  { name, log, change }: { readonly name: string; readonly log: RegistryLog; readonly change: KeyChange },
+): Promise<LoggedKeyStatement> {
+  const { entry, statement, loggedMs } = change;
+  const bytes = await client.statement(statement, { signal: context.signal });
+  // Offline it is what signed metadata said when the document was fetched.
+  if (client.offline) return { bytes, index: entry, loggedMs };
+  const { decodeLogEvent } = await import("@lading/signing/log");
+  const event = decodeLogEvent(await log.entry(entry));
+  if (event.type !== "key" || event.statement !== statement) {
+    throw invalid(name, `entry ${entry} of the log "${log.origin}" is not the change that its index document names`);
+  }
+  return { bytes, index: entry, loggedMs: Date.parse(event.time) };
+}
+
+async function replay(
+  context: EngineContext,
+  log: string,
+  statements: readonly LoggedKeyStatement[],
+  keys: readonly Uint8Array[],
+  known: readonly Uint8Array[],
+): Promise<KeyLedger> {
+  const { replayKeyStatements } = await import("@lading/signing/publisher");
+  const { nodeVerifier } = await import("@lading/signing/node");
+  const options = { statements, log, nowMs: context.now(), verifier: nodeVerifier };
+  const own = replayKeyStatements({ ...options, pinned: keys });
+  // A revocation that another key of the publisher signed refuses, and can let nothing in: it counts too.
+  const all = replayKeyStatements({ ...options, pinned: [...keys, ...known] });
+  const ends = new Map(all.keys.map(({ fingerprint, untilIndex }) => [fingerprint, untilIndex]));
+  return {
+    ...own,
+    keys: own.keys.map((key) => {
+      const end = Math.min(
+        key.untilIndex ?? Number.POSITIVE_INFINITY,
+        ends.get(key.fingerprint) ?? Number.POSITIVE_INFINITY,
+      );
+      return end === Number.POSITIVE_INFINITY ? key : { ...key, untilIndex: end };
+    }),
+  };
+}
+
+/** Fingerprints of a key and of those that took its place. */
+export function successorsOf(ledger: KeyLedger, fingerprint: string): ReadonlySet<string> {
+  const found = new Set([fingerprint]);
+  for (let size = 0; size < found.size;) {
+    size = found.size;
+    for (const { fingerprint: own, previous } of ledger.keys) {
+      if (previous !== undefined && found.has(previous)) found.add(own);
+    }
+  }
+  return found;
+}
+
+/** The keys of a ledger as a policy's; what is said of the key that they follow holds for them too. */
+export function ledgerKeys(
+  ledger: KeyLedger,
+  begun: readonly TrustedKey[],
+  fingerprints: readonly string[],
+): TrustedKey[] {
+  const origin = (print: string): TrustedKey | undefined => {
+    const at = fingerprints.indexOf(print);
+    if (at !== -1) return begun[at];
+    const previous = ledger.keys.find(({ fingerprint }) => fingerprint === print)?.previous;
+    return previous === undefined ? undefined : origin(previous);
+  };
+  return ledger.keys.map(({ fingerprint, publicKey, fromIndex, untilIndex, sinceMs }) => ({
+    ...origin(fingerprint),
+    publicKey,
+    ...(fromIndex === 0 ? {} : { fromIndex }),
+    ...(untilIndex === undefined ? {} : { untilIndex }),
+    ...(sinceMs === undefined ? {} : { sinceMs }),
+  }));
+}
