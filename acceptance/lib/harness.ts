@@ -20,6 +20,7 @@ const BINS = {
   "revitpy-install": "examples/revitpy/src/revitpy-install.ts",
   "revitpy-build": "examples/revitpy/src/revitpy-build.ts",
   "revitpy-registry": "examples/revitpy/src/revitpy-registry.ts",
+  "attune-registry": "examples/attune/src/attune-registry.ts",
   tess: "examples/own-ecosystem/src/tess.ts",
 } as const;
 

@@ -141,6 +141,7 @@ export {
   type MigratedNpmPackage,
   type MigrationSource,
 } from "./lib/operations/migrate.ts";
+export { ciInit, type CiInitInput, type CiProvider, type WrittenTemplate } from "./lib/operations/ci-init.ts";
 export { checksum, type ChecksumResult, type PackSourceInput } from "./lib/operations/pack-source.ts";
 export { indexEntry, type IndexEntryInput } from "./lib/operations/pack-entry.ts";
 export {
@@ -192,3 +193,12 @@ export { hostsInfo, type HostsInformation } from "./lib/operations/hosts-info.ts
 export { createFaultFetch, type FaultFetchOptions, type InjectedFault } from "./lib/fault-fetch.ts";
 export { type ChaosInput } from "./lib/chaos-install.ts";
 export { upgradeFiles, type UpgradedFile } from "./lib/operations/migrate-files.ts";
+export {
+  createInstallService,
+  type EngineInstallService,
+  type InstallServiceOptions,
+  type ServiceAnswer,
+  type ServicePack,
+  type ServiceRequest,
+} from "./lib/install-service.ts";
+export { remoteInstall, type RemoteInstallation, type RemoteInstallInput } from "./lib/operations/remote-install.ts";

@@ -130,6 +130,7 @@ export async function installLock(
             store,
             planned: plan.packages,
             hosts: input.hosts ?? {},
+            installed: await readableGeneration(environmentOf(context, project)),
           }),
         };
   const packages = plan.packages.map((planned) => withSigners(planned, store));

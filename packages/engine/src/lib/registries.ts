@@ -231,6 +231,19 @@ export function refuseSharedToken(context: EngineContext, registries: readonly R
 }
 
 /** The profile's token variables belong to the token owner, `<PREFIX>_TOKEN_<NAME>` to the one of that name. */
+/** What an `Authorization` header to this registry says; `undefined` where nobody is logged in. */
+export async function registryCredential(
+  context: EngineContext,
+  registry: RegistryConfig,
+): Promise<string | undefined> {
+  const configured = await readRegistries(context);
+  const owner = tokenOwner(configured, await withOverride(context, configured));
+  const credential = await (await openCredentials(context, [registry], owner)).get(registry.url);
+  if (credential === undefined) return undefined;
+  if (credential.type === "token") return `Bearer ${credential.token}`;
+  return `Basic ${Buffer.from(`${credential.username}:${credential.password}`).toString("base64")}`;
+}
+
 async function openCredentials(
   context: EngineContext,
   registries: readonly RegistryConfig[],

@@ -10,7 +10,7 @@ import {
   type PublishedManifest,
   type Requirement,
 } from "@lading/core-manifest";
-import type { PlannedPackage, Store } from "@lading/installer";
+import type { Generation, PlannedPackage, Store } from "@lading/installer";
 import { detectRuntime } from "./detect.ts";
 import { counted, step, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
@@ -144,25 +144,42 @@ export async function validateInstallation(
     readonly store: Store;
     readonly planned: readonly PlannedPackage[];
     readonly hosts: Readonly<Record<string, string>>;
+    /** What is there already was validated, or was taken without, when it came. */
+    readonly installed: Generation | undefined;
   },
 ): Promise<ValidationResult> {
-  const packages = await needsOf(context, made.project, made.store, made.planned);
+  const packages = await needsOf(context, made.project, made.store, arriving(made));
   const present = new Map<string, string[]>();
   for (const { name, version } of [...made.planned, ...packages]) {
     const key = canonicalName(parsePackageName(name));
     present.set(key, [...(present.get(key) ?? []), version]);
   }
   const asking = packages.filter(({ runtimes, hosts }) => runtimes.length > 0 || Object.keys(hosts).length > 0);
-  const validate = (): Promise<ValidationResult> => validatePackages(context, { packages, hosts: made.hosts, present });
-  const result =
-    asking.length === 0
-      ? await validate()
-      : await step(context, "validate", `Validating ${counted(asking.length, "package")}`, validate, ({ valid }) =>
-          valid ? "Validated runtimes, hosts and dependencies" : "Validated: something is missing",
-        );
-  for (const message of result.warnings) context.onEvent({ type: "warning", code: "RUNTIME_UNKNOWN", message });
-  if (result.valid) return result;
-  throw requirementsUnmet(result);
+  const validate = async (): Promise<ValidationResult> => {
+    const result = await validatePackages(context, { packages, hosts: made.hosts, present });
+    for (const message of result.warnings) context.onEvent({ type: "warning", code: "RUNTIME_UNKNOWN", message });
+    if (result.valid) return result;
+    throw requirementsUnmet(result);
+  };
+  if (asking.length === 0) return validate();
+  const what = counted(asking.length, "package");
+  return step(context, "validate", `Validating ${what}`, validate, () => `Validated what ${what} need of this machine`);
+}
+
+function arriving({
+  planned,
+  hosts,
+  installed,
+}: {
+  readonly planned: readonly PlannedPackage[];
+  readonly hosts: Readonly<Record<string, string>>;
+  readonly installed: Generation | undefined;
+}): readonly PlannedPackage[] {
+  // For another version of a host, everything is new.
+  const same = Object.entries(hosts).every(([axis, version]) => installed?.hosts[axis] === version);
+  if (installed === undefined || !same) return planned;
+  const known = new Set(installed.packages.map(({ name, version, tree }) => `${name} ${version} ${tree ?? ""}`));
+  return planned.filter(({ name, version, tree }) => !known.has(`${name} ${version} ${tree ?? ""}`));
 }
 
 function requirementsUnmet(result: ValidationResult): EngineError {

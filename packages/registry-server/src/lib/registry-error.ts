@@ -3,6 +3,7 @@ import { LadingError, type ErrorCatalogue, type LadingErrorInit } from "@lading/
 /** Codes of the registry server: what an answer's `code` can be, and why a server does not start. */
 export type RegistryErrorCode =
   | "REQUEST_INVALID"
+  | "INSTALL_REFUSED"
   | "MULTIPART_INVALID"
   | "MEDIA_TYPE_UNSUPPORTED"
   | "PAYLOAD_TOO_LARGE"
@@ -63,6 +64,11 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     category: "usage",
     summary: "A request's path, query or JSON body breaks the published schema.",
     help: "Compare the request with /openapi.json; `errors` lists every field at fault.",
+  },
+  INSTALL_REFUSED: {
+    category: "refused",
+    summary: "The pack cannot be installed on the server's machine; nothing was changed.",
+    help: "`reason` is the code of what is wrong, `errors` lists everything that is missing.",
   },
   MULTIPART_INVALID: {
     category: "usage",
@@ -341,6 +347,7 @@ export class RegistryError extends LadingError<RegistryErrorCode> {
 
 const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   REQUEST_INVALID: 400,
+  INSTALL_REFUSED: 400,
   MULTIPART_INVALID: 400,
   KEY_REFUSED: 400,
   AUTHENTICATION_REQUIRED: 401,

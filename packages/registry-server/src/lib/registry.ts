@@ -4,6 +4,7 @@ import { registerAccountRoutes } from "./api/account-routes.ts";
 import { registerChangeRoutes } from "./api/change-routes.ts";
 import type { App, Env, RouteContext, Services } from "./api/context.ts";
 import { registerFeedRoutes } from "./api/feed-routes.ts";
+import { registerInstallRoutes } from "./api/install-routes.ts";
 import { registerPackageRoutes } from "./api/package-routes.ts";
 import { registerPublisherRoutes } from "./api/publisher-routes.ts";
 import { registerTrustRoutes } from "./api/trust-routes.ts";
@@ -13,6 +14,7 @@ import { behindProxy, type Connection, type ForwardedHeaders } from "./connectio
 import { DownloadCounter } from "./download-counter.ts";
 import { IdempotentAnswers } from "./idempotent-answers.ts";
 import { IndexService } from "./index-service.ts";
+import type { InstallService } from "./install-service.ts";
 import { Metrics } from "./metrics.ts";
 import { LeaseTurn, Replicas } from "./replicas.ts";
 import type {
@@ -59,6 +61,8 @@ export interface RegistryPorts {
   readonly trust?: RegistryTrust;
   /** Accounts of the metadata store unless given. */
   readonly identity?: IdentityProvider;
+  /** Installs packs on this machine; without it there is no `/packs/install`. */
+  readonly install?: InstallService;
   /** Silent unless given. */
   readonly log?: LogListener;
   /** Called last when the registry stops. */
@@ -338,6 +342,7 @@ class PortRegistry implements Registry {
     registerFeedRoutes(this.#app, this.#services);
     registerTrustRoutes(this.#app, this.#services);
     registerPublisherRoutes(this.#app, this.#services);
+    if (ports.install !== undefined) registerInstallRoutes(this.#app, this.#services, ports.install);
     answerUnknown(this.#app, this.#services);
     this.#app.onError((error, context) => problemAnswer(this.#services, context, error));
   }

@@ -1,5 +1,6 @@
 import { MEMBER_FLAGS } from "./member-flags.ts";
-import { defineCommand, type CommandSpec } from "../spec.ts";
+import type { EngineContext } from "@lading/engine";
+import { defineCommand, type CommandSpec, type Outcome } from "../spec.ts";
 import {
   changeLines,
   INSTALL_FLAGS,
@@ -40,6 +41,7 @@ export const command: CommandSpec = defineCommand({
     checksum: { type: "text", summary: "What the package file's bytes must sum to", placeholder: "sha256:HEX" },
     "skip-deps": { type: "boolean", summary: "Take the packages named, and nothing that they depend on" },
     "skip-tests": { type: "boolean", summary: "Run no tests of packages; this release runs none at install anyway" },
+    remote: { type: "boolean", summary: "Have the registry's server install the one package on its own machine" },
     "chaos-profile": {
       type: "text",
       summary: "Let exchanges with registries meet the faults of this chaos profile",
@@ -49,6 +51,7 @@ export const command: CommandSpec = defineCommand({
     ...MEMBER_FLAGS,
   },
   async run({ args, flags, options, context, profile, io }) {
+    if (flags.remote) return installRemotely(args, flags, await context());
     const input = {
       ...resolveInput(flags, options),
       ...(await installInput(flags)),
@@ -86,3 +89,42 @@ export const command: CommandSpec = defineCommand({
     };
   },
 });
+
+/** The server's side does what `install` does here, and its progress is shown as ours. */
+async function installRemotely(
+  args: readonly string[],
+  flags: {
+    readonly checksum: string | undefined;
+    readonly "skip-deps": boolean;
+    readonly "skip-tests": boolean;
+  },
+  context: EngineContext,
+): Promise<Outcome> {
+  const [spec, ...others] = args;
+  if (spec === undefined || others.length > 0) {
+    const { CliError } = await import("../cli-error.ts");
+    throw new CliError({
+      code: "CLI_FLAG_INVALID",
+      message: `Cannot use --remote with ${args.length} packages: a server installs one at a time`,
+    });
+  }
+  const { remoteInstall } = await import("@lading/engine/install");
+  const [source, ref] = /[:/]/.test(spec) ? spec.split("#", 2) : [spec];
+  const done = await remoteInstall(
+    {
+      source: source!,
+      ref,
+      checksum: flags.checksum,
+      skipDependencies: flags["skip-deps"],
+      skipTests: flags["skip-tests"],
+    },
+    context,
+  );
+  return {
+    data: done,
+    text: (style) => [
+      ...done.packs.map(({ name, version }) => `  ${style.green("✓")} ${name} ${version}`),
+      `Installed on the server: ${done.packs.length} packages`,
+    ],
+  };
+}

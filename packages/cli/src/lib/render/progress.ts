@@ -31,8 +31,15 @@ export function createEventRenderer(options: EventRendererOptions): EventRendere
   if (options.mode === "ndjson") return ndjsonRenderer(options.stream);
   const status = createStatusLine(options);
   const warnings = createWarningCounter(options);
+  /** Steps that began and did not end; what is left when all is over has failed. */
+  const open: { readonly step: string; readonly message: string }[] = [];
   const listen = (event: LadingEvent): void => {
     if (event.type === "warning" && !warnings.admits(event)) return;
+    if (event.type === "step-started") open.push(event);
+    if (event.type === "step-completed") {
+      const begun = open.findLastIndex(({ step }) => step === event.step);
+      if (begun !== -1) open.splice(begun, 1);
+    }
     if (event.type !== "warning") for (const line of warnings.close()) status.print(line);
     const line = permanentLine(event, options);
     if (line !== undefined) status.print(line);
@@ -44,6 +51,9 @@ export function createEventRenderer(options: EventRendererOptions): EventRendere
     close() {
       ignoreFiles();
       for (const line of warnings.close()) status.print(line);
+      const failed = open.at(-1);
+      if (failed !== undefined && !options.quiet)
+        status.print(`  ${options.style.red("✗")} ${printable(failed.message)}`);
       status.clear();
     },
   };

@@ -1,3 +1,4 @@
+import type { InstallService } from "../install-service.ts";
 import { DecodeBudget } from "@lading/archive/node";
 import { formatPublicKey, type Signer } from "@lading/signing";
 import { nodeSigner, nodeVerifier, readKeyFile } from "@lading/signing/node";
@@ -54,6 +55,8 @@ export interface NodeRegistryOptions extends Partial<Omit<RegistrySettings, "jwt
   readonly keyPassphrase?: string;
   /** Key file whose public half is registered with the account `admin`; a private one countersigns the log. */
   readonly signingKeyFile?: string;
+  /** Installs packs on this machine. */
+  readonly install?: InstallService;
   readonly log?: LogListener;
   readonly clock?: Clock;
   readonly hasher?: PasswordHasher;
@@ -233,6 +236,7 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
     decodeBudgetBytes,
     signingKeyFile,
     keyPassphrase,
+    install,
     log,
     clock = { now: () => Date.now() },
     hasher = new Argon2Hasher(),
@@ -269,6 +273,7 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
       statements,
       trust,
       clock,
+      ...(install === undefined ? {} : { install }),
       ...(log === undefined ? {} : { log }),
       docsAsset: readDocsAsset,
       onStopped: unlock,

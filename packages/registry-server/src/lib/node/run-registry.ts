@@ -1,5 +1,6 @@
 import { isLadingError } from "@lading/core-manifest";
 import { resolve } from "node:path";
+import type { InstallService } from "../install-service.ts";
 import { RegistryError } from "../registry-error.ts";
 import type { TrustDescription } from "../trust/trust-service.ts";
 import { adminCommand } from "./admin-commands.ts";
@@ -18,6 +19,12 @@ export interface RegistryBrand {
   /** Name of the executable: `lading-registry`. */
   readonly name: string;
   readonly defaultPort: number;
+  /** Makes what `/packs/install` calls, from the environment and the server's own address; default: there is no such route. */
+  readonly install?: (given: {
+    readonly env: Readonly<Record<string, string | undefined>>;
+    /** The server's own address; known once it listens. */
+    readonly url: () => string;
+  }) => InstallService;
 }
 
 function processIo(): ServerIo {
@@ -120,12 +127,19 @@ async function serveCommand(brand: RegistryBrand, io: ServerIo, config: ServerCo
   const address = { host: config.host, port: config.port };
   // Before there is an account whose password would be shown to nobody.
   await assertCanListen(address);
-  const { registry, bootstrap } = await createNodeRegistry({ ...config.registry, log });
+  let own = config.registry.publicUrl ?? `http://localhost:${config.port}`;
+  const install = brand.install?.({ env: io.env, url: () => own });
+  const { registry, bootstrap } = await createNodeRegistry({
+    ...config.registry,
+    log,
+    ...(install === undefined ? {} : { install }),
+  });
   await registry.start();
   const server = await serve(registry, address).catch(async (error: unknown) => {
     await registry.stop();
     throw error;
   });
+  own = config.registry.publicUrl ?? server.url.replace("//0.0.0.0:", "//127.0.0.1:");
   io.err(welcome(brand, server, config, { bootstrap, trust: registry.trust }));
   const signal = await io.untilAskedToEnd();
   log("info", "stopping", { signal });
