@@ -34,6 +34,7 @@ export type {
   Exclusion,
   ExclusionReason,
   LockedPackage,
+  LockedSlot,
   Override,
   PackageKey,
   PackageMetadata,
@@ -74,5 +75,6 @@ export {
   type ResolutionRecording,
 } from "./lib/recording.ts";
 export { parseResolutionRecording, renderResolutionRecording } from "./lib/recording-text.ts";
+export { lockedSlotsOf } from "./lib/locked-slots.ts";
 export { whyNot, type WhyNotAnswer, type WhyNotChange, type WhyNotVerdict } from "./lib/why-not.ts";
 export { explainChoices, type PackageChoice } from "./lib/choices.ts";

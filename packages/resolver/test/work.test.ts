@@ -6,6 +6,7 @@ import {
   type PackageMetadata,
   type ResolveInput,
 } from "../src/index.ts";
+import { universe, type UniverseBuilder } from "../src/testing.ts";
 
 /** Pigeons that each need a hole of their own: no solution, and a proof that grows with their number beyond measure. */
 function pigeons(count: number): { input: ResolveInput; provider: DependencyProvider } {
@@ -74,5 +75,41 @@ describe("a long search", () => {
     expect(pauses).toBeGreaterThan(3);
     expect(step.status === "done" && step.resolution.status).toBe("unsolvable");
     expect(whole.status).toBe("done");
+  });
+});
+
+describe("an explanation under way", () => {
+  const conflicting = (): UniverseBuilder => {
+    let world = universe().package("base", "1.0.0").package("base", "2.0.0");
+    for (let i = 0; i < 12; i++)
+      world = world.package(`p${i}`, "1.0.0", { base: i % 2 === 0 ? ">=1.0.0 <2.0.0-0" : ">=2.0.0 <3.0.0-0" });
+    return world;
+  };
+  const input = {
+    roots: [
+      {
+        name: "myapp",
+        dependencies: Array.from({ length: 12 }, (_, i) => ({ key: `p${i}`, requirement: ">=1.0.0" })),
+      },
+    ],
+  };
+
+  test("step(most) comes back between its parts, step() does not", () => {
+    const resolver = createResolver(input, conflicting().provider());
+    let pauses = 0;
+    for (let step = resolver.step(1_000_000); step.status !== "done"; step = resolver.step(1_000_000)) pauses++;
+    expect(pauses).toBeGreaterThan(10);
+    expect(createResolver(input, conflicting().provider()).step().status).toBe("done");
+  });
+
+  test("resolve() ends it by the signal", async () => {
+    const controller = new AbortController();
+    const provider = conflicting().provider();
+    // Names are only asked for where something is put in words.
+    const displayName = (key: string): string => {
+      controller.abort(new Error("enough"));
+      return key;
+    };
+    await expect(resolve(input, { ...provider, displayName }, { signal: controller.signal })).rejects.toThrow("enough");
   });
 });

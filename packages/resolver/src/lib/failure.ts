@@ -5,7 +5,7 @@ import { smallerProofs } from "./minimal-proof.ts";
 import { checkContradiction, extractProof, type ProofStep } from "./proof.ts";
 import { tellProof } from "./report.ts";
 import { retell } from "./retell.ts";
-import type { Failure, Need } from "./question.ts";
+import { pause, type Failure, type Need } from "./question.ts";
 import { hasBit, ABSENT } from "./bits.ts";
 import type {
   Dependency,
@@ -25,7 +25,7 @@ export function* explainFailure(
 ): Generator<Need, UnsolvableResolution> {
   checkedProof(universe);
   const retold = yield* retell(universe);
-  const smallest = shortest(minimise(retold.universe, checkedProof(retold.universe)));
+  const smallest = yield* shortest(yield* minimise(retold.universe, checkedProof(retold.universe)));
   retold.open();
   const proof = publishProof(smallest.universe, smallest.steps);
   const suggestions =
@@ -47,9 +47,9 @@ function checkedProof(universe: Universe): ProofStep[] {
 }
 
 /** Of all proofs that rest on a minimal set of facts, the one that takes the fewest words. */
-function shortest(failure: Failure): Failure {
+function* shortest(failure: Failure): Generator<Need, Failure> {
   const { universe, steps: found } = failure;
-  const smaller = smallerProofs(universe, found);
+  const smaller = yield* smallerProofs(universe, found);
   const fewest = Math.min(...smaller.map(factsIn));
   const proofs = factsIn(found) <= fewest ? [found, ...smaller] : smaller;
   const told = proofs.map((steps) => ({ steps, length: tellProof(universe, steps).join("\n").length }));
@@ -63,15 +63,21 @@ function factsIn(steps: readonly ProofStep[]): number {
 }
 
 /** Drops root requirements one by one while there is still no solution, so that only what matters is told. */
-function minimise(universe: Universe, steps: readonly ProofStep[]): Failure {
+function* minimise(universe: Universe, steps: readonly ProofStep[]): Generator<Need, Failure> {
   const original = universe.input;
   let best: Failure = { universe, steps, original };
   const cited = citedByRoots(steps, universe);
   if (cited.size > MOST_MINIMISED) return best;
   const kept = new Set(cited);
+  const { budget = Infinity } = original;
+  let spent = 0;
   for (const candidate of [undefined, ...cited]) {
+    yield pause(universe);
+    // An explanation takes no more work than the question was allowed to.
+    if (spent >= budget) break;
     const trial = new Set([...kept].filter((one) => one !== candidate));
-    const smaller = solveKnown(withOnly(original, trial), universe);
+    const { universe: smaller, steps: taken } = solveKnown(withOnly(original, trial), universe);
+    spent += taken;
     if (smaller === undefined) continue;
     if (candidate !== undefined) kept.delete(candidate);
     best = { universe: smaller, steps: checkedProof(smaller), original };
@@ -110,11 +116,16 @@ function entryName(entry: string): string {
   return entry.replace(/^dep:/, "").replace(/\??\/.*$/s, "");
 }
 
-/** The universe of an input that provably has no solution with what is known already; otherwise `undefined`. */
-function solveKnown(input: ResolveInput, known: Universe): Universe | undefined {
+/** The universe of an input that provably has no solution with what is known already, if so, and what it took to find out. */
+function solveKnown(
+  input: ResolveInput,
+  known: Universe,
+): { readonly universe: Universe | undefined; readonly steps: number } {
   const universe = new Universe({ ...input, budget: Math.min(input.budget ?? MOST_STEPS, MOST_STEPS) }, known.provider);
   const next = solveCanonically(universe, true).next();
-  return next.done === true && universe.solver.contradiction !== -1 ? universe : undefined;
+  const { decisions, conflicts, contradiction } = universe.solver;
+  const isRefuted = next.done === true && contradiction !== -1;
+  return { universe: isRefuted ? universe : undefined, steps: decisions + conflicts };
 }
 
 /** Every dependency that the proof rests on. */

@@ -1,6 +1,7 @@
 import { ABSENT, countBits, fullBits, hasBit, intersection, isEmpty, isSubset, type Bits } from "./bits.ts";
 import type { Universe } from "./compile.ts";
 import { resolveTerms, type ProofStep } from "./proof.ts";
+import { pause, type Need } from "./question.ts";
 
 type Terms = ReadonlyMap<number, Bits>;
 
@@ -14,30 +15,37 @@ const MOST_DERIVED = 200;
  * Other proofs of the same contradiction, from a minimal set of the facts that a proof cites: none of them can be left out.
  * Each is built by resolution alone, package after package in another order; the caller takes the one that reads best.
  */
-export function smallerProofs(universe: Universe, steps: readonly ProofStep[]): ProofStep[][] {
+export function* smallerProofs(
+  universe: Universe,
+  steps: readonly ProofStep[],
+): Generator<Need, readonly (readonly ProofStep[])[]> {
   const cited = steps.filter(({ left }) => left === -1);
   if (cited.length > MOST_FACTS) return [];
   const sizes = (node: number): number => universe.solver.nodes[node]!.size;
-  const facts = minimalFacts(universe, cited, sizes);
-  return orders(universe, facts).flatMap((order) =>
-    [true, false].flatMap((absentFirst) => {
+  const facts = yield* minimalFacts(universe, cited, sizes);
+  const proofs: ProofStep[][] = [];
+  for (const order of orders(universe, facts)) {
+    yield pause(universe);
+    for (const absentFirst of [true, false]) {
       const proof = eliminate(universe, facts, order, absentFirst);
-      return proof === undefined ? [] : [proof];
-    }),
-  );
+      if (proof !== undefined) proofs.push(proof);
+    }
+  }
+  return proofs;
 }
 
 /** Drops fact after fact while what remains is still contradictory; exclusions first, since they are hardest to change. */
-function minimalFacts(
+function* minimalFacts(
   universe: Universe,
   cited: readonly ProofStep[],
   sizes: (node: number) => number,
-): readonly ProofStep[] {
+): Generator<Need, readonly ProofStep[]> {
   const depth = depths(universe, cited);
   const remoteness = ({ cause, terms }: ProofStep): number =>
     (cause?.type === "dependency" ? 0 : 1_000) + Math.max(...[...terms.keys()].map((node) => depth.get(node) ?? 0));
   let kept = cited;
   for (const fact of cited.toSorted((left, right) => remoteness(right) - remoteness(left))) {
+    yield pause(universe);
     const without = kept.filter((one) => one !== fact);
     if (isContradiction(without, sizes)) kept = without;
   }

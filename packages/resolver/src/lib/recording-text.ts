@@ -177,6 +177,7 @@ const INPUT: Check = shape({
   "prereleases?": oneOf("named", "fallback", "allow", "never"),
   "peers?": oneOf("provide", "check"),
   "locked?": listOf(shape({ key: text, version: text })),
+  "lockedSlots?": listOf(shape({ key: text, requirement: text, version: text })),
   "overrides?": listOf(shape({ key: text, requirement: text })),
   "hosts?": tableOf(listOf(text)),
   "targets?": listOf(text),

@@ -28,6 +28,9 @@ export interface ResolveOptions {
 /** Steps of the search between two looks at the signal: some milliseconds, in hard cases some hundred. */
 const SLICE = 1000;
 
+/** Others get a turn when so much time has passed since the last one. Says when, never what, is answered. */
+const TURN_MS = 5;
+
 /**
  * Starts a resolution that does no IO of its own: `step` until it is done.
  * @throws {ResolverError} `RESOLVE_INPUT_INVALID`
@@ -43,18 +46,26 @@ export function createResolver(input: ResolveInput, provider: DependencyProvider
   function step(most: number = Infinity): ResolverStep | ResolverWorking {
     if (waiting !== undefined && !waiting.forSuggestions) checkLoaded(asked, provider);
     universe.solver.pauseAfter = most;
-    const next = work.next();
+    const next = nextStop(work, most === Infinity);
     if (next.done === true) return { status: "done", resolution: next.value };
     waiting = next.value;
     const { needs } = waiting.universe;
-    const packages = [...needs];
-    needs.clear();
+    const packages = waiting.isPause === true ? [] : [...needs];
+    if (waiting.isPause !== true) needs.clear();
     asked = packages;
     if (packages.length === 0) return { status: "working", statistics: statistics(universe, 0) };
     const { forSuggestions } = waiting;
     return { status: "needs", packages, speculative: waiting.universe.speculate(packages), forSuggestions };
   }
   return { step };
+}
+
+/** Who grants no number of steps is not asked for another turn between two parts of an explanation. */
+function nextStop(work: Generator<Need, Resolution>, isPatient: boolean): IteratorResult<Need, Resolution> {
+  for (;;) {
+    const next = work.next();
+    if (!isPatient || next.done === true || next.value.isPause !== true) return next;
+  }
 }
 
 function checkLoaded(asked: readonly string[], provider: DependencyProvider): void {
@@ -116,17 +127,22 @@ export async function drive<Done extends { readonly status: "done" }>(
   { signal, onEvent }: ResolveOptions,
 ): Promise<Done> {
   const asked = new Set<string>();
+  let turn = performance.now();
   for (let requests = 0; ;) {
     signal?.throwIfAborted();
     const step = resolver.step(SLICE);
     if (step.status === "done") return step;
     if (step.status === "working") {
+      // The parts of an explanation are short; a turn for each would take longer than they do.
+      if (performance.now() - turn < TURN_MS) continue;
       onEvent?.({ type: "resolving", packages: asked.size, requests });
       await nextTurn();
+      turn = performance.now();
       continue;
     }
     for (const key of step.packages) asked.add(key);
     onEvent?.({ type: "resolving", packages: asked.size, requests: ++requests });
+    turn = performance.now();
     try {
       await provider.load(step.packages, {
         speculative: step.speculative,

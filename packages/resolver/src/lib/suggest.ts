@@ -3,7 +3,7 @@ import { solveCanonically } from "./canonical.ts";
 import { acceptsHost, nameOf, Universe, type FactCause, type PackageInfo } from "./compile.ts";
 import { lifting } from "./lift.ts";
 import { closeNames } from "./close-names.ts";
-import type { Failure, Need } from "./question.ts";
+import { pause, type Failure, type Need } from "./question.ts";
 import { compatibleRange } from "./short-requirement.ts";
 import type {
   Dependency,
@@ -132,7 +132,9 @@ class Advisor {
     input: ResolveInput,
     provider: DependencyProvider = this.#universe.provider,
   ): Generator<Need, Answer | undefined> {
-    if (this.#trials++ >= MOST_TRIALS || this.#steps >= MOST_STEPS_OF_ALL) return undefined;
+    const most = Math.min(MOST_STEPS_OF_ALL, this.#original.budget ?? MOST_STEPS_OF_ALL);
+    if (this.#trials++ >= MOST_TRIALS || this.#steps >= most) return undefined;
+    yield pause(this.#universe);
     let universe: Universe | undefined;
     try {
       const budget = Math.min(input.budget ?? MOST_STEPS, MOST_STEPS);

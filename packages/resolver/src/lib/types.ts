@@ -177,6 +177,18 @@ export interface LockedPackage {
   readonly version: string;
 }
 
+/**
+ * Which slot a requirement was met in that several locked versions meet: without it, the newest of them would be preferred, and
+ * an answer given back as the lock might be another one.
+ */
+export interface LockedSlot {
+  readonly key: PackageKey;
+  /** Canonical text. */
+  readonly requirement: string;
+  /** The locked version that met it. */
+  readonly version: string;
+}
+
 /** Replaces the requirement of every dependency on a package, whoever has it. */
 export interface Override {
   readonly key: PackageKey;
@@ -197,6 +209,8 @@ export interface ResolveInput {
   readonly peers?: PeerPolicy;
   /** Preferences: kept wherever a solution allows it. To update a package, leave it out. */
   readonly locked?: readonly LockedPackage[];
+  /** With `per-major`: slots that are preferred for requirements that span several. See `lockedSlotsOf`. */
+  readonly lockedSlots?: readonly LockedSlot[];
   readonly overrides?: readonly Override[];
   /**
    * Host axis -> the versions that the answer must hold for, every one of them (`2024`, `3.11` and `3.11.0` are

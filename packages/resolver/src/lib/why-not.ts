@@ -178,7 +178,13 @@ function changesBetween(
 }
 
 function unlocked(input: ResolveInput, key: PackageKey): ResolveInput {
-  return { ...input, suggest: false, locked: (input.locked ?? []).filter((one) => one.key !== key) };
+  const { locked = [], lockedSlots = [] } = input;
+  return {
+    ...input,
+    suggest: false,
+    locked: locked.filter((one) => one.key !== key),
+    lockedSlots: lockedSlots.filter((one) => one.key !== key),
+  };
 }
 
 /** Two solutions exist; says by which rule the one that has another version is preferred. */

@@ -172,7 +172,11 @@ export class Nodes {
     if (known !== undefined) return known;
     const requirement = this.#policy.effective(dependency);
     const set = this.#packages.accepted(info, requirement);
-    const best = slots.map((slot, i) => ({ bit: i + 1, rank: this.#slotRank(info, slot, set) }));
+    const kept = this.#policy.lockedSlot(dependency.key, requirement);
+    const best = slots.map((slot, i) => ({
+      bit: i + 1,
+      rank: slot === kept ? -1 : this.#slotRank(info, slot, set),
+    }));
     best.sort((a, b) => a.rank - b.rank);
     const order = best.map(({ bit }) => bit);
     const bare: Dependency = { key: dependency.key, requirement, defaultFeatures: false };

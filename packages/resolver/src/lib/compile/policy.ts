@@ -32,6 +32,7 @@ export class Policy {
   readonly #requirements = new Map<string, VersionRequirement>();
   readonly #overrides = new Map<PackageKey, VersionRequirement>();
   readonly #locked = new Map<PackageKey, Set<string>>();
+  readonly #lockedSlots = new Map<string, string>();
   readonly #direct = new Set<PackageKey>();
   readonly #namedOnly: boolean;
   readonly #axes: readonly string[];
@@ -46,11 +47,19 @@ export class Policy {
       const known = this.#locked.get(key) ?? new Set();
       this.#locked.set(key, known.add(version));
     }
+    for (const { key, requirement, version } of input.lockedSlots ?? [])
+      this.#lockedSlots.set(`${key}\0${requirement}`, version);
     for (const root of input.roots) for (const dependency of root.dependencies) this.#direct.add(dependency.key);
   }
 
   isLocked(key: PackageKey, version: string): boolean {
     return this.#locked.get(key)?.has(version) ?? false;
+  }
+
+  /** The slot in which the lock has met a requirement that spans several. */
+  lockedSlot(key: PackageKey, requirement: VersionRequirement): string | undefined {
+    const version = this.#lockedSlots.get(`${key}\0${requirement.canonical}`);
+    return version === undefined ? undefined : this.slotOf(key, version);
   }
 
   isDirect(key: PackageKey): boolean {
