@@ -228,3 +228,27 @@ describe("lock() with [overrides]", () => {
     expect(explanation).toContain("by an override");
   });
 });
+
+describe("lock() of one range that several locked versions meet", () => {
+  it("keeps the version that met it, when it is locked again", async () => {
+    await box.registry.publish({ name: "base", version: "1.9.0" });
+    await box.registry.publish({ name: "modern", version: "1.0.0", dependencies: { base: "2" } });
+    const text = (more: string): Promise<void> =>
+      manifest(`[resolver]\ncoexistence = "per-major"\n\n[dependencies]\nbase = ">=1"\n${more}`);
+    await text("");
+    await box.use((context) => lock({}, context));
+    await box.registry.publish({ name: "base", version: "2.5.0" });
+    await text('modern = "1"');
+    await box.use((context) => lock({}, context));
+    const first = await box.read("lading.lock");
+    expect(await locked()).toEqual(["base 1.9.0", "base 2.5.0", "modern 1.0.0"]);
+    expect(first).toContain('ranges = [">=1.0.0"]');
+    // Nothing but a version that nobody resolves by: it has to be resolved again.
+    await box.write({ "lading.toml": (await box.read("lading.toml")).replace("1.0.0", "1.0.1") });
+    await box.use((context) => lock({}, context));
+    expect(await locked()).toEqual(["base 1.9.0", "base 2.5.0", "modern 1.0.0"]);
+    await box.use((context) => lock({ refresh: ["base"] }, context));
+    expect(await locked()).toEqual(["base 2.5.0", "modern 1.0.0"]);
+    expect(await box.read("lading.lock")).not.toContain("ranges");
+  });
+});

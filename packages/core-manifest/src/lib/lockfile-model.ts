@@ -34,6 +34,10 @@ export interface LockPackage {
   readonly publisher?: string;
   /** Kinds through which only this package is reached; absent means it is a normal dependency. */
   readonly kinds?: readonly ("dev" | "build" | "peer" | "optional")[];
+  /**
+   * Canonical requirements that are met by this version though other versions of the lock would meet them as well; sorted.
+   */
+  readonly ranges?: readonly string[];
   /** Conditions that name the environments that it is for, in canonical form (`revit=2024`); absent: all of the lock's. */
   readonly environments?: readonly string[];
   readonly artifacts?: readonly LockArtifact[];

@@ -79,6 +79,7 @@ function renderPackage(entry: LockPackage): string {
   if (entry.dependencies.length > 0) lines.push(`dependencies = ${tomlLines(entry.dependencies.toSorted())}\n`);
   if (entry.publisher !== undefined) lines.push(`publisher = ${tomlString(entry.publisher)}\n`);
   if (entry.kinds !== undefined) lines.push(`kinds = ${tomlValue(entry.kinds)}\n`);
+  if (entry.ranges !== undefined) lines.push(`ranges = ${tomlLines(entry.ranges.toSorted())}\n`);
   if (entry.environments !== undefined) lines.push(`environments = ${tomlLines(entry.environments)}\n`);
   for (const [key, value] of sortedEntries(entry.extra ?? {})) lines.push(`${tomlKey(key)} = ${tomlValue(value)}\n`);
   return lines.join("") + renderArtifacts(entry);

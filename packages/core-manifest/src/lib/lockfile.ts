@@ -44,6 +44,7 @@ const PACKAGE_KEYS: ReadonlySet<string> = new Set([
   "dependencies",
   "publisher",
   "kinds",
+  "ranges",
   "environments",
   "artifacts",
 ]);
@@ -200,6 +201,7 @@ export function readLockPackage(shape: Shape, value: unknown, path: string, grid
     dependencies: readSorted(shape, raw["dependencies"], at("dependencies")),
     ...(raw["publisher"] === undefined ? {} : { publisher: shape.text(raw["publisher"], at("publisher"), PUBLISHER) }),
     ...(raw["kinds"] === undefined ? {} : { kinds: readKinds(shape, raw["kinds"], at("kinds")) }),
+    ...(raw["ranges"] === undefined ? {} : { ranges: readSorted(shape, raw["ranges"], at("ranges")) }),
     ...readConditions(shape, raw["environments"], at("environments"), grid),
     ...(raw["artifacts"] === undefined ? {} : { artifacts: readArtifacts(shape, raw["artifacts"], at("artifacts")) }),
     ...(extra === undefined ? {} : { extra }),

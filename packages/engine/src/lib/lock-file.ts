@@ -22,7 +22,7 @@ import {
   type ManifestDependency,
   type PackageManifest,
 } from "@lading/core-manifest";
-import type { UniversalDependency, UniversalPackage, UniversalSolution } from "@lading/resolver";
+import type { PackageKey, UniversalDependency, UniversalPackage, UniversalSolution } from "@lading/resolver";
 import type { EngineContext } from "./engine-context.ts";
 import { displayPath, readTextIfExists, writeFileAtomic } from "./files.ts";
 import { fullVersion } from "./hosts.ts";
@@ -166,8 +166,10 @@ export function lockOf(solved: LockSolution, trees: ReadonlyMap<string, Digest>)
         return conditionalReferences(reference, implied.length === cells.size ? undefined : conditions([...cells]));
       })
       .sort();
-  const packages = resolution.packages.map(({ id, dependencies, cells }) => ({
+  const ranges = rangesOf(solved);
+  const packages = resolution.packages.map(({ id, key, version, dependencies, cells }) => ({
     ...entries.get(id)!,
+    ...ranges(key, version),
     dependencies: refer(dependencies, cells),
   }));
   return {
@@ -188,6 +190,14 @@ function conditionsOf(
 ): (cells: readonly number[]) => readonly string[] | undefined {
   const place = environments.map((environment) => grid.indexOf(environment)!);
   return (cells) => grid.conditionsOf(new Set(cells.map((cell) => place[cell]!)));
+}
+
+/** Requirements that several versions of an answer meet, with the one that does. */
+function rangesOf({ slots }: LockSolution): (key: PackageKey, version: string) => Pick<LockPackage, "ranges"> {
+  return (key, version) => {
+    const own = slots.filter((one) => one.key === key && one.version === version);
+    return own.length === 0 ? {} : { ranges: own.map(({ requirement }) => requirement).sort() };
+  };
 }
 
 /** Package -> environments in which any of the dependencies leads there. */

@@ -1,2 +1,2 @@
 // What is loaded to solve for a lock: a bundler keeps only what this reaches.
-export { resolveUniversal } from "@lading/resolver";
+export { lockedSlotsOf, resolveUniversal } from "@lading/resolver";

@@ -20,6 +20,7 @@ import type {
   EnvironmentSuggestion,
   Exclusion,
   LockedInEnvironments,
+  LockedSlot,
   PackageKey,
   PackageMetadata,
   ResolutionNote,
@@ -89,6 +90,8 @@ export interface LockedVersion {
   readonly version: string;
   /** Canonical URL, where a registry is its source. */
   readonly registry?: string | undefined;
+  /** Requirements that it meets though other locked versions would meet them as well. */
+  readonly ranges?: readonly string[];
   /** Whether the lock has it in an environment. Absent: in every one. */
   readonly appliesTo?: (environment: LockEnvironment) => boolean;
 }
@@ -108,6 +111,8 @@ export interface SolvedProject {
 /** A solution for every environment of a lock, with the request. */
 export interface LockSolution {
   readonly resolution: UniversalSolution;
+  /** Requirements that several versions of it meet, with the one that does. */
+  readonly slots: readonly LockedSlot[];
   readonly request: ResolutionRequest;
 }
 
@@ -143,7 +148,7 @@ export async function resolveProject(context: EngineContext, request: Resolution
 export async function resolveForLock(context: EngineContext, request: ResolutionRequest): Promise<LockSolution> {
   const asked = await questionOf(context, request);
   if (request.record !== undefined) await answerQuestion(context, asked, request);
-  const { resolveUniversal } = await import("./lock-resolver.ts");
+  const { lockedSlotsOf, resolveUniversal } = await import("./lock-resolver.ts");
   const input = universalInput(asked.input, request);
   const options = { signal: context.signal, onEvent: context.onEvent };
   let resolution = await resolveUniversal(input, asked.provider, options);
@@ -152,7 +157,7 @@ export async function resolveForLock(context: EngineContext, request: Resolution
   if (resolution.status === "unsolvable") throw impossible(resolution);
   const notes = resolution.answers.flatMap((answer) => answer.resolution.notes);
   warn(context, request, asked, { packages: resolution.packages, notes });
-  return { resolution, request };
+  return { resolution, request, slots: lockedSlotsOf(resolution) };
 }
 
 /** The same question for every environment of the lock. */
@@ -484,6 +489,7 @@ function resolveInput(request: ResolutionRequest, keys: Keys): ResolveInput {
     prefer: request.prefer,
     prereleases: request.prereleases,
     locked: [...request.locked, ...precise].flatMap((locked) => lockedKeys(locked, keys)),
+    ...lockedSlots(request, keys),
     overrides: request.overrides.flatMap(({ name, requirement }) =>
       keys.all(name).map((key) => ({ key, requirement })),
     ),
@@ -585,6 +591,15 @@ function lockedKeys(locked: LockedVersion, keys: Keys): LockedInEnvironments[] {
   return [...new Set(all)].map((key) => ({ key, version, ...(appliesTo === undefined ? {} : { appliesTo }) }));
 }
 
+function lockedSlots({ locked }: ResolutionRequest, keys: Keys): Pick<ResolveInput, "lockedSlots"> {
+  const slots = locked.flatMap((one) =>
+    lockedKeys(one, keys).flatMap(({ key, version }) =>
+      (one.ranges ?? []).map((requirement) => ({ key, requirement, version })),
+    ),
+  );
+  return slots.length === 0 ? {} : { lockedSlots: slots };
+}
+
 /** The versions of a lock as preferences, each where the lock has it, without the packages named. */
 export function lockedVersions(lock: Lockfile | undefined, except: ReadonlySet<string>): LockedVersion[] {
   const grid = lockGrid(lock?.environment);
@@ -597,9 +612,10 @@ export function lockedVersions(lock: Lockfile | undefined, except: ReadonlySet<s
   };
   return (lock?.packages ?? [])
     .filter(({ name }) => !except.has(canonicalName(parsePackageName(name))))
-    .map(({ name, version, source, environments }) => ({
+    .map(({ name, version, source, ranges, environments }) => ({
       name,
       version,
+      ...(ranges === undefined ? {} : { ranges }),
       registry: source?.type === "registry" ? source.url : undefined,
       ...(environments === undefined ? {} : { appliesTo: appliesTo(environments) }),
     }));

@@ -33,17 +33,30 @@ export interface SearchInput {
   readonly hosts?: readonly string[] | undefined;
 }
 
+/** Packages that are asked for at once where all have to be looked at. */
+const WHOLE_PAGE = 100;
+
 /**
- * Searches the default registry. With hosts, what a page has that is not for them is left out of it.
+ * Searches the default registry. With hosts, every match is looked at, so that pages and their number are those of the packages
+ * that have a version for them.
  * @throws {EngineError} `HOST_INVALID`
  */
 export async function search(input: SearchInput, context: EngineContext): Promise<Page<SearchItem>> {
   const { hosts = [], ...words } = input;
-  const page = await searchPage(words, context);
-  if (hosts.length === 0) return page;
+  if (hosts.length === 0) return searchPage(words, context);
   const given = await hostVersions(context, hosts);
-  const fitting = await Promise.all(page.items.map((item) => forHosts(item, given, context)));
-  return { ...page, items: fitting.filter((item) => item !== undefined) };
+  const { page = 1, perPage = 20 } = input;
+  const fitting: SearchItem[] = [];
+  for (let at = 1, seen = 0; ; at++) {
+    context.signal.throwIfAborted();
+    const found = await searchPage({ ...words, page: at, perPage: WHOLE_PAGE }, context);
+    const items = await Promise.all(found.items.map((item) => forHosts(item, given, context)));
+    fitting.push(...items.filter((item) => item !== undefined));
+    seen += found.items.length;
+    if (found.items.length === 0 || seen >= found.total) break;
+  }
+  const items = fitting.slice((page - 1) * perPage, page * perPage);
+  return { items, page, perPage, total: fitting.length };
 }
 
 async function forHosts(
