@@ -277,6 +277,7 @@ class HttpTransport implements Transport {
     const chunks: Uint8Array[] = [];
     let size = 0;
     for await (const chunk of response.body ?? []) {
+      watchdog.received(chunk.length);
       watchdog.arm();
       chunks.push(chunk);
       size += chunk.length;
@@ -297,6 +298,7 @@ class HttpTransport implements Transport {
     try {
       watchdog.arm();
       for await (const chunk of response.body ?? []) {
+        watchdog.received(chunk.length);
         watchdog.disarm();
         yield chunk;
         watchdog.arm();

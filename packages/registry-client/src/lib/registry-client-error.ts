@@ -8,6 +8,7 @@ export type RegistryClientErrorCode =
   | "REGISTRY_UNKNOWN"
   | "REGISTRY_UNREACHABLE"
   | "REGISTRY_TIMEOUT"
+  | "REGISTRY_TOO_SLOW"
   | "REGISTRY_UNAVAILABLE"
   | "REGISTRY_RATE_LIMITED"
   | "REGISTRY_ANSWER_INVALID"
@@ -73,6 +74,11 @@ export const REGISTRY_CLIENT_ERRORS: ErrorCatalogue<RegistryClientErrorCode> = {
     category: "io",
     summary: "The registry was silent for longer than the timeout.",
     help: "Try again, or raise `timeout_seconds` for that registry.",
+  },
+  REGISTRY_TOO_SLOW: {
+    category: "io",
+    summary: "A registry sends less than a kilobyte a second: a slow retrieval attack would look like this.",
+    help: "Try another network or mirror; `timeout_seconds` of the registry sets for how long it may be slow.",
   },
   REGISTRY_UNAVAILABLE: {
     category: "io",

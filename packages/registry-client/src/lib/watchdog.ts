@@ -1,5 +1,8 @@
 import { RegistryClientError } from "./registry-client-error.ts";
 
+/** Slowest answer that is waited for, bytes a second, once it has had the time that a silent registry has. */
+const LEAST_BYTES_PER_SECOND = 1024;
+
 /** What errors tell of an exchange. */
 export interface ExchangeContext {
   /** What the user is doing. */
@@ -11,8 +14,8 @@ export interface ExchangeContext {
 }
 
 /**
- * Aborts an exchange when the other side is silent for `timeoutMs`, or when the caller's signal aborts. Armed only
- * while the other side has the turn: a slow disk of ours is not a silent registry.
+ * Aborts an exchange when the other side is silent for `timeoutMs`, when it trickles (slow retrieval, TUF 1.0 §1.5.2), or
+ * when the caller's signal aborts. Armed only while the other side has the turn: a slow disk of ours is not a silent registry.
  */
 export class Watchdog {
   readonly signal: AbortSignal;
@@ -23,6 +26,11 @@ export class Watchdog {
   #period = 0;
   #expired = false;
   #isClosed = false;
+  /** When the other side last got the turn, and how long it has had it in all, milliseconds. */
+  #since = 0;
+  #waitedMs = 0;
+  #received = 0;
+  #isTooSlow = false;
 
   constructor(timeoutMs: number, signal: AbortSignal | undefined) {
     this.#timeoutMs = timeoutMs;
@@ -39,8 +47,20 @@ export class Watchdog {
     const period = this.#timeoutMs + extraMs;
     if (period !== this.#period) this.disarm();
     this.#period = period;
+    if (this.#timer === undefined) this.#since = performance.now();
     this.#timer ??= setTimeout(() => this.#expire(), period);
     this.#timer.refresh();
+  }
+
+  /** Counts what came in. Who sends a byte now and then is never silent, and could hold up an update for ever. */
+  received(bytes: number): void {
+    const now = performance.now();
+    this.#waitedMs += now - this.#since;
+    this.#since = now;
+    this.#received += bytes;
+    if (this.#waitedMs <= this.#timeoutMs || this.#received >= (LEAST_BYTES_PER_SECOND * this.#waitedMs) / 1000) return;
+    this.#isTooSlow = true;
+    throw new Error("it trickles");
   }
 
   disarm(): void {
@@ -65,6 +85,16 @@ export class Watchdog {
     const own = ownError(error);
     if (own !== undefined) return own;
     if (!this.#expired && isFault(error)) return error;
+    if (this.#isTooSlow) {
+      return new RegistryClientError({
+        code: "REGISTRY_TOO_SLOW",
+        message: `Cannot ${context.action}: registry "${context.registry}" at ${context.url} sent ${this.#received} bytes in ${Math.round(this.#waitedMs)} ms, less than ${LEAST_BYTES_PER_SECOND} a second`,
+        hint: "An attack would look like this: somebody trickles data so that you never get a fix (slow retrieval attack). Try another network or mirror, or raise timeout_seconds for this registry",
+        registry: context.registry,
+        url: context.url,
+        receivedBytes: this.#received,
+      });
+    }
     if (this.#expired) {
       return new RegistryClientError({
         code: "REGISTRY_TIMEOUT",
