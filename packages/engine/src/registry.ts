@@ -13,6 +13,16 @@ export {
   type PackageInformation,
   type SearchInput,
 } from "./lib/operations/registry-queries.ts";
+export { registryTrust, type RegistryTrustInput, type TrustedRegistry } from "./lib/operations/registry-trust.ts";
+export {
+  auditVerify,
+  logMonitor,
+  logVerify,
+  type MonitoredEntry,
+  type MonitoredPackage,
+  type VerifiedAudit,
+  type VerifiedLog,
+} from "./lib/operations/log.ts";
 export { login, logout, whoami, type LoginInput, type LoginResult } from "./lib/operations/accounts.ts";
 export {
   registryAdd,

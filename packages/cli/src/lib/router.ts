@@ -135,6 +135,26 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     summary: "Forget a registry and its credentials",
     load: () => import("./commands/registry-remove.ts"),
   },
+  "registry trust": {
+    group: "machine",
+    summary: "Show or set what a registry is trusted by",
+    load: () => import("./commands/registry-trust.ts"),
+  },
+  "log verify": {
+    group: "registry",
+    summary: "Verify a registry's transparency log",
+    load: () => import("./commands/log-verify.ts"),
+  },
+  "log monitor": {
+    group: "registry",
+    summary: "List what the log says of a package",
+    load: () => import("./commands/log-monitor.ts"),
+  },
+  "audit verify": {
+    group: "registry",
+    summary: "Compare audit records with the log",
+    load: () => import("./commands/audit-verify.ts"),
+  },
   "config get": { group: "machine", summary: "Show one setting", load: () => import("./commands/config-get.ts") },
   "config set": { group: "machine", summary: "Change one setting", load: () => import("./commands/config-set.ts") },
   "config list": { group: "machine", summary: "List all settings", load: () => import("./commands/config-list.ts") },

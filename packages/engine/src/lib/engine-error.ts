@@ -26,6 +26,8 @@ export type EngineErrorCode =
   | "LOCK_MISSING"
   | "LOCK_OUTDATED"
   | "LOCK_PROOFS_INVALID"
+  | "REGISTRY_LOG_ABSENT"
+  | "AUDIT_MISMATCH"
   | "LOCK_ENVIRONMENT_MISSING"
   | "LOCK_ENVIRONMENT_AMBIGUOUS"
   | "ENVIRONMENTS_INVALID"
@@ -195,6 +197,16 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "manifest",
     summary: "The lock file would change, and `--locked` forbids it.",
     help: "Run `lock` and commit the lock file.",
+  },
+  REGISTRY_LOG_ABSENT: {
+    category: "refused",
+    summary: "A registry has no transparency log that could be looked into.",
+    help: "Name another registry with `--registry`; a log is kept by registries with keys.",
+  },
+  AUDIT_MISMATCH: {
+    category: "integrity",
+    summary: "Audit records of a registry are not in its transparency log: one of the two was altered.",
+    help: "Tell the registry's operator; the records that are missing are listed.",
   },
   LOCK_PROOFS_INVALID: {
     category: "integrity",

@@ -29,6 +29,11 @@ export const command: CommandSpec = defineCommand({
       summary: "The only accounts whose packages are accepted",
       placeholder: "USER",
     },
+    root: {
+      type: "text",
+      summary: "Root file that its operator publishes, or its digest: what it is trusted by",
+      placeholder: "FILE|sha256:...",
+    },
     "ca-file": { type: "text", summary: "Certificate authorities beside the system's", placeholder: "FILE" },
   },
   async run({ args, flags, context }) {
@@ -47,6 +52,7 @@ export const command: CommandSpec = defineCommand({
         publicKeys: flags["public-key"].length === 0 ? undefined : flags["public-key"],
         trustedPublishers: flags["trusted-publisher"].length === 0 ? undefined : flags["trusted-publisher"],
         caFile: flags["ca-file"],
+        root: flags.root,
       },
       await context(),
     );
@@ -54,6 +60,7 @@ export const command: CommandSpec = defineCommand({
       data: result,
       text: (style) => [
         `Added registry ${style.bold(result.name)}: ${result.url}${result.default ? " (default)" : ""}${result.verifySignatures ? ", signatures required" : ""}`,
+        ...(result.root === undefined ? [] : [`  trusted by root ${result.root}`]),
       ],
     };
   },

@@ -1,8 +1,11 @@
 import type { AuthType, RegistriesFile, RegistryClient, RegistryConfig } from "@lading/registry-client";
+import { createHash } from "node:crypto";
+import { digestFromBytes, tryParseDigest, type Digest } from "@lading/core-manifest";
 import { createContext } from "../context.ts";
 import { type EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { readTextIfExists, writeFileAtomic } from "../files.ts";
+import { beginTrust, readRoot } from "./registry-trust.ts";
 import { credentialsFile, readRegistries, refuseSharedToken, registriesPath } from "../registries.ts";
 
 /** A registry to configure. */
@@ -18,6 +21,8 @@ export interface RegistryAddInput {
   readonly publicKeys?: readonly string[] | undefined;
   readonly trustedPublishers?: readonly string[] | undefined;
   readonly caFile?: string | undefined;
+  /** What it is trusted by from the first contact on: a root file, or its digest. Default: first use. */
+  readonly root?: string | undefined;
   /** Make it the default one. The first that is configured is the default anyway. */
   readonly makeDefault?: boolean | undefined;
   /** Ask it when the default one does not have a name. */
@@ -31,6 +36,8 @@ export interface ConfiguredRegistry {
   readonly default: boolean;
   readonly fallback: boolean;
   readonly verifySignatures: boolean;
+  /** Digest of the root by which it is trusted, where it is configured. */
+  readonly root?: Digest;
 }
 
 /** @throws {EngineError} `REGISTRY_NAME_TAKEN`; {RegistryClientError} `REGISTRY_URL_INVALID`, `REGISTRY_INSECURE` */
@@ -45,6 +52,7 @@ export async function registryAdd(input: RegistryAddInput, context: EngineContex
       publicKeys: input.publicKeys,
       trustedPublishers: input.trustedPublishers,
       caFile: input.caFile,
+      root: input.root === undefined ? undefined : await rootDigest(input.root, context),
     }).filter(([, value]) => value !== undefined),
   );
   const draft = registryConfig({ ...given, name: input.name, url: input.url });
@@ -55,8 +63,31 @@ export async function registryAdd(input: RegistryAddInput, context: EngineContex
   await probe.close();
   const registry = { ...draft, verifySignatures: input.verifySignatures ?? (await saysRequired(draft, context)) };
   const next = withRegistry(file, registry, input);
+  if (input.root !== undefined && tryParseDigest(input.root) === undefined)
+    await beginByFile(registry, input.root, context);
   await saveRegistries(context, next);
   return describe(registry, next);
+}
+
+async function rootDigest(root: string, context: EngineContext): Promise<Digest> {
+  return (
+    tryParseDigest(root) ??
+    digestFromBytes(
+      createHash("sha256")
+        .update(await readRoot(root, context))
+        .digest(),
+    )
+  );
+}
+
+/** Nothing is configured unless the registry's metadata holds under the root that was given. */
+async function beginByFile(registry: RegistryConfig, root: string, context: EngineContext): Promise<void> {
+  const own = createContext({ ...reopen(context), registry: registry.url });
+  try {
+    await beginTrust((await own.registries()).default, { root }, context);
+  } finally {
+    await own.close();
+  }
 }
 
 function refuseTaken(file: RegistriesFile, registry: RegistryConfig): void {
@@ -109,6 +140,7 @@ function describe(registry: RegistryConfig, file: RegistriesFile): ConfiguredReg
     default: file.defaultRegistry === registry.name,
     fallback: file.fallback.includes(registry.name),
     verifySignatures: registry.verifySignatures,
+    ...(registry.root === undefined ? {} : { root: registry.root }),
   };
 }
 

@@ -1,7 +1,13 @@
 import type { Digest } from "@lading/core-manifest";
 import type { Checkpoint, PublishEvent, ReadTile } from "@lading/signing/log";
-import type { CallOptions } from "../client-types.ts";
+
 import type { AnchorSource, KnownRoot } from "./trust-record.ts";
+
+/** What calls about trust are told. */
+export interface TrustCallOptions {
+  /** Aborts the operation, which rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** What a registry is trusted by, and how far that was checked. */
 export interface TrustReport {
@@ -69,7 +75,7 @@ export interface InclusionProofs {
 }
 
 /** What {@link TrustClient.begin} is told. */
-export interface BeginOptions extends CallOptions {
+export interface BeginOptions extends TrustCallOptions {
   /** Whether the root may take the place of another by which the registry is trusted. Default: false. */
   readonly replace?: boolean | undefined;
 }
@@ -77,14 +83,14 @@ export interface BeginOptions extends CallOptions {
 /** What a registry is trusted by, and its log. */
 export interface TrustClient {
   /** The verified state; `undefined` where the registry has no signed metadata. Asks the registry unless offline. */
-  report(options?: CallOptions & { readonly refresh?: boolean | undefined }): Promise<TrustReport | undefined>;
+  report(options?: TrustCallOptions & { readonly refresh?: boolean | undefined }): Promise<TrustReport | undefined>;
   /** The log, followed; `undefined` where the registry has none. */
-  log(options?: CallOptions): Promise<RegistryLog | undefined>;
+  log(options?: TrustCallOptions): Promise<RegistryLog | undefined>;
   /**
    * Proofs that files were published in the log, verified; `undefined` where the registry has no log or gives no proofs.
    * @throws {RegistryClientError} `REGISTRY_LOG_ENTRY_MISSING` where it has none of a file; {LogError} where one does not hold
    */
-  proofs(wanted: readonly WantedProof[], options?: CallOptions): Promise<InclusionProofs | undefined>;
+  proofs(wanted: readonly WantedProof[], options?: TrustCallOptions): Promise<InclusionProofs | undefined>;
   /**
    * Begins to trust the registry by a root file, and walks its metadata.
    * @throws {RegistryClientError} `REGISTRY_TRUST_EXISTS` where it is trusted by another root and `replace` is not given
