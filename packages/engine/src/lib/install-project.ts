@@ -26,6 +26,8 @@ export async function installProject(
   input: InstallProjectInput,
   context: EngineContext,
 ): Promise<InstallSummary> {
+  // A registry that is misspelled is told of even where nothing has to be asked of it.
+  if (context.registry !== undefined) await context.registries();
   const policies = await policyFiles(context);
   const lock = await ensureLock(context, project, input);
   if (input.dryRun === true) return { lock, install: undefined };
