@@ -2,7 +2,6 @@ import { defineConfig } from "tsup";
 
 /** One file from the sources, for engines that know neither TypeScript nor this workspace. */
 export default defineConfig({
-  entry: [new URL("verdicts.ts", import.meta.url).pathname],
   format: "cjs",
   platform: "node",
   target: "node22",

@@ -1,7 +1,7 @@
 import { createPublicKey, verify, type KeyObject } from "node:crypto";
 import { passesStrictRule } from "../ed25519.ts";
 import { spkiOf } from "../key-id.ts";
-import type { Verifier } from "../signer.ts";
+import { portableVerifier, type Verifier } from "../signer.ts";
 
 // Importing a key costs a good part of a verification, and a closure of packages has few publishers.
 const CACHED_KEYS = 256;
@@ -23,10 +23,10 @@ function verifyNatively(publicKey: Uint8Array, message: Uint8Array, signature: U
   if (!passesStrictRule(publicKey, signature)) return false;
   try {
     return verify(null, message, importKey(publicKey), signature);
-  } catch (error) {
-    // A key that is no point of the curve: some OpenSSL versions refuse it here, others in verify().
-    if (error instanceof Error && "code" in error && String(error.code).startsWith("ERR_")) return false;
-    throw error;
+  } catch {
+    // A key that is no point of the curve: engines refuse it here or in verify(), each with an error of its own. The rule
+    // itself has the last word, so that no engine's refusal is taken for a verdict.
+    return portableVerifier.verify(publicKey, message, signature);
   }
 }
 
