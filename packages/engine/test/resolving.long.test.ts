@@ -338,6 +338,17 @@ describe("why not", () => {
     await box.registry.publish({ name: "left", version: "1.1.0" });
     const rows = await box.use((context) => outdated({}, context));
     expect(rows.find(({ name }) => name === "left")!.reason).toBe('the lock keeps 1.0.0; "update left" moves it');
+    await box.registry.publish({ name: "left", version: "2.0.0", dependencies: { base: "^2.0.0" } });
+    await box.write({ "lading.toml": manifest('left = "1"\nright = "1"', SINGLE) });
+    const both = await box.use((context) => outdated({}, context));
+    expect(both.map(({ name, wantedReason, latestReason }) => [name, wantedReason, latestReason])).toEqual([
+      [
+        "left",
+        'the lock keeps 1.0.0; "update left" moves it',
+        expect.stringContaining("there were no solution: Because"),
+      ],
+      ["right", undefined, 'the manifest asks for 1; "upgrade right" allows 2.0.0'],
+    ]);
   });
 
   it("invertedTree() shows who depends on a package, up to the members", async () => {

@@ -1,3 +1,5 @@
+import type { OutdatedPackage } from "@lading/engine";
+import type { Style } from "../render/style.ts";
 import { MEMBER_FLAGS } from "./member-flags.ts";
 import { HERE_FLAGS, hereInput } from "./shared.ts";
 import { defineCommand, type CommandSpec } from "../spec.ts";
@@ -5,7 +7,8 @@ import { table } from "../render/table.ts";
 
 export const command: CommandSpec = defineCommand({
   summary: "List direct dependencies for which there is something newer",
-  description: "`update` moves to WANTED, `upgrade` to LATEST. Below the table: why each is not newer than it is.",
+  description:
+    "`update` moves to WANTED, `upgrade` to LATEST. Below the table: why what is locked is not WANTED, and why WANTED is not LATEST.",
   examples: ["outdated", "outdated --check"],
   flags: {
     check: { type: "boolean", summary: "Exit with 1 where anything is outdated" },
@@ -39,8 +42,14 @@ export const command: CommandSpec = defineCommand({
                 ]),
               ),
               "",
-              ...rows.map(({ name, reason }) => `${style.bold(name)}: ${reason.split("\n").join(" ")}`),
+              ...rows.flatMap((row) => reasonLines(row, style)),
             ],
     };
   },
 });
+
+function reasonLines({ name, wanted, latest, wantedReason, latestReason }: OutdatedPackage, style: Style): string[] {
+  const line = (version: string | undefined, reason: string | undefined): string[] =>
+    reason === undefined ? [] : [`${style.bold(name)}: not ${version}: ${reason.split("\n").join(" ")}`];
+  return [...line(wanted, wantedReason), ...line(latest, latestReason)];
+}

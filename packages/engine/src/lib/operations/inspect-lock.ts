@@ -5,19 +5,21 @@ import {
   parsePackageName,
   parseRequirement,
   parseVersion,
+  targetsInclude,
+  tryParseVersion,
   type LockEnvironment,
   type LockPackage,
   type Lockfile,
   type ManifestDependency,
 } from "@lading/core-manifest";
-import type { WhyNotAnswer } from "@lading/resolver";
 import type { EngineContext } from "../engine-context.ts";
 import { newestVersion } from "../edit.ts";
 import { EngineError } from "../engine-error.ts";
 import { environmentHere, environmentOfLock, hereWithDetected, lockHere, type HereInput } from "../environments.ts";
 import { displayPath } from "../files.ts";
+import { fullVersion } from "../hosts.ts";
 import { directReferences, readLock } from "../lock-file.ts";
-import { reasonFinder } from "./resolve.ts";
+import { projectReasons, type ProjectReasons } from "./resolve.ts";
 import { chooseMembers, loadProject, type MemberChoice, type Project } from "../project.ts";
 
 type Find = (reference: string) => LockPackage | undefined;
@@ -262,7 +264,11 @@ export interface OutdatedPackage {
   /** Newest version of all. */
   readonly latest: string;
   readonly requirement: string;
-  /** Why the newest version that the range allows, or else the newest of all, is not what is locked. */
+  /** Why `wanted` is not what is locked; absent where it is. */
+  readonly wantedReason?: string;
+  /** Why `latest` is not `wanted`: that the range leaves it out, and whether there were a solution with it. */
+  readonly latestReason?: string;
+  /** The first of these that is there. */
   readonly reason: string;
 }
 
@@ -279,11 +285,14 @@ export async function outdated(
   const { target: _target, ...hosts } = { ...here.hosts, ...environment };
   const registries = await context.registries();
   const rows: OutdatedPackage[] = [];
-  let reasons: ReturnType<typeof reasonFinder> | undefined;
+  const known: { reasons?: Promise<ProjectReasons> } = {};
+  const reasons = (): Promise<ProjectReasons> =>
+    (known.reasons ??= projectReasons(context, project, { hosts: input.hosts }));
   for (const member of chooseMembers(project, input)) {
     for (const dependency of member.manifest.dependencies) {
       const { source, canonicalRequirement } = dependency;
       if (source.type !== "registry" || canonicalRequirement === undefined) continue;
+      if (!countsIn(dependency, { ...hosts, ...environment })) continue;
       const name = dependency.package ?? dependency.name;
       const found = await registries.find(name, { signal: context.signal, registry: source.registry });
       const requirement = parseRequirement(canonicalRequirement, "canonical");
@@ -296,6 +305,9 @@ export async function outdated(
       if (dependency.optional && current === undefined) continue;
       if (current === latest) continue;
       if (current !== undefined && compareVersions(parseVersion(current), parseVersion(latest)) > 0) continue;
+      const row = { current, wanted, latest, name, member: member.name, dependency };
+      const wantedReason = wanted === undefined || wanted === current ? undefined : await reasonForWanted(row, reasons);
+      const latestReason = latest === wanted ? undefined : await reasonForLatest(row, reasons);
       rows.push({
         member: member.name,
         name: dependency.name,
@@ -303,25 +315,48 @@ export async function outdated(
         wanted,
         latest,
         requirement: dependency.requirement ?? canonicalRequirement,
-        reason: await reasonOf({ current, wanted, latest, name, dependency }, async (version) =>
-          (await (reasons ??= reasonFinder(context, project, { hosts: input.hosts })))(name, version, source.registry),
-        ),
+        ...(wantedReason === undefined ? {} : { wantedReason }),
+        ...(latestReason === undefined ? {} : { latestReason }),
+        reason: wantedReason ?? latestReason ?? "",
       });
     }
   }
   return rows;
 }
 
-async function reasonOf(
-  row: Pick<OutdatedPackage, "current" | "wanted" | "latest" | "name"> & { readonly dependency: ManifestDependency },
-  ask: (version: string) => Promise<WhyNotAnswer>,
-): Promise<string> {
-  const { current, wanted, latest, name, dependency } = row;
-  const range = `the manifest asks for ${dependency.requirement ?? "*"}; "upgrade ${name}" allows ${latest}`;
-  if (current === undefined && wanted !== undefined) return `the lock does not have it; "lock" chooses a version`;
-  if (wanted === undefined || wanted === current) return range;
-  const { verdict, reason } = await ask(wanted);
+/** Whether a dependency counts in an environment, as far as it is known. */
+function countsIn({ targets, hosts = {} }: ManifestDependency, environment: LockEnvironment): boolean {
+  const target = environment["target"];
+  if (targets !== undefined && target !== undefined && !targetsInclude(targets, target)) return false;
+  return Object.entries(hosts).every(([axis, asked]) => {
+    const version = environment[axis] === undefined ? undefined : tryParseVersion(fullVersion(environment[axis]));
+    return version === undefined || parseRequirement(asked, "canonical").matchesWithPrereleases(version);
+  });
+}
+
+type OutdatedRow = Pick<OutdatedPackage, "current" | "wanted" | "latest" | "name" | "member"> & {
+  readonly dependency: ManifestDependency;
+};
+
+const registryOf = ({ source }: ManifestDependency): string | undefined =>
+  source.type === "registry" ? source.registry : undefined;
+
+async function reasonForWanted(row: OutdatedRow, reasons: () => Promise<ProjectReasons>): Promise<string> {
+  const { current, wanted, name, dependency } = row;
+  if (current === undefined) return `the lock does not have it; "lock" chooses a version`;
+  const { verdict, reason } = await (await reasons()).whyNot(name, wanted!, registryOf(dependency));
   return verdict === "locked" || verdict === "chosen" ? `the lock keeps ${current}; "update ${name}" moves it` : reason;
+}
+
+async function reasonForLatest(row: OutdatedRow, reasons: () => Promise<ProjectReasons>): Promise<string> {
+  const { latest, name, member, dependency } = row;
+  const range = `the manifest asks for ${dependency.requirement ?? "*"}`;
+  const conflict = await (
+    await reasons()
+  ).conflictWith({ member, name, registry: registryOf(dependency), version: latest });
+  return conflict === undefined
+    ? `${range}; "upgrade ${name}" allows ${latest}`
+    : `${range}, and with ${latest} there were no solution: ${conflict}`;
 }
 
 function lockedIn(

@@ -127,19 +127,49 @@ async function askWhyNot(
   { name, version }: AskedVersion,
   input: LockInput,
 ): Promise<WhyNotAnswer> {
-  return (await reasonFinder(context, project, input))(name, version);
+  return (await projectReasons(context, project, input)).whyNot(name, version);
 }
 
-/** Answers why-not questions about one project; its metadata is loaded once. */
-export async function reasonFinder(
+/** Answers questions about one project; its metadata is loaded once. */
+export interface ProjectReasons {
+  /** Why a version is not the one that is chosen. */
+  readonly whyNot: (name: string, version: string, registry?: string) => Promise<WhyNotAnswer>;
+  /** Why there were no solution if a member asked for exactly this version; `undefined` where there is one. */
+  readonly conflictWith: (asked: {
+    readonly member: string;
+    readonly name: string;
+    readonly registry?: string | undefined;
+    readonly version: string;
+  }) => Promise<string | undefined>;
+}
+
+/** Loads what questions about a project need. */
+export async function projectReasons(
   context: EngineContext,
   project: Project,
   input: LockInput,
-): Promise<(name: string, version: string, registry?: string) => Promise<WhyNotAnswer>> {
+): Promise<ProjectReasons> {
   const resolver = await import("@lading/resolver");
   const question = await questionOf(context, await currentRequest(context, project, input));
-  return (name, version, registry) =>
-    resolver.whyNot(question, question.keyOf(name, registry), version, { signal: context.signal });
+  const options = { signal: context.signal };
+  return {
+    whyNot: (name, version, registry) => resolver.whyNot(question, question.keyOf(name, registry), version, options),
+    async conflictWith({ member, name, registry, version }) {
+      const key = question.keyOf(name, registry);
+      const roots = question.input.roots.map((root) =>
+        root.name === member
+          ? {
+              ...root,
+              dependencies: root.dependencies.map((one) =>
+                one.key === key ? { ...one, requirement: `=${version}` } : one,
+              ),
+            }
+          : root,
+      );
+      const answer = await resolver.resolve({ ...question.input, roots, suggest: false }, question.provider, options);
+      return answer.status === "solved" ? undefined : answer.explanation;
+    },
+  };
 }
 
 /**
