@@ -34,6 +34,7 @@ export {
   type MigratedNpmPackage,
   type MigrationSource,
 } from "./lib/operations/migrate.ts";
+export { ciInit, type CiInitInput, type CiProvider, type WrittenTemplate } from "./lib/operations/ci-init.ts";
 export { checksum, type ChecksumResult, type PackSourceInput } from "./lib/operations/pack-source.ts";
 export { indexEntry, type IndexEntryInput } from "./lib/operations/pack-entry.ts";
 export {

@@ -52,6 +52,10 @@ export const BUILTIN_PROFILE_DATA: Readonly<
             command: "migrate",
           },
           {
+            spelling: "ci init",
+            command: "ci init",
+          },
+          {
             spelling: "pack tree",
             command: "tree",
           },

@@ -18,6 +18,7 @@ export const command: CommandSpec = defineCommand({
     "min-pass-rate": { type: "number", summary: "Share of tests that must pass, 0 to 1", placeholder: "RATE" },
     "in-place": { type: "boolean", summary: "Run in the package's own directory in place of a copy" },
     keep: { type: "boolean", summary: "Leave the copy that the tests ran in" },
+    "if-present": { type: "boolean", summary: "Do nothing where a package declares no tests" },
     report: { type: "text", summary: "Write all results as JUnit XML to this file", placeholder: "FILE" },
     ...MEMBER_FLAGS,
   },
@@ -33,6 +34,7 @@ export const command: CommandSpec = defineCommand({
         minPassRate: flags["min-pass-rate"],
         inPlace: flags["in-place"],
         keep: flags.keep,
+        ifPresent: flags["if-present"],
         report: flags.report,
         package: flags.package,
         workspace: flags.workspace,
@@ -44,7 +46,10 @@ export const command: CommandSpec = defineCommand({
       data: { status: failed ? "failed" : "passed", packages },
       rows: packages,
       exitCode: failed ? 1 : 0,
-      text: (style) => packages.flatMap((one) => packageLines(one, flags.detailed, style)),
+      text: (style) =>
+        packages.length === 0
+          ? ["No tests are declared"]
+          : packages.flatMap((one) => packageLines(one, flags.detailed, style)),
     };
   },
 });

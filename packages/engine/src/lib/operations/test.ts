@@ -31,6 +31,8 @@ export interface TestInput extends MemberChoice {
   readonly keep?: boolean | undefined;
   /** Share of tests that must pass, 0 to 1, in place of the manifest's. */
   readonly minPassRate?: number | undefined;
+  /** Do nothing where no tests are declared. */
+  readonly ifPresent?: boolean | undefined;
   /** Write all results as JUnit XML to this file. */
   readonly report?: string | undefined;
 }
@@ -77,7 +79,7 @@ export async function testPackages(input: TestInput, context: EngineContext): Pr
   const project = await loadProject(inside);
   const members = chooseMembers(project, input);
   const declared = members.filter(({ manifest }) => tableOf(manifest, "testing") !== undefined);
-  if (declared.length === 0) throw notDeclared(members, context);
+  if (declared.length === 0 && input.ifPresent !== true) throw notDeclared(members, context);
   const results: PackageTests[] = [];
   for (const member of declared) results.push(await testMember(member, input, inside));
   if (input.report !== undefined) await writeReport(path.resolve(context.cwd, input.report), results);
