@@ -73,6 +73,11 @@ describe("S3", () => {
     const access = await s3.createBucket();
     const stranger = new S3Client({ ...access, secretAccessKey: "guessed" });
     await expect(stranger.send({ method: "GET", key: "x" })).rejects.toThrow(/answered 403 SignatureDoesNotMatch/);
+    await expect(stranger.requireBucket()).rejects.toMatchObject({ code: "STORAGE_UNUSABLE" });
+    const nowhere = new S3Client({ ...access, bucket: "none" });
+    await expect(nowhere.requireBucket()).rejects.toThrow(
+      /bucket "none" at 127.0.0.1:\d+: it answered 404 NoSuchBucket/,
+    );
   });
 
   it("S3BlobStore.downloadUrl() lets whoever has it read, until it expires, and only with presign", async () => {

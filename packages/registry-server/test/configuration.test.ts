@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RegistryError } from "../src/index.ts";
 import { parseCommandLine } from "../src/lib/node/command-line.ts";
+import { parsePostgresUrl } from "../src/lib/node/postgres-pool.ts";
 import { parseSetting } from "../src/lib/node/server-settings.ts";
 import { DEFAULT_SETTINGS, SETTINGS, loadServerConfig } from "../src/node.ts";
 import { startServer } from "./harness.ts";
@@ -119,19 +120,69 @@ describe("loadServerConfig()", () => {
     expect(
       problem({ REGISTRY_MODE: "production", JWT_SECRET_KEY: SECRET, REGISTRY_WRITE_REQUIRES_AUTH: "false" }),
     ).toMatchObject({ code: "SERVER_CONFIG_CONTRADICTION" });
-    for (const env of [
-      { DATABASE_URL: "postgresql+asyncpg://user:pass@localhost/revitpy_registry" },
-      { REDIS_URL: "redis://localhost:6379/0" },
-      { S3_BUCKET_NAME: "revitpy-packages" },
-      { REGISTRY_AUTH_TYPE: "ldap" },
-      { REGISTRY_LDAP_URL: "ldap://company-ldap:389" },
-    ]) {
+    for (const env of [{ REGISTRY_AUTH_TYPE: "ldap" }, { REGISTRY_LDAP_URL: "ldap://company-ldap:389" }]) {
       const { code, message } = problem(env);
       expect([code, message.includes(Object.keys(env)[0]!), message.includes("pass@")]).toEqual([
         "FEATURE_UNAVAILABLE",
         true,
         false,
       ]);
+    }
+  });
+
+  it("takes PostgreSQL, S3 and Redis by the variables that are usual for them", () => {
+    const env = {
+      DATABASE_URL: "postgresql+asyncpg://user:pass@localhost/revitpy_registry",
+      REDIS_URL: "redis://localhost:6379/0",
+      AWS_ACCESS_KEY_ID: "AKIA",
+      AWS_SECRET_ACCESS_KEY: "secret",
+      S3_BUCKET_NAME: "revitpy-packages",
+      S3_REGION: "eu-west-3",
+      S3_ENDPOINT_URL: "http://localhost:9000",
+      S3_PREFIX: "/team/",
+      S3_REDIRECT_DOWNLOADS: "yes",
+      REGISTRY_KEYS_DIR: "/run/keys",
+    };
+    expect(loadServerConfig({ env, flags: {} }).registry).toMatchObject({
+      databaseUrl: env.DATABASE_URL,
+      redisUrl: env.REDIS_URL,
+      s3: {
+        bucket: "revitpy-packages",
+        region: "eu-west-3",
+        endpoint: "http://localhost:9000",
+        accessKeyId: "AKIA",
+        secretAccessKey: "secret",
+        prefix: "team",
+      },
+      redirectDownloads: true,
+      keyDirectory: "/run/keys",
+    });
+    expect(parsePostgresUrl(env.DATABASE_URL)).toEqual({
+      url: "postgresql://user:pass@localhost/revitpy_registry",
+      shown: 'PostgreSQL database "revitpy_registry" at localhost',
+    });
+    // Keys that are there for something else name no bucket.
+    expect(loadServerConfig({ env: { AWS_ACCESS_KEY_ID: "AKIA" }, flags: {} }).registry.s3).toBeUndefined();
+  });
+
+  it("refuses a database or bucket that is half named, without telling passwords", () => {
+    for (const [env, expected] of [
+      [{ DATABASE_URL: "mysql://user:pass@localhost/x" }, /DATABASE_URL: its value is "mysql:\/\/\*\*\*@localhost\/x"/],
+      [{ S3_BUCKET_NAME: "packages" }, /S3_BUCKET_NAME: the bucket's keys are not set/],
+      [{ S3_ENDPOINT_URL: "http://localhost:9000" }, /S3_ENDPOINT_URL: no bucket is named/],
+      [
+        {
+          S3_BUCKET_NAME: "packages",
+          AWS_ACCESS_KEY_ID: "a",
+          AWS_SECRET_ACCESS_KEY: "pass@",
+          REGISTRY_MAX_PACKAGE_SIZE: "6GiB",
+        },
+        /REGISTRY_MAX_PACKAGE_SIZE/,
+      ],
+    ] as const) {
+      const { code, message } = problem(env);
+      expect([code, message.includes("pass@")]).toEqual(["SERVER_CONFIG_INVALID", false]);
+      expect(message).toMatch(expected);
     }
   });
 

@@ -130,6 +130,9 @@ describe("a data directory", () => {
     const back = new Database(file);
     back.exec("drop table package_search; drop table package_terms; drop table feed");
     back.exec("drop table log_entries; drop table signed_files; alter table artifacts drop column leaf");
+    back.exec(
+      "drop table key_statements; alter table keys drop column origin; alter table packages drop column policy",
+    );
     back.exec(`insert into packages (canonical, name, namespace, skeleton, sequence, latest, keywords, categories, downloads, created, updated)
       values ('old', 'old', '', 'old', 7, '1.0.0', '[]', '[]', 0, 1, 2), ('empty', 'empty', '', 'empty', 0, null, '[]', '[]', 0, 1, 1)`);
     back.pragma("user_version = 1");
@@ -141,9 +144,9 @@ describe("a data directory", () => {
     const output = await run(["migrate", "--data", directory]);
     expect(output).toMatchObject({
       code: 0,
-      out: "Applied to schema version 4: full-text search; feed of changes; transparency log and signed metadata\n",
+      out: "Applied to schema version 5: full-text search; feed of changes; transparency log and signed metadata; statements about publishers' keys, policies of packages\n",
     });
-    expect((await run(["migrate", "--data", directory])).out).toBe("Schema is current: version 4\n");
+    expect((await run(["migrate", "--data", directory])).out).toBe("Schema is current: version 5\n");
     const server = await startServer({ dataDirectory: directory });
     expect(await server.node.metadata.feed(1, 10)).toEqual({
       entries: [{ id: 1, name: "old", sequence: 7, at: 2 }],

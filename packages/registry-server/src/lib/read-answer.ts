@@ -11,7 +11,7 @@ export interface ReadHeaders {
 
 /** An answer as data, so that the socket's fast path and the web handler can both send it. */
 export interface ReadAnswer {
-  readonly status: 200 | 206 | 304;
+  readonly status: 200 | 206 | 304 | 307;
   readonly headers: Readonly<Record<string, string>>;
   readonly bytes?: Uint8Array;
   /** `headers` as names and values in turn, where they are prepared. */

@@ -67,6 +67,11 @@ function absent(path: string): RegistryError {
   return new RegistryError({ code: "NOT_FOUND", message: `Cannot find "/${path.slice(0, 200)}"` });
 }
 
+/** Smaller blobs are sent at once: another connection costs more than they do. */
+const REDIRECT_MIN_BYTES = 256 * 1024;
+/** How long an address that a reader is sent to is good for. */
+const REDIRECT_SECONDS = 300;
+
 /** Statements whose place is remembered, the oldest forgotten first. */
 const STATEMENTS_KNOWN = 50_000;
 
@@ -137,7 +142,12 @@ export class Reads {
     const source = await this.#blobs.open(digest);
     if (source === undefined)
       throw new RegistryError({ code: "BLOB_NOT_FOUND", message: `Cannot find blob "${digest}"` });
-    return answerBlob(source, digest, headers, this.#cacheControl);
+    const answer = answerBlob(source, digest, headers, this.#cacheControl);
+    if (answer.status === 304 || source.size < REDIRECT_MIN_BYTES || this.#blobs.downloadUrl === undefined)
+      return answer;
+    // The store checks ranges and sends the bytes; who may read them was decided before.
+    const location = await this.#blobs.downloadUrl(digest, REDIRECT_SECONDS);
+    return { status: 307, headers: { location, "cache-control": "no-store", "content-length": "0" } };
   }
 
   async #document(path: string, headers: ReadHeaders): Promise<ReadAnswer> {
@@ -152,6 +162,7 @@ export class Reads {
 
 /** The blob whose bytes an answer carries from their start: what counts as one download. */
 export function downloadedBlob(path: string, answer: ReadAnswer, method: string): Digest | undefined {
-  if (method !== "GET" || answer.blob === undefined || (answer.blob.range?.start ?? 0) > 0) return undefined;
+  const sent = answer.blob !== undefined || answer.status === 307;
+  if (method !== "GET" || !sent || (answer.blob?.range?.start ?? 0) > 0) return undefined;
   return tryParseDigest(`sha256:${path.slice("blobs/sha256/".length)}`);
 }

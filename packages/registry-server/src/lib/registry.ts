@@ -66,7 +66,7 @@ export interface RegistryPorts {
   /** Silent unless given. */
   readonly log?: LogListener;
   /** Called last when the registry stops. */
-  readonly onStopped?: () => void;
+  readonly onStopped?: () => void | Promise<void>;
   /** Files of the API browser by name; without it `/docs` is a page without content. */
   readonly docsAsset?: (name: string) => Promise<Uint8Array | undefined>;
 }
@@ -322,7 +322,7 @@ function createServices(ports: RegistryPorts, isDraining: () => boolean): Servic
 
 class PortRegistry implements Registry {
   readonly #services: Services;
-  readonly #onStopped: () => void;
+  readonly #onStopped: () => void | Promise<void>;
   readonly #app: App;
   #draining = false;
   #stopped: Promise<void> | undefined;
@@ -422,7 +422,7 @@ class PortRegistry implements Registry {
       // What does not start holds nothing, so that it can be repaired from the same process.
       await this.#services.trust?.stop();
       await this.#services.metadata.close();
-      this.#onStopped();
+      await this.#onStopped();
       throw error;
     }
   }
@@ -463,11 +463,22 @@ class PortRegistry implements Registry {
         this.#idle = resolve;
       });
     }
-    await this.#flush();
+    // What cannot be written any more must not keep the process from ending; the next start finds it in the outbox.
+    await this.#lastWork(() => this.#flush());
     await this.#services.trust?.stop();
-    await this.#services.turn?.release();
+    await this.#lastWork(async () => this.#services.turn?.release());
     await this.#services.metadata.close();
-    this.#onStopped();
+    await this.#onStopped();
+  }
+
+  async #lastWork(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#services.log("warn", "the last work before the end failed; it is done after the next start", {
+        error: String(error),
+      });
+    }
   }
 
   get trust(): TrustDescription | undefined {

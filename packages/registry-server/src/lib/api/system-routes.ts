@@ -15,7 +15,7 @@ const TAGS = ["system"];
 const check = z.object({ status: z.enum(["up", "down"]), latency_ms: z.number(), error: z.string().optional() });
 const health = z
   .object({
-    status: z.enum(["ok", "down"]),
+    status: z.enum(["ok", "degraded", "down"]),
     version: z.string(),
     uptime_seconds: z.number(),
     checks: z.object({ database: check, storage: check, cache: check }),
@@ -62,9 +62,11 @@ async function healthOf(services: Services): Promise<z.infer<typeof health>> {
     checkOne(() => services.blobs.check()),
     checkOne(() => services.cache.check()),
   ]);
-  const ok = [database, storage, cache].every(({ status }) => status === "up") && !services.isDraining();
+  const works = database.status === "up" && storage.status === "up" && !services.isDraining();
+  // Without the shared cache each server goes on with its own memory: no reason to send nobody to any of them.
+  const whole = cache.status === "up" ? "ok" : "degraded";
   return {
-    status: ok ? "ok" : "down",
+    status: works ? whole : "down",
     version: services.settings.version,
     uptime_seconds: Math.floor((services.clock.now() - services.started) / 1000),
     checks: { database, storage, cache },
@@ -82,7 +84,7 @@ function healthRoutes(app: App, services: Services): void {
     }),
     async (context): Promise<Response> => {
       const state = await healthOf(services);
-      return context.json(state, state.status === "ok" ? 200 : 503, { "cache-control": "no-store" });
+      return context.json(state, state.status === "down" ? 503 : 200, { "cache-control": "no-store" });
     },
   );
   app.openapi(
@@ -108,7 +110,7 @@ function healthRoutes(app: App, services: Services): void {
     }),
     async (context): Promise<Response> => {
       const { status } = await healthOf(services);
-      return context.json({ status }, status === "ok" ? 200 : 503, { "cache-control": "no-store" });
+      return context.json({ status }, status === "down" ? 503 : 200, { "cache-control": "no-store" });
     },
   );
 }

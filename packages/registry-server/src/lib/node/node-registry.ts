@@ -3,8 +3,7 @@ import { DecodeBudget } from "@lading/archive/node";
 import { formatPublicKey, type Signer } from "@lading/signing";
 import { nodeSigner, nodeVerifier, readKeyFile } from "@lading/signing/node";
 import { randomBytes } from "node:crypto";
-import { chmod, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile, rm } from "node:fs/promises";
 import { MemoryCache } from "../memory-cache.ts";
 import type { Clock, LogListener, MetadataStore, PasswordHasher } from "../ports.ts";
 import type { Account, TokenRecord } from "../records.ts";
@@ -16,37 +15,26 @@ import { bytesOf, type RegistrySettings } from "../settings.ts";
 import { SigningStatementVerifier } from "../statement-verifier.ts";
 import { generateToken, hashToken, randomId } from "../token.ts";
 import { ArchiveInspector } from "./archive-inspector.ts";
+import { dataLayout, prepareDirectory } from "./data-directory.ts";
 import { lockDataDirectory } from "./data-lock.ts";
 import { openKeys } from "./key-directory.ts";
-import { DirectoryBlobStore } from "./directory-blob-store.ts";
-import { DirectoryDocumentStore } from "./directory-document-store.ts";
 import { readDocsAsset } from "./docs-assets.ts";
-import { makeDirectory, writeDurably } from "./durable-file.ts";
+import { writeDurably } from "./durable-file.ts";
 import { Argon2Hasher } from "./password.ts";
-import { SqliteMetadataStore } from "./sqlite-metadata-store.ts";
+import { RedisCache } from "./redis-cache.ts";
+import { openStores, type StoreOptions, type Stores } from "./stores.ts";
+
+export { dataLayout, prepareDirectory } from "./data-directory.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const BOOTSTRAP_TOKEN_DAYS = 90;
 
-/** Where the parts of an embedded registry are below its data directory. */
-export function dataLayout(
-  directory: string,
-): Readonly<Record<"database" | "lock" | "adminToken" | "jwtSecret" | "temporary" | "keys", string>> {
-  return {
-    database: join(directory, "registry.db"),
-    lock: join(directory, "server.lock"),
-    adminToken: join(directory, "admin-token"),
-    jwtSecret: join(directory, "jwt-secret"),
-    temporary: join(directory, "tmp"),
-    keys: join(directory, "keys"),
-  };
-}
-
 /** How an embedded registry behaves: {@link RegistrySettings} of which most have defaults, and where its data is. */
-export interface NodeRegistryOptions extends Partial<Omit<RegistrySettings, "jwtSecret">> {
-  readonly dataDirectory: string;
-  /** SQLite file; `registry.db` in the data directory unless given. */
-  readonly databaseFile?: string;
+export interface NodeRegistryOptions extends Partial<Omit<RegistrySettings, "jwtSecret">>, StoreOptions {
+  /** Redis, for what servers share and may lose: look-ups of credentials, rate limits, answers to repeat. */
+  readonly redisUrl?: string;
+  /** Keys of metadata and log; `keys` in the data directory unless given. Servers over one database have the same. */
+  readonly keyDirectory?: string;
   /** Text of at least 32 bytes; made and kept in the data directory unless given. */
   readonly jwtSecret?: string;
   /** Memory that all decoders share, in bytes. */
@@ -97,20 +85,6 @@ export const DEFAULT_SETTINGS: Omit<RegistrySettings, "jwtSecret"> = {
 
 /** Default of the memory that all decoders share, in bytes. */
 export const DECODE_BUDGET_BYTES: number = 256 * 2 ** 20;
-
-export async function prepareDirectory(directory: string): Promise<void> {
-  try {
-    await makeDirectory(dataLayout(directory).temporary);
-    await chmod(directory, 0o700).catch(() => {});
-  } catch (cause) {
-    throw new RegistryError({
-      code: "DATA_DIRECTORY_UNUSABLE",
-      message: `Cannot use data directory "${directory}": ${(cause as Error).message}`,
-      hint: "Choose a directory that you may write with --data",
-      cause,
-    });
-  }
-}
 
 async function keptSecret(file: string, temporary: string): Promise<string> {
   try {
@@ -171,11 +145,12 @@ async function bootstrapAdmin(
   });
   // The file first: after a crash in between, the next start finds no account and does all of this again.
   await writeDurably(adminToken, `${token}\n`, { temporary, mode: 0o600 });
-  await metadata.createAccount(
-    account,
-    { at: now, actor: "system", action: "account.create", details: { username: "admin", admin: true } },
-    record,
-  );
+  const audit = { at: now, actor: "system", action: "account.create", details: { username: "admin", admin: true } };
+  if ((await metadata.createAccount(account, audit, record)) === "exists") {
+    // Another server over the same database was first; its secrets are the ones that hold.
+    await rm(adminToken, { force: true });
+    return undefined;
+  }
   return { username: account.username, password, token, tokenFile: adminToken };
 }
 
@@ -222,16 +197,52 @@ async function operatorKey(
   });
 }
 
+/** A cache for what is looked up, and one for answers to repeat. */
+async function openCaches(
+  options: { readonly url: string | undefined; readonly clock: Clock; readonly log: LogListener | undefined },
+  closing: (() => Promise<void>)[],
+): Promise<Pick<RegistryPorts, "cache" | "answers">> {
+  const { url, clock, log } = options;
+  if (url === undefined) return { cache: new MemoryCache(clock) };
+  const shared = { url, clock, ...(log === undefined ? {} : { log }) };
+  const [cache, answers] = [
+    await RedisCache.open({ ...shared, prefix: "lading:" }),
+    await RedisCache.open({ ...shared, prefix: "lading:answer:" }),
+  ];
+  closing.push(
+    () => cache.close(),
+    () => answers.close(),
+  );
+  return { cache, answers };
+}
+
+/** A server with other keys would sign what nobody who knows the registry accepts. */
+async function requireSameRoot({ metadata, coordination }: Stores, keys: RegistryTrust): Promise<void> {
+  if (coordination === undefined) return;
+  const first = await metadata.signedFile("metadata/1.root.json");
+  if (first === undefined || Buffer.compare(first.bytes, keys.roots[0]!) === 0) return;
+  throw new RegistryError({
+    code: "KEYS_UNUSABLE",
+    message: "Cannot use the keys of this server: the registry in the database has another root",
+    hint: "Give every server the same keys directory (REGISTRY_KEYS_DIR), that of the server that was first",
+  });
+}
+
 /**
- * Builds the embedded registry over a directory: SQLite, blobs and rendered documents as files. A new directory gets a
- * schema, secrets and the account `admin`. Call `registry.start()` next.
- * @throws {RegistryError} `DATA_DIRECTORY_IN_USE`, `DATA_DIRECTORY_UNUSABLE`, `SCHEMA_TOO_OLD`, `SCHEMA_TOO_NEW`,
- * `KEYS_UNUSABLE`
+ * Builds a registry over a directory (SQLite, blobs and rendered documents as files), or over PostgreSQL and S3, of which
+ * each is used where it is named. A new one gets a schema, secrets and the account `admin`. Call `registry.start()` next.
+ * @throws {RegistryError} `DATA_DIRECTORY_IN_USE`, `DATA_DIRECTORY_UNUSABLE`, `DATABASE_UNUSABLE`, `SCHEMA_TOO_OLD`,
+ * `SCHEMA_TOO_NEW`, `KEYS_UNUSABLE`
  */
 export async function createNodeRegistry(options: NodeRegistryOptions): Promise<NodeRegistry> {
   const {
     dataDirectory,
     databaseFile,
+    databaseUrl,
+    s3,
+    redirectDownloads,
+    redisUrl,
+    keyDirectory,
     jwtSecret,
     decodeBudgetBytes,
     signingKeyFile,
@@ -244,9 +255,16 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
   } = options;
   await prepareDirectory(dataDirectory);
   const layout = dataLayout(dataDirectory);
+  const closing: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const end of closing.splice(0).toReversed()) await end();
+  };
   const unlock = lockDataDirectory(dataDirectory, layout.lock);
+  closing.push(async () => unlock());
   try {
-    const metadata = new SqliteMetadataStore(databaseFile ?? layout.database);
+    const stores = await openStores({ dataDirectory, databaseFile, databaseUrl, s3, redirectDownloads });
+    closing.push(() => stores.close());
+    const { metadata } = stores;
     const statements = new SigningStatementVerifier(nodeVerifier);
     const bootstrap = await bootstrapAdmin(metadata, { hasher, clock, directory: dataDirectory });
     const countersigner =
@@ -254,20 +272,22 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
         ? undefined
         : await registerSigningKey(metadata, statements, signingKeyFile, clock.now());
     const keys = await openKeys({
-      directory: layout.keys,
+      directory: keyDirectory ?? layout.keys,
       temporary: layout.temporary,
       passphrase: keyPassphrase,
       publicUrl: given.publicUrl,
       nowMs: clock.now(),
     });
+    await requireSameRoot(stores, keys);
     const trust = countersigned(keys, countersigner);
     const secret = bytesOf(jwtSecret ?? (await keptSecret(layout.jwtSecret, layout.temporary)));
     const ports: RegistryPorts = {
       settings: { ...DEFAULT_SETTINGS, ...given, jwtSecret: secret },
       metadata,
-      blobs: new DirectoryBlobStore(dataDirectory),
-      documents: new DirectoryDocumentStore(dataDirectory),
-      cache: new MemoryCache(clock),
+      blobs: stores.blobs,
+      documents: stores.documents,
+      ...(stores.coordination === undefined ? {} : { coordination: stores.coordination }),
+      ...(await openCaches({ url: redisUrl, clock, log }, closing)),
       hasher,
       inspector: new ArchiveInspector(new DecodeBudget(decodeBudgetBytes ?? DECODE_BUDGET_BYTES)),
       statements,
@@ -276,11 +296,11 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
       ...(install === undefined ? {} : { install }),
       ...(log === undefined ? {} : { log }),
       docsAsset: readDocsAsset,
-      onStopped: unlock,
+      onStopped: close,
     };
     return { registry: createRegistry(ports), metadata, bootstrap };
   } catch (error) {
-    unlock();
+    await close();
     throw error;
   }
 }

@@ -8,8 +8,10 @@ import { parseCommandLine, type CommandLine } from "./command-line.ts";
 import { SCHEMA_VERSION, migrate } from "./migrations.ts";
 import { createNodeRegistry, dataLayout, prepareDirectory, type Bootstrap } from "./node-registry.ts";
 import { assertCanListen, serve, type RegistryServer } from "./serve.ts";
-import { loadServerConfig, type ServerConfig } from "./server-config.ts";
+import { loadServerConfig, withoutPassword, type ServerConfig } from "./server-config.ts";
 import type { ServerIo } from "./server-io.ts";
+import { migrateDatabase } from "./postgres-metadata-store.ts";
+import { POSTGRES_SCHEMA_VERSION } from "./postgres-migrations.ts";
 import { createServerLog } from "./server-log.ts";
 import { SETTINGS, allowedForm } from "./server-settings.ts";
 import { openDatabase } from "./sqlite-metadata-store.ts";
@@ -86,7 +88,7 @@ Example:
 
 function printConfig(config: ServerConfig): string {
   const lines = config.resolved.map(({ setting, value, origin }) => {
-    const shown = setting.secret === true ? '"***"' : JSON.stringify(value);
+    const shown = setting.secret === true ? '"***"' : withoutPassword(JSON.stringify(value));
     return `${setting.key} = ${shown} # ${origin}`;
   });
   return `${lines.join("\n")}\n`;
@@ -147,18 +149,25 @@ async function serveCommand(brand: RegistryBrand, io: ServerIo, config: ServerCo
   return 0;
 }
 
+function tellMigrated(io: ServerIo, applied: readonly string[], version: number): void {
+  io.out(
+    applied.length === 0
+      ? `Schema is current: version ${version}\n`
+      : `Applied to schema version ${version}: ${applied.join("; ")}\n`,
+  );
+}
+
 async function migrateCommand(io: ServerIo, config: ServerConfig): Promise<number> {
-  const { dataDirectory, databaseFile } = config.registry;
+  const { dataDirectory, databaseFile, databaseUrl } = config.registry;
+  if (databaseUrl !== undefined) {
+    tellMigrated(io, await migrateDatabase(databaseUrl), POSTGRES_SCHEMA_VERSION);
+    return 0;
+  }
   await prepareDirectory(dataDirectory);
   const file = databaseFile ?? dataLayout(dataDirectory).database;
   const database = openDatabase(file);
   try {
-    const applied = migrate(database, file);
-    io.out(
-      applied.length === 0
-        ? `Schema is current: version ${SCHEMA_VERSION}\n`
-        : `Applied to schema version ${SCHEMA_VERSION}: ${applied.join("; ")}\n`,
-    );
+    tellMigrated(io, migrate(database, file), SCHEMA_VERSION);
     return 0;
   } finally {
     database.close();

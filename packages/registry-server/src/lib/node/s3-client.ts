@@ -162,6 +162,24 @@ export class S3Client {
     });
   }
 
+  /**
+   * Demands that the bucket is there and may be read.
+   * @throws {RegistryError} `STORAGE_UNUSABLE`
+   */
+  async requireBucket(): Promise<void> {
+    try {
+      const response = await this.send({ method: "GET", query: { "list-type": "2", "max-keys": "1" } });
+      await response.body?.cancel();
+    } catch (cause) {
+      throw new RegistryError({
+        code: "STORAGE_UNUSABLE",
+        message: (cause as Error).message,
+        hint: "Check S3_BUCKET_NAME, S3_REGION, S3_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that the bucket is made",
+        cause,
+      });
+    }
+  }
+
   /** Every key that begins with `prefix`. */
   async *list(prefix: string): AsyncIterable<string> {
     let token: string | undefined;

@@ -5,6 +5,9 @@ import type { RegistrySettings } from "../settings.ts";
 import { RegistryError } from "../registry-error.ts";
 import { readPublisherRules } from "./publisher-rules-file.ts";
 import { DEFAULT_SETTINGS, type NodeRegistryOptions } from "./node-registry.ts";
+import { parsePostgresUrl } from "./postgres-pool.ts";
+import { S3_OBJECT_MAX } from "./s3-blob-store.ts";
+import type { StoreOptions } from "./stores.ts";
 import { SETTINGS, allowedForm, parseSetting, type Setting, type SettingValue } from "./server-settings.ts";
 
 /** Where the settings come from; later in this list wins: defaults, file, environment, flags. */
@@ -132,13 +135,6 @@ function assertAvailable(setting: Setting, { text, origin }: Written): void {
   if (setting.key === "access.auth_type" && /^(?:ldap|oidc|oauth2)$/i.test(text)) {
     throw unavailable(origin, ` "${text}"`, 'use "local"');
   }
-  if (setting.key === "storage.database_url" && /^postgres(?:ql)?(?:\+\w+)?:/i.test(text)) {
-    throw unavailable(
-      origin,
-      ` "${text.replace(/\/\/[^@/]*@/, "//***@")}" (PostgreSQL)`,
-      "remove it or use sqlite:///path/to/registry.db",
-    );
-  }
 }
 
 /** Path of the database file that a `sqlite:` URL names: `sqlite:///relative.db`, `sqlite:////absolute.db`. */
@@ -246,16 +242,65 @@ function reservedNames(values: Values): readonly string[] {
   });
 }
 
-function databaseFile(values: Values): string | undefined {
-  if (!values.has("storage.database_url")) return undefined;
+/** Text with a password in a URL left out. */
+export function withoutPassword(text: string): string {
+  return text.replaceAll(/\/\/[^@/\s"]*@/g, "//***@");
+}
+
+function database(values: Values): Pick<StoreOptions, "databaseFile" | "databaseUrl"> {
+  if (!values.has("storage.database_url")) return {};
   const url = values.text("storage.database_url");
   const file = sqliteFile(url);
-  if (file !== undefined) return file;
+  if (file !== undefined) return { databaseFile: file };
+  if (parsePostgresUrl(url) !== undefined) return { databaseUrl: url };
   throw new RegistryError({
     code: "SERVER_CONFIG_INVALID",
-    message: `Cannot use ${values.origin("storage.database_url")}: its value is "${url.replace(/\/\/[^@/]*@/, "//***@").slice(0, 100)}", allowed is sqlite:///path/to/file`,
+    message: `Cannot use ${values.origin("storage.database_url")}: its value is "${withoutPassword(url).slice(0, 100)}", allowed are postgresql://user:password@host/database and sqlite:///path/to/file`,
     hint: "Remove it to use the file below the data directory",
   });
+}
+
+function invalid(message: string, hint: string): RegistryError {
+  return new RegistryError({ code: "SERVER_CONFIG_INVALID", message, hint });
+}
+
+function bucket(values: Values): Pick<StoreOptions, "s3" | "redirectDownloads"> {
+  const [name, endpoint] = ["storage.s3_bucket", "storage.s3_endpoint"];
+  if (!values.has(name)) {
+    // Whoever names the store means to use it; the keys alone may be there for something else.
+    if (!values.has(endpoint)) return {};
+    throw invalid(
+      `Cannot use ${values.origin(endpoint)}: no bucket is named`,
+      "Set S3_BUCKET_NAME, or remove the endpoint to keep files below the data directory",
+    );
+  }
+  const [accessKey, secretKey] = ["storage.s3_access_key", "storage.s3_secret_key"];
+  if (!values.has(accessKey) || !values.has(secretKey)) {
+    throw invalid(
+      `Cannot use ${values.origin(name)}: the bucket's keys are not set`,
+      "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    );
+  }
+  if (values.number("packages.max_size") > S3_OBJECT_MAX) {
+    throw invalid(
+      `Cannot use ${values.origin("packages.max_size")}: its value is ${values.number("packages.max_size")} bytes, a bucket takes ${S3_OBJECT_MAX} in one object`,
+      "Set REGISTRY_MAX_PACKAGE_SIZE to 5GiB or less",
+    );
+  }
+  const text = (key: string): string | undefined => (values.has(key) ? values.text(key) : undefined);
+  const [prefix, sessionToken, place] = [text("storage.s3_prefix"), text("storage.s3_session_token"), text(endpoint)];
+  return {
+    s3: {
+      bucket: values.text(name),
+      region: values.text("storage.s3_region"),
+      accessKeyId: values.text(accessKey),
+      secretAccessKey: values.text(secretKey),
+      ...(place === undefined ? {} : { endpoint: place }),
+      ...(sessionToken === undefined ? {} : { sessionToken }),
+      ...(prefix === undefined ? {} : { prefix: prefix.replaceAll(/^\/+|\/+$/g, "") }),
+    },
+    redirectDownloads: values.boolean("storage.s3_redirect"),
+  };
 }
 
 function registrySettings(values: Values): Partial<Omit<RegistrySettings, "jwtSecret">> {
@@ -294,7 +339,6 @@ export function loadServerConfig(sources: ConfigSources): ServerConfig {
   const resolved = resolveAll(sources);
   const values = new Values(resolved);
   const secret = jwtSecret(values, values.text("server.mode") === "production");
-  const database = databaseFile(values);
   return {
     host: values.text("server.host"),
     port: values.number("server.port"),
@@ -305,7 +349,10 @@ export function loadServerConfig(sources: ConfigSources): ServerConfig {
       ...registrySettings(values),
       dataDirectory: values.text("server.data"),
       decodeBudgetBytes: values.number("packages.decode_budget"),
-      ...(database === undefined ? {} : { databaseFile: database }),
+      ...database(values),
+      ...bucket(values),
+      ...(values.has("storage.redis_url") ? { redisUrl: values.text("storage.redis_url") } : {}),
+      ...(values.has("security.keys") ? { keyDirectory: values.text("security.keys") } : {}),
       ...(secret === undefined ? {} : { jwtSecret: secret }),
       ...(values.has("security.key_passphrase") ? { keyPassphrase: values.text("security.key_passphrase") } : {}),
       ...(values.has("security.package_signing_key")

@@ -271,10 +271,16 @@ async function insertArtifact(
 export class SqlMetadataStore implements MetadataStore {
   readonly #engine: SqlEngine;
   readonly #db: Kysely<Tables>;
+  #closed: Promise<void> | undefined;
 
   constructor(engine: SqlEngine) {
     this.#engine = engine;
     this.#db = engine.db;
+  }
+
+  /** What runs the statements, for those who move whole tables. */
+  get engine(): SqlEngine {
+    return this.#engine;
   }
 
   async #write<Result>(work: (session: Transaction<Tables>) => Promise<Result>): Promise<Result> {
@@ -850,7 +856,8 @@ export class SqlMetadataStore implements MetadataStore {
   }
 
   async close(): Promise<void> {
-    await this.#engine.close();
+    this.#closed ??= this.#engine.close();
+    await this.#closed;
   }
 }
 
