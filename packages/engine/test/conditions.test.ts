@@ -17,7 +17,7 @@ const locked = async (): Promise<string[]> =>
 
 const warnings = (): string[] =>
   box.events.flatMap((event) => {
-    const message = event.type === "warning" ? String(event["message"]) : "";
+    const message = event.type === "warning" ? event.message : "";
     return message === "" || message.includes("is not signed") ? [] : [message];
   });
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseLockfile } from "@lading/core-manifest";
-import { check, duplicates, install, lock, tree, update } from "../src/index.ts";
+import { check, duplicates, install, lock, resolve, tree, update } from "../src/index.ts";
 import { environmentOfLock, machineTarget } from "../src/lib/environments.ts";
 import { createSandbox, type Sandbox } from "../src/testing.ts";
 
@@ -157,5 +157,36 @@ describe("environmentOfLock()", () => {
     expect(() => environmentOfLock({ ...base, environment }, { hosts: {}, targets: ["riscv"] })).toThrow(
       expect.objectContaining({ code: "LOCK_ENVIRONMENT_MISSING" }) as Error,
     );
+  });
+});
+
+describe("lock() with a recording", () => {
+  it("records every environment, and a replay answers all of them again without the registry", async () => {
+    await publishTwo();
+    await box.write({ "pyproject.toml": manifest(["geometry"]) });
+    const record = { hosts: ["revit=2024", "revit=2025"], record: "resolution.json" };
+    const outcome = await box.use((context) => lock(record, context));
+    const replayed = await box.use((context) => resolve({ replay: "resolution.json" }, context), { offline: true });
+    expect(replayed.replay).toMatchObject({ same: true });
+    expect(replayed.environments).toEqual([{ revit: "2025" }, { revit: "2024" }]);
+    expect(replayed.packages.map(({ name, version, environments }) => [name, version, environments])).toEqual(
+      outcome.lock.packages.map(({ name, version, environments }) => [
+        name,
+        version,
+        environments!.map((one) => ({ revit: one.slice("revit=".length) })),
+      ]),
+    );
+    // Locked again, each environment's own versions are recorded as its preferences.
+    await box.use((context) => lock(record, context));
+    const text = await box.read("resolution.json");
+    expect(JSON.parse(text)).toMatchObject({
+      format: "lading-resolution/2",
+      input: { locked: expect.arrayContaining([{ key: "base", version: "1.0.0", environments: [1] }]) as unknown },
+    });
+    await box.write({ "resolution.json": text.replaceAll('"base 1.0.0"', '"base 0.9.0"') });
+    const other = await box.use((context) => resolve({ replay: "resolution.json" }, context));
+    expect(other.replay).toMatchObject({ same: false });
+    const explained = await box.use((context) => resolve({ replay: "resolution.json", explain: true }, context));
+    expect(explained.packages.some(({ choice }) => choice !== undefined)).toBe(true);
   });
 });

@@ -70,11 +70,22 @@ export {
   type ProviderRecording,
   type RecordedAnswer,
   type RecordedInput,
+  type RecordedReads,
   type RecordedProvider,
   type ResolutionRecorder,
   type ResolutionRecording,
 } from "./lib/recording.ts";
-export { parseResolutionRecording, renderResolutionRecording } from "./lib/recording-text.ts";
+export {
+  recordUniversal,
+  replayUniversal,
+  universalAnswerOf,
+  type RecordedLock,
+  type RecordedUniversalAnswer,
+  type RecordedUniversalInput,
+  type UniversalRecorder,
+  type UniversalRecording,
+} from "./lib/recording-universal.ts";
+export { parseRecording, parseResolutionRecording, renderResolutionRecording } from "./lib/recording-text.ts";
 export { lockedSlotsOf } from "./lib/locked-slots.ts";
 export { whyNot, type WhyNotAnswer, type WhyNotChange, type WhyNotVerdict } from "./lib/why-not.ts";
 export { explainChoices, type PackageChoice } from "./lib/choices.ts";

@@ -2,14 +2,20 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   answerOf,
+  parseRecording,
   parseResolutionRecording,
   recordResolution,
+  recordUniversal,
   renderResolutionRecording,
   replayResolution,
+  replayUniversal,
   resolve,
   ResolverError,
+  resolveUniversal,
+  universalAnswerOf,
   type ResolutionRecording,
   type ResolveInput,
+  type UniversalInput,
 } from "../src/index.ts";
 import { dependencyList, universe } from "../src/testing.ts";
 
@@ -158,4 +164,43 @@ describe("parseResolutionRecording()", () => {
       answer: fc.jsonValue(),
     };
   }
+});
+
+describe("a recording of a grid", () => {
+  const hosts = universe()
+    .package("a", "1.0.0", { hosts: { h: "<2.0.0" } })
+    .package("a", "2.0.0", { hosts: { h: ">=2.0.0" } });
+  const input: UniversalInput = {
+    roots: [{ name: "myapp", dependencies: [{ key: "a", requirement: "*" }] }],
+    environments: { hosts: { h: ["1", "2"] } },
+    locked: [{ key: "a", version: "1.0.0", appliesTo: ({ h }) => h === "1" }],
+  };
+
+  test("replayUniversal() asks the same again, locks by environment included", async () => {
+    const recorder = recordUniversal(input, hosts.lazyProvider());
+    const answer = await resolveUniversal(input, recorder.provider);
+    const recording = parseRecording(renderResolutionRecording(recorder.recording(answer)));
+    if (recording.format !== "lading-resolution/2") throw new Error("expected a recording of a grid");
+    expect(recording.answer).toEqual({ status: "solved", environments: [["a 2.0.0"], ["a 1.0.0"]] });
+    expect(recording.input.locked).toEqual([{ key: "a", version: "1.0.0", environments: [1] }]);
+    const replay = replayUniversal(recording);
+    const again = await resolveUniversal(replay.input, replay.provider);
+    expect(universalAnswerOf(again)).toEqual(recording.answer);
+  });
+
+  test.each([
+    ['{"format":"lading-resolution/3"}', "format"],
+    ['{"format":"lading-resolution/2","packages":{},"input":{"roots":[]},"answer":{}}', "input.environments"],
+    [
+      '{"format":"lading-resolution/2","packages":{},"input":{"roots":[],"environments":{}},"answer":{"status":"solved"}}',
+      "answer.environments",
+    ],
+  ])("parseRecording() refuses %s with the place", (text, place) => {
+    expect(() => parseRecording(text)).toThrow(expect.objectContaining({ code: "RESOLVE_RECORDING_INVALID" }) as Error);
+    expect(() => parseRecording(text)).toThrow(place);
+  });
+
+  test("parseResolutionRecording() refuses it: its question is another one", () => {
+    expect(() => parseResolutionRecording('{"format":"lading-resolution/2"}')).toThrow("format");
+  });
 });

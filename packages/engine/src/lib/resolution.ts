@@ -31,6 +31,7 @@ import type {
   Suggestion,
   UniversalFailure,
   UniversalInput,
+  UniversalResolution,
   UniversalSolution,
   UnsolvableResolution,
 } from "@lading/resolver";
@@ -142,22 +143,46 @@ export async function resolveProject(context: EngineContext, request: Resolution
 
 /**
  * Resolves a project for every environment that its lock is for. What is recorded, where the request says so, is the
- * question of one of them.
+ * question and answer of all of them.
  * @throws {EngineError} `RESOLUTION_IMPOSSIBLE` with the environment that has none, the explanation and tested suggestions
  */
 export async function resolveForLock(context: EngineContext, request: ResolutionRequest): Promise<LockSolution> {
   const asked = await questionOf(context, request);
-  if (request.record !== undefined) await answerQuestion(context, asked, request);
   const { lockedSlotsOf, resolveUniversal } = await import("./lock-resolver.ts");
   const input = universalInput(asked.input, request);
   const options = { signal: context.signal, onEvent: context.onEvent };
-  let resolution = await resolveUniversal(input, asked.provider, options);
+  const record = await universalRecorder(request, input, asked.provider);
+  let resolution = await resolveUniversal(input, record.provider(), options);
   if (resolution.status === "unsolvable" && (await asked.learnNames()))
-    resolution = await resolveUniversal(input, asked.provider, options);
+    resolution = await resolveUniversal(input, record.provider(), options);
+  await record.write(resolution);
   if (resolution.status === "unsolvable") throw impossible(resolution);
   const notes = resolution.answers.flatMap((answer) => answer.resolution.notes);
   warn(context, request, asked, { packages: resolution.packages, notes });
   return { resolution, request, slots: lockedSlotsOf(resolution) };
+}
+
+/** Watches what a resolution for a grid reads, where that is to be recorded. */
+async function universalRecorder(
+  { record, release }: ResolutionRequest,
+  input: UniversalInput,
+  provider: DependencyProvider,
+): Promise<{
+  readonly provider: () => DependencyProvider;
+  readonly write: (answer: UniversalResolution) => Promise<void>;
+}> {
+  if (record === undefined) return { provider: () => provider, write: () => Promise.resolve() };
+  const { recordUniversal, renderResolutionRecording } = await import("@lading/resolver");
+  let recorder = recordUniversal(input, provider);
+  return {
+    provider: () => (recorder = recordUniversal(input, provider)).provider,
+    write: (answer) =>
+      writeFileAtomic(record, renderResolutionRecording(recorder.recording(answer, recordedAbout(release)))),
+  };
+}
+
+function recordedAbout(release: ResolverPolicy["release"]): { clock: string; policies: Record<string, string> } {
+  return { clock: new Date(release.now).toISOString(), policies: policyWords(release) };
 }
 
 /** The same question for every environment of the lock. */
@@ -197,8 +222,7 @@ async function answerQuestion(
     resolution = await resolve(input, recorder.provider, options);
   }
   if (record !== undefined) {
-    const about = { clock: new Date(release.now).toISOString(), policies: policyWords(release) };
-    await writeFileAtomic(record, renderResolutionRecording(recorder.recording(resolution, about)));
+    await writeFileAtomic(record, renderResolutionRecording(recorder.recording(resolution, recordedAbout(release))));
   }
   return resolution;
 }

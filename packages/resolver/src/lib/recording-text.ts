@@ -1,4 +1,5 @@
 import type { ResolutionRecording } from "./recording.ts";
+import type { UniversalRecording } from "./recording-universal.ts";
 import { ResolverError } from "./resolver-error.ts";
 
 /** No resolution reads so much; a larger file is none of ours. */
@@ -8,7 +9,7 @@ const MOST_CHARACTERS = 256 * 1024 * 1024;
  * A recording as the text of a file: JSON, two spaces, a line end. Credentials in addresses are cut out, and directories
  * of this machine are replaced by numbers.
  */
-export function renderResolutionRecording(recording: ResolutionRecording): string {
+export function renderResolutionRecording(recording: ResolutionRecording | UniversalRecording): string {
   const directories = new Map<string, string>();
   const text = JSON.stringify(recording, null, 2)
     .replaceAll(/([a-z][a-z0-9+.-]*:\/\/)[^/\s"@\\]+@/gi, "$1")
@@ -25,6 +26,18 @@ export function renderResolutionRecording(recording: ResolutionRecording): strin
  * @throws {ResolverError} `RESOLVE_RECORDING_INVALID` with the place of the first fault
  */
 export function parseResolutionRecording(text: string, file = "recording"): ResolutionRecording {
+  return parse(text, file, ["lading-resolution/1"]) as ResolutionRecording;
+}
+
+/**
+ * Reads a recording for one environment or for a grid, which its `format` tells apart, as strictly.
+ * @throws {ResolverError} `RESOLVE_RECORDING_INVALID` with the place of the first fault
+ */
+export function parseRecording(text: string, file = "recording"): ResolutionRecording | UniversalRecording {
+  return parse(text, file, Object.keys(FORMATS)) as ResolutionRecording | UniversalRecording;
+}
+
+function parse(text: string, file: string, formats: readonly string[]): unknown {
   if (text.length > MOST_CHARACTERS) throw invalid(file, "", `it has more than ${MOST_CHARACTERS} characters`);
   let value: unknown;
   try {
@@ -32,9 +45,9 @@ export function parseResolutionRecording(text: string, file = "recording"): Reso
   } catch {
     throw invalid(file, "", "it is no JSON");
   }
-  const fault = faultOf(value);
+  const fault = faultOf(value, formats);
   if (fault !== undefined) throw invalid(file, fault.place, fault.problem);
-  return value as ResolutionRecording;
+  return value;
 }
 
 function invalid(file: string, place: string, problem: string): ResolverError {
@@ -54,11 +67,14 @@ interface Fault {
 /** Says what is wrong with a value at a place; `undefined`: nothing. */
 type Check = (value: unknown, place: string) => Fault | undefined;
 
-function faultOf(value: unknown): Fault | undefined {
-  const format: unknown = isTable(value) ? value["format"] : undefined;
-  if (isTable(value) && format !== "lading-resolution/1")
-    return { place: "format", problem: `${shown(format)} is not "lading-resolution/1"` };
-  return RECORDING(value, "");
+function faultOf(value: unknown, formats: readonly string[]): Fault | undefined {
+  if (!isTable(value)) return RECORDING(value, "");
+  const { format } = value;
+  if (typeof format !== "string" || !formats.includes(format)) {
+    const allowed = formats.map((one) => `"${one}"`).join(" or ");
+    return { place: "format", problem: `${shown(format)} is not ${allowed}` };
+  }
+  return FORMATS[format]!(value, "");
 }
 
 function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -170,31 +186,47 @@ const ROOT: Check = shape({
   "enable?": listOf(text),
   "defaultFeatures?": flag,
 });
-const INPUT: Check = shape({
+const QUESTION: Readonly<Record<string, Check>> = {
   roots: listOf(ROOT),
   "coexistence?": oneOf("single", "per-major"),
   "prefer?": oneOf("newest", "oldest", "lowest-direct"),
   "prereleases?": oneOf("named", "fallback", "allow", "never"),
   "peers?": oneOf("provide", "check"),
-  "locked?": listOf(shape({ key: text, version: text })),
   "lockedSlots?": listOf(shape({ key: text, requirement: text, version: text })),
   "overrides?": listOf(shape({ key: text, requirement: text })),
+  "budget?": number,
+};
+const INPUT: Check = shape({
+  ...QUESTION,
+  "locked?": listOf(shape({ key: text, version: text })),
   "hosts?": tableOf(listOf(text)),
   "targets?": listOf(text),
-  "budget?": number,
+});
+const UNIVERSAL_INPUT: Check = shape({
+  ...QUESTION,
+  environments: shape({ "hosts?": tableOf(listOf(text)), "targets?": listOf(text) }),
+  "mode?": oneOf("each", "every"),
+  "locked?": listOf(shape({ key: text, version: text, "environments?": listOf(number) })),
 });
 const ANSWER: Check = (value, place) =>
   (isTable(value) && value["status"] === "unsolvable"
     ? shape({ status: oneOf("unsolvable"), explanation: text })
     : shape({ status: oneOf("solved", "unsolvable"), packages: listOf(text) }))(value, place);
-const RECORDING: Check = shape({
+const UNIVERSAL_ANSWER: Check = (value, place) =>
+  (isTable(value) && value["status"] === "unsolvable"
+    ? shape({ status: oneOf("unsolvable"), explanation: text })
+    : shape({ status: oneOf("solved", "unsolvable"), environments: listOf(listOf(text)) }))(value, place);
+const READS: Readonly<Record<string, Check>> = {
   format: text,
   "clock?": text,
   "policies?": tableOf(text),
-  input: INPUT,
   packages: tableOf(METADATA),
   "known?": listOf(text),
   "displayNames?": tableOf(text),
   "names?": listOf(text),
-  answer: ANSWER,
-});
+};
+const RECORDING: Check = shape({ ...READS, input: INPUT, answer: ANSWER });
+const FORMATS: Readonly<Record<string, Check>> = {
+  "lading-resolution/1": RECORDING,
+  "lading-resolution/2": shape({ ...READS, input: UNIVERSAL_INPUT, answer: UNIVERSAL_ANSWER }),
+};

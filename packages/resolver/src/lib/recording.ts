@@ -30,14 +30,8 @@ export interface RecordedProvider {
 /** A question to the resolver as plain JSON. */
 export type RecordedInput = Omit<ResolveInput, "exclude" | "suggest" | "wording">;
 
-/** One resolution as a file: the question, what was read for it, and the answer (`docs/spec/resolution-recording.md`). */
-export interface ResolutionRecording {
-  readonly format: "lading-resolution/1";
-  /** The clock that ages were measured by, RFC 3339. */
-  readonly clock?: string;
-  /** What the caller's policies were, in words; the reasons that they gave are in the candidates. */
-  readonly policies?: Readonly<Record<string, string>>;
-  readonly input: RecordedInput;
+/** What was read for a question, as plain JSON. */
+export interface RecordedReads {
   readonly packages: Readonly<Record<PackageKey, PackageMetadata>>;
   /** Packages that were known without loading. */
   readonly known?: readonly PackageKey[];
@@ -45,6 +39,16 @@ export interface ResolutionRecording {
   readonly displayNames?: Readonly<Record<PackageKey, string>>;
   /** Names that the provider knew without loading. */
   readonly names?: readonly PackageKey[];
+}
+
+/** One resolution as a file: the question, what was read for it, and the answer (`docs/spec/resolution-recording.md`). */
+export interface ResolutionRecording extends RecordedReads {
+  readonly format: "lading-resolution/1";
+  /** The clock that ages were measured by, RFC 3339. */
+  readonly clock?: string;
+  /** What the caller's policies were, in words; the reasons that they gave are in the candidates. */
+  readonly policies?: Readonly<Record<string, string>>;
+  readonly input: RecordedInput;
   readonly answer: RecordedAnswer;
 }
 
@@ -95,25 +99,34 @@ export function recordResolution(input: ResolveInput, inner: DependencyProvider)
   return {
     input,
     provider: watched.provider,
-    recording(answer, about = {}) {
-      const { known, packages: read } = watched.recording();
-      const packages = Object.entries(read).map(
-        ([key, metadata]) => [key, withPolicy(input, key, metadata, inner.get(key))] as const,
-      );
-      const shown = packages.map(([key]) => [key, inner.displayName?.(key) ?? key] as const);
-      const names = [...(inner.names?.() ?? [])].sort();
-      const displayNames = Object.fromEntries(shown.filter(([key, name]) => key !== name));
-      return {
-        format: "lading-resolution/1",
-        ...about,
-        input: plainInput(input),
-        packages: Object.fromEntries(packages),
-        ...(known === undefined ? {} : { known }),
-        ...(Object.keys(displayNames).length === 0 ? {} : { displayNames }),
-        ...(names.length === 0 ? {} : { names }),
-        answer: answerOf(answer),
-      };
-    },
+    recording: (answer, about = {}) => ({
+      format: "lading-resolution/1",
+      ...about,
+      input: { ...plainWhole(input), ...plainInput(input), ...plainOverrides(input) },
+      ...recordedReads(input, watched, inner),
+      answer: answerOf(answer),
+    }),
+  };
+}
+
+/** Everything that a question has read, with the reasons of the caller's policy in the candidates that it spoke of. */
+export function recordedReads(
+  input: Pick<ResolveInput, "exclude">,
+  watched: RecordedProvider,
+  inner: DependencyProvider,
+): RecordedReads {
+  const { known, packages: read } = watched.recording();
+  const packages = Object.entries(read).map(
+    ([key, metadata]) => [key, withPolicy(input, key, metadata, inner.get(key))] as const,
+  );
+  const shown = packages.map(([key]) => [key, inner.displayName?.(key) ?? key] as const);
+  const names = [...(inner.names?.() ?? [])].sort();
+  const displayNames = Object.fromEntries(shown.filter(([key, name]) => key !== name));
+  return {
+    packages: Object.fromEntries(packages),
+    ...(known === undefined ? {} : { known }),
+    ...(Object.keys(displayNames).length === 0 ? {} : { displayNames }),
+    ...(names.length === 0 ? {} : { names }),
   };
 }
 
@@ -142,14 +155,16 @@ export function replayResolution(recording: ResolutionRecording): {
   readonly input: ResolveInput;
   readonly provider: DependencyProvider;
 } {
-  const names = new Map(Object.entries(recording.displayNames ?? {}));
+  return { input: recording.input, provider: recordedProviderOf(recording) };
+}
+
+/** Answers as it was recorded, and shows packages by the names that they had. */
+export function recordedProviderOf(reads: RecordedReads): DependencyProvider {
+  const names = new Map(Object.entries(reads.displayNames ?? {}));
   return {
-    input: recording.input,
-    provider: {
-      ...recordedProvider(recording),
-      displayName: (key) => names.get(key) ?? key,
-      names: () => recording.names ?? [],
-    },
+    ...recordedProvider(reads),
+    displayName: (key) => names.get(key) ?? key,
+    names: () => reads.names ?? [],
   };
 }
 
@@ -192,7 +207,7 @@ function plainHosts(hosts: Readonly<Record<string, string | VersionRequirement>>
 
 /** Writes the reasons of the caller's policy into the candidates that it spoke of. */
 function withPolicy(
-  { exclude }: ResolveInput,
+  { exclude }: Pick<ResolveInput, "exclude">,
   key: PackageKey,
   recorded: PackageMetadata,
   original: PackageMetadata | undefined,
@@ -205,15 +220,20 @@ function withPolicy(
   return { ...recorded, candidates };
 }
 
-function plainInput(input: ResolveInput): RecordedInput {
-  const { exclude: _, suggest: __, wording: ___, overrides, roots, ...rest } = input;
-  return {
-    ...rest,
-    roots: roots.map((root) => ({ ...root, dependencies: root.dependencies.map(plainDependency) })),
-    ...(overrides === undefined
-      ? {}
-      : { overrides: overrides.map(({ key, requirement }) => ({ key, requirement: textOf(requirement) })) }),
-  };
+function plainWhole(input: ResolveInput): Omit<ResolveInput, "exclude" | "suggest" | "wording"> {
+  const { exclude: _, suggest: __, wording: ___, ...rest } = input;
+  return rest;
+}
+
+/** The roots, with requirements as text. */
+export function plainInput({ roots }: Pick<ResolveInput, "roots">): Pick<RecordedInput, "roots"> {
+  return { roots: roots.map((root) => ({ ...root, dependencies: root.dependencies.map(plainDependency) })) };
+}
+
+/** The overrides, with requirements as text. */
+export function plainOverrides({ overrides }: Pick<ResolveInput, "overrides">): Pick<RecordedInput, "overrides"> {
+  if (overrides === undefined) return {};
+  return { overrides: overrides.map(({ key, requirement }) => ({ key, requirement: textOf(requirement) })) };
 }
 
 function textOf(requirement: string | VersionRequirement): string {

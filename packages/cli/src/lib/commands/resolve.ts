@@ -32,8 +32,14 @@ export const command: CommandSpec = defineCommand({
   },
 });
 
-function packageLines({ name, version, choice }: AnswerPackage, style: Style): string[] {
-  if (choice === undefined) return [`${name} ${version}`];
+function packageLines({ name, version, choice, environments = [] }: AnswerPackage, style: Style): string[] {
+  const where = environments.map((one) =>
+    Object.entries(one)
+      .map(([axis, value]) => `${axis}=${value}`)
+      .join(" "),
+  );
+  if (choice === undefined)
+    return [`${name} ${version}${where.length === 0 ? "" : style.dim(` (${where.join(", ")})`)}`];
   const asked = choice.requiredBy.map(
     ({ dependent, requirement, kind }) =>
       `  asked for by ${dependent}: ${requirement}${kind === "normal" ? "" : ` (${kind})`}`,

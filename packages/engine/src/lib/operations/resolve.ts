@@ -1,5 +1,14 @@
 import { canonicalName, parsePackageName, parseVersion } from "@lading/core-manifest";
-import type { PackageChoice, SolvedResolution, UnsolvableResolution, WhyNotAnswer } from "@lading/resolver";
+import type {
+  PackageChoice,
+  ResolveInput,
+  SolvedResolution,
+  UniversalFailure,
+  UniversalInput,
+  UniversalRecording,
+  UnsolvableResolution,
+  WhyNotAnswer,
+} from "@lading/resolver";
 import path from "node:path";
 import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
@@ -33,6 +42,8 @@ export interface AnswerPackage {
   /** Whether it is the version that the lock had. */
   readonly locked: boolean;
   readonly features: readonly string[];
+  /** Environments that it is for, where a recording is of several and it is not for all of them. */
+  readonly environments?: readonly Readonly<Record<string, string>>[];
   /** Only with `explain`. */
   readonly choice?: PackageChoice;
 }
@@ -40,6 +51,8 @@ export interface AnswerPackage {
 /** An answer that nothing was written for. */
 export interface ResolveProjectResult {
   readonly packages: readonly AnswerPackage[];
+  /** Every environment, where a recording is of several. */
+  readonly environments?: readonly Readonly<Record<string, string>>[];
   /** Only of a replay: whether the answer is the recorded one. */
   readonly replay?: { readonly clock?: string; readonly same: boolean };
 }
@@ -58,22 +71,78 @@ export async function resolve(input: ResolveProjectInput, context: EngineContext
 
 async function replay(file: string, explain: boolean, context: EngineContext): Promise<ResolveProjectResult> {
   const resolver = await import("@lading/resolver");
-  const recording = resolver.parseResolutionRecording(await readText(path.resolve(context.cwd, file)), file);
+  const recording = resolver.parseRecording(await readText(path.resolve(context.cwd, file)), file);
+  const clock = recording.clock === undefined ? {} : { clock: recording.clock };
+  if (recording.format === "lading-resolution/2") return replayAll(recording, { file, explain, clock }, context);
   const question = resolver.replayResolution(recording);
   const resolution: SolvedResolution | UnsolvableResolution = await resolver.resolve(
     question.input,
     question.provider,
     { signal: context.signal },
   );
-  const same = JSON.stringify(resolver.answerOf(resolution)) === JSON.stringify(recording.answer);
-  if (resolution.status === "unsolvable") {
-    if (!same) context.onEvent({ type: "warning", message: `The answer is not the one that "${file}" has recorded` });
-    throw impossible(resolution);
-  }
+  const same = isSame(resolver.answerOf(resolution), recording.answer);
+  if (resolution.status === "unsolvable") throw told(resolution, same, file, context);
+  return { packages: await describe(resolution, question, explain, context), replay: { same, ...clock } };
+}
+
+/** A recording of every environment of a lock; reasons are those of the first. */
+async function replayAll(
+  recording: UniversalRecording,
+  {
+    file,
+    explain,
+    clock,
+  }: { readonly file: string; readonly explain: boolean; readonly clock: { readonly clock?: string } },
+  context: EngineContext,
+): Promise<ResolveProjectResult> {
+  const resolver = await import("@lading/resolver");
+  const { input, provider } = resolver.replayUniversal(recording);
+  const resolution = await resolver.resolveUniversal(input, provider, { signal: context.signal });
+  const same = isSame(resolver.universalAnswerOf(resolution), recording.answer);
+  if (resolution.status === "unsolvable") throw told(resolution, same, file, context);
+  const { environments } = resolution;
+  const [first] = resolution.answers;
+  const question = { input: questionIn(input, environments[0]!), provider };
+  const described = first === undefined ? [] : await describe(first.resolution, question, explain, context);
+  const choices = new Map(described.map((one) => [`${one.name} ${one.version}`, one.choice]));
+  const packages = resolution.packages.map(({ name, version, direct, locked, features, cells }) => ({
+    name,
+    version,
+    direct,
+    locked,
+    features,
+    ...(choices.get(`${name} ${version}`) === undefined ? {} : { choice: choices.get(`${name} ${version}`)! }),
+    ...(cells.length === environments.length ? {} : { environments: cells.map((cell) => environments[cell]!) }),
+  }));
+  return { packages, environments, replay: { same, ...clock } };
+}
+
+/** A question for a grid as one environment asks it. */
+function questionIn(
+  { environments: _environments, mode: _mode, locked = [], ...rest }: UniversalInput,
+  environment: Readonly<Record<string, string>>,
+): ResolveInput {
+  const { target, ...hosts } = environment;
   return {
-    packages: await describe(resolution, question, explain, context),
-    replay: { same, ...(recording.clock === undefined ? {} : { clock: recording.clock }) },
+    ...rest,
+    hosts: Object.fromEntries(Object.entries(hosts).map(([axis, version]) => [axis, [version]])),
+    ...(target === undefined ? {} : { targets: [target] }),
+    locked: locked.filter(({ appliesTo }) => appliesTo?.(environment) ?? true),
   };
+}
+
+function isSame(answer: unknown, recorded: unknown): boolean {
+  return JSON.stringify(answer) === JSON.stringify(recorded);
+}
+
+function told(
+  resolution: UnsolvableResolution | UniversalFailure,
+  same: boolean,
+  file: string,
+  context: EngineContext,
+): EngineError {
+  if (!same) context.onEvent({ type: "warning", message: `The answer is not the one that "${file}" has recorded` });
+  return impossible(resolution);
 }
 
 async function describe(
