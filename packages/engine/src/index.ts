@@ -202,3 +202,4 @@ export {
   type ServiceRequest,
 } from "./lib/install-service.ts";
 export { remoteInstall, type RemoteInstallation, type RemoteInstallInput } from "./lib/operations/remote-install.ts";
+export { formatRate, packageMetrics, type PackageMetrics } from "./lib/package-metrics.ts";

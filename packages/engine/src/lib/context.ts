@@ -3,6 +3,7 @@ import { ignoreEvents } from "@lading/core-manifest";
 import type { InputContent } from "@lading/installer/state";
 import { resolveDirectories, storeDirectory } from "./directories.ts";
 import type { ContextInput, EngineContext } from "./engine-context.ts";
+import { watchStore } from "./package-metrics.ts";
 import { loadSettings } from "./settings.ts";
 
 /** Makes a context. Nothing is read or opened before an operation needs it. */
@@ -12,6 +13,7 @@ export function createContext(input: ContextInput): EngineContext {
   const directories = resolveDirectories(input.profile, env, home);
   let project: { table: Readonly<Record<string, unknown>>; file: string } | undefined;
   let { fetch } = input;
+  let settle: (() => void) | undefined;
   let registriesRead: InputContent | undefined;
   const settings = once(() =>
     loadSettings({ profile: input.profile, configDirectory: directories.config, env, home, project }),
@@ -45,7 +47,11 @@ export function createContext(input: ContextInput): EngineContext {
     manifestsSeen: new Map(),
     store: async () => store.get(),
     async close() {
-      if (store.opened()) (await store.get()).close();
+      if (store.opened()) {
+        const opened = await store.get();
+        settle?.();
+        opened.close();
+      }
       if (registries.opened()) await (await registries.get()).close();
       for (const close of context.closing) await close();
     },
@@ -58,7 +64,9 @@ export function createContext(input: ContextInput): EngineContext {
   });
   const store = once(async () => {
     const { openStore } = await import("@lading/installer");
-    return openStore(storeDirectory(context));
+    const opened = openStore(storeDirectory(context));
+    settle = watchStore(opened.directory, () => opened.size().packages);
+    return opened;
   });
   return context;
 }

@@ -1,9 +1,11 @@
 import type { EventListener } from "@lading/core-manifest";
 import type { Fetch, MetadataCache } from "@lading/registry-client";
+import { countLookup, countRequest } from "./package-metrics.ts";
 
 /** Tells of every request: method, address without what could be a secret, status and time to the answer's head. */
 export function tracedFetch(fetch: Fetch, onEvent: EventListener): Fetch {
   return async (url, init) => {
+    countRequest();
     const started = performance.now();
     const tell = (outcome: string): void => {
       const took = Math.round(performance.now() - started);
@@ -34,6 +36,7 @@ export function tracedCache(cache: MetadataCache, onEvent: EventListener): Metad
   return {
     async get(registryUrl, path) {
       const found = await cache.get(registryUrl, path);
+      countLookup(found.status === "hit");
       tell(`${path}: ${found.status}`);
       return found;
     },

@@ -23,14 +23,19 @@ export function hashFile(path: string, size: number): string {
   return digest.digest("hex");
 }
 
-/** The problem with one file, if any. `full` reads every byte; without it, size and modification time are compared. */
+/**
+ * The problem with one file, if any. `full` reads every byte; without it, size and modification time are compared, and the
+ * bytes of a file only whose time is another: one that came back from a backup is no damaged one.
+ */
 export function checkFile(root: string, file: ExpectedFile, full: boolean): FileProblem | undefined {
   const path = `${root}/${file.path}`;
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return { kind: "missing", path: file.path };
   const changed = { kind: "changed", path: file.path } as const;
   if (!found.isFile() || found.size !== file.size) return changed;
-  if (!full || file.sha256 === undefined) return Math.trunc(found.mtimeMs) === file.mtimeMs ? undefined : changed;
+  const sameTime = Math.trunc(found.mtimeMs) === file.mtimeMs;
+  if (file.sha256 === undefined) return sameTime ? undefined : changed;
+  if (sameTime && !full) return undefined;
   return `sha256:${hashFile(path, found.size)}` === file.sha256 ? undefined : changed;
 }
 
