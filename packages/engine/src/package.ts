@@ -13,6 +13,8 @@ export {
   type VerifiedEnvironment,
   type VerifiedFile,
 } from "./lib/operations/signing.ts";
+export type { KeyChangeLayer, PackageLayer, RegistryLayer } from "./lib/trust-layers.ts";
+export type { ProvenEntry } from "./lib/proof-beside.ts";
 export {
   keyList,
   keyRecover,

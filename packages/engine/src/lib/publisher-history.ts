@@ -4,6 +4,7 @@ import type { TrustedKey } from "@lading/signing";
 import type { KeyLedger, LoggedKeyStatement } from "@lading/signing/publisher";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
+import { asFingerprint } from "./lock-file.ts";
 
 /** A change of a publisher's keys, as a signed index document lists it (`docs/spec/index.md` §Keys). */
 interface KeyChange {
@@ -13,6 +14,9 @@ interface KeyChange {
   /** Digest of the statement's envelope. */
   readonly statement: Digest;
 }
+
+/** A registry, as far as it says what became of keys. */
+export type HistorySource = Pick<RegistryClient, "packageDocument" | "trust" | "offline" | "statement">;
 
 /** What became of the keys that sign a package. */
 export interface PublisherHistory {
@@ -26,6 +30,8 @@ export interface PublisherHistory {
   entryOf(version: string, artifact: number): number | undefined;
   /** Origin of the log. */
   readonly log: string;
+  /** Fingerprints of the package's signers that no change brought: the chain begins with them. */
+  readonly first: readonly string[];
 }
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -60,7 +66,7 @@ function changesOf({ name, extra = {} }: IndexDocument): KeyChange[] {
  */
 export async function publisherHistory(
   context: EngineContext,
-  client: RegistryClient,
+  client: HistorySource,
   name: string,
 ): Promise<PublisherHistory | undefined> {
   const document = await client.packageDocument(name, { signal: context.signal });
@@ -72,6 +78,7 @@ export async function publisherHistory(
   let statements: Promise<LoggedKeyStatement[]> | undefined;
   return {
     log: log.origin,
+    first: firstSigners(document),
     ledger: async (keys, known) => {
       statements ??= Promise.all(changes.map((change) => readStatement(context, client, { name, log, change })));
       return replay(context, log.origin, await statements, keys, known);
@@ -84,9 +91,19 @@ export async function publisherHistory(
   };
 }
 
+function firstSigners({ versions, extra }: IndexDocument): string[] {
+  const brought = new Set(
+    ((extra?.["keys"] ?? []) as readonly unknown[]).flatMap((item) =>
+      isObject(item) && item["change"] !== "revoke" && typeof item["key"] === "string" ? [item["key"]] : [],
+    ),
+  );
+  const signers = versions.flatMap((version) => version.signers.map(asFingerprint));
+  return [...new Set(signers)].filter((signer) => !brought.has(signer));
+}
+
 async function readStatement(
   context: EngineContext,
-  client: RegistryClient,
+  client: HistorySource,
   { name, log, change }: { readonly name: string; readonly log: RegistryLog; readonly change: KeyChange },
 ): Promise<LoggedKeyStatement> {
   const { entry, statement, loggedMs } = change;

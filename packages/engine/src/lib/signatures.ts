@@ -15,13 +15,22 @@ import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { exists } from "./files.ts";
 import { asFingerprint } from "./lock-file.ts";
-import { ledgerKeys, publisherHistory, successorsOf, type PublisherHistory } from "./publisher-history.ts";
+import {
+  ledgerKeys,
+  publisherHistory,
+  successorsOf,
+  type HistorySource,
+  type PublisherHistory,
+} from "./publisher-history.ts";
 import type { Project } from "./project.ts";
+
+/** Who has statements and keys: a registry, which also knows what became of keys, or files in its place. */
+export type StatementSource = Pick<RegistryClient, "statementOf" | "statement"> & Partial<HistorySource>;
 
 /** What is to be verified before it is downloaded. */
 export interface VerifyRequest {
   /** The registry that serves the package. */
-  readonly client: RegistryClient;
+  readonly client: StatementSource;
   /** Every registry whose policy counts, the one that the lock names first; see {@link policiesFor}. */
   readonly policies: readonly RegistryConfig[];
   readonly entry: IndexVersion;
@@ -84,7 +93,8 @@ export async function verifyStatement(context: EngineContext, request: VerifyReq
   if (requirement === "off") return [];
   const { verdictError } = await import("@lading/signing");
   const trusted = await trustedKeys(context, request);
-  const history = await publisherHistory(context, client, request.name);
+  const source = historySource(client);
+  const history = source && (await publisherHistory(context, source, request.name));
   const { keys, logIndex, followed } = await withHistory(history, trusted, request);
   const signed = { blob: artifact.blob, statement: artifact.statement };
   let envelope = await client.statementOf(signed, { signal: context.signal });
@@ -106,6 +116,12 @@ export async function verifyStatement(context: EngineContext, request: VerifyReq
     key === undefined ? undefined : await judge(envelope, await keysOf(keys, followed(pinned), key), request, logIndex);
   if (kept?.ok !== true) throw publisherChanged(request, pinned, verdict.signers);
   return [...verdict.signers, pinned].sort();
+}
+
+function historySource(client: StatementSource): HistorySource | undefined {
+  const { packageDocument, trust, offline, statement } = client;
+  if (packageDocument === undefined || trust === undefined || offline === undefined) return undefined;
+  return { packageDocument, trust, offline, statement };
 }
 
 /** Keys with the part of the log that each is trusted for, and those that followed by what was logged. */
@@ -185,6 +201,12 @@ async function judge(
     ...(logIndex === undefined ? {} : { logIndex }),
     expect: { name, version, kind: entry.kind, target: artifact.target, blob: artifact.blob, tree: artifact.tree },
   });
+}
+
+/** Public keys by their fingerprints, from the registry; those that it does not have are left out. */
+export async function publicKeysOf(client: RegistryClient, prints: readonly string[]): Promise<Uint8Array[]> {
+  const keys = await Promise.all(prints.map((print) => registryKey({ client }, print)));
+  return keys.flatMap((key) => (key === undefined ? [] : [key.publicKey]));
 }
 
 /** Fingerprints of a key and of those that took its place by what is in the registry's log. */
@@ -298,7 +320,7 @@ async function registryKey({ client }: Pick<VerifyRequest, "client">, print: str
 }
 
 /** A registry that does not have a signer's key leaves the signature unverifiable, which the verdict then says. */
-async function keyBlob(client: RegistryClient, digest: Digest): Promise<Uint8Array | undefined> {
+async function keyBlob(client: VerifyRequest["client"], digest: Digest): Promise<Uint8Array | undefined> {
   try {
     return await client.statement(digest);
   } catch (error) {

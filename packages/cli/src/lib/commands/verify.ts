@@ -1,5 +1,7 @@
 import { defineCommand, type CommandSpec } from "../spec.ts";
-import { count } from "../render/table.ts";
+import type { RegistryLayer } from "@lading/engine/package";
+import { count, printable } from "../render/table.ts";
+import type { Style } from "../render/style.ts";
 
 export const command: CommandSpec = defineCommand({
   summary: "Verify a package file and its signature, or without FILE what is installed",
@@ -25,6 +27,11 @@ export const command: CommandSpec = defineCommand({
         data: { ok: true, ...found },
         text: (style) => [
           `${style.green("✓")} ${count(found.packages, "installed package")} of generation ${found.generation} verified: ${count(found.files, "file")}`,
+          ...found.layers.flatMap(({ name, version, text }) => [
+            `  ${style.bold(`${name} ${version}`)}`,
+            ...text.map((line) => `    ${printable(line)}`),
+          ]),
+          ...found.registries.flatMap((registry) => registryLines(style, registry)),
         ],
       };
     }
@@ -36,7 +43,29 @@ export const command: CommandSpec = defineCommand({
         `  checksum ${verified.checksum}`,
         `  tree     ${verified.tree}`,
         ...verified.signers.map((signer) => `  signer   ${signer}`),
+        ...(verified.log === undefined
+          ? []
+          : [
+              `  log      entry ${verified.log.index} of ${verified.log.origin}, ${verified.log.time}${verified.log.actor === undefined ? "" : ` by ${printable(verified.log.actor)}`}, proven against ${verified.log.size} entries`,
+            ]),
       ],
     };
   },
 });
+
+/** What the registry is trusted by, in plain words. */
+function registryLines(style: Style, { name, url, mode, trust, problem }: RegistryLayer): string[] {
+  const title = `  registry ${style.bold(name)} ${url}`;
+  if (mode === "refused") return [title, `    ${style.yellow(printable(problem ?? ""))}`];
+  if (trust === undefined) return [title, "    it has no signed metadata: its index was taken at its word"];
+  const { anchor, root, checked, log } = trust;
+  const how = { configured: "a configured root", file: "a root file", "first-use": "first use" }[anchor.how];
+  return [
+    title,
+    `    its index was held to root ${root.version} ${root.digest}, signed by ${root.threshold} of ${root.keys.length} keys${root.development ? style.yellow(" that lie on the server (development)") : ""}`,
+    `    that root is trusted by ${how} since ${anchor.at.slice(0, 10)}; its metadata was seen ${checked}`,
+    ...(log === undefined
+      ? []
+      : [`    its log ${log.origin} had ${log.size} entries then, one history since it was seen first`]),
+  ];
+}

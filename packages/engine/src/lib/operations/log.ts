@@ -255,7 +255,7 @@ export async function auditVerify(_input: object, context: EngineContext): Promi
   const missing: ApiObject[] = [];
   let [matched, unlogged] = [0, 0];
   for (const record of records) {
-    const type = entryTypeOf(String(record["action"]));
+    const type = entryTypeOf(text(record["action"]));
     if (type === undefined) {
       unlogged++;
       continue;
@@ -270,6 +270,8 @@ export async function auditVerify(_input: object, context: EngineContext): Promi
   return { registry: client.registry.url, origin: log.origin, size: log.checkpoint.size, matched, unlogged };
 }
 
+const text = (value: unknown): string => (typeof value === "string" ? value : "");
+
 function matchKey(type: string, time: string, actor: string | undefined, name: string, version: string): string {
   return [type, time, actor ?? "", name, version].join("\n");
 }
@@ -280,11 +282,11 @@ function recordKey(type: string, record: ApiObject): string {
   const named =
     type === "publish" || type === "status" || type === "owner" || (type === "policy" && name !== undefined);
   const canonical = named && typeof name === "string" ? canonicalName(parsePackageName(name)) : "";
-  const own = type === "publish" || type === "status" ? String(version ?? "") : "";
+  const own = type === "publish" || type === "status" ? text(version) : "";
   return matchKey(
     type,
-    String(at),
-    actor === "system" ? undefined : String(actor),
+    text(at),
+    actor === "system" ? undefined : text(actor),
     type === "policy" ? "" : canonical,
     own,
   );
@@ -303,7 +305,7 @@ function auditMismatch(client: RegistryClient, missing: readonly ApiObject[]): E
   const shown = missing
     .slice(0, 20)
     .map(({ id, at, actor, action, package: name, version }) =>
-      [`record ${String(id)}`, at, actor, action, name, version].filter((part) => part !== undefined).join(" "),
+      [`record ${String(id)}`, ...[at, actor, action, name, version].map(text)].filter((part) => part !== "").join(" "),
     );
   return new EngineError({
     code: "AUDIT_MISMATCH",

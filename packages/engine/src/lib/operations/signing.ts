@@ -8,8 +8,11 @@ import { EngineError } from "../engine-error.ts";
 import { displayPath, exists, makeDirectory } from "../files.ts";
 import { inspectFile } from "../inspect-file.ts";
 import { environmentOf } from "../install-step.ts";
+import { readLock } from "../lock-file.ts";
 import { loadProject } from "../project.ts";
 import { trustFile } from "../signatures.ts";
+import { proofBeside, type ProvenEntry } from "../proof-beside.ts";
+import { trustLayers, type PackageLayer, type RegistryLayer } from "../trust-layers.ts";
 
 /** Which key, and how it is opened. */
 export interface KeyInput {
@@ -170,6 +173,8 @@ export interface VerifiedFile {
   readonly tree: Digest;
   readonly files: number;
   readonly signers: readonly string[];
+  /** The log entry that published it, where the registry's proof lies beside it and its log is known here. */
+  readonly log?: ProvenEntry;
 }
 
 /** A package file with what is to judge it. */
@@ -206,6 +211,7 @@ export async function verifyPackage(input: VerifyPackageInput, context: EngineCo
     tree,
     files: inspected.files.length,
     signers,
+    ...(await proofBeside(context, file, { name, version, target: record.target, blob, tree })),
   };
 }
 
@@ -252,6 +258,10 @@ export interface VerifiedEnvironment {
   readonly packages: number;
   readonly files: number;
   readonly strangers: readonly string[];
+  /** What each registry that packages came from is trusted by. */
+  readonly registries: readonly RegistryLayer[];
+  /** Which layers hold for each package. */
+  readonly layers: readonly PackageLayer[];
 }
 
 /**
@@ -262,7 +272,7 @@ export async function verifyEnvironment(
   input: { readonly full?: boolean },
   context: EngineContext,
 ): Promise<VerifiedEnvironment> {
-  const { verifyInstalled } = await import("@lading/installer");
+  const { current, verifyInstalled } = await import("@lading/installer");
   const project = await loadProject(context);
   const report = await verifyInstalled({
     environment: environmentOf(context, project),
@@ -271,7 +281,12 @@ export async function verifyEnvironment(
   });
   if (report.ok) {
     const { generation, packages, files, strangers } = report;
-    return { generation, packages, files, strangers };
+    const layers = await trustLayers(context, {
+      records: current(environmentOf(context, project))?.packages ?? [],
+      lock: (await readLock(context, project))?.lock,
+      lockFile: project.lockFile,
+    });
+    return { generation, packages, files, strangers, ...layers };
   }
   const lines = report.damaged.flatMap(({ path: place, problems }) =>
     problems.map(({ kind, path: file }) => `${kind}: ${place}/${file}`),
