@@ -20,8 +20,8 @@ export function directoryTransport(registry: RegistryConfig): Transport {
     Promise.reject(
       new RegistryClientError({
         code: "REGISTRY_READ_ONLY",
-        message: `Cannot ${options.action}: registry "${registry.name}" is a directory of files without an API`,
-        hint: "Use a registry with a server for this command",
+        message: `Cannot ${options.action}: registry "${registry.name}" is files without an API`,
+        hint: "Use a registry with a server for this command; a static registry takes packages by index-publish where it is kept",
         registry: registry.name,
       }),
     );

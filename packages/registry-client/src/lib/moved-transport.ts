@@ -38,7 +38,7 @@ export function readOnly(registry: RegistryConfig): Pick<Transport, "publish" | 
       new RegistryClientError({
         code: "REGISTRY_READ_ONLY",
         message: `Cannot ${action}: registry "${registry.name}" is files without an API`,
-        hint: "Use `index-publish` where you keep the registry, or a registry with a server",
+        hint: "Use a registry with a server for this command; a static registry takes packages by index-publish where it is kept",
         registry: registry.name,
       }),
     );

@@ -16,10 +16,7 @@ export const command: CommandSpec = defineCommand({
     "index-root sign root.json --key ann.pem",
     "index-root install root.json --keys registry-keys",
   ],
-  arguments: [
-    { name: "ACTION", summary: "status, draft, sign or install" },
-    { name: "FILE", summary: "A root file", optional: true, many: true, kind: "file" },
-  ],
+  arguments: [{ name: "ACTION", summary: "status, draft, sign or install, and its files", many: true, kind: "file" }],
   flags: {
     keys: { type: "text", summary: "Directory of the registry's keys", placeholder: "DIR" },
     key: { type: "text", summary: "Private key of a holder", placeholder: "FILE" },

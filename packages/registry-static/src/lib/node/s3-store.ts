@@ -40,6 +40,11 @@ function contentType(path: string): string {
   return path === "log/checkpoint" ? "text/plain; charset=utf-8" : "application/octet-stream";
 }
 
+// Without its quotes: S3 takes an entity tag either way in a condition, Ceph on writing only so.
+function tagOf(answer: Response): string {
+  return (answer.headers.get("etag") ?? "").replaceAll('"', "");
+}
+
 interface Precondition {
   readonly "if-match"?: string;
   readonly "if-none-match"?: "*";
@@ -102,7 +107,7 @@ class Bucket {
     const answer = await this.#send("GET", path, {}, signal);
     if (answer.status === 404) return undefined;
     if (!answer.ok) throw await this.#refuse(answer, `read "${path}"`);
-    return { bytes: new Uint8Array(await answer.arrayBuffer()), tag: answer.headers.get("etag") ?? "" };
+    return { bytes: new Uint8Array(await answer.arrayBuffer()), tag: tagOf(answer) };
   }
 
   async head(path: string): Promise<boolean> {
@@ -122,7 +127,7 @@ class Bucket {
     if (answer.status === 404 && condition["if-match"] !== undefined) return undefined;
     if (!answer.ok) throw await this.#refuse(answer, `write "${path}"`);
     await answer.arrayBuffer();
-    return answer.headers.get("etag") ?? "";
+    return tagOf(answer);
   }
 
   async delete(path: string): Promise<void> {
