@@ -128,7 +128,7 @@ function preferenceOf(one: Case): VersionPreference {
 }
 
 /** One universe of a file as a provider; versions are places in its lists. */
-class World implements DependencyProvider {
+export class World implements DependencyProvider {
   readonly isPrerelease?: (version: string, key: string) => boolean;
   readonly #universe: CaseUniverse;
   readonly #packages = new Map<string, WorldPackage>();

@@ -1,0 +1,254 @@
+import { Ints } from "../core/ints.ts";
+import type { RegistryTables } from "./registry-tables.ts";
+
+const NONE = -1;
+/** Versions in a row that do not fit into a solution, after which it takes no more along. */
+const MOST_MISSES = 40;
+/** Times that a version by itself is tried again with the package in front that had no choice left. */
+const MOST_RETRIES = 16;
+
+/** Told of each solution: the packages that are in it; their versions are in `chosen`. */
+export type SolutionListener = (members: Ints, chosen: Int32Array) => void;
+
+/**
+ * Fills solutions with versions of packages that have no answer yet, newest first and without ever going back on a choice: each
+ * version that is asked about comes with all that it needs, or not at all. Gives the versions that even by themselves could not
+ * be had so, which says nothing about them.
+ */
+export function packSolutions(
+  tables: RegistryTables,
+  alive: Int32Array,
+  asked: readonly number[],
+  found: SolutionListener,
+): number[] {
+  return new Packing(tables, alive, asked, found).run();
+}
+
+const OPEN = 0;
+const ANSWERED = 1;
+
+class Packing {
+  readonly #tables: RegistryTables;
+  readonly #alive: Int32Array;
+  readonly #domains: Int32Array;
+  readonly #chosen: Int32Array;
+  readonly #marks: Uint8Array;
+  /** Package -> newest place that may be open. */
+  readonly #newest: Int32Array;
+  readonly #members = new Ints(1024);
+  readonly #undoWord = new Ints(1024);
+  readonly #undoValue = new Ints(1024);
+  readonly #required = new Ints(256);
+  readonly #first = new Ints(16);
+  readonly #given: number[] = [];
+  readonly #found: SolutionListener;
+  #open: number[];
+  /** The package that had no choice left. */
+  #stuck = NONE;
+
+  constructor(tables: RegistryTables, alive: Int32Array, asked: readonly number[], found: SolutionListener) {
+    this.#tables = tables;
+    this.#alive = alive;
+    this.#found = found;
+    this.#domains = alive.slice();
+    this.#chosen = new Int32Array(tables.packages.length).fill(NONE);
+    this.#marks = new Uint8Array(tables.ownerOf.length);
+    this.#newest = new Int32Array(tables.packages.length);
+    for (let one = 0; one < this.#newest.length; one++)
+      this.#newest[one] = tables.firstVersion[one + 1]! - tables.firstVersion[one]! - 1;
+    this.#open = asked.filter((one) => this.#skip(one)).reverse();
+  }
+
+  run(): number[] {
+    while (this.#open.length > 0) {
+      const from = this.#fill();
+      if (this.#members.length > 0) this.#keep();
+      this.#undo(0, 0);
+      this.#close(from);
+    }
+    return this.#given;
+  }
+
+  /** Place of the last of the open packages that was looked at, from the end of their list on. */
+  #fill(): number {
+    const open = this.#open;
+    let misses = 0;
+    let place = open.length;
+    while (place > 0 && misses < MOST_MISSES) {
+      place--;
+      const one = open[place]!;
+      const version = this.#chosen[one] === NONE ? this.#openVersion(one) : NONE;
+      if (version !== NONE && (this.#take(one, version) || (this.#members.length === 0 && this.#insist(one, version))))
+        misses = 0;
+      else misses++;
+    }
+    return place;
+  }
+
+  /** The newest open version that is possible beside what is chosen. */
+  #openVersion(one: number): number {
+    const first = this.#tables.firstVersion[one]!;
+    const word = this.#tables.firstWord[one]!;
+    for (let place = this.#newest[one]!; place >= 0; place--) {
+      if (this.#marks[first + place] !== OPEN) continue;
+      if ((this.#domains[word + (place >>> 5)]! & (1 << (place & 31))) === 0) continue;
+      return this.#fits(one, place) || this.#members.length === 0 ? place : NONE;
+    }
+    return NONE;
+  }
+
+  /** A version by itself, once more, with those in front that were stuck; one that cannot be had so is given back. */
+  #insist(one: number, version: number): boolean {
+    let left = MOST_RETRIES;
+    while (left-- > 0 && this.#stuck !== NONE) {
+      this.#putFirst(this.#stuck);
+      if (this.#take(one, version)) {
+        this.#first.length = 0;
+        return true;
+      }
+    }
+    this.#first.length = 0;
+    const number = this.#tables.firstVersion[one]! + version;
+    this.#marks[number] = ANSWERED;
+    this.#given.push(number);
+    return false;
+  }
+
+  #putFirst(one: number): void {
+    const { data, length } = this.#first;
+    let place = 0;
+    while (place < length && data[place] !== one) place++;
+    if (place === length) this.#first.push(one);
+    for (; place > 0; place--) this.#first.data[place] = this.#first.data[place - 1]!;
+    this.#first.data[0] = one;
+  }
+
+  /** Chooses a version and all that it needs; where that fails, nothing is changed. */
+  #take(one: number, version: number): boolean {
+    const [members, undo] = [this.#members.length, this.#undoWord.length];
+    this.#required.length = 0;
+    this.#stuck = NONE;
+    let ok = this.#choose(one, version);
+    for (let place = 0; ok && place < this.#required.length; place++) {
+      while (this.#first.length > 0 && ok) {
+        const front = this.#inFront();
+        if (front === NONE) break;
+        ok = this.#chooseFor(front);
+      }
+      const next = this.#required.data[place]!;
+      if (ok && this.#chosen[next] === NONE) ok = this.#chooseFor(next);
+    }
+    if (!ok) this.#undo(members, undo);
+    return ok;
+  }
+
+  #inFront(): number {
+    const { data, length } = this.#first;
+    for (let i = 0; i < length; i++) {
+      if (this.#chosen[data[i]!] !== NONE) continue;
+      for (let j = 0; j < this.#required.length; j++) if (this.#required.data[j] === data[i]) return data[i]!;
+    }
+    return NONE;
+  }
+
+  #chooseFor(one: number): boolean {
+    const { firstWord } = this.#tables;
+    const start = firstWord[one]!;
+    for (let word = firstWord[one + 1]! - 1; word >= start; word--) {
+      for (let left = this.#domains[word]!; left !== 0;) {
+        const bit = 31 - Math.clz32(left);
+        left &= ~(1 << bit);
+        const version = ((word - start) << 5) + bit;
+        if (this.#fits(one, version)) return this.#choose(one, version);
+      }
+    }
+    this.#stuck = one;
+    return false;
+  }
+
+  /** Whether each dependency of a version has a version left; cheaper than to choose it and see. */
+  #fits(one: number, version: number): boolean {
+    const { firstVersion, rowStart, rowEnd, rows, target, mask, masks, firstWord } = this.#tables;
+    const number = firstVersion[one]! + version;
+    const domains = this.#domains;
+    for (let i = rowStart[number]!, end = rowEnd[number]!; i < end; i++) {
+      const to = target[rows[i]!]!;
+      let at = mask[rows[i]!]!;
+      let any = 0;
+      for (let word = firstWord[to]!, last = firstWord[to + 1]!; word < last; word++)
+        any |= domains[word]! & masks[at++]!;
+      if (any === 0) return false;
+    }
+    return true;
+  }
+
+  #choose(one: number, version: number): boolean {
+    const { firstVersion, rowStart, rowEnd, rows, target, mask, masks, firstWord } = this.#tables;
+    const domains = this.#domains;
+    this.#chosen[one] = version;
+    this.#members.push(one);
+    for (let word = firstWord[one]!, at = 0; word < firstWord[one + 1]!; word++, at++)
+      this.#narrow(word, at === version >>> 5 ? 1 << (version & 31) : 0);
+    const number = firstVersion[one]! + version;
+    for (let i = rowStart[number]!, end = rowEnd[number]!; i < end; i++) {
+      const to = target[rows[i]!]!;
+      let at = mask[rows[i]!]!;
+      let any = 0;
+      for (let word = firstWord[to]!, last = firstWord[to + 1]!; word < last; word++) {
+        const rest = domains[word]! & masks[at++]!;
+        any |= rest;
+        if (rest !== domains[word]) this.#narrow(word, rest);
+      }
+      if (any === 0) {
+        this.#stuck = to;
+        return false;
+      }
+      if (this.#chosen[to] === NONE) this.#required.push(to);
+    }
+    return true;
+  }
+
+  #narrow(word: number, rest: number): void {
+    this.#undoWord.push(word);
+    this.#undoValue.push(this.#domains[word]!);
+    this.#domains[word] = rest;
+  }
+
+  #undo(members: number, undo: number): void {
+    for (let i = this.#undoWord.length - 1; i >= undo; i--)
+      this.#domains[this.#undoWord.data[i]!] = this.#undoValue.data[i]!;
+    this.#undoWord.length = this.#undoValue.length = undo;
+    for (let i = this.#members.length - 1; i >= members; i--) this.#chosen[this.#members.data[i]!] = NONE;
+    this.#members.length = members;
+  }
+
+  #keep(): void {
+    this.#found(this.#members, this.#chosen);
+    for (let i = 0; i < this.#members.length; i++) {
+      const one = this.#members.data[i]!;
+      this.#marks[this.#tables.firstVersion[one]! + this.#chosen[one]!] = ANSWERED;
+    }
+  }
+
+  /** Takes packages off the list that have no open version; those before `from` are left for their turn. */
+  #close(from: number): void {
+    const open = this.#open;
+    let kept = from;
+    for (let i = from; i < open.length; i++) if (this.#skip(open[i]!)) open[kept++] = open[i]!;
+    open.length = kept;
+  }
+
+  /** Skips the newest versions that have an answer; whether one is left. */
+  #skip(one: number): boolean {
+    const first = this.#tables.firstVersion[one]!;
+    const word = this.#tables.firstWord[one]!;
+    let place = this.#newest[one]!;
+    while (place >= 0) {
+      const isAlive = (this.#alive[word + (place >>> 5)]! & (1 << (place & 31))) !== 0;
+      if (isAlive && this.#marks[first + place] === OPEN) break;
+      place--;
+    }
+    this.#newest[one] = place;
+    return place >= 0;
+  }
+}
