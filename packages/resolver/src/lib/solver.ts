@@ -2,7 +2,7 @@ import type { Bits } from "./bits.ts";
 import { ABSENT } from "./bits.ts";
 import { Decisions } from "./core/decide.ts";
 import { Learner, type Lesson } from "./core/learn.ts";
-import { AT_GROUND, Propagation, WAITING, type RuleSource } from "./core/propagate.ts";
+import { AT_GROUND, Propagation, WAITING, type Demand, type RuleSource } from "./core/propagate.ts";
 import { NONE, State } from "./core/state.ts";
 import { backjump, choose, remove, removeForGood } from "./core/trail.ts";
 import { forgetStatements } from "./core/forget.ts";
@@ -112,9 +112,18 @@ export class Solver {
     this.#propagation.attach(statement);
   }
 
-  /** Lets a rule rule out versions whose demand cannot be met by anything. */
+  /** Rules out versions whose demand cannot be met by anything. */
   demand(statement: number): void {
     this.#propagation.demand(statement);
+  }
+
+  /** From now on, versions whose demand nothing meets any more are ruled out. */
+  watchDemand(demand: Demand): void {
+    this.#propagation.watchDemand(demand);
+  }
+
+  isMet(demand: Demand): boolean {
+    return this.#propagation.isMet(demand);
   }
 
   /** Starts a node's rules whose value is given from the beginning (a root). */

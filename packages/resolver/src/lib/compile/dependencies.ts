@@ -16,14 +16,19 @@ export interface KnownDependency {
   /** Node that it demands and the mask of what it refuses there, once they are made. */
   target: number;
   wrong: number;
-  /** The first group whose rule is made once the package is in the search; -1 for none. */
+  /** The last group whose rule is made once the package is in the search; -1 for none. */
   waiting: number;
+  /** The last group whose rule counts; -1 for none. */
+  ruled: number;
+  /** A version that met it when that was last looked at. */
+  support: number;
   /** Whether its rule is all that it says: no feature is asked for. */
   isBare: boolean;
 }
 
 /** All dependencies on one package. */
 export interface DependenciesOn {
+  readonly key: PackageKey;
   /** Requirement text -> dependency, of those that say nothing else. */
   readonly plain: Map<string, KnownDependency>;
   readonly all: KnownDependency[];
@@ -36,15 +41,21 @@ export class Dependencies {
   readonly #policy: Policy;
   readonly #other = new Map<string, KnownDependency>();
   readonly #byPackage = new Map<PackageKey, DependenciesOn>();
-  #count = 0;
+  readonly #all: KnownDependency[] = [];
 
   constructor(policy: Policy) {
     this.#policy = policy;
   }
 
-  known(dependency: Dependency): KnownDependency {
+  /** Dependency number `id`. */
+  at(id: number): KnownDependency {
+    return this.#all[id]!;
+  }
+
+  /** `near` is one that likely is about the same package: the one in its place in the version before. */
+  known(dependency: Dependency, near?: KnownDependency): KnownDependency {
     if (!saysNothingElse(dependency)) return this.#otherwise(dependency);
-    const on = this.on(dependency.key);
+    const on = near !== undefined && near.on.key === dependency.key ? near.on : this.on(dependency.key);
     const text = requirementText(dependency.requirement);
     let known = on.plain.get(text);
     if (known === undefined) on.plain.set(text, (known = this.#add(on, dependency, true, true)));
@@ -54,7 +65,7 @@ export class Dependencies {
   /** What is known of the dependencies on a package. */
   on(key: PackageKey): DependenciesOn {
     let on = this.#byPackage.get(key);
-    if (on === undefined) this.#byPackage.set(key, (on = { plain: new Map(), all: [], hasArrived: false }));
+    if (on === undefined) this.#byPackage.set(key, (on = { key, plain: new Map(), all: [], hasArrived: false }));
     return on;
   }
 
@@ -75,7 +86,7 @@ export class Dependencies {
     const policy = this.#policy;
     const isReadable = policy.isReadable(dependency);
     const known: KnownDependency = {
-      id: this.#count++,
+      id: this.#all.length,
       dependency,
       on,
       ofRoot,
@@ -84,9 +95,12 @@ export class Dependencies {
       target: -1,
       wrong: -1,
       waiting: -1,
+      ruled: -1,
+      support: 0,
       isBare: false,
     };
     on.all.push(known);
+    this.#all.push(known);
     return known;
   }
 }

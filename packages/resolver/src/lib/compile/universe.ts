@@ -52,6 +52,22 @@ export class Universe extends Policy implements RuleSource {
     return this.#groups.rules(node, bit);
   }
 
+  losing(demands: readonly number[]): readonly number[] {
+    return this.#groups.losing(demands);
+  }
+
+  nodeOf(group: number): number {
+    return this.#groups.nodeOf(group);
+  }
+
+  maskOf(group: number): number {
+    return this.#groups.maskOf(group);
+  }
+
+  statement(group: number): number {
+    return this.#groups.statement(group);
+  }
+
   get ruleIds(): Ints {
     return this.#groups.ruleIds;
   }

@@ -21,6 +21,11 @@ export class Ints {
     return start;
   }
 
+  /** Sees to it that `count` more can be written without another array taking the place of `data`. */
+  room(count: number): void {
+    if (this.length + count > this.data.length) this.#grow(this.length + count);
+  }
+
   #grow(least: number): void {
     const grown = new Int32Array(Math.max(least, this.data.length * 2, 8));
     grown.set(this.data);

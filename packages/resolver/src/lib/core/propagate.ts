@@ -9,8 +9,26 @@ export interface RuleSource {
   rules(node: number, bit: number): number;
   /** Lists of statements: how many, and then these. */
   readonly ruleIds: Ints;
+  /**
+   * Groups of values that demand one of these and have something to lose, in the order in which they came: their nodes, their
+   * values and the statements that say so.
+   */
+  losing(demands: readonly number[]): readonly number[];
+  nodeOf(group: number): number;
+  maskOf(group: number): number;
+  statement(group: number): number;
   /** Cause of the fact that a feature is on only in the version of its package that is chosen. */
   pinCause(feature: number): number;
+}
+
+/** "This package in this range", whoever demands it. */
+export interface Demand {
+  readonly id: number;
+  readonly target: number;
+  /** Place of the set of what is refused. */
+  readonly wrong: number;
+  /** A version that met it when that was last looked at. */
+  support: number;
 }
 
 /** Metadata is missing: nothing is violated, and nothing more can be said. */
@@ -53,26 +71,28 @@ export class Propagation {
     } else if (s.watchA.data[id] === NONE) this.#attached.push(id);
   }
 
-  /** Makes a rule "first term demands something of the second" count against demanders whom nothing can satisfy. */
+  /** Says of a rule "first term demands something of the second" that nothing can satisfy it. */
   demand(id: number): void {
     const s = this.#s;
     const first = s.firstTerm(id);
-    const demander = s.termNode.data[first]!;
-    const mask = s.termMask.data[first]!;
-    if (s.endTerm(id) - first === 1) {
-      this.#kill(id, demander, mask);
-      return;
-    }
-    const target = s.termNode.data[first + 1]!;
-    const support = s.outside(target, s.termMask.data[first + 1]!);
-    const list = s.demands[target]!;
-    list.push(id, demander, mask, s.termMask.data[first + 1]!, Math.max(support, 0));
-    if (support === NONE) this.#kill(id, demander, mask);
+    if (s.level > 0) this.dead.push(id);
+    if (!remove(s, s.termNode.data[first]!, s.termMask.data[first]!, id)) this.violated = id;
   }
 
-  #kill(id: number, demander: number, mask: number): void {
-    if (this.#s.level > 0) this.dead.push(id);
-    if (!remove(this.#s, demander, mask, id)) this.violated = id;
+  /** Keeps an eye on a demand: those who make it are ruled out when nothing meets it any more. */
+  watchDemand(demand: Demand): void {
+    this.#s.demands[demand.target]!.push(demand);
+  }
+
+  /** Whether something meets a demand now. */
+  isMet(demand: Demand): boolean {
+    const s = this.#s;
+    const { support, target } = demand;
+    if (support !== ABSENT && s.isPossible(target, support)) return true;
+    const other = s.outside(target, demand.wrong);
+    if (other === NONE) return false;
+    demand.support = other;
+    return true;
   }
 
   /** What was found above the ground is said again at it; a violated statement, or NONE. */
@@ -210,18 +230,24 @@ export class Propagation {
     const s = this.#s;
     const { now } = s;
     const list = s.demands[node]!;
-    const end = list.length;
     const at = s.offset.data[node]!;
-    const counts = s.count.data;
-    for (let i = 0; i < end; i += DEMAND) {
-      const support = list[i + 4]!;
-      if ((now[at + (support >>> 5)]! & (1 << (support & 31))) !== 0 && support !== ABSENT) continue;
-      const demander = list[i + 1]!;
-      // What it has chosen was followed forward.
-      if (counts[demander] === 1) continue;
-      const other = s.outside(node, list[i + 3]!);
-      if (other !== NONE) list[i + 4] = other;
-      else if (!remove(s, demander, list[i + 2]!, list[i]!)) return list[i]!;
+    const lost: number[] = [];
+    for (let i = 0; i < list.length; i++) {
+      const demand = list[i]!;
+      const { support } = demand;
+      if (support !== ABSENT && (now[at + (support >>> 5)]! & (1 << (support & 31))) !== 0) continue;
+      const other = s.outside(node, demand.wrong);
+      if (other === NONE) lost.push(demand.id);
+      else demand.support = other;
+    }
+    if (lost.length === 0) return NONE;
+    const groups = this.#source.losing(lost);
+    for (let i = 0; i < groups.length; i++) {
+      const group = groups[i]!;
+      const demander = this.#source.nodeOf(group);
+      if (s.count.data[demander] === 1) continue;
+      const id = this.#source.statement(group);
+      if (!remove(s, demander, this.#source.maskOf(group), id)) return id;
     }
     return NONE;
   }
@@ -386,9 +412,6 @@ export class Propagation {
     return true;
   }
 }
-
-/** Numbers that are kept of a demand: statement, demander, its versions, what is refused, a version that meets it. */
-const DEMAND = 5;
 
 const KEPT = -1;
 const MOVED = -2;

@@ -1,5 +1,6 @@
 import { wordsFor, type Bits } from "../bits.ts";
 import { Ints } from "./ints.ts";
+import type { Demand } from "./propagate.ts";
 
 /** No place, no statement, no event. */
 export const NONE = -1;
@@ -30,8 +31,8 @@ export class State {
   readonly order: (readonly number[] | undefined)[] = [];
   /** Learned and attached statements that watch a node: statement, a value outside of its set; and so on. */
   readonly watches: number[][] = [];
-  /** Rules that demand something of a node, five numbers each (see propagate.ts). */
-  readonly demands: number[][] = [];
+  /** What is demanded of a node (see propagate.ts). */
+  readonly demands: Demand[][] = [];
   /** Value that it had before, or ABSENT. */
   readonly saved: Ints = new Ints();
   /** Conflicts that it took part in. */
