@@ -52,7 +52,7 @@ export function describeSolution(universe: Universe, chosen: Chosen): Answer {
   return { status: "solved", packages: reached, roots, cycles: findCycles(reached), notes };
 }
 
-function compareText(left: string, right: string): number {
+export function compareText(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
@@ -97,6 +97,11 @@ function edgesOf(universe: Universe, chosen: Chosen, node: number, notes: Resolu
     const edge = edgeOf(universe, chosen, node, dependency, notes);
     if (edge !== undefined) edges.push(edge);
   }
+  return uniqueEdges(edges);
+}
+
+/** Edges sorted by name, then id. */
+export function uniqueEdges(edges: ResolvedDependency[]): ResolvedDependency[] {
   if (edges.length < 2) return edges;
   const sorted = edges.toSorted(byTarget);
   if (!sorted.some((edge, i) => i > 0 && byTarget(sorted[i - 1]!, edge) === 0)) return sorted;

@@ -5,6 +5,7 @@ import { explainFailure } from "./failure.ts";
 import type { Need } from "./question.ts";
 import { checkInput } from "./input.ts";
 import { describeSolution } from "./outcome.ts";
+import { answerPlainly } from "./plain/plain-answer.ts";
 import { ResolverError } from "./resolver-error.ts";
 import type {
   DependencyProvider,
@@ -37,14 +38,20 @@ const TURN_MS = 5;
  */
 export function createResolver(input: ResolveInput, provider: DependencyProvider): Resolver {
   checkInput(input);
-  const universe = new Universe(input, provider);
-  const work = run(universe);
+  let started: { readonly universe: Universe; readonly work: Generator<Need, Resolution> } | undefined;
   let waiting: Need | undefined;
   let asked: readonly string[] = [];
   function step(): ResolverStep;
   function step(most: number): ResolverStep | ResolverWorking;
   function step(most: number = Infinity): ResolverStep | ResolverWorking {
     if (waiting !== undefined && !waiting.forSuggestions) checkLoaded(asked, provider);
+    if (started === undefined) {
+      const resolution = answerPlainly(input, provider, most);
+      if (resolution !== undefined) return { status: "done", resolution };
+      const universe = new Universe(input, provider);
+      started = { universe, work: run(universe) };
+    }
+    const { universe, work } = started;
     universe.solver.pauseAfter = most;
     const next = nextStop(work, most === Infinity);
     if (next.done === true) return { status: "done", resolution: next.value };

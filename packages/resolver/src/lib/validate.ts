@@ -21,16 +21,6 @@ interface Owner {
  */
 export type ValidatedEdges = WeakMap<readonly ResolvedDependency[], readonly Dependency[]>;
 
-/** Versions on offer, by their text. */
-const offers = new WeakMap<readonly Candidate[], ReadonlyMap<string, Candidate>>();
-
-function offered(candidates: readonly Candidate[] | undefined, version: string): Candidate | undefined {
-  if (candidates === undefined) return undefined;
-  let known = offers.get(candidates);
-  if (known === undefined) offers.set(candidates, (known = new Map(candidates.map((one) => [one.version, one]))));
-  return known.get(version);
-}
-
 /**
  * Checks an answer against the input, knowing nothing of how it was found: only what the input says of versions,
  * requirements, features and policies.
@@ -50,7 +40,8 @@ export function solutionFault(universe: Policy, answer: Answer, validated?: Vali
     const slot = `${key} ${universe.slotOf(key, version)}`;
     if (slots.has(slot)) return `two versions of ${slot}`;
     slots.add(slot);
-    if (offered(universe.provider.get(key)?.candidates, version) !== candidate) return `${id} is not on offer`;
+    if (candidate.version !== version || universe.provider.get(key)?.candidates.includes(candidate) !== true)
+      return `${id} is not on offer`;
     const [reason] = universe.exclusionsOf(key, candidate);
     if (reason !== undefined) return `${id} is excluded: ${reason.text}`;
     const host = hostFault(universe, candidate);

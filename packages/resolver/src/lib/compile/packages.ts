@@ -3,6 +3,7 @@ import { emptyBits, setBit, setBits, wordsFor, type Bits } from "../bits.ts";
 import { ResolverError } from "../resolver-error.ts";
 import type { Candidate, PackageKey, VersionRequirement } from "../types.ts";
 import type { PackageInfo } from "./facts.ts";
+import type { Ints } from "../core/ints.ts";
 import { NONE, type State } from "../core/state.ts";
 import type { Policy } from "./policy.ts";
 import { versionKey } from "./simple-range.ts";
@@ -141,6 +142,13 @@ export class Packages {
     if (requirement.intervals === undefined || !this.#policy.acceptsAsMatched(requirement)) return undefined;
     entry.versions ??= entry.candidates.map(({ version }) => version);
     return requirement.intervals(entry.versions);
+  }
+
+  /** What a requirement accepts of a package with one slot, absence not among it, kept for statements. */
+  acceptedInto(entry: PackageEntry, requirement: VersionRequirement, masks: Ints): number {
+    const at = masks.reserve(wordsFor(entry.candidates.length + 1));
+    this.#selectInto(masks.data, at, entry, requirement);
+    return at;
   }
 
   /** What a requirement refuses of a package with one slot, absence among it, kept for statements; NONE where it is all. */
