@@ -1,6 +1,6 @@
 import { ABSENT } from "../bits.ts";
 import type { Ints } from "./ints.ts";
-import { NONE, type State } from "./state.ts";
+import { NONE, type Demand, type State } from "./state.ts";
 import { remove } from "./trail.ts";
 
 /** Where the facts come from, when the search needs them. */
@@ -19,16 +19,6 @@ export interface RuleSource {
   statement(group: number): number;
   /** Cause of the fact that a feature is on only in the version of its package that is chosen. */
   pinCause(feature: number): number;
-}
-
-/** "This package in this range", whoever demands it. */
-export interface Demand {
-  readonly id: number;
-  readonly target: number;
-  /** Place of the set of what is refused. */
-  readonly wrong: number;
-  /** A version that met it when that was last looked at. */
-  support: number;
 }
 
 /** Metadata is missing: nothing is violated, and nothing more can be said. */

@@ -1,12 +1,21 @@
 import { wordsFor, type Bits } from "../bits.ts";
 import { Ints } from "./ints.ts";
-import type { Demand } from "./propagate.ts";
 
 /** No place, no statement, no event. */
 export const NONE = -1;
 
 /** A decision has no statement behind it. */
 export const DECIDED = -1;
+
+/** "This package in this range", whoever demands it. */
+export interface Demand {
+  readonly id: number;
+  readonly target: number;
+  /** Place of the set of what is refused. */
+  readonly wrong: number;
+  /** A version that met it when that was last looked at. */
+  support: number;
+}
 
 /**
  * Everything a search knows, in flat arrays. Values of a node are bits; a node's words start at `offset[node]` in `now` (what

@@ -45,7 +45,6 @@ export class PlainSearch {
   #settled = 0;
   readonly #levelSettled = new Ints();
   readonly #levelMet = new Ints();
-  #rootsMet = 0;
 
   readonly #changed = new Ints(256);
   /** Groups that are ruled out whatever is decided, found above the ground. */
@@ -69,7 +68,6 @@ export class PlainSearch {
    */
   solve(roots: readonly RootPackage[], most: number): ReadonlyMap<number, number> | undefined {
     for (const root of roots) for (const one of root.dependencies) if (!this.#demandOfRoot(one)) return undefined;
-    this.#rootsMet = this.#order.length;
     while (this.conflicts < most) {
       const conflict = this.#propagate();
       if (conflict !== NONE && this.#levelStart.length === 0) return undefined;

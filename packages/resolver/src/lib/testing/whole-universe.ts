@@ -39,7 +39,7 @@ function withoutSearch(tables: RegistryTables, policy: Policy, keys: readonly Pa
       verdicts[firstVersion[one]! + chosen[one]!] = SOLVED;
     }
   });
-  return new Map(keys.map((key, i) => [key, verdicts.subarray(firstVersion[i]!, firstVersion[i + 1]!)]));
+  return new Map(keys.map((key, i) => [key, verdicts.subarray(firstVersion[i], firstVersion[i + 1])]));
 }
 
 /** Everything that some version of a package may lead to. */
