@@ -193,8 +193,8 @@ export class Session {
   readOnly(action: string): RegistryClientError {
     return new RegistryClientError({
       code: "REGISTRY_READ_ONLY",
-      message: `Cannot ${action}: registry "${this.registry.name}" is a directory of files without an API`,
-      hint: "Use a registry with a server for this command",
+      message: `Cannot ${action}: registry "${this.registry.name}" is files without an API`,
+      hint: "Use a registry with a server for this command; a static registry takes packages by index-publish where it is kept",
       registry: this.registry.name,
     });
   }
