@@ -91,6 +91,7 @@ export async function verifyStatement(context: EngineContext, request: VerifyReq
   checkPublisher(request);
   if (artifact.statement === undefined) return unsigned(context, request);
   if (requirement === "off") return [];
+  if (requirement === "required") await requireMetadata(request);
   const { verdictError } = await import("@lading/signing");
   const trusted = await trustedKeys(context, request);
   const source = historySource(client);
@@ -116,6 +117,20 @@ export async function verifyStatement(context: EngineContext, request: VerifyReq
     key === undefined ? undefined : await judge(envelope, await keysOf(keys, followed(pinned), key), request, logIndex);
   if (kept?.ok !== true) throw publisherChanged(request, pinned, verdict.signers);
   return [...verdict.signers, pinned].sort();
+}
+
+/**
+ * Signatures without signed metadata say who made a version, and not that it is the newest one that there is: who demands
+ * signatures demands both.
+ * @throws {EngineError} `REGISTRY_UNSIGNED`
+ */
+async function requireMetadata({ client, name }: VerifyRequest): Promise<void> {
+  if (client.trust === undefined || (await client.trust.report()) !== undefined) return;
+  throw new EngineError({
+    code: "REGISTRY_UNSIGNED",
+    message: `Cannot use "${name}": signatures are demanded, and its registry has no signed metadata`,
+    package: name,
+  });
 }
 
 function historySource(client: StatementSource): HistorySource | undefined {
