@@ -27,6 +27,7 @@ export type EngineErrorCode =
   | "LOCK_OUTDATED"
   | "LOCK_PROOFS_INVALID"
   | "REGISTRY_LOG_ABSENT"
+  | "REGISTRY_UNSIGNED"
   | "AUDIT_MISMATCH"
   | "LOCK_ENVIRONMENT_MISSING"
   | "LOCK_ENVIRONMENT_AMBIGUOUS"
@@ -70,6 +71,8 @@ export type EngineErrorCode =
   | "SOURCE_UNVERIFIED"
   | "SOURCE_EXISTS"
   | "SOURCE_NO_PACKAGE"
+  | "NATIVE_BUILD_FAILED"
+  | "NATIVE_STEP_INVALID"
   | "SELF_MODIFYING_NOT_ALLOWED"
   | "MIGRATE_SOURCE_INVALID"
   | "MIGRATE_TARGET_EXISTS"
@@ -79,7 +82,17 @@ export type EngineErrorCode =
   | "TEST_RESULTS_INVALID"
   | "TESTS_FAILED"
   | "CI_FILE_EXISTS"
-  | "CI_COMMAND_MISSING";
+  | "CI_COMMAND_MISSING"
+  | "VENDOR_INVALID"
+  | "VENDOR_DIRECTORY_TAKEN"
+  | "LINK_UNKNOWN"
+  | "LINK_INVALID"
+  | "SCRIPT_UNKNOWN"
+  | "SCRIPTS_INVALID"
+  | "COMMAND_NOT_FOUND"
+  | "COMMAND_TAKEN"
+  | "TOOL_UNKNOWN"
+  | "TOOL_WITHOUT_COMMANDS";
 
 /** Explanations of {@link EngineErrorCode}. */
 export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
@@ -197,6 +210,12 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "manifest",
     summary: "The lock file would change, and `--locked` forbids it.",
     help: "Run `lock` and commit the lock file.",
+  },
+  REGISTRY_UNSIGNED: {
+    category: "integrity",
+    summary:
+      "Signatures are demanded of a registry that has no signed metadata: nothing says that what it shows is current.",
+    help: "Ask its operator to sign it (`admin keys`, `index-init --native`), or set `verify_signatures = false` for it.",
   },
   REGISTRY_LOG_ABSENT: {
     category: "refused",
@@ -425,6 +444,16 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     summary: "An archive that is to be installed holds no package's manifest.",
     help: "Name an archive with the manifest at its top, or in the one folder that wraps everything.",
   },
+  NATIVE_BUILD_FAILED: {
+    category: "check",
+    summary: "A package's native build step failed; nothing was installed.",
+    help: "Read the log that the message names, or install without the step by taking its permission back.",
+  },
+  NATIVE_STEP_INVALID: {
+    category: "manifest",
+    summary: "A package declares a native build step that cannot be understood.",
+    help: "Its author has to correct `[[native]]` (docs/spec/manifest.md) and publish a new version.",
+  },
   SELF_MODIFYING_NOT_ALLOWED: {
     category: "refused",
     summary: "A package says of itself that it changes itself, and the manifest does not allow that.",
@@ -474,6 +503,56 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "usage",
     summary: "The ecosystem's programs lack a command that the templates are made of.",
     help: "Choose the other way to publish with `--publish-to`, or let the profile offer the command.",
+  },
+  VENDOR_INVALID: {
+    category: "integrity",
+    summary: "The vendor directory is damaged, or holds other bytes than it says.",
+    help: "Run `vendor` again, or restore the directory from version control.",
+  },
+  VENDOR_DIRECTORY_TAKEN: {
+    category: "refused",
+    summary: "`vendor` would replace a directory that it did not make.",
+    help: "Name another directory, or delete this one if nothing in it is yours.",
+  },
+  LINK_UNKNOWN: {
+    category: "usage",
+    summary: "No package of that name is linked, or there is none to link in the project.",
+    help: "Run `link` to see what is linked, and `tree` to see what the project depends on.",
+  },
+  LINK_INVALID: {
+    category: "manifest",
+    summary: "The list of linked packages cannot be read, or a linked directory has no package.",
+    help: "Run `unlink NAME`, or `unlink --all`, and link again.",
+  },
+  SCRIPT_UNKNOWN: {
+    category: "usage",
+    summary: "The manifest has no script of that name.",
+    help: "Run `run` alone to see the scripts; `exec` runs any program.",
+  },
+  SCRIPTS_INVALID: {
+    category: "manifest",
+    summary: "The manifest's `scripts` table has a value that is no command line.",
+    help: 'Write each script as NAME = "command line".',
+  },
+  COMMAND_NOT_FOUND: {
+    category: "usage",
+    summary: "Neither an installed package nor this machine has that program.",
+    help: "Install what provides it, or check its name; the message lists what installed packages provide.",
+  },
+  COMMAND_TAKEN: {
+    category: "refused",
+    summary: "Another tool, or a file of yours, has the name of a program that would be put on the path.",
+    help: "Uninstall the other tool, or give `--force` to take the name.",
+  },
+  TOOL_UNKNOWN: {
+    category: "usage",
+    summary: "No tool of that name is installed.",
+    help: "Run `tool list` to see the tools.",
+  },
+  TOOL_WITHOUT_COMMANDS: {
+    category: "refused",
+    summary: "The package has no programs, so that it is no tool.",
+    help: "Add it to a project with `add` instead.",
   },
 };
 
