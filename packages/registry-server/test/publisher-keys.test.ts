@@ -8,6 +8,8 @@ import {
   type Signer,
 } from "@lading/signing";
 import {
+  LogError,
+  checkInclusion,
   decodeLogEvent,
   openCheckpoint,
   parseLogProof,
@@ -510,5 +512,60 @@ describe("the log", () => {
       const checkpoint = openCheckpoint(note, { origin: log, keys: [parseNoteKey(described.key)] });
       expect(checkpoint.size).toBe((await events()).length);
     });
+  });
+});
+
+describe("proofs", () => {
+  const trust = () => {
+    const { key, origin } = server.node.registry.trust!.log;
+    return { origin, keys: [parseNoteKey(key)] };
+  };
+
+  it("GET …/proof leads from the publication of a version to a checkpoint", async () => {
+    const { built } = await publish("1.0.0", []);
+    const answer = await server.call("/api/v1/packages/tool/versions/1.0.0/proof", { auth: "" });
+    const { proof } = (await answer.json()) as { proof: string };
+    const bytes = new TextEncoder().encode(proof);
+    verifyLogProof(bytes, trust());
+    expect(decodeLogEvent(parseLogProof(bytes).entry!)).toMatchObject({ artifacts: [{ blob: built.blob }] });
+    expect((await server.call("/api/v1/packages/tool/versions/9.0.0/proof")).status).toBe(404);
+  });
+
+  it("POST /api/v1/proofs proves many publications against one checkpoint, and leaves out what is unknown", async () => {
+    const versions = ["1.0.0", "1.1.0", "1.2.0"];
+    for (const version of versions) await publish(version, []);
+    const packages = [...versions, "9.0.0", "x"].map((version) => ({ name: "tool", version }));
+    const answer = await server.call("/api/v1/proofs", { method: "POST", auth: "", json: { packages } });
+    const { checkpoint, proofs } = (await answer.json()) as {
+      checkpoint: string;
+      proofs: readonly { version: string; index?: number; entry: string; hashes: readonly string[] }[];
+    };
+    const state = openCheckpoint(new TextEncoder().encode(checkpoint), trust());
+    expect(proofs.map(({ index }) => index !== undefined)).toEqual([true, true, true, false, false]);
+    for (const { version, index, entry, hashes } of proofs.slice(0, 3)) {
+      const bytes = new Uint8Array(Buffer.from(entry, "base64"));
+      const path = hashes.map((hash) => new Uint8Array(Buffer.from(hash, "base64")));
+      checkInclusion(state, index!, bytes, path);
+      expect(() => checkInclusion(state, index! + 1, bytes, path)).toThrow(LogError);
+      expect(decodeLogEvent(bytes)).toMatchObject({ type: "publish", version });
+    }
+    expect((await server.call("/api/v1/proofs", { method: "POST", json: { packages: [] } })).status).toBe(400);
+  });
+});
+
+describe("a version of an index document", () => {
+  it("is read from the store once, however many ask for it at the same time", async () => {
+    await publish("1.0.0", []);
+    const plain = await fetch(`${server.url}/index/_/to/tool.json`);
+    const hex = createHash("sha256")
+      .update(Buffer.from(await plain.arrayBuffer()))
+      .digest("hex");
+    const url = `${server.url}/index/_/to/${hex}.tool.json`;
+    await vi.waitFor(async () => expect((await server.node.metadata.signedFilePaths()).join()).toContain(hex));
+    const reads = vi.spyOn(server.node.metadata, "signedFile");
+    const answers = await Promise.all(Array.from({ length: 8 }, () => fetch(url)));
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 200));
+    expect((await fetch(url)).status).toBe(200);
+    expect(reads.mock.calls.filter(([path]) => path.includes(hex))).toHaveLength(1);
   });
 });

@@ -91,6 +91,8 @@ export class SignedMetadata {
   readonly #files = new Map<string, ServedFile>();
   readonly #cache = new Map<string, ServedFile>();
   #cached = 0;
+  /** Files that are being read from the store, so that many who ask at once cost one reading. */
+  readonly #reading = new Map<string, Promise<ServedFile | undefined>>();
   #signedAt = 0;
   #endedAt = Number.NEGATIVE_INFINITY;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -184,6 +186,14 @@ export class SignedMetadata {
     if (this.#turn !== undefined && path === TIMESTAMP) return this.#newest.get();
     const known = this.#files.get(path) ?? this.#cache.get(path);
     if (known !== undefined) return known;
+    const shared = await this.#reading.get(path);
+    if (shared !== undefined) return shared;
+    const reading = this.#read(path).finally(() => this.#reading.delete(path));
+    this.#reading.set(path, reading);
+    return reading;
+  }
+
+  async #read(path: string): Promise<ServedFile | undefined> {
     const stored = await this.#metadata.signedFile(path);
     if (stored === undefined) return undefined;
     // A state that is being stored at this moment is not served before it is whole.
