@@ -246,3 +246,82 @@ describe("activation", () => {
     });
   }
 });
+
+describe("native build steps", () => {
+  const NATIVE = `
+[[native]]
+name = "geometry"
+command = ["{compiler}", "-shared", "-fPIC", "-o", "geometry.so", "geometry.c"]
+outputs = ["geometry.so"]
+platforms = ["linux", "macos", "windows"]
+
+[[native]]
+name = "note"
+command = ["sh", "-c", "echo building in $PWD with token $REVITPY_TOKEN; pwd > built.txt"]
+outputs = ["built.txt"]
+`;
+
+  async function published(name: string, steps: string): Promise<Sandbox> {
+    const sandbox = open();
+    sandbox.write(
+      `${name}/revitpy.toml`,
+      `[package]\nname = "${name}"\nversion = "1.0.0"\ndescription = "Native"\nlicense = "MIT"\n${steps}`,
+    );
+    sandbox.write(`${name}/geometry.c`, "int one(void) { return 1; }\n");
+    const checked = await sandbox.ok("revitpy-build check", { cwd: name });
+    expect(checked.stdout + checked.stderr).not.toContain("warning");
+    await sandbox.ok("revitpy-build publish", { cwd: name });
+    sandbox.write("app/revitpy.toml", `[package]\nname = "app"\nversion = "1.0.0"\n`);
+    return sandbox;
+  }
+
+  test("[INS-14] a declared step runs where it is allowed, in a clean directory, with a log, and once", async () => {
+    const sandbox = await published("native-good", NATIVE);
+    const inside = { cwd: "app" };
+    const plain = await sandbox.ok("revitpy-install install native-good", inside);
+    expect(plain.stderr).toMatch(
+      /⚠ native-good 1\.0\.0 has native build steps, which were not run: nobody allowed them/,
+    );
+    const place = "app/revitpy_packages/native-good";
+    expect(sandbox.has(`${place}/geometry.c`) && !sandbox.has(`${place}/geometry.so`)).toBe(true);
+
+    const built = await sandbox.ok("revitpy-install install --allow-build native-good", inside);
+    expect(built.stderr).toMatch(/✓ Building native-good 1\.0\.0/);
+    expect(sandbox.has(`${place}/geometry.so`)).toBe(true);
+    expect(sandbox.read(`${place}/built.txt`)).toMatch(/app\/\.lading\/native\/\.tmp-\w+\n$/);
+    const [log] = readdirSync(sandbox.path("app/.lading/native")).filter((name) => name.endsWith(".log"));
+    expect(sandbox.read(`app/.lading/native/${log!}`)).toMatch(/building in .* with token ?\n/);
+
+    const again = await sandbox.ok(
+      "rm -rf app/.lading/ready.json && cd app && revitpy-install install --allow-build native-good",
+    );
+    expect(again.stderr).not.toContain("Building");
+    await sandbox.ok("revitpy-install verify", inside);
+  });
+
+  test("[INS-14] without a compiler the step is skipped with a message, and the package is installed", async () => {
+    const sandbox = await published("native-alone", NATIVE);
+    await sandbox.ok("revitpy-install config set native.allow native-alone");
+    await sandbox.ok("revitpy-install config set native.compiler no-such-compiler");
+    const { stderr } = await sandbox.ok("revitpy-install install native-alone", { cwd: "app" });
+    expect(stderr).toContain('no compiler "no-such-compiler" was found');
+    expect(sandbox.has("app/revitpy_packages/native-alone/geometry.c")).toBe(true);
+    expect(sandbox.has("app/revitpy_packages/native-alone/geometry.so")).toBe(false);
+  });
+
+  test("a step that fails leaves what was installed, and its last lines are shown", async () => {
+    const sandbox = await published(
+      "native-bad",
+      '[[native]]\nname = "fails"\ncommand = ["sh", "-c", "echo half way; echo broken >&2; exit 3"]\n',
+    );
+    sandbox.write("lib/revitpy.toml", `[package]\nname = "lib"\nversion = "1.0.0"\n`);
+    await sandbox.ok("revitpy-install install ../lib", { cwd: "app" });
+    const before = [sandbox.read("app/revitpy.toml"), sandbox.read("app/revitpy.lock")];
+    const failed = await sandbox.line("revitpy-install install native-bad --allow-build '*'", { cwd: "app" });
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toMatch(/NATIVE_BUILD_FAILED[^]*step "fails": it ended with 3\n {2}half way\n {2}broken/);
+    expect([sandbox.read("app/revitpy.toml"), sandbox.read("app/revitpy.lock")]).toEqual(before);
+    expect(readdirSync(sandbox.path("app/revitpy_packages")).filter((name) => !name.startsWith("."))).toEqual(["lib"]);
+    expect(readdirSync(sandbox.path("app/.lading/native")).filter((name) => name.startsWith(".tmp"))).toEqual([]);
+  });
+});

@@ -89,6 +89,7 @@ export function installInput(project: Project, input: InstallProjectInput, lock:
     verify: input.verify,
     hosts: { ...lock.here.hosts, ...withoutTarget(environment) },
     reason: "install",
+    ...(input.allowBuild === undefined || input.allowBuild.length === 0 ? {} : { allowBuild: input.allowBuild }),
     ...(input.skipDependencies === true ? { skipValidation: true } : {}),
   };
 }

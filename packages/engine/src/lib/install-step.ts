@@ -27,6 +27,7 @@ import { EngineError } from "./engine-error.ts";
 import { lockHere } from "./environments.ts";
 import { collectLocalPackages } from "./local-packages.ts";
 import { exists, makeTemporaryDirectory } from "./files.ts";
+import { buildNative } from "./native-build.ts";
 import { packGitSource } from "./local-artefact.ts";
 import { readRegistries, registriesPath, replacedRegistry } from "./registries.ts";
 import { refuseSelfModifying } from "./self-modifying.ts";
@@ -59,6 +60,8 @@ export interface InstallInput {
   readonly hosts?: Readonly<Record<string, string>> | undefined;
   /** Which of the lock's environments this is. */
   readonly environment: LockEnvironment;
+  /** Packages whose native build steps may run, beside those of the settings. */
+  readonly allowBuild?: readonly string[] | undefined;
   /** Look for no runtimes and compare no hosts before installing. */
   readonly skipValidation?: boolean | undefined;
 }
@@ -133,7 +136,14 @@ export async function installLock(
             installed: await readableGeneration(environmentOf(context, project)),
           }),
         };
-  const packages = plan.packages.map((planned) => withSigners(planned, store));
+  const buildable = await buildNative(context, {
+    environment: state.environment,
+    store,
+    planned: plan.packages,
+    installed: await readableGeneration(state.environment),
+    allow: input.allowBuild,
+  });
+  const packages = buildable.map((planned) => withSigners(planned, store));
   const { writeInstallState } = await import("@lading/installer/state");
   const same = input.verify === "full" ? undefined : await sameGeneration(state.environment, packages, context, input);
   if (same !== undefined) {

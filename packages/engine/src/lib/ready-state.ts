@@ -21,7 +21,7 @@ const RACY_MS = 50;
 
 /** How a project is to be installed. */
 export interface ReadyInput
-  extends LockInput, Pick<InstallInput, "omit" | "targets" | "link" | "verify">, MemberChoice {}
+  extends LockInput, Pick<InstallInput, "omit" | "targets" | "link" | "verify" | "allowBuild">, MemberChoice {}
 
 /** An installation that needs nothing. */
 export interface ReadyInstallation {

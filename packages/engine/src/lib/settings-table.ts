@@ -36,6 +36,11 @@ export const SETTINGS: Readonly<Record<string, SettingSpec>> = {
   },
   "environments.base_dir": { type: "path", summary: "Directory of named environments" },
   "environments.python_version": { type: "string", summary: "Python version of new environments" },
+  "native.compiler": { type: "string", summary: "Compiler of native build steps; default: cc, on Windows cl" },
+  "native.allow": {
+    type: "string",
+    summary: "Packages whose native build steps may run, with commas; * for every one",
+  },
   "resolver.coexistence": {
     type: "string",
     summary: "One version of each package (single) or one for each major (per-major)",

@@ -41,6 +41,11 @@ export const command: CommandSpec = defineCommand({
     checksum: { type: "text", summary: "What the package file's bytes must sum to", placeholder: "sha256:HEX" },
     "skip-deps": { type: "boolean", summary: "Take the packages named, and nothing that they depend on" },
     "skip-tests": { type: "boolean", summary: "Run no tests of packages; this release runs none at install anyway" },
+    "allow-build": {
+      type: "list",
+      summary: "Let this package's native build steps run; * for every package's",
+      placeholder: "NAME",
+    },
     remote: { type: "boolean", summary: "Have the registry's server install the one package on its own machine" },
     "chaos-profile": {
       type: "text",
@@ -57,6 +62,7 @@ export const command: CommandSpec = defineCommand({
       ...(await installInput(flags)),
       ...(flags.verify === undefined ? {} : { verify: flags.verify as "quick" | "full" }),
       skipDependencies: flags["skip-deps"],
+      ...(flags["allow-build"].length === 0 ? {} : { allowBuild: flags["allow-build"] }),
       package: flags.package,
       workspace: flags.workspace,
     };

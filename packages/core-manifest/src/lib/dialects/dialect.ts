@@ -14,7 +14,7 @@ export interface DialectTraits {
   readonly foreignTables: readonly string[];
 }
 
-const FOREIGN = ["metadata", "tool", "config", "environments", "overrides", "resolver", "testing", "scripts"];
+const FOREIGN = ["metadata", "tool", "config", "environments", "overrides", "resolver", "testing", "scripts", "native"];
 
 export const DIALECTS: Readonly<Record<DialectId, DialectTraits>> = {
   "lading.toml": {

@@ -26,7 +26,10 @@ import { chooseMember, loadProject, manifestIn, type Member, type MemberChoice, 
 
 /** What is to be added. */
 export interface AddInput
-  extends Omit<LockInput, "features">, MemberChoice, Pick<InstallProjectInput, "omit" | "targets" | "link" | "verify"> {
+  extends
+    Omit<LockInput, "features">,
+    MemberChoice,
+    Pick<InstallProjectInput, "omit" | "targets" | "link" | "verify" | "allowBuild"> {
   /** `name` or `name@requirement`. */
   readonly specs: readonly string[];
   /** Default: `normal`. */
