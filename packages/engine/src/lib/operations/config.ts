@@ -1,4 +1,5 @@
 import path from "node:path";
+import type { PackageManifest } from "@lading/core-manifest";
 import type { EngineContext, NoInput } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { readTextIfExists, writeFileAtomic } from "../files.ts";
@@ -33,6 +34,7 @@ export async function configGet(
 ): Promise<ShownSetting | undefined> {
   const key = settingKey(input.key, context.profile);
   if (key === TOKEN_KEY) return shownToken(input.reveal === true, context);
+  if (key.startsWith("profile.")) return buildProfile(key, context);
   await tryLoadProject(context);
   if (key === "registry.default") {
     const { defaultRegistry, registries } = await readRegistries(context);
@@ -41,6 +43,44 @@ export async function configGet(
       : { key, value: defaultRegistry, origin: "registries", source: registriesPath(context) };
   }
   return (await context.settings()).get(key);
+}
+
+/** A build profile of the project with all that it inherits: `profile.release`, or one value of it, `profile.release.lto`. */
+async function buildProfile(key: string, context: EngineContext): Promise<ShownSetting | undefined> {
+  const project = await tryLoadProject(context);
+  if (project === undefined) return undefined;
+  const { manifest, display } = project.current ?? project.rootFile;
+  const [, name = "", ...rest] = key.split(".");
+  const profile = effectiveProfile(manifest, name);
+  const wanted = rest.join(".");
+  const value = wanted === "" ? profile : profile[wanted];
+  if (value === undefined) return undefined;
+  const isPlain = typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+  return { key, value: isPlain ? value : JSON.stringify(value), origin: "project", source: display };
+}
+
+const BUILTIN_PROFILES = ["dev", "release", "test", "bench"];
+
+/**
+ * The values of a build profile, its own before those that it inherits.
+ * @throws {EngineError} `BUILD_PROFILE_UNKNOWN`
+ */
+export function effectiveProfile({ profiles }: PackageManifest, name: string): Readonly<Record<string, unknown>> {
+  if (!Object.hasOwn(profiles, name) && !BUILTIN_PROFILES.includes(name)) {
+    const known = [...new Set([...Object.keys(profiles), ...BUILTIN_PROFILES])].map((one) => `"${one}"`).join(", ");
+    throw new EngineError({
+      code: "BUILD_PROFILE_UNKNOWN",
+      message: `Cannot show build profile "${name}": there are ${known}`,
+    });
+  }
+  const own = Object.hasOwn(profiles, name) ? profiles[name]! : undefined;
+  if (own === undefined) return {};
+  const { optimizationLevel, debug, lto, chaosProfile, inherits, features, extra } = own;
+  const values = { optimization_level: optimizationLevel, debug, lto, chaos_profile: chaosProfile, features, ...extra };
+  return {
+    ...(inherits === undefined ? {} : effectiveProfile({ profiles } as PackageManifest, inherits)),
+    ...Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)),
+  };
 }
 
 async function shownToken(reveal: boolean, context: EngineContext): Promise<ShownSetting | undefined> {
