@@ -78,7 +78,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   const settings = ["max_connections=60", "fsync=on", "unix_socket_directories=", "listen_addresses=127.0.0.1"];
   const start = async (): Promise<Service> => {
     const [program, ...args] = [...prefix, join(bin, "postgres"), "-D", data, "-p", String(port)];
-    const service = await startService(program!, [...args, ...settings.flatMap((setting) => ["-c", setting])]);
+    const service = await startService(program, [...args, ...settings.flatMap((setting) => ["-c", setting])]);
     await until("PostgreSQL", () => connected(at("postgres"), (client) => client.query("select 1")), { service });
     return service;
   };

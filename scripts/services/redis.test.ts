@@ -31,7 +31,7 @@ describe("Redis", () => {
     await two.delete("key");
     expect(await one.get("key")).toBeUndefined();
     const counts = await Promise.all([one, two, one, two].map((cache) => cache.count("key", 60_000)));
-    expect(counts.map(({ count }) => count).sort()).toEqual([1, 2, 3, 4]);
+    expect(counts.map(({ count }) => count).toSorted((left, right) => left - right)).toEqual([1, 2, 3, 4]);
   });
 
   it("RedisCache goes on with its own memory while Redis is down, says so, and comes back", async () => {

@@ -88,7 +88,7 @@ it(`[STO-04] two servers take ${COUNT} packages at once: none lost, none twice, 
 it("two servers, one version, other bytes: one is created, the other is told of it", async () => {
   const files = await Promise.all([makePackage("contested", "1.0.0"), makePackage("contested", "1.0.0")]);
   const answers = await Promise.all(files.map((file, at) => publishAt(servers[at]!.url, token, file)));
-  expect(answers.map(({ status }) => status).sort()).toEqual([201, 409]);
+  expect(answers.map(({ status }) => status).toSorted((left, right) => left - right)).toEqual([201, 409]);
 });
 
 it("the log has every publication once, in order, and the counters of the database agree", async () => {

@@ -10,7 +10,7 @@ export default defineConfig({
     include: ["scripts/services/**/*.test.ts"],
     exclude: ["**/node_modules/**", "**/*.long.test.ts"],
     root: new URL("../..", import.meta.url).pathname,
-    testTimeout: 60_000,
+    testTimeout: 300_000,
     hookTimeout: 120_000,
     fileParallelism: false,
   },

@@ -43,7 +43,11 @@ interface Cluster {
   readonly metadata: MemoryMetadataStore;
   readonly documents: MemoryDocumentStore;
   readonly token: string;
-  publish(server: Registry, name: string, version: string): Promise<{ status: number; body: { visible?: boolean } }>;
+  readonly publish: (
+    server: Registry,
+    name: string,
+    version: string,
+  ) => Promise<{ status: number; body: { visible?: boolean } }>;
 }
 
 let ends: (() => Promise<void>)[] = [];
@@ -149,9 +153,9 @@ it("no server shows an older timestamp or checkpoint after another showed a newe
   const publishing = (async () => {
     for (let patch = 0; patch < 12; patch += 1) await publish(servers[patch % 3]!, "busy", `1.0.${patch}`);
   })();
-  let ended = false;
-  void publishing.finally(() => (ended = true));
-  for (let turn = 0; !ended || turn < 30; turn += 1) {
+  const state = { ended: false };
+  void publishing.finally(() => (state.ended = true));
+  for (let turn = 0; !state.ended || turn < 30; turn += 1) {
     const server = servers[turn % 3]!;
     const { version } = parseMetadata((await bytesOf(server, "metadata/timestamp.json"))!, "timestamp").body;
     const checkpoint = openCheckpoint((await bytesOf(server, "log/checkpoint"))!, {

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { resolve } from "node:path";
 import type { Digest } from "@lading/core-manifest";
 import { READ_TOKEN_MAX_DAYS, WRITE_TOKEN_MAX_DAYS } from "../api/account-routes.ts";
 import { IndexService } from "../index-service.ts";
@@ -7,18 +8,18 @@ import type { BlobStore, MetadataStore } from "../ports.ts";
 import { SCOPES, type Account, type Scope } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import { randomId } from "../token.ts";
-import { backUp, collectGarbage, restore } from "./backup.ts";
+import { backUp, backUpStores, collectGarbage, keepSecret, restore, restoreStores } from "./backup.ts";
+import { copyBlobs, copyMetadata } from "./copy-registry.ts";
 import { TrustService } from "../trust/trust-service.ts";
 import { lockDataDirectory } from "./data-lock.ts";
-import { DirectoryBlobStore } from "./directory-blob-store.ts";
-import { DirectoryDocumentStore } from "./directory-document-store.ts";
 import { keyCommand } from "./key-commands.ts";
-import { hasKeys, readKeys } from "./key-directory.ts";
+import { copyKeys, hasKeys, readKeys } from "./key-directory.ts";
 import { DEFAULT_SETTINGS, dataLayout, mintToken, prepareDirectory } from "./node-registry.ts";
 import { Argon2Hasher } from "./password.ts";
 import type { ServerIo } from "./server-io.ts";
-import type { ServerConfig } from "./server-config.ts";
-import { SqliteMetadataStore } from "./sqlite-metadata-store.ts";
+import { lockDatabase } from "./postgres-coordination.ts";
+import { loadServerConfig, type ServerConfig } from "./server-config.ts";
+import { openStores, type StoreOptions, type Stores } from "./stores.ts";
 
 interface AdminCall {
   readonly words: readonly string[];
@@ -31,18 +32,31 @@ function usage(message: string, hint: string): RegistryError {
   return new RegistryError({ code: "SERVER_CONFIG_INVALID", message, hint });
 }
 
+function storeOptions({ config }: AdminCall): StoreOptions {
+  const { dataDirectory, databaseFile, databaseUrl, s3 } = config.registry;
+  return { dataDirectory, databaseFile, databaseUrl, s3 };
+}
+
+function keyDirectory({ config }: AdminCall): string {
+  return config.registry.keyDirectory ?? dataLayout(config.registry.dataDirectory).keys;
+}
+
+async function withStores<Result>(call: AdminCall, work: (stores: Stores) => Promise<Result>): Promise<Result> {
+  const options = storeOptions(call);
+  await prepareDirectory(options.dataDirectory);
+  const stores = await openStores(options);
+  try {
+    return await work(stores);
+  } finally {
+    await stores.close();
+  }
+}
+
 async function withMetadata<Result>(
-  { config }: AdminCall,
+  call: AdminCall,
   work: (metadata: MetadataStore) => Promise<Result>,
 ): Promise<Result> {
-  const { dataDirectory, databaseFile } = config.registry;
-  await prepareDirectory(dataDirectory);
-  const metadata = new SqliteMetadataStore(databaseFile ?? dataLayout(dataDirectory).database);
-  try {
-    return await work(metadata);
-  } finally {
-    await metadata.close();
-  }
+  return withStores(call, ({ metadata }) => work(metadata));
 }
 
 async function newPassword({ flags, io }: AdminCall): Promise<{ readonly password: string; readonly shown: boolean }> {
@@ -149,8 +163,7 @@ async function blobProblem(blobs: BlobStore, digest: Digest): Promise<string | u
 }
 
 async function verify(call: AdminCall): Promise<number> {
-  const blobs = new DirectoryBlobStore(call.config.registry.dataDirectory);
-  return withMetadata(call, async (metadata) => {
+  return withStores(call, async ({ metadata, blobs }) => {
     const referenced = await metadata.referencedBlobs();
     const bad: ({ blob: Digest; problem: string } | { file: string; problem: string })[] = [];
     for (const blob of referenced) {
@@ -172,9 +185,8 @@ async function verify(call: AdminCall): Promise<number> {
 }
 
 async function renderIndex(call: AdminCall): Promise<number> {
-  const documents = new DirectoryDocumentStore(call.config.registry.dataDirectory);
   const memoryBytes = DEFAULT_SETTINGS.indexMemoryBytes;
-  return withMetadata(call, (metadata) =>
+  return withStores(call, ({ metadata, documents }) =>
     new IndexService({ metadata, documents, log: () => {}, memoryBytes }).rebuild(),
   );
 }
@@ -187,23 +199,41 @@ async function rebuildIndex(call: AdminCall): Promise<number> {
   });
 }
 
-function places({ config }: AdminCall): { readonly directory: string; readonly databaseFile: string } {
-  const { dataDirectory, databaseFile } = config.registry;
-  return { directory: dataDirectory, databaseFile: databaseFile ?? dataLayout(dataDirectory).database };
+function places(call: AdminCall): { readonly directory: string; readonly databaseFile: string; readonly keys: string } {
+  const { dataDirectory, databaseFile } = call.config.registry;
+  return {
+    directory: dataDirectory,
+    databaseFile: databaseFile ?? dataLayout(dataDirectory).database,
+    keys: keyDirectory(call),
+  };
+}
+
+/** Whether database and files are in one directory, where they can be copied as files. */
+function isInDirectory({ config }: AdminCall): boolean {
+  return config.registry.databaseUrl === undefined && config.registry.s3 === undefined;
 }
 
 async function makeBackup(call: AdminCall, target: string): Promise<number> {
-  const { blobs, bytes, copied } = await backUp(places(call), target);
+  const { directory, keys } = places(call);
+  const { blobs, bytes, copied } = isInDirectory(call)
+    ? await backUp(places(call), target)
+    : await withStores(call, (stores) => backUpStores({ stores, directory, keys }, target));
   call.io.out(`${JSON.stringify({ backup: target, blobs, bytes, copied })}\n`);
   return 0;
 }
 
+/** Claims everything that servers use: no server runs beside `work`. */
 async function locked(call: AdminCall, work: () => Promise<void>): Promise<number> {
-  const { dataDirectory } = call.config.registry;
+  const { dataDirectory, databaseUrl } = call.config.registry;
   await prepareDirectory(dataDirectory);
   const unlock = lockDataDirectory(dataDirectory, dataLayout(dataDirectory).lock);
   try {
-    await work();
+    const release = databaseUrl === undefined ? undefined : await lockDatabase(databaseUrl);
+    try {
+      await work();
+    } finally {
+      await release?.();
+    }
     return 0;
   } finally {
     unlock();
@@ -212,20 +242,60 @@ async function locked(call: AdminCall, work: () => Promise<void>): Promise<numbe
 
 async function restoreBackup(call: AdminCall, backup: string): Promise<number> {
   return locked(call, async () => {
-    const { blobs, bytes } = await restore(backup, places(call));
+    const { directory, keys } = places(call);
+    const { blobs, bytes } = isInDirectory(call)
+      ? await restore(backup, places(call))
+      : await withStores(call, (stores) => restoreStores(backup, { stores, directory, keys }));
     const documents = await renderIndex(call);
     call.io.out(`${JSON.stringify({ restored: backup, blobs, bytes, documents })}\n`);
   });
 }
 
+/** The call that another configuration file would make. */
+function elsewhere(call: AdminCall, file: string): AdminCall {
+  const config = loadServerConfig({ env: {}, flags: {}, file });
+  const [from, to] = [storeOptions(call), storeOptions({ ...call, config })];
+  if (resolve(from.dataDirectory) === resolve(to.dataDirectory)) {
+    throw usage(
+      `Cannot move the registry: "${file}" names the data directory that it is in, "${to.dataDirectory}"`,
+      'Name another one in it, as server.data = "…"',
+    );
+  }
+  return { ...call, config };
+}
+
+async function move(call: AdminCall, file: string): Promise<number> {
+  const target = elsewhere(call, file);
+  const report = async (): Promise<Record<string, unknown>> =>
+    withStores(call, (from) =>
+      withStores(target, async (to) => {
+        await to.blobs.recover();
+        const blobs = await copyBlobs(await from.metadata.referencedBlobs(), from.blobs, to.blobs);
+        const { temporary } = dataLayout(target.config.registry.dataDirectory);
+        await keepSecret(call.config.registry.dataDirectory, target.config.registry.dataDirectory);
+        await copyKeys(keyDirectory(call), keyDirectory(target), temporary);
+        return { ...blobs, tables: await copyMetadata(from.metadata, to.metadata) };
+      }),
+    );
+  return locked(call, async () => {
+    await locked(target, async () => {
+      const moved = await report();
+      const documents = await renderIndex(target);
+      call.io.out(`${JSON.stringify({ moved: file, ...moved, documents })}\n`);
+      call.io.err(
+        `Start servers with "${file}" from now on; what is in the old place is as it was, and of no use beside the new one\n`,
+      );
+    });
+  });
+}
+
 // An upload's blobs are there before its version is: only without a server is what nobody names garbage.
 async function garbage(call: AdminCall): Promise<number> {
-  const { dataDirectory } = call.config.registry;
   const dryRun = call.flags["dry-run"] === "true";
   const work = async (): Promise<void> => {
-    const needed = await withMetadata(call, (metadata) => metadata.referencedBlobs());
-    const blobs = new DirectoryBlobStore(dataDirectory).list();
-    const report = await collectGarbage(dataDirectory, { blobs, needed, dryRun });
+    const report = await withStores(call, async ({ metadata, blobs }) =>
+      collectGarbage(blobs, { needed: await metadata.referencedBlobs(), dryRun }),
+    );
     call.io.out(`${JSON.stringify({ ...report, dryRun })}\n`);
   };
   if (!dryRun) return locked(call, work);
@@ -234,14 +304,13 @@ async function garbage(call: AdminCall): Promise<number> {
 }
 
 async function rebuildTrust(call: AdminCall): Promise<boolean> {
-  const { dataDirectory, keyPassphrase, ...given } = call.config.registry;
-  const { keys } = dataLayout(dataDirectory);
+  const { keyPassphrase, ...given } = call.config.registry;
+  const keys = keyDirectory(call);
   if (!(await hasKeys(keys))) return false;
   const trust = await readKeys(keys, keyPassphrase);
-  const documents = new DirectoryDocumentStore(dataDirectory);
   const settings = { ...DEFAULT_SETTINGS, ...given, jwtSecret: new Uint8Array() };
   const tell = (): void => {};
-  await withMetadata(call, (metadata) => {
+  await withStores(call, ({ metadata, documents }) => {
     const index = new IndexService({ metadata, documents, log: tell, memoryBytes: DEFAULT_SETTINGS.indexMemoryBytes });
     const clock = { now: () => Date.now() };
     return new TrustService({ trust, metadata, documents, index, clock, tell, settings }).rebuild();
@@ -249,13 +318,14 @@ async function rebuildTrust(call: AdminCall): Promise<boolean> {
   return true;
 }
 
-/** Runs `admin …`; resolves with the exit code. all but `rebuild-index`, `restore` and `gc` may run beside a server. */
+/** Runs `admin …`; resolves with the exit code. All but `rebuild-index`, `restore`, `migrate-to` and `gc` may run beside a server. */
 export async function adminCommand(call: AdminCall): Promise<number> {
   const [command, name] = call.words;
   if (command === "verify") return verify(call);
   if (command === "rebuild-index") return rebuildIndex(call);
   if (command === "backup" && name !== undefined) return makeBackup(call, name);
   if (command === "restore" && name !== undefined) return restoreBackup(call, name);
+  if (command === "migrate-to" && name !== undefined) return move(call, name);
   if (command === "gc") return garbage(call);
   if (command === "keys") {
     return keyCommand({ ...call, words: call.words.slice(1), locked: (work) => locked(call, work) });
@@ -263,7 +333,7 @@ export async function adminCommand(call: AdminCall): Promise<number> {
   if (command === "create-user" && name !== undefined) return createUser(call, name);
   if (command === "token" && name !== undefined) return createToken(call, name);
   throw usage(
-    `Cannot run "admin ${call.words.join(" ").slice(0, 60)}": allowed are "create-user NAME", "token NAME", "verify", "rebuild-index", "backup DIRECTORY", "restore DIRECTORY", "gc" and "keys …"`,
+    `Cannot run "admin ${call.words.join(" ").slice(0, 60)}": allowed are "create-user NAME", "token NAME", "verify", "rebuild-index", "backup DIRECTORY", "restore DIRECTORY", "migrate-to FILE", "gc" and "keys …"`,
     "lading-registry --help lists every command",
   );
 }

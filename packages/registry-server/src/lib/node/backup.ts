@@ -5,11 +5,14 @@ import { copyFile, mkdir, open, readFile, readdir, rename, rm, stat } from "node
 import { dirname, join } from "node:path";
 import { tryParseDigest, type Digest } from "@lading/core-manifest";
 import { RegistryError } from "../registry-error.ts";
-import { blobPath } from "./directory-blob-store.ts";
-import { makeDurableDirectory, syncDirectory, writeDurably } from "./durable-file.ts";
+import type { BlobStore } from "../ports.ts";
+import { copyBlobs as copyStoredBlobs, copyMetadata } from "./copy-registry.ts";
+import { DirectoryBlobStore, blobPath } from "./directory-blob-store.ts";
+import { makeDirectory, makeDurableDirectory, syncDirectory, writeDurably } from "./durable-file.ts";
 import { copyKeys } from "./key-directory.ts";
 import { SCHEMA_VERSION } from "./migrations.ts";
 import { dataLayout, prepareDirectory } from "./node-registry.ts";
+import type { Stores } from "./stores.ts";
 import { SqliteMetadataStore, openDatabase } from "./sqlite-metadata-store.ts";
 
 const RECORD = "backup.json";
@@ -123,7 +126,7 @@ async function referencedBlobs(databaseFile: string): Promise<ReadonlySet<Digest
  * @throws {RegistryError} `BACKUP_DAMAGED` where the registry's own bytes are missing or altered
  */
 export async function backUp(
-  source: { readonly directory: string; readonly databaseFile: string },
+  source: { readonly directory: string; readonly databaseFile: string; readonly keys: string },
   target: string,
 ): Promise<CopyReport> {
   if ((await sizeOf(source.databaseFile)) === undefined) {
@@ -151,20 +154,32 @@ export async function backUp(
       hint: "lading-registry admin verify lists everything that is wrong",
     });
   const report = await copyBlobs(referenced, { from: source.directory, to: target, problem });
-  await keepSecret(source.directory, target);
-  await copyKeys(dataLayout(source.directory).keys, dataLayout(target).keys, dataLayout(target).temporary);
+  await finish({ directory: source.directory, keys: source.keys, target, report });
+  return report;
+}
+
+/** Keys and secrets, and the record that makes `target` a backup. */
+async function finish(made: {
+  readonly directory: string;
+  readonly keys: string;
+  readonly target: string;
+  readonly report: CopyReport;
+}): Promise<void> {
+  const { directory, keys, target, report } = made;
+  const { temporary, keys: copiedKeys } = dataLayout(target);
+  await makeDirectory(temporary);
+  await keepSecret(directory, target);
+  await copyKeys(keys, copiedKeys, temporary);
   const record: BackupRecord = {
     format: 1,
     created: `${new Date().toISOString().slice(0, 19)}Z`,
     schema: SCHEMA_VERSION,
-    database: await digestOfFile(copy),
+    database: await digestOfFile(join(target, DATABASE)),
     blobs: report.blobs,
     bytes: report.bytes,
   };
-  const { temporary } = dataLayout(target);
   await writeDurably(join(target, RECORD), `${JSON.stringify(record, undefined, 2)}\n`, { temporary, mode: 0o600 });
   await rm(temporary, { recursive: true, force: true });
-  return report;
 }
 
 /** Marks `target` as an unfinished backup; a registry's own directory is not to be mistaken for one. */
@@ -190,7 +205,8 @@ async function foldLog(file: string): Promise<void> {
   await sync(file);
 }
 
-async function keepSecret(from: string, to: string): Promise<void> {
+/** Copies the secret of sessions, where the registry keeps one. */
+export async function keepSecret(from: string, to: string): Promise<void> {
   const { jwtSecret, temporary } = dataLayout(to);
   try {
     const secret = await readFile(dataLayout(from).jwtSecret);
@@ -214,6 +230,17 @@ async function readRecord(directory: string): Promise<BackupRecord> {
   return record as BackupRecord;
 }
 
+/** A copy of the backup's database that may be opened, which changes files. */
+async function checkedCopy(backup: string, temporary: string): Promise<string> {
+  const record = await readRecord(backup);
+  const copy = join(backup, DATABASE);
+  if ((await sizeOf(copy)) === undefined || (await digestOfFile(copy)) !== record.database)
+    throw damaged(backup, `its "${DATABASE}" is not the one that was backed up`);
+  const staged = join(temporary, DATABASE);
+  await copyFile(copy, staged);
+  return staged;
+}
+
 /**
  * Makes a data directory of a backup; everything is checked against its digest. The database comes last, so that what a
  * crash leaves can be restored again. Index documents are rendered when the server next starts or by the caller.
@@ -221,9 +248,8 @@ async function readRecord(directory: string): Promise<BackupRecord> {
  */
 export async function restore(
   backup: string,
-  target: { readonly directory: string; readonly databaseFile: string },
+  target: { readonly directory: string; readonly databaseFile: string; readonly keys: string },
 ): Promise<CopyReport> {
-  const record = await readRecord(backup);
   if ((await sizeOf(target.databaseFile)) !== undefined) {
     throw new RegistryError({
       code: "DATA_DIRECTORY_NOT_EMPTY",
@@ -231,18 +257,14 @@ export async function restore(
       hint: "Name a new --data directory, or move the old one away",
     });
   }
-  const copy = join(backup, DATABASE);
-  if ((await sizeOf(copy)) === undefined || (await digestOfFile(copy)) !== record.database)
-    throw damaged(backup, `its "${DATABASE}" is not the one that was backed up`);
   await prepareDirectory(target.directory);
   const { temporary } = dataLayout(target.directory);
-  const staged = join(temporary, DATABASE);
-  await copyFile(copy, staged);
+  const staged = await checkedCopy(backup, temporary);
   const referenced = await referencedBlobs(staged);
   const problem = (text: string): RegistryError => damaged(backup, text);
   const report = await copyBlobs(referenced, { from: backup, to: target.directory, problem });
   await keepSecret(backup, target.directory);
-  await copyKeys(dataLayout(backup).keys, dataLayout(target.directory).keys, temporary);
+  await copyKeys(dataLayout(backup).keys, target.keys, temporary);
   await foldLog(staged);
   await mkdir(dirname(target.databaseFile), { recursive: true });
   await rename(staged, target.databaseFile);
@@ -252,16 +274,69 @@ export async function restore(
 
 /** Blobs that no published version needs, with their sizes, removed unless `dryRun`. */
 export async function collectGarbage(
-  directory: string,
-  options: { readonly blobs: AsyncIterable<Digest>; readonly needed: ReadonlySet<Digest>; readonly dryRun: boolean },
+  blobs: BlobStore,
+  { needed, dryRun }: { readonly needed: ReadonlySet<Digest>; readonly dryRun: boolean },
 ): Promise<{ readonly blobs: number; readonly bytes: number }> {
   const report = { blobs: 0, bytes: 0 };
-  for await (const digest of options.blobs) {
-    if (options.needed.has(digest)) continue;
-    const path = blobPath(directory, digest);
+  for await (const digest of blobs.list()) {
+    if (needed.has(digest)) continue;
     report.blobs += 1;
-    report.bytes += (await sizeOf(path)) ?? 0;
-    if (!options.dryRun) await rm(path, { force: true });
+    report.bytes += (await blobs.open(digest))?.size ?? 0;
+    if (!dryRun) await blobs.remove(digest);
   }
   return report;
+}
+
+/** A registry on engines of its own, and what it keeps in files. */
+export interface OpenRegistry {
+  readonly stores: Stores;
+  readonly directory: string;
+  readonly keys: string;
+}
+
+/**
+ * Copies a registry that is not, or not all, in one directory to `target`, also beside running servers: first the metadata,
+ * at one moment, then every blob that it names, each checked. What it makes is a backup like that of {@link backUp}.
+ * @throws {RegistryError} `METADATA_DAMAGED` where the registry's own bytes are missing or altered
+ */
+export async function backUpStores({ stores, directory, keys }: OpenRegistry, target: string): Promise<CopyReport> {
+  const copy = join(target, DATABASE);
+  await begin(target);
+  for (const name of await readdir(target)) if (name.startsWith(DATABASE)) await rm(join(target, name));
+  const metadata = new SqliteMetadataStore(copy);
+  const blobs = new DirectoryBlobStore(target);
+  await blobs.recover();
+  let report: CopyReport;
+  try {
+    await copyMetadata(stores.metadata, metadata);
+    report = await copyStoredBlobs(await metadata.referencedBlobs(), stores.blobs, blobs);
+  } finally {
+    await metadata.close();
+  }
+  await foldLog(copy);
+  await finish({ directory, keys, target, report });
+  return report;
+}
+
+/**
+ * Puts a backup into empty stores. The metadata comes last, so that what a crash leaves can be restored again.
+ * @throws {RegistryError} `BACKUP_DAMAGED`, `DATA_DIRECTORY_NOT_EMPTY`, `METADATA_DAMAGED`
+ */
+export async function restoreStores(backup: string, { stores, directory, keys }: OpenRegistry): Promise<CopyReport> {
+  const { temporary } = dataLayout(directory);
+  // First, for it may empty the directory of temporary files.
+  await stores.blobs.recover();
+  const staged = await checkedCopy(backup, temporary);
+  const metadata = new SqliteMetadataStore(staged);
+  try {
+    const from = new DirectoryBlobStore(backup);
+    const report = await copyStoredBlobs(await metadata.referencedBlobs(), from, stores.blobs);
+    await keepSecret(backup, directory);
+    await copyKeys(dataLayout(backup).keys, keys, temporary);
+    await copyMetadata(metadata, stores.metadata);
+    return report;
+  } finally {
+    await metadata.close();
+    for (const ending of ["", "-wal", "-shm"]) await rm(`${staged}${ending}`, { force: true });
+  }
 }

@@ -74,7 +74,8 @@ function count(flags: KeyCall["flags"], name: string, fallback: number, maximum:
   throw usage(`Cannot use --${name} "${text}": allowed are 1 to ${maximum}`, `Give --${name} ${fallback}`);
 }
 
-const keysOf = ({ config }: KeyCall): string => dataLayout(config.registry.dataDirectory).keys;
+const keysOf = ({ config }: KeyCall): string =>
+  config.registry.keyDirectory ?? dataLayout(config.registry.dataDirectory).keys;
 
 async function createKey({ io, config }: KeyCall, file: string): Promise<number> {
   const { publicPath, fingerprint } = await writeKeyFiles({

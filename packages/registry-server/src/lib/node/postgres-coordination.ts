@@ -2,9 +2,46 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import type { Coordination } from "../ports.ts";
-import { channelOf, type PostgresMetadataStore } from "./postgres-metadata-store.ts";
+import { RegistryError } from "../registry-error.ts";
+import { PostgresMetadataStore, channelOf } from "./postgres-metadata-store.ts";
+import { LOCK_SPACE } from "./postgres-migrations.ts";
 
 const RECONNECT_MS = 500;
+
+/** The lock that servers share for as long as they run, and that commands take which want no server beside them. */
+const SERVERS = `${LOCK_SPACE}, hashtext('servers ' || current_schema())`;
+
+function inUse(problem: string): RegistryError {
+  return new RegistryError({
+    code: "DATA_DIRECTORY_IN_USE",
+    message: `Cannot use the PostgreSQL database: ${problem}`,
+    hint: "Wait for it to end, or stop it",
+  });
+}
+
+/**
+ * Claims a database for this process alone; the claim ends with its connection.
+ * @returns gives the claim back
+ * @throws {RegistryError} `DATA_DIRECTORY_IN_USE`: servers run on it; `DATABASE_UNUSABLE`
+ */
+export async function lockDatabase(url: string): Promise<() => Promise<void>> {
+  const store = await PostgresMetadataStore.open(url, { connections: 1 });
+  try {
+    const client = await store.pool.connect();
+    const { rows } = await client.query<{ taken: boolean }>(`select pg_try_advisory_lock(${SERVERS}) as taken`);
+    if (rows[0]?.taken !== true) {
+      client.release();
+      throw inUse("registry servers, or another command, have it");
+    }
+    return async () => {
+      client.release(true);
+      await store.close();
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
 
 /** {@link Coordination} over the database of the metadata: leases are rows, and commits are told with `NOTIFY`. */
 export class PostgresCoordination implements Coordination {
@@ -54,6 +91,10 @@ export class PostgresCoordination implements Coordination {
     try {
       await client.connect();
       await client.query(`listen ${client.escapeIdentifier(channelOf(this.#store.schema))}`);
+      const { rows } = await client.query<{ taken: boolean }>(
+        `select pg_try_advisory_lock_shared(${SERVERS}) as taken`,
+      );
+      if (rows[0]?.taken !== true) throw inUse("a command of the administrator has it for itself");
       return client;
     } catch (error) {
       await client.end().catch(() => {});

@@ -164,6 +164,13 @@ class PostgresEngine implements SqlEngine {
     });
   }
 
+  async continueCounters(session: Transaction<Tables>): Promise<void> {
+    for (const table of ["packages", "versions", "artifacts", "outbox", "audit"] as const) {
+      await sql`select setval(pg_get_serial_sequence(${sql.lit(table)}, 'id'), coalesce(max(id), 0) + 1, false)
+        from ${sql.table(table)}`.execute(session);
+    }
+  }
+
   async check(): Promise<void> {
     const { rows } = await sql<{ standby: boolean }>`select pg_is_in_recovery() as standby`.execute(this.db);
     if (rows[0]?.standby === true) throw new Error("the database is a standby, which takes no writes");

@@ -77,7 +77,7 @@ export function databaseError(error: unknown, address: PostgresAddress): unknown
 
 /** A pool of connections with the settings that the registry relies on. */
 export function createPool(address: PostgresAddress, connections: number): pg.Pool {
-  const pool = new pg.Pool({
+  const options: pg.PoolConfig & { readonly onConnect: (client: pg.ClientBase) => Promise<void> } = {
     connectionString: address.url,
     max: connections,
     keepAlive: true,
@@ -96,7 +96,8 @@ export function createPool(address: PostgresAddress, connections: number): pg.Po
         "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'",
       );
     },
-  } as pg.PoolConfig);
+  };
+  const pool = new pg.Pool(options);
   // An idle connection that breaks is taken out of the pool; whoever needs one gets another.
   pool.on("error", () => {});
   return pool;

@@ -43,6 +43,8 @@ export interface SqlEngine {
   ids(values: readonly number[]): RawBuilder<number>;
   /** As {@link SqlEngine.ids}. */
   texts(values: readonly string[]): RawBuilder<string>;
+  /** After rows were added with the ids that they had elsewhere: the next ids go on from the highest. */
+  continueCounters(session: Transaction<Tables>): Promise<void>;
   /** Resolves when reads and writes work; rejects with the reason when they do not. */
   check(): Promise<void>;
   close(): Promise<void>;

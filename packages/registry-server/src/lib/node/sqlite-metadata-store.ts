@@ -130,6 +130,9 @@ class SqliteEngine implements SqlEngine {
     writes.settle();
   }
 
+  // SQLite goes on from the highest id by itself.
+  async continueCounters(): Promise<void> {}
+
   async check(): Promise<void> {
     if (!this.#database.open) throw new Error("the database is closed");
     await this.write(async () => {});
