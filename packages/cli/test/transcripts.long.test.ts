@@ -186,7 +186,7 @@ describe("the command line", () => {
     const complete = async (...words: string[]): Promise<string> =>
       (await runIn(box, ["complete", "--", ...words])).stdout;
     expect(await complete("inst")).toBe("install\n");
-    expect(await complete("registry", "")).toBe("add\nlist\nremove\n");
+    expect(await complete("registry", "")).toBe("add\nlist\nremove\ntrust\n");
     expect(await complete("tree", "--du")).toBe("--duplicates\n");
     expect(await complete("install", "--verify", "")).toBe("full\nquick\n");
     expect(await complete("remove", "t")).toBe("tool\n");

@@ -193,12 +193,7 @@ async function refuseEnded(
       signers.has(fingerprint(publicKey)),
   );
   if (ended === undefined) return;
-  throw new EngineError({
-    code: "PUBLISHER_KEY_REVOKED",
-    message: `Cannot use "${name}" ${version}: its key "${fingerprint(ended.publicKey)}" is not trusted from entry ${ended.untilIndex} of the log on, and this is entry ${logIndex}`,
-    package: name,
-    key: fingerprint(ended.publicKey),
-  });
+  throw keyEnded(name, version, fingerprint(ended.publicKey), ended.untilIndex!, logIndex!);
 }
 
 async function judge(
@@ -215,6 +210,45 @@ async function judge(
     publishedMs: Date.parse(entry.published),
     ...(logIndex === undefined ? {} : { logIndex }),
     expect: { name, version, kind: entry.kind, target: artifact.target, blob: artifact.blob, tree: artifact.tree },
+  });
+}
+
+/**
+ * Refuses a version all of whose signers had been replaced or revoked by then, as the registry's log says.
+ * @throws {EngineError} `PUBLISHER_KEY_REVOKED`
+ */
+export async function refuseRevoked(
+  context: EngineContext,
+  client: RegistryClient,
+  name: string,
+  entry: IndexVersion,
+): Promise<void> {
+  const signers = entry.signers.map(asFingerprint);
+  const history = signers.length === 0 ? undefined : await publisherHistory(context, client, name);
+  if (history === undefined) return;
+  const begun = await publicKeysOf(client, history.first.length === 0 ? signers : history.first);
+  const { keys } = await history.ledger(begun, []);
+  for (const [i] of entry.artifacts.entries()) {
+    const leaf = history.entryOf(entry.version, i);
+    const ended = keys.find(
+      ({ fingerprint: print, untilIndex }) =>
+        leaf !== undefined && untilIndex !== undefined && untilIndex <= leaf && signers.includes(print),
+    );
+    const others = keys.some(
+      ({ fingerprint: print, untilIndex }) =>
+        signers.includes(print) && (untilIndex === undefined || leaf === undefined || leaf < untilIndex),
+    );
+    if (ended === undefined || others) continue;
+    throw keyEnded(name, entry.version, ended.fingerprint, ended.untilIndex!, leaf!);
+  }
+}
+
+function keyEnded(name: string, version: string, key: string, until: number, leaf: number): EngineError {
+  return new EngineError({
+    code: "PUBLISHER_KEY_REVOKED",
+    message: `Cannot use "${name}" ${version}: its key "${key}" is not trusted from entry ${until} of the log on, and this is entry ${leaf}`,
+    package: name,
+    key,
   });
 }
 

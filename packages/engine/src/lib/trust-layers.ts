@@ -71,9 +71,9 @@ export async function trustLayers(
     readonly lockFile: string;
   },
 ): Promise<TrustLayers> {
-  const { profile, cwd, env, signal, home, now, onEvent } = context;
+  const { profile, cwd, env, signal, home, now } = context;
   const fetch = context.fetch === undefined ? {} : { fetch: context.fetch };
-  const own = createContext({ profile, cwd, env, signal, home, now, onEvent, offline: true, ...fetch });
+  const own = createContext({ profile, cwd, env, signal, home, now, offline: true, ...fetch });
   try {
     const proofs = await readStoredProofs(context, installed.lockFile);
     const layers: PackageLayer[] = [];

@@ -1,11 +1,21 @@
 import { createHash } from "node:crypto";
 import { MetadataError, type MetadataRequest, type MetadataSource } from "@lading/signing/metadata";
 import type { CallOptions } from "../client-types.ts";
+import { RegistryClientError } from "../registry-client-error.ts";
 import type { TrustPorts } from "./trust-ports.ts";
 import { parseFiles } from "./batch.ts";
 
 /** Most files that are asked for at once (`docs/spec/http-api.md`). */
 const BATCH_FILES = 200;
+/** Refusals of the request for several files that say nothing of the files. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  "REGISTRY_AUTH_REQUIRED",
+  "REGISTRY_AUTH_FAILED",
+  "REGISTRY_FORBIDDEN",
+  "REGISTRY_NOT_FOUND",
+  "REGISTRY_RATE_LIMITED",
+  "REGISTRY_REFUSED",
+]);
 /** What stands around each file of a batch. */
 const LINE_BYTES = 1200;
 
@@ -32,6 +42,7 @@ export class TrustSource implements MetadataSource {
   readonly #session: TrustPorts;
   readonly #location: TrustLocation;
   readonly #options: CallOptions;
+  #isRefused = false;
   readonly #ahead = new Map<string, Uint8Array | undefined>();
 
   constructor(session: TrustPorts, location: TrustLocation, options: CallOptions) {
@@ -68,12 +79,20 @@ export class TrustSource implements MetadataSource {
   /** Files in the order asked for. */
   async get(requests: readonly TrustRequest[]): Promise<readonly (Uint8Array | undefined)[]> {
     const { files } = this.#location;
-    if (files === undefined || requests.length < 2 || this.#session.transport.files === undefined) {
+    const { transport } = this.#session;
+    if (files === undefined || requests.length < 2 || transport.files === undefined || this.#isRefused) {
       return Promise.all(requests.map((request) => this.#one(request)));
     }
     const parts: TrustRequest[][] = [];
     for (let at = 0; at < requests.length; at += BATCH_FILES) parts.push(requests.slice(at, at + BATCH_FILES));
-    return (await Promise.all(parts.map((part) => this.#batch(files, part)))).flat();
+    try {
+      return (await Promise.all(parts.map((part) => this.#batch(files, part)))).flat();
+    } catch (error) {
+      // A call of the API is refused where plain files are given: an old token, too many calls.
+      if (!(error instanceof RegistryClientError) || !REFUSALS.has(error.code)) throw error;
+      this.#isRefused = true;
+      return this.get(requests);
+    }
   }
 
   async #batch(url: string, requests: readonly TrustRequest[]): Promise<readonly (Uint8Array | undefined)[]> {
