@@ -16,3 +16,4 @@ export {
   type StaticRootResult,
   type StaticStatusInput,
 } from "./lib/operations/static-registry.ts";
+export { bundleCreate, bundleVerify, type BundleResult } from "./lib/operations/bundle.ts";

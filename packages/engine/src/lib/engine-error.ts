@@ -63,6 +63,8 @@ export type EngineErrorCode =
   | "INDEX_FILE_EXISTS"
   | "INDEX_SOURCE_INVALID"
   | "INDEX_KEYS_MISSING"
+  | "BUNDLE_INVALID"
+  | "BUNDLE_EXISTS"
   | "REMOTE_FILE_FAILED"
   | "REMOTE_INSTALL_REFUSED"
   | "REMOTE_INSTALL_FORBIDDEN"
@@ -403,6 +405,16 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "usage",
     summary: "A static registry is to be signed for, and no key directory is named.",
     help: "Name the directory that `index-init --native` made with `--keys DIR`.",
+  },
+  BUNDLE_INVALID: {
+    category: "usage",
+    summary: "A directory is not an offline bundle, or one whose description is damaged.",
+    help: "Name the directory that `bundle create` made, or copy it anew.",
+  },
+  BUNDLE_EXISTS: {
+    category: "refused",
+    summary: "Where an offline bundle is to be made there is something already.",
+    help: "Choose another directory.",
   },
   REMOTE_FILE_FAILED: {
     category: "io",

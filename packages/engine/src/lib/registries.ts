@@ -1,12 +1,14 @@
 import path from "node:path";
 import { parseDuration, tryParseDigest, type Digest } from "@lading/core-manifest";
 import type {
+  Fetch,
   CredentialStore,
   EnvironmentBinding,
   RegistriesFile,
   RegistryClient,
   RegistryConfig,
   RegistrySet,
+  Transport,
 } from "@lading/registry-client";
 import { cacheDirectory, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
@@ -22,10 +24,11 @@ export function trustDirectory(context: EngineContext): string {
   return path.join(context.directories.data, "trust");
 }
 
+const OFFLINE_MAX_AGE = "30d";
+
 /** How old the state of a registry may be that is worked from offline, milliseconds. */
-async function offlineMaxAge(context: EngineContext): Promise<number | undefined> {
-  const text = (await context.settings()).string("security.offline_max_age");
-  return text === undefined ? undefined : parseDuration(text);
+export async function offlineMaxAge(context: EngineContext): Promise<number> {
+  return parseDuration((await context.settings()).string("security.offline_max_age") ?? OFFLINE_MAX_AGE);
 }
 
 /** Path of this user's credentials. */
@@ -159,6 +162,15 @@ async function withOverride(context: EngineContext, file: RegistriesFile): Promi
   return { ...file, defaultRegistry: own.name, registries: [...file.registries, own] };
 }
 
+/** An address that ends in `/simple/` is that of a simple index (PEP 503), which speaks another protocol. */
+function simpleAware(context: EngineContext, { url: base }: RegistryConfig, fetch: Fetch): Fetch {
+  if (!new URL(base).pathname.endsWith("/simple/")) return fetch;
+  return async (url, init) => {
+    const { simpleIndexFetch } = await import("./simple-index.ts");
+    return simpleIndexFetch(context, base, fetch)(url, init);
+  };
+}
+
 async function openClients(
   context: EngineContext,
   registries: readonly RegistryConfig[],
@@ -172,6 +184,8 @@ async function openClients(
   const cache = tracedCache(createDiskCache(await cacheDirectory(context)), context.onEvent);
   const credentials = await openCredentials(context, registries, tokenOwner);
   const fetches: { close(): Promise<void> }[] = [];
+  const { bundleInForce } = await import("./bundle.ts");
+  const bundle = await bundleInForce(context);
   const opened = registries.map(async (registry) => {
     const common = {
       registry,
@@ -184,15 +198,32 @@ async function openClients(
       onEvent: context.onEvent,
       userAgent: `lading/${context.profile.id}`,
     };
+    const held = bundle?.registries.find(({ url }) => url === registry.url);
+    if (held !== undefined) {
+      const { bundleClock, bundleTransport, sayBundle } = await import("./bundle.ts");
+      await sayBundle(bundle!, held, context);
+      // Not offline: what is asked for is in the directory, and nothing there opens a socket. Nor is what an address on
+      // the network once answered taken for the bundle's.
+      const { cache: _cache, ...own } = common;
+      const quick = { ...registry, maxRetries: 0 };
+      return createRegistryClient({
+        ...own,
+        registry: quick,
+        offline: false,
+        clock: bundleClock(common.clock, offlineMaxAgeMs),
+        transport: await bundleTransport(bundle!, held, quick),
+      });
+    }
     if (registry.url.startsWith("file:"))
       return createRegistryClient({ ...common, transport: directoryTransport(registry) });
     const address = parseStaticAddress(registry.url);
+    const simple = (fetch: Fetch): Fetch => simpleAware(context, registry, fetch);
     if (context.fetch !== undefined && address === undefined)
-      return createRegistryClient({ ...common, fetch: tracedFetch(context.fetch, context.onEvent) });
+      return createRegistryClient({ ...common, fetch: simple(tracedFetch(context.fetch, context.onEvent)) });
     const node = createNodeFetch({ env: context.env, proxy: registry.proxy, caFile: registry.caFile });
     fetches.push(node);
     const fetch = tracedFetch(context.fetch ?? node.fetch, context.onEvent);
-    if (address === undefined) return createRegistryClient({ ...common, fetch });
+    if (address === undefined) return createRegistryClient({ ...common, fetch: simple(fetch) });
     const { openStaticTransport } = await import("./static-transport.ts");
     return createRegistryClient({
       ...common,
@@ -205,6 +236,35 @@ async function openClients(
       await Promise.all(fetches.map((fetch) => fetch.close()));
     },
   };
+}
+
+/** Reads a registry's files as a client of it would, without its cache and its trust. */
+export async function openReader(
+  context: EngineContext,
+  registry: RegistryConfig,
+): Promise<{ readonly transport: Transport; close(): Promise<void> }> {
+  const { createNodeFetch, directoryTransport, parseStaticAddress, systemClock } = await import("./registry-client.ts");
+  if (registry.url.startsWith("file:"))
+    return { transport: directoryTransport(registry), close: () => Promise.resolve() };
+  const node = createNodeFetch({ env: context.env, proxy: registry.proxy, caFile: registry.caFile });
+  const fetch = context.fetch ?? node.fetch;
+  const address = parseStaticAddress(registry.url);
+  if (address !== undefined) {
+    const { openStaticTransport } = await import("./static-transport.ts");
+    return { transport: await openStaticTransport(registry, address, fetch, context), close: node.close };
+  }
+  const configured = await readRegistries(context);
+  const file = await withOverride(context, configured);
+  const credentials = await openCredentials(context, file.registries, tokenOwner(configured, file));
+  const { httpTransport } = await import("@lading/registry-client");
+  const transport = httpTransport({
+    registry,
+    fetch,
+    clock: { ...systemClock, now: context.now },
+    userAgent: `lading/${context.profile.id}`,
+    credential: async () => (registry.authType === "none" ? undefined : credentials.get(registry.url)),
+  });
+  return { transport, close: node.close };
 }
 
 /** Variable that holds the token of the registry of a name. */

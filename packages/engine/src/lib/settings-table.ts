@@ -17,6 +17,7 @@ export const SETTINGS: Readonly<Record<string, SettingSpec>> = {
   "registry.default": { type: "string", summary: "Name of the registry that answers where none is named" },
   "registry.url": { type: "string", summary: "Address of the default registry, where no registries file names one" },
   "registry.root": { type: "string", summary: "Digest of the root by which registry.url is trusted" },
+  "registry.bundle": { type: "string", summary: "Offline bundle that registries are read from" },
   "registry.timeout": { type: "number", summary: "Seconds of silence after which a registry has failed", default: 30 },
   "security.verify_signatures": { type: "boolean", summary: "Refuse packages that are not signed", default: false },
   "security.scan_vulnerabilities": { type: "boolean", summary: "Look for known vulnerabilities at install" },
@@ -29,6 +30,11 @@ export const SETTINGS: Readonly<Record<string, SettingSpec>> = {
   "signing.auto": { type: "boolean", summary: "Sign every publication with signing.key", default: false },
   "installer.cache_dir": { type: "path", summary: "Directory of index documents and downloads" },
   "installer.max_cache_size": { type: "size", summary: "Largest size of the content store, such as 1GB" },
+  "installer.shared_cache": { type: "path", summary: "Directory of package files that a team shares" },
+  "installer.vendor_dir": {
+    type: "string",
+    summary: "Directory of vendored packages, in the project; default: vendor",
+  },
   "installer.link": {
     type: "string",
     summary: "How files come from the store: auto, hardlink, reflink, copy",
