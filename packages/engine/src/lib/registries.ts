@@ -1,6 +1,7 @@
 import path from "node:path";
 import { parseDuration, tryParseDigest, type Digest } from "@lading/core-manifest";
 import type {
+  Fetch,
   CredentialStore,
   EnvironmentBinding,
   RegistriesFile,
@@ -161,6 +162,15 @@ async function withOverride(context: EngineContext, file: RegistriesFile): Promi
   return { ...file, defaultRegistry: own.name, registries: [...file.registries, own] };
 }
 
+/** An address that ends in `/simple/` is that of a simple index (PEP 503), which speaks another protocol. */
+function simpleAware(context: EngineContext, { url: base }: RegistryConfig, fetch: Fetch): Fetch {
+  if (!new URL(base).pathname.endsWith("/simple/")) return fetch;
+  return async (url, init) => {
+    const { simpleIndexFetch } = await import("./simple-index.ts");
+    return simpleIndexFetch(context, base, fetch)(url, init);
+  };
+}
+
 async function openClients(
   context: EngineContext,
   registries: readonly RegistryConfig[],
@@ -207,12 +217,13 @@ async function openClients(
     if (registry.url.startsWith("file:"))
       return createRegistryClient({ ...common, transport: directoryTransport(registry) });
     const address = parseStaticAddress(registry.url);
+    const simple = (fetch: Fetch): Fetch => simpleAware(context, registry, fetch);
     if (context.fetch !== undefined && address === undefined)
-      return createRegistryClient({ ...common, fetch: tracedFetch(context.fetch, context.onEvent) });
+      return createRegistryClient({ ...common, fetch: simple(tracedFetch(context.fetch, context.onEvent)) });
     const node = createNodeFetch({ env: context.env, proxy: registry.proxy, caFile: registry.caFile });
     fetches.push(node);
     const fetch = tracedFetch(context.fetch ?? node.fetch, context.onEvent);
-    if (address === undefined) return createRegistryClient({ ...common, fetch });
+    if (address === undefined) return createRegistryClient({ ...common, fetch: simple(fetch) });
     const { openStaticTransport } = await import("./static-transport.ts");
     return createRegistryClient({
       ...common,
