@@ -134,6 +134,12 @@ export class Session {
     }
   }
 
+  /** As {@link describe}, and the registry is asked even where the cache has an answer of the last hour. */
+  describeAgain(options: CallOptions): Promise<RegistryDescription> {
+    this.#description = this.#loadDescription(options, true);
+    return this.describe(options);
+  }
+
   /** The URL of an API call. @throws {RegistryClientError} `REGISTRY_READ_ONLY` where the registry has no API */
   async apiUrl(call: Pick<SessionCall, "path" | "query" | "action">, options: CallOptions): Promise<string> {
     this.requireOnline(call.action, "the registry's answer");
@@ -199,9 +205,9 @@ export class Session {
     });
   }
 
-  async #loadDescription(options: CallOptions): Promise<RegistryDescription> {
+  async #loadDescription(options: CallOptions, again = false): Promise<RegistryDescription> {
     const cached = await this.cached(DESCRIPTION_PATH);
-    const fresh = cached !== undefined && this.clock.now() - cached.checkedAt < DESCRIPTION_MAX_AGE_MS;
+    const fresh = !again && cached !== undefined && this.clock.now() - cached.checkedAt < DESCRIPTION_MAX_AGE_MS;
     if (cached !== undefined && (fresh || this.offline)) return parseDescription(cached.bytes, this.registry);
     const isFile = this.registry.url.startsWith("file:");
     const action = `read the description of registry "${this.registry.name}"`;

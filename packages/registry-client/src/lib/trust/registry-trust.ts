@@ -92,7 +92,10 @@ export class RegistryTrust implements TrustWalk {
       const stored = await this.#settings.store.read(this.#url, RECORD);
       const record = stored === undefined ? undefined : decodeTrustRecord(stored, this.#url);
       if (this.#closed) return await this.#fromStore(record);
-      const description = await this.#session.describe(options);
+      const known = await this.#session.describe(options);
+      // What trust begins with is not an hour old.
+      const begins = record === undefined && known.metadata !== undefined;
+      const description = begins ? await this.#session.describeAgain(options) : known;
       const location = this.#locate(description, record);
       if (location === undefined) return undefined;
       return await this.#whole(() =>
@@ -162,7 +165,7 @@ export class RegistryTrust implements TrustWalk {
       const anchor = knownRootOf(root);
       this.#session.requireOnline(`begin to trust registry "${name}"`, "its signed metadata");
       if (options.replace !== true) await this.#refuseOther(anchor);
-      const description = await this.#session.describe(options);
+      const description = await this.#session.describeAgain(options);
       const { metadata, files, log } = description;
       if (metadata === undefined) throw metadataRequired(name, anchor.digest);
       const location = { metadata, files, log: log?.url };

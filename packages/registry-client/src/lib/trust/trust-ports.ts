@@ -12,6 +12,8 @@ export interface TrustPorts {
   readonly onEvent: EventListener;
   retrying<T>(options: CallOptions, attempt: () => Promise<T>): Promise<T>;
   describe(options: CallOptions): Promise<RegistryDescription>;
+  /** As `describe`, and the registry is asked even where the cache has an answer. */
+  describeAgain(options: CallOptions): Promise<RegistryDescription>;
   /** @throws {RegistryClientError} `REGISTRY_OFFLINE` */
   requireOnline(action: string, missing: string): void;
 }
