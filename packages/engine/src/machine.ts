@@ -7,6 +7,16 @@ export {
   maskToken,
   type ShownSetting,
 } from "./lib/operations/config.ts";
+export { link, unlink, type LinkedPackage, type LinkResult } from "./lib/operations/link.ts";
+export { exec, run, scripts, type ListedScript, type RunInput, type RunResult } from "./lib/operations/run.ts";
+export {
+  toolInstall,
+  toolList,
+  toolUninstall,
+  type InstalledTool,
+  type ToolInstallInput,
+} from "./lib/operations/tool.ts";
+export { vendor, type VendorInput, type VendorResult } from "./lib/operations/vendor.ts";
 export {
   cacheInfo,
   cacheVerify,

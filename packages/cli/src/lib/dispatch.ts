@@ -42,14 +42,11 @@ export async function dispatch(input: DispatchInput): Promise<number> {
     if (match.type === "group") return await printRootHelp(input, match.routes, printing, words.some(isHelp));
     if (match.type === "unknown") throw await unknownCommand(match.input, routes, input);
     const { command } = await ROUTES[match.route.command]!.load();
-    if (asksHelp(match.rest) || leading.some(isHelp)) {
+    const rest = command.passThrough === true ? endFlags(match.rest, flagsOf(command)) : match.rest;
+    if (asksHelp(rest) || leading.some(isHelp)) {
       return await printCommandHelp(input, match.route, command, printing);
     }
-    return await runCommand(input, {
-      route: match.route,
-      command,
-      argv: [...match.rest, ...endOf(leading, match.rest)],
-    });
+    return await runCommand(input, { route: match.route, command, argv: [...leading, ...rest] });
   } catch (error) {
     return await printError(error, input, printing);
   }
@@ -63,9 +60,20 @@ function asksHelp(argv: readonly string[]): boolean {
   return (end === -1 ? argv : argv.slice(0, end)).some(isHelp);
 }
 
-/** Global flags given before the command go behind its own arguments, unless `--` ends the flags there. */
-function endOf(leading: readonly string[], rest: readonly string[]): readonly string[] {
-  return rest.includes("--") ? [] : leading;
+/** Ends our flags before the first word that is no flag and no flag's value. */
+function endFlags(argv: readonly string[], specs: Readonly<Record<string, FlagSpec>>): readonly string[] {
+  for (let at = 0; at < argv.length; at += 1) {
+    const word = argv[at]!;
+    if (word === "--") return argv;
+    if (!word.startsWith("-")) return [...argv.slice(0, at), "--", ...argv.slice(at)];
+    if (!word.includes("=") && takesValue(word, specs)) at += 1;
+  }
+  return argv;
+}
+
+function takesValue(word: string, specs: Readonly<Record<string, FlagSpec>>): boolean {
+  const found = Object.entries(specs).find(([name, { alias }]) => word === `--${name}` || word === `-${alias ?? ""}`);
+  return found !== undefined && found[1].type !== "boolean";
 }
 
 function printingOf(argv: readonly string[], io: CliIo): Printing {

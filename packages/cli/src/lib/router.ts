@@ -26,6 +26,23 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     summary: "Convert another tool's manifest",
     load: () => import("./commands/migrate.ts"),
   },
+  run: { group: "project", summary: "Run a script or an installed program", load: () => import("./commands/run.ts") },
+  exec: {
+    group: "project",
+    summary: "Run a program with installed ones on the path",
+    load: () => import("./commands/exec.ts"),
+  },
+  vendor: {
+    group: "project",
+    summary: "Copy every locked package into the project",
+    load: () => import("./commands/vendor.ts"),
+  },
+  link: {
+    group: "project",
+    summary: "Let a directory stand in for a package",
+    load: () => import("./commands/link.ts"),
+  },
+  unlink: { group: "project", summary: "End such links", load: () => import("./commands/unlink.ts") },
   check: { group: "inspect", summary: "List every problem of this package", load: () => import("./commands/check.ts") },
   tree: { group: "inspect", summary: "Show the dependency tree", load: () => import("./commands/tree.ts") },
   why: { group: "inspect", summary: "Show why a package is installed", load: () => import("./commands/why.ts") },
@@ -256,6 +273,17 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     group: "machine",
     summary: "Delete caches and build outputs",
     load: () => import("./commands/clean.ts"),
+  },
+  "tool install": {
+    group: "machine",
+    summary: "Install a package's programs for yourself",
+    load: () => import("./commands/tool-install.ts"),
+  },
+  "tool list": { group: "machine", summary: "List tools", load: () => import("./commands/tool-list.ts") },
+  "tool uninstall": {
+    group: "machine",
+    summary: "Take a tool and its programs away",
+    load: () => import("./commands/tool-uninstall.ts"),
   },
   "profile check": {
     group: "machine",

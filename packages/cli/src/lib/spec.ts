@@ -109,6 +109,8 @@ export interface CommandSpec {
   readonly examples: readonly string[];
   readonly arguments?: readonly ArgumentSpec[];
   readonly flags?: FlagSpecs;
+  /** The first argument is a program's name, and all that follows it, flags too, is the program's. */
+  readonly passThrough?: boolean;
   readonly run: (invocation: Invocation) => Promise<Outcome>;
 }
 

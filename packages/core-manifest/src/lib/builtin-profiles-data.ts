@@ -56,6 +56,38 @@ export const BUILTIN_PROFILE_DATA: Readonly<
             command: "ci init",
           },
           {
+            spelling: "pack vendor",
+            command: "vendor",
+          },
+          {
+            spelling: "pack link",
+            command: "link",
+          },
+          {
+            spelling: "pack unlink",
+            command: "unlink",
+          },
+          {
+            spelling: "run",
+            command: "run",
+          },
+          {
+            spelling: "exec",
+            command: "exec",
+          },
+          {
+            spelling: "tool install",
+            command: "tool install",
+          },
+          {
+            spelling: "tool list",
+            command: "tool list",
+          },
+          {
+            spelling: "tool uninstall",
+            command: "tool uninstall",
+          },
+          {
             spelling: "pack tree",
             command: "tree",
           },

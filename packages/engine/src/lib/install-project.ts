@@ -3,6 +3,7 @@ import type { EngineContext } from "./engine-context.ts";
 import { environmentOfLock } from "./environments.ts";
 import { readTextIfExists } from "./files.ts";
 import { environmentOf, installLock, type InstallInput, type InstallOutcome } from "./install-step.ts";
+import { linksFile } from "./links.ts";
 import { ensureLock, type LockOutcome } from "./lock-step.ts";
 import { chooseMembers, type Project } from "./project.ts";
 import { writeReadyState, type ReadyInput } from "./ready-state.ts";
@@ -28,7 +29,7 @@ export async function installProject(
 ): Promise<InstallSummary> {
   // A registry that is misspelled is told of even where nothing has to be asked of it.
   if (context.registry !== undefined) await context.registries();
-  const policies = await policyFiles(context);
+  const policies = await policyFiles(context, project);
   const lock = await ensureLock(context, project, input);
   if (input.dryRun === true) return { lock, install: undefined };
   const install = await installLock(context, project, lock.lock, installInput(project, input, lock));
@@ -37,9 +38,9 @@ export async function installProject(
 }
 
 /** Files of this user that say what is demanded of packages, as they are before anything is done by them. */
-async function policyFiles(context: EngineContext): Promise<ReadonlyMap<string, string | undefined>> {
+async function policyFiles(context: EngineContext, project: Project): Promise<ReadonlyMap<string, string | undefined>> {
   const { userFile } = await context.settings();
-  const files = [userFile, registriesPath(context), trustFile(context)];
+  const files = [userFile, registriesPath(context), trustFile(context), linksFile(project)];
   return new Map(await Promise.all(files.map(async (file) => [file, await readTextIfExists(file)] as const)));
 }
 

@@ -25,8 +25,9 @@ import type { RegistryClient, RegistryConfig } from "@lading/registry-client";
 import { cacheDirectory, counted, step, storeDirectory, storeLimit, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { lockHere } from "./environments.ts";
+import { linksFile, readLinks, withLinks } from "./links.ts";
 import { collectLocalPackages } from "./local-packages.ts";
-import { exists, makeTemporaryDirectory } from "./files.ts";
+import { exists, hashFile, makeTemporaryDirectory } from "./files.ts";
 import { buildNative } from "./native-build.ts";
 import { packGitSource } from "./local-artefact.ts";
 import { readRegistries, registriesPath, replacedRegistry } from "./registries.ts";
@@ -40,6 +41,7 @@ import {
   verifyStatement,
 } from "./signatures.ts";
 import type { Project } from "./project.ts";
+import type { SharedCache } from "./shared-cache.ts";
 import { validateInstallation, type ValidationResult } from "./validation.ts";
 
 /** What is to be installed, and how. */
@@ -111,12 +113,13 @@ export async function installLock(
   const read = await contentsRead(context, project, input);
   const { planInstall, installGeneration } = await import("@lading/installer");
   const store = await context.store();
-  const plan = planInstall(lockHere(lock, input.environment), {
+  const locked = planInstall(lockHere(lock, input.environment), {
     project: project.root,
     ...(input.targets === undefined ? {} : { targets: input.targets }),
     ...(input.omit === undefined ? {} : { omit: input.omit }),
     ...(input.members === undefined ? {} : { members: input.members }),
   });
+  const plan = { ...locked, packages: withLinks(locked.packages, await readLinks(project)) };
   const fetched = await fetchMissing(context, {
     project,
     store,
@@ -188,6 +191,7 @@ async function installState(context: EngineContext, project: Project, input: Ins
       // What is demanded of signatures and publishers.
       registriesPath(context),
       trustFile(context),
+      linksFile(project),
     ],
     settings: JSON.stringify([settings, requirement, context.profile.install, await linkSetting(context)]),
     store: storeDirectory(context),
@@ -204,6 +208,7 @@ async function contentsRead(context: EngineContext, project: Project, input: Ins
     ...[input.lockText, project.rootFile.text, ...project.members.map(({ text }) => text)].map(contentOf),
     context.registriesRead() ?? readContent(registriesPath(context)),
     readContent(trustFile(context)),
+    readContent(linksFile(project)),
   ];
 }
 
@@ -323,6 +328,11 @@ async function fetchMissing(context: EngineContext, plan: FetchPlan): Promise<Fe
   const { store, planned } = plan;
   const trees = planned.flatMap(({ tree }) => (tree === undefined ? [] : [tree]));
   const missing = new Set(await store.missing(trees, { verify: plan.verify }));
+  if (missing.size > 0) {
+    const { ingestVendored } = await import("./vendored.ts");
+    const registryOf = await configuredRegistries(context);
+    for (const tree of await ingestVendored(context, { ...plan, missing, registryOf })) missing.delete(tree);
+  }
   const remote = await pendingRemote(context, plan, missing);
   const git = planned.filter(({ source, tree }) => source.type === "git" && tree !== undefined && missing.has(tree));
   await ingestGit(context, plan, git);
@@ -549,24 +559,57 @@ async function downloadFrom(
       .filter((source) => source.client === client)
       .map((source) => [path.join(directory, fileNameOf(source.artifact)), source]),
   );
-  const downloads = [...own].map(([destination, { artifact, pending }]) => ({
-    destination,
-    artifact: { blob: artifact.blob, size: artifact.size, package: pending.planned.name },
-  }));
+  const { openSharedCache } = await import("./shared-cache.ts");
+  const shared = await openSharedCache(context);
+  const ingest = async (destination: string): Promise<void> => {
+    const { artifact, signers, pending } = own.get(destination)!;
+    context.onEvent({ type: "extracting", file: path.basename(destination), package: pending.planned.name });
+    await store.ingest(
+      destination,
+      { blob: artifact.blob, size: artifact.size, tree: artifact.tree },
+      { signers, signal: context.signal },
+    );
+  };
+  const downloads: DownloadRequest[] = [];
+  for (const [destination, { artifact, pending }] of own) {
+    if (shared !== undefined && (await fromShared(shared, artifact.blob, destination, ingest))) continue;
+    downloads.push({
+      destination,
+      artifact: { blob: artifact.blob, size: artifact.size, package: pending.planned.name },
+    });
+  }
   await client.downloadMany(downloads, {
     signal: context.signal,
     onEvent: context.onEvent,
     onFile: async ({ destination }) => {
-      const { artifact, signers, pending } = own.get(destination)!;
-      context.onEvent({ type: "extracting", file: path.basename(destination), package: pending.planned.name });
-      await store.ingest(
-        destination,
-        { blob: artifact.blob, size: artifact.size, tree: artifact.tree },
-        { signers, signal: context.signal },
-      );
+      await ingest(destination);
+      await shared?.put(own.get(destination)!.artifact.blob, destination);
       await rm(destination, { force: true });
     },
   });
+  if (downloads.length > 0) await shared?.evict();
+}
+
+type DownloadRequest = Parameters<RegistryClient["downloadMany"]>[0][number];
+
+/** Whether the team's cache had the file; one that is not what its name says is taken out, and the registry is asked. */
+async function fromShared(
+  shared: SharedCache,
+  blob: Digest,
+  destination: string,
+  ingest: (destination: string) => Promise<void>,
+): Promise<boolean> {
+  if (!(await shared.take(blob, destination))) return false;
+  try {
+    if ((await hashFile(destination)) !== blob) {
+      await shared.drop(blob);
+      return false;
+    }
+    await ingest(destination);
+    return true;
+  } finally {
+    await rm(destination, { force: true });
+  }
 }
 
 const fileNameOf = ({ blob }: IndexArtifact): string => `${blob.slice("sha256:".length)}.pkg`;

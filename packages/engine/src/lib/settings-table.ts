@@ -30,6 +30,11 @@ export const SETTINGS: Readonly<Record<string, SettingSpec>> = {
   "signing.auto": { type: "boolean", summary: "Sign every publication with signing.key", default: false },
   "installer.cache_dir": { type: "path", summary: "Directory of index documents and downloads" },
   "installer.max_cache_size": { type: "size", summary: "Largest size of the content store, such as 1GB" },
+  "installer.shared_cache": { type: "path", summary: "Directory of package files that a team shares" },
+  "installer.vendor_dir": {
+    type: "string",
+    summary: "Directory of vendored packages, in the project; default: vendor",
+  },
   "installer.link": {
     type: "string",
     summary: "How files come from the store: auto, hardlink, reflink, copy",

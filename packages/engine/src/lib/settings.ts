@@ -1,6 +1,6 @@
 import path from "node:path";
 import { parse, TomlError } from "smol-toml";
-import type { EcosystemProfile } from "@lading/core-manifest";
+import { isLadingError, parseSize, type EcosystemProfile } from "@lading/core-manifest";
 import { expandHome } from "./directories.ts";
 import { EngineError } from "./engine-error.ts";
 import { readTextIfExists } from "./files.ts";
@@ -208,10 +208,21 @@ export function readSetting(key: string, value: unknown, source: string, home: s
     case "path":
       if (typeof value !== "string" || value === "") throw invalid("a path");
       return expandHome(value, home);
-    case "string":
     case "size":
+      if (!isSize(String(value as string))) throw invalid("a size such as 512MB or 1GB");
+      return String(value as string);
+    case "string":
       if (typeof value === "number") return String(value);
       if (typeof value !== "string") throw invalid("a string");
       return value;
+  }
+}
+
+function isSize(text: string): boolean {
+  try {
+    return parseSize(text) > 0;
+  } catch (error) {
+    if (isLadingError(error)) return false;
+    throw error;
   }
 }
