@@ -25,6 +25,7 @@ export type EngineErrorCode =
   | "RESOLUTION_IMPOSSIBLE"
   | "LOCK_MISSING"
   | "LOCK_OUTDATED"
+  | "LOCK_CONFLICTED"
   | "LOCK_PROOFS_INVALID"
   | "REGISTRY_LOG_ABSENT"
   | "REGISTRY_UNSIGNED"
@@ -233,6 +234,11 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "integrity",
     summary: "The file of log proofs beside a lock is damaged.",
     help: "Restore it from version control, or delete it and run `lock` to get the proofs again.",
+  },
+  LOCK_CONFLICTED: {
+    category: "manifest",
+    summary: "The lock file holds both sides of a merge that was not finished.",
+    help: "Resolve the manifest's conflicts, then run `install` or `lock`: it locks anew from what both sides had.",
   },
   LOCK_ENVIRONMENT_MISSING: {
     category: "manifest",

@@ -24,7 +24,9 @@ import {
 } from "@lading/core-manifest";
 import type { PackageKey, UniversalDependency, UniversalPackage, UniversalSolution } from "@lading/resolver";
 import type { EngineContext } from "./engine-context.ts";
+import { EngineError } from "./engine-error.ts";
 import { displayPath, readTextIfExists, writeFileAtomic } from "./files.ts";
+import { hasConflict, mergeConflict } from "./lock-conflict.ts";
 import { fullVersion } from "./hosts.ts";
 import { patchSource, type ProjectPatch } from "./patches.ts";
 import type { Project } from "./project.ts";
@@ -36,12 +38,32 @@ export interface LockOnDisk {
   readonly text: string;
 }
 
-/** @throws {CoreError} `LOCKFILE_INVALID`, `LOCKFILE_VERSION_UNSUPPORTED` */
-export async function readLock(context: EngineContext, project: Project): Promise<LockOnDisk | undefined> {
+/**
+ * Reads the lock. One with both sides of a merge in it is read as what both prefer where it is about to be written anew.
+ * @throws {CoreError} `LOCKFILE_INVALID`, `LOCKFILE_VERSION_UNSUPPORTED`; {EngineError} `LOCK_CONFLICTED`
+ */
+export async function readLock(
+  context: EngineContext,
+  project: Project,
+  { rewrite = false }: { readonly rewrite?: boolean } = {},
+): Promise<LockOnDisk | undefined> {
   const text = await readTextIfExists(project.lockFile);
-  return text === undefined
-    ? undefined
-    : { text, lock: parseLockfile(text, displayPath(project.lockFile, context.cwd)) };
+  if (text === undefined) return undefined;
+  const file = displayPath(project.lockFile, context.cwd);
+  if (!hasConflict(text)) return { text, lock: parseLockfile(text, file) };
+  if (!rewrite) {
+    throw new EngineError({
+      code: "LOCK_CONFLICTED",
+      message: `Cannot use the lock file "${file}": a merge left both sides in it`,
+      hint: "Resolve the manifest's conflicts, then run `install` or `lock`: it locks anew from what both sides had",
+    });
+  }
+  const lock = mergeConflict(text, file);
+  context.onEvent({
+    type: "info",
+    message: `"${file}" has both sides of a merge: locking anew, with what both prefer`,
+  });
+  return { text, lock };
 }
 
 /** Writes a lock, and says whether its bytes changed. */

@@ -111,7 +111,8 @@ export async function ensureLock(context: EngineContext, project: Project, input
 }
 
 async function bringUpToDate(context: EngineContext, project: Project, input: LockInput): Promise<LockOutcome> {
-  const previous = await readLock(context, project);
+  const rewrite = input.mode === undefined || input.mode === "update";
+  const previous = await readLock(context, project, { rewrite });
   const here = await environmentHere(context, input);
   checkHosts(project, here.hosts);
   checkFeatureChoice(project, input);
