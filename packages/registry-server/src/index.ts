@@ -66,3 +66,7 @@ export type { LogReceipt } from "./lib/trust/log-service.ts";
 export { MemoryCache } from "./lib/memory-cache.ts";
 export { latestVersion } from "./lib/index-model.ts";
 export type { InstallAnswer, InstalledPack, InstallPackRequest, InstallService } from "./lib/install-service.ts";
+export type { ExternalUser, PeopleDirectory } from "./lib/identity/external-user.ts";
+export type { IdentityStore, SecondFactor } from "./lib/identity/identity-store.ts";
+export { OIDC_DEFAULTS, type OidcOptions } from "./lib/identity/oidc-login.ts";
+export { CI_ISSUERS, type CiIssuer, type IssuerKind, type TrustedPublisher } from "./lib/identity/trusted-publisher.ts";

@@ -30,3 +30,6 @@ export { SETTINGS, type Setting, type SettingValue } from "./lib/node/server-set
 export { createServerLog } from "./lib/node/server-log.ts";
 export { runRegistry, type RegistryBrand } from "./lib/node/run-registry.ts";
 export type { ServerIo } from "./lib/node/server-io.ts";
+
+export { createLdapDirectory } from "./lib/node/create-ldap-directory.ts";
+export { LDAP_DEFAULTS, type LdapOptions } from "./lib/node/ldap-options.ts";

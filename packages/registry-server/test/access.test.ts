@@ -3,9 +3,11 @@ import { buildPackage, startServer, type TestServer } from "./harness.ts";
 
 /**
  * Who may call each route: anybody; readers (everybody where reading is public); callers with any credentials; writers
- * with the scope; `keys`: a session, or a token with scope owner.
+ * with the scope; `session`: a session; `keys`: a session, or a token with scope owner.
  */
-const ACCESS: Readonly<Record<string, "anybody" | "reader" | "caller" | "keys" | "publish" | "yank" | "owner">> = {
+const ACCESS: Readonly<
+  Record<string, "anybody" | "reader" | "caller" | "session" | "keys" | "publish" | "yank" | "owner">
+> = {
   "GET /.well-known/lading.json": "anybody",
   "GET /openapi.json": "anybody",
   "GET /docs": "anybody",
@@ -30,8 +32,23 @@ const ACCESS: Readonly<Record<string, "anybody" | "reader" | "caller" | "keys" |
   "GET /api/v1/packages/{name}/readme": "reader",
   "GET /api/v1/packages/{name}/owners": "reader",
   "POST /api/v1/files": "reader",
+  "POST /api/v1/proofs": "reader",
+  "GET /api/v1/packages/{name}/versions/{version}/proof": "reader",
+  "GET /api/v1/packages/{name}/policy": "reader",
+  "GET /api/v1/accounts/{username}/keys": "reader",
+  "PUT /api/v1/packages/{name}/policy": "owner",
+  "DELETE /api/v1/packages/{name}/policy": "owner",
+  "POST /api/v1/keys/statements": "keys",
   "POST /api/v1/auth/logout": "caller",
   "GET /api/v1/auth/whoami": "caller",
+  "POST /api/v1/auth/ci": "anybody",
+  "GET /api/v1/account/second-factor": "caller",
+  "POST /api/v1/account/second-factor": "session",
+  "POST /api/v1/account/second-factor/confirm": "session",
+  "POST /api/v1/account/second-factor/remove": "session",
+  "GET /api/v1/packages/{name}/trusted-publishers": "owner",
+  "POST /api/v1/packages/{name}/trusted-publishers": "owner",
+  "DELETE /api/v1/packages/{name}/trusted-publishers/{id}": "owner",
   "GET /api/v1/tokens": "caller",
   "POST /api/v1/tokens": "caller",
   "DELETE /api/v1/tokens/{id}": "caller",
@@ -128,7 +145,8 @@ describe("access", () => {
     }
   });
 
-  it.each(routes.filter(({ route }) => route.startsWith("POST ") && !/logout|\}\/versions$/.test(route)))(
+  const posts = routes.filter(({ route, access }) => route.startsWith("POST ") && access !== "session");
+  it.each(posts.filter(({ route }) => !/logout|\}\/versions$/.test(route)))(
     "of $route: a body larger than any is refused, after the credentials",
     async ({ route, access }) => {
       const path = route.slice(5).replace("{name}", "tool").replace("{version}", "1.0.0");

@@ -120,14 +120,6 @@ describe("loadServerConfig()", () => {
     expect(
       problem({ REGISTRY_MODE: "production", JWT_SECRET_KEY: SECRET, REGISTRY_WRITE_REQUIRES_AUTH: "false" }),
     ).toMatchObject({ code: "SERVER_CONFIG_CONTRADICTION" });
-    for (const env of [{ REGISTRY_AUTH_TYPE: "ldap" }, { REGISTRY_LDAP_URL: "ldap://company-ldap:389" }]) {
-      const { code, message } = problem(env);
-      expect([code, message.includes(Object.keys(env)[0]!), message.includes("pass@")]).toEqual([
-        "FEATURE_UNAVAILABLE",
-        true,
-        false,
-      ]);
-    }
   });
 
   it("takes PostgreSQL, S3 and Redis by the variables that are usual for them", () => {
@@ -184,6 +176,27 @@ describe("loadServerConfig()", () => {
       expect([code, message.includes("pass@")]).toEqual(["SERVER_CONFIG_INVALID", false]);
       expect(message).toMatch(expected);
     }
+  });
+
+  it("reads where people and builds are known, and refuses halves of it", () => {
+    const ldap = { REGISTRY_AUTH_TYPE: "LDAP", REGISTRY_LDAP_URL: "ldap://company-ldap:389" };
+    expect(loadServerConfig({ env: ldap, flags: {} }).registry.ldap).toMatchObject({
+      url: "ldap://company-ldap:389",
+      startTls: "auto",
+      adminGroups: [],
+    });
+    expect(problem({ REGISTRY_AUTH_TYPE: "ldap" })).toMatchObject({ code: "SERVER_CONFIG_INVALID" });
+    expect(problem({ REGISTRY_AUTH_TYPE: "oidc" })).toMatchObject({ code: "SERVER_CONFIG_INVALID" });
+    expect(problem({ ...ldap, REGISTRY_LDAP_URL: "company-ldap" })).toMatchObject({ code: "SERVER_CONFIG_INVALID" });
+    expect(problem({ REGISTRY_LDAP_URL: "ldap://company-ldap:389" })).toMatchObject({
+      code: "SERVER_CONFIG_CONTRADICTION",
+    });
+    expect(problem({ REGISTRY_CI_ISSUERS: "http://ci.company.test" })).toMatchObject({ code: "SERVER_CONFIG_INVALID" });
+    const issuers = { REGISTRY_CI_ISSUERS: "gitlab=https://git.company.test/,https://gitlab.com" };
+    expect(loadServerConfig({ env: issuers, flags: {} }).registry.ciIssuers).toEqual([
+      { kind: "gitlab", url: "https://git.company.test" },
+      { kind: "gitlab", url: "https://gitlab.com" },
+    ]);
   });
 
   it("refuses files that are missing, broken or have unknown keys", async () => {

@@ -27,16 +27,11 @@ it("docs/spec/server-configuration.md lists every setting with variable, flag an
     .split("\n")
     .filter((line) => /^\| `[a-z]+\.[a-z_0-9]+` \|/.test(line))
     .map((line) => line.split(" | "));
-  const available = SETTINGS.filter(({ unavailable }) => unavailable === undefined);
-  const expected = available.map((setting) => [
+  const expected = SETTINGS.map((setting) => [
     `| \`${setting.key}\``,
     setting.variables.map((name) => `\`${name}\``).join(", "),
     `\`--${setting.flag}\``,
-    setting.default === undefined ? "-" : `\`${setting.default}\``,
+    setting.default === undefined ? "-" : `\`${setting.default.replaceAll("|", "\\|")}\``,
   ]);
   expect(rows.map(([key, variables, flag, , value]) => [key, variables, flag, value])).toEqual(expected);
-  const missing = SETTINGS.filter(({ unavailable }) => unavailable !== undefined).filter(
-    ({ variables }) => !text.includes(`\`${variables[0]!}\``),
-  );
-  expect(missing).toEqual([]);
 });

@@ -388,7 +388,10 @@ describe("a registry from before there was a log", () => {
     const database = new Database(join(directory, "registry.db"));
     database.exec(
       `drop table log_entries; drop table signed_files; alter table artifacts drop column leaf; delete from outbox;
-       drop table key_statements; alter table keys drop column origin; alter table packages drop column policy`,
+       drop table key_statements; alter table keys drop column origin; alter table packages drop column policy;
+       drop table account_groups; drop table second_factors; drop table recovery_codes; drop table trusted_publishers;
+       drop table used_ids; drop index accounts_by_origin; alter table accounts drop column origin;
+       alter table accounts drop column subject`,
     );
     database.pragma("user_version = 3");
     database.close();

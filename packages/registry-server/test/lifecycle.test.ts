@@ -6,6 +6,7 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { APPLICATION_ID, MIGRATIONS } from "../src/lib/node/migrations.ts";
 import { MemoryCache, SigningStatementVerifier, createRegistry, type RegistryPorts } from "../src/index.ts";
 import {
   DEFAULT_SETTINGS,
@@ -127,12 +128,10 @@ describe("a data directory", () => {
     expect(() => migrate(database, file)).toThrow(expect.objectContaining({ code: "SCHEMA_TOO_NEW" }) as Error);
     database.close();
     await expect(createNodeRegistry({ dataDirectory: directory })).rejects.toMatchObject({ code: "SCHEMA_TOO_NEW" });
+    await rm(file);
     const back = new Database(file);
-    back.exec("drop table package_search; drop table package_terms; drop table feed");
-    back.exec("drop table log_entries; drop table signed_files; alter table artifacts drop column leaf");
-    back.exec(
-      "drop table key_statements; alter table keys drop column origin; alter table packages drop column policy",
-    );
+    back.exec(MIGRATIONS[0]!.statements);
+    back.pragma(`application_id = ${APPLICATION_ID}`);
     back.exec(`insert into packages (canonical, name, namespace, skeleton, sequence, latest, keywords, categories, downloads, created, updated)
       values ('old', 'old', '', 'old', 7, '1.0.0', '[]', '[]', 0, 1, 2), ('empty', 'empty', '', 'empty', 0, null, '[]', '[]', 0, 1, 1)`);
     back.pragma("user_version = 1");
@@ -144,9 +143,11 @@ describe("a data directory", () => {
     const output = await run(["migrate", "--data", directory]);
     expect(output).toMatchObject({
       code: 0,
-      out: "Applied to schema version 5: full-text search; feed of changes; transparency log and signed metadata; statements about publishers' keys, policies of packages\n",
+      out: `Applied to schema version ${SCHEMA_VERSION}: ${MIGRATIONS.slice(1)
+        .map(({ name }) => name)
+        .join("; ")}\n`,
     });
-    expect((await run(["migrate", "--data", directory])).out).toBe("Schema is current: version 5\n");
+    expect((await run(["migrate", "--data", directory])).out).toBe(`Schema is current: version ${SCHEMA_VERSION}\n`);
     const server = await startServer({ dataDirectory: directory });
     expect(await server.node.metadata.feed(1, 10)).toEqual({
       entries: [{ id: 1, name: "old", sequence: 7, at: 2 }],

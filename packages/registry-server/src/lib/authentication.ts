@@ -31,6 +31,8 @@ interface Options {
   /** At least 32 bytes; signs session tokens (HS256). */
   readonly jwtSecret: Uint8Array;
   readonly issuer: string;
+  /** Whether an account opens with more than its password. */
+  readonly needsSecondFactor?: (account: Account) => Promise<boolean>;
 }
 
 function tokenInvalid(problem: string): RegistryError {
@@ -204,6 +206,15 @@ export class Authentication {
     return { account, method: "session", scopes: accountScopes(account), packages: [], sessionId: session.id };
   }
 
+  async #knownByPassword(
+    username: string,
+    password: string,
+  ): Promise<{ readonly id: string; readonly needsMore: boolean } | undefined> {
+    const account = await this.#options.identity.authenticate(username, password);
+    if (account === undefined) return undefined;
+    return { id: account.id, needsMore: (await this.#options.needsSecondFactor?.(account)) ?? false };
+  }
+
   async #basic(encoded: string, request: { readonly url: string }, connection: Connection): Promise<Principal> {
     const { username, password } = decodeBasic(encoded);
     if (!isConfidential(request, connection)) {
@@ -215,9 +226,16 @@ export class Authentication {
     }
     if (password.startsWith(TOKEN_PREFIX)) return this.#opaque(password);
     const key = `basic:${await hashToken(`${username}:${password}`)}`;
-    const id = await this.#cached(key, async () => (await this.#options.identity.authenticate(username, password))?.id);
-    if (id === undefined) throw credentialsInvalid();
-    const account = await this.#account(id);
+    const known = await this.#cached(key, async () => this.#knownByPassword(username, password));
+    if (known === undefined) throw credentialsInvalid();
+    if (known.needsMore) {
+      throw new RegistryError({
+        code: "SECOND_FACTOR_REQUIRED",
+        message: `Cannot accept Basic credentials of "${username}": the account has a second factor`,
+        hint: "Log in with it and use a token",
+      });
+    }
+    const account = await this.#account(known.id);
     return { account, method: "basic", scopes: accountScopes(account), packages: [] };
   }
 }
@@ -253,12 +271,17 @@ export function requireScope(principal: Principal, scope: Scope, canonical?: str
   });
 }
 
+/** What checks a password against its hash. */
+export interface PasswordVerifier {
+  verify(password: string, encoded: string): Promise<boolean>;
+}
+
 /** The {@link IdentityProvider} over the metadata store's own accounts. */
 export class LocalIdentityProvider implements IdentityProvider {
   readonly #metadata: MetadataStore;
-  readonly #hasher: { verify(password: string, encoded: string): Promise<boolean> };
+  readonly #hasher: PasswordVerifier;
 
-  constructor(metadata: MetadataStore, hasher: { verify(password: string, encoded: string): Promise<boolean> }) {
+  constructor(metadata: MetadataStore, hasher: PasswordVerifier) {
     this.#metadata = metadata;
     this.#hasher = hasher;
   }

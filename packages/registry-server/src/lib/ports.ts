@@ -10,6 +10,7 @@ import type {
   VersionStatus,
 } from "@lading/core-manifest";
 import type { PublisherRule } from "@lading/signing/publisher";
+import type { IdentityStore } from "./identity/identity-store.ts";
 import type {
   Account,
   ArtifactRecord,
@@ -361,6 +362,9 @@ export interface StatusChange {
  * start at 0, have no gaps, and are never given twice. "Not found" is `undefined`, never an error.
  */
 export interface MetadataStore {
+  /** Who people and builds are beside their passwords and tokens; changed in transactions of the same store. */
+  readonly identities: IdentityStore;
+
   /** Creates an account, with a first token where one is given, unless one of that name (ignoring case) exists. */
   createAccount(account: Account, audit: AuditEntry, token?: TokenRecord): Promise<"created" | "exists">;
   accountByName(username: string): Promise<Account | undefined>;

@@ -14,7 +14,7 @@ export type Scope = "read" | "publish" | "yank" | "owner" | "admin";
 /** Every {@link Scope}, weakest first. */
 export const SCOPES: readonly Scope[] = ["read", "publish", "yank", "owner", "admin"];
 
-/** A local account. Times here and below are milliseconds since the epoch. */
+/** An account. Times here and below are milliseconds since the epoch. */
 export interface Account {
   readonly id: string;
   readonly username: string;
@@ -23,6 +23,8 @@ export interface Account {
   readonly passwordHash: string;
   readonly admin: boolean;
   readonly created: number;
+  /** Where the person is known and logs in: `ldap`, or `oidc:` and the issuer; absent: here. */
+  readonly origin?: string;
 }
 
 /** An opaque token, without its secret. */

@@ -9,6 +9,14 @@ export type RegistryErrorCode =
   | "PAYLOAD_TOO_LARGE"
   | "AUTHENTICATION_REQUIRED"
   | "CREDENTIALS_INVALID"
+  | "DIRECTORY_UNAVAILABLE"
+  | "DIRECTORY_REFUSED"
+  | "IDENTITY_TOKEN_REFUSED"
+  | "ISSUER_UNAVAILABLE"
+  | "SECOND_FACTOR_REQUIRED"
+  | "SECOND_FACTOR_INVALID"
+  | "SECOND_FACTOR_EXISTS"
+  | "TRUSTED_PUBLISHER_EXISTS"
   | "TOKEN_INVALID"
   | "BASIC_AUTH_INSECURE"
   | "FORBIDDEN"
@@ -44,7 +52,6 @@ export type RegistryErrorCode =
   | "INTERNAL"
   | "SERVER_CONFIG_INVALID"
   | "SERVER_CONFIG_CONTRADICTION"
-  | "FEATURE_UNAVAILABLE"
   | "SCHEMA_TOO_OLD"
   | "SCHEMA_TOO_NEW"
   | "DATABASE_UNUSABLE"
@@ -94,6 +101,47 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     category: "auth",
     summary: "User name and password do not match an account.",
     help: "Check both and log in again.",
+  },
+  DIRECTORY_UNAVAILABLE: {
+    category: "io",
+    summary: "The directory that knows the accounts does not answer.",
+    help: "Try again; the operator checks `REGISTRY_LDAP_URL` and the directory.",
+  },
+  DIRECTORY_REFUSED: {
+    category: "auth",
+    summary: "The directory answered, but not so that somebody could be logged in.",
+    help: "Tell the operator what `detail` says; it names the setting.",
+  },
+  IDENTITY_TOKEN_REFUSED: {
+    category: "auth",
+    summary:
+      "A token of a build system or an identity provider does not hold, was used before, or is trusted by no package.",
+    help: "Ask the issuer for a token whose audience is this registry; an owner adds the project as trusted publisher.",
+  },
+  ISSUER_UNAVAILABLE: {
+    category: "io",
+    summary: "The keys of an issuer of identity tokens cannot be had.",
+    help: "Try again; the operator checks that the server reaches the issuer.",
+  },
+  SECOND_FACTOR_REQUIRED: {
+    category: "auth",
+    summary: "The account is protected by a second factor, and the request brought none.",
+    help: "Log in with the code of your authenticator, or with a recovery code.",
+  },
+  SECOND_FACTOR_INVALID: {
+    category: "auth",
+    summary: "The code of the second factor is wrong, too old, or was used before.",
+    help: "Wait for the next code; check the clock of the device that shows it.",
+  },
+  SECOND_FACTOR_EXISTS: {
+    category: "refused",
+    summary: "The account has a second factor already.",
+    help: "Remove it first, with one of its codes.",
+  },
+  TRUSTED_PUBLISHER_EXISTS: {
+    category: "refused",
+    summary: "The package trusts a publisher of the same issuer and claims already.",
+    help: "Nothing is to be done; remove the old one to let another account publish for it.",
   },
   TOKEN_INVALID: {
     category: "auth",
@@ -271,11 +319,6 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     summary: "Two settings of the server demand opposite things.",
     help: "Remove one of the two.",
   },
-  FEATURE_UNAVAILABLE: {
-    category: "usage",
-    summary: "A setting asks for a part that this release does not have.",
-    help: "Remove the setting to use the embedded default.",
-  },
   SCHEMA_TOO_OLD: {
     category: "refused",
     summary: "The database was written by an older release.",
@@ -353,6 +396,10 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   AUTHENTICATION_REQUIRED: 401,
   CREDENTIALS_INVALID: 401,
   TOKEN_INVALID: 401,
+  DIRECTORY_REFUSED: 401,
+  IDENTITY_TOKEN_REFUSED: 401,
+  SECOND_FACTOR_REQUIRED: 401,
+  SECOND_FACTOR_INVALID: 401,
   BASIC_AUTH_INSECURE: 401,
   FORBIDDEN: 403,
   NOT_OWNER: 403,
@@ -367,6 +414,8 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   METHOD_NOT_ALLOWED: 405,
   VERSION_EXISTS: 409,
   USER_EXISTS: 409,
+  SECOND_FACTOR_EXISTS: 409,
+  TRUSTED_PUBLISHER_EXISTS: 409,
   KEY_EXISTS: 409,
   LAST_OWNER: 409,
   KEY_HAS_HISTORY: 409,
@@ -385,6 +434,8 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   IDEMPOTENCY_KEY_REUSED: 422,
   RATE_LIMITED: 429,
   UNAVAILABLE: 503,
+  DIRECTORY_UNAVAILABLE: 503,
+  ISSUER_UNAVAILABLE: 503,
 };
 
 /** HTTP status of a code; codes of start-up, which no answer carries, count as 500. */

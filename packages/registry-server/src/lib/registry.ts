@@ -5,6 +5,7 @@ import { registerChangeRoutes } from "./api/change-routes.ts";
 import type { App, Env, RouteContext, Services } from "./api/context.ts";
 import { registerFeedRoutes } from "./api/feed-routes.ts";
 import { registerInstallRoutes } from "./api/install-routes.ts";
+import { registerIdentityRoutes } from "./api/identity-routes.ts";
 import { registerPackageRoutes } from "./api/package-routes.ts";
 import { registerPublisherRoutes } from "./api/publisher-routes.ts";
 import { registerTrustRoutes } from "./api/trust-routes.ts";
@@ -13,6 +14,9 @@ import { Authentication, LocalIdentityProvider, requireScope } from "./authentic
 import { behindProxy, type Connection, type ForwardedHeaders } from "./connection.ts";
 import { DownloadCounter } from "./download-counter.ts";
 import { IdempotentAnswers } from "./idempotent-answers.ts";
+import { CiExchange } from "./identity/ci-exchange.ts";
+import { OidcLogin } from "./identity/oidc-login.ts";
+import { SecondFactors } from "./identity/second-factors.ts";
 import { IndexService } from "./index-service.ts";
 import type { InstallService } from "./install-service.ts";
 import { Metrics } from "./metrics.ts";
@@ -286,6 +290,7 @@ function createServices(ports: RegistryPorts, isDraining: () => boolean): Servic
     ports.trust &&
     new TrustService({ trust: ports.trust, metadata, documents, index, clock, tell: log, settings, turn });
   const identity = ports.identity ?? new LocalIdentityProvider(metadata, hasher);
+  const secondFactors = new SecondFactors({ metadata, clock, secret: settings.jwtSecret, issuer: settings.name });
   return {
     settings,
     metadata,
@@ -308,7 +313,11 @@ function createServices(ports: RegistryPorts, isDraining: () => boolean): Servic
       clock,
       jwtSecret: settings.jwtSecret,
       issuer: `lading:${settings.name}`,
+      needsSecondFactor: (account) => secondFactors.isEnabled(account),
     }),
+    secondFactors,
+    builds: new CiExchange({ issuers: settings.ciIssuers, metadata, clock }),
+    oidc: settings.oidc && new OidcLogin(settings.oidc, { metadata, clock }),
     metrics: new Metrics(() => index.statistics),
     logins: new RateLimiter("login", settings.loginsPerMinute, cache),
     answers: new IdempotentAnswers(clock, ports.answers),
@@ -341,6 +350,7 @@ class PortRegistry implements Registry {
     registerAccountRoutes(this.#app, this.#services);
     registerFeedRoutes(this.#app, this.#services);
     registerTrustRoutes(this.#app, this.#services);
+    registerIdentityRoutes(this.#app, this.#services);
     registerPublisherRoutes(this.#app, this.#services);
     if (ports.install !== undefined) registerInstallRoutes(this.#app, this.#services, ports.install);
     answerUnknown(this.#app, this.#services);

@@ -1,5 +1,8 @@
 import type { PublisherDemand } from "./package-policy.ts";
 
+import type { OidcOptions } from "./identity/oidc-login.ts";
+import type { CiIssuer } from "./identity/trusted-publisher.ts";
+
 /** How a registry behaves; `lading-registry --help` explains each with its default. */
 export interface RegistrySettings {
   /** Shown to people. */
@@ -31,6 +34,12 @@ export interface RegistrySettings {
   readonly loginsPerMinute: number;
   /** What is demanded of the publishers of packages whose names match; all that match hold. */
   readonly publishers?: readonly PublisherDemand[];
+  /** Build systems whose identity tokens are exchanged for tokens that publish. */
+  readonly ciIssuers: readonly CiIssuer[];
+  /** Audience that their tokens must have; the registry's base URL unless given. */
+  readonly ciAudience?: string;
+  /** The provider that people log in through; absent: none. */
+  readonly oidc?: OidcOptions;
   /** Memory for rendered index documents, in bytes. */
   readonly indexMemoryBytes: number;
 }

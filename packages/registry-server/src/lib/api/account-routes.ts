@@ -29,9 +29,17 @@ const username = z
 const password = z.string().min(8).max(256);
 const scope = z.enum(["read", "publish", "yank", "owner", "admin"]);
 const registerBody = z.object({ username, email: z.email().max(254).optional(), password }).openapi("Register");
-const loginBody = z.object({ username: z.string().max(254), password: z.string().max(256) }).openapi("Login");
+const loginBody = z
+  .object({
+    username: z.string().max(254),
+    password: z.string().max(256),
+    otp: z.string().trim().max(32).optional().openapi({ description: "Code of the second factor, or a recovery code" }),
+  })
+  .openapi("Login");
 const user = z.object({ username: z.string(), email: z.string().optional(), admin: z.boolean() }).openapi("User");
 const session = z.object({ token: z.string(), token_type: z.string(), expires: z.string(), user }).openapi("Session");
+/** What a login answers. */
+export const sessionSchema: z.ZodType = session;
 const whoami = user
   .extend({ method: z.string(), scopes: z.array(scope), packages: z.array(z.string()) })
   .openapi("WhoAmI");
@@ -103,8 +111,10 @@ function viewKey(record: KeyRecord): z.infer<typeof keyView> {
   };
 }
 
-async function limitLogins(services: Services, context: RouteContext, name: string): Promise<void> {
-  const keys = [`address:${context.get("address")}`, `user:${name.toLowerCase()}`];
+/** Counts a login against its address, and where it names one, its user. */
+export async function limitLogins(services: Services, context: RouteContext, name?: string): Promise<void> {
+  const user = name === undefined ? [] : [`user:${name.toLowerCase()}`];
+  const keys = [`address:${context.get("address")}`, ...user];
   const verdicts = await Promise.all(keys.map((key) => services.logins.take(key)));
   const refusal = verdicts.find((verdict) => verdict?.allowed === false);
   if (refusal === undefined) return;
@@ -149,6 +159,13 @@ async function login(services: Services, context: RouteContext, body: z.infer<ty
   await limitLogins(services, context, body.username);
   const account = await services.identity.authenticate(body.username, body.password);
   if (account === undefined) throw credentialsInvalid();
+  const recovery = auditEntry(services, context, { action: "second-factor.recovery", actor: account.username });
+  await services.secondFactors.demand(account, body.otp, recovery);
+  return sessionAnswer(services, context, account);
+}
+
+/** Opens a session of the account and answers with its token. */
+export async function sessionAnswer(services: Services, context: RouteContext, account: Account): Promise<Response> {
   const audit = auditEntry(services, context, { action: "session.create", actor: account.username });
   const { token, expires } = await services.authentication.openSession(account, audit);
   return context.json({ token, token_type: "Bearer", expires: timestamp(expires), user: userView(account) });

@@ -17,6 +17,9 @@ import type {
   PasswordHasher,
   StatementVerifier,
 } from "../ports.ts";
+import type { CiExchange } from "../identity/ci-exchange.ts";
+import type { OidcLogin } from "../identity/oidc-login.ts";
+import type { SecondFactors } from "../identity/second-factors.ts";
 import type { RateLimiter } from "../rate-limiter.ts";
 import type { Reads } from "../reads.ts";
 import type { LeaseTurn, Replicas } from "../replicas.ts";
@@ -42,6 +45,10 @@ export interface Services {
   readonly trust: TrustService | undefined;
   readonly downloads: DownloadCounter;
   readonly authentication: Authentication;
+  readonly secondFactors: SecondFactors;
+  readonly builds: CiExchange;
+  /** Absent where people do not log in through a provider. */
+  readonly oidc: OidcLogin | undefined;
   readonly metrics: Metrics;
   readonly logins: RateLimiter;
   readonly answers: IdempotentAnswers;

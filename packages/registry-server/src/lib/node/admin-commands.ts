@@ -98,6 +98,19 @@ async function createUser(call: AdminCall, username: string): Promise<number> {
   return 0;
 }
 
+async function removeSecondFactor(call: AdminCall, username: string): Promise<number> {
+  const removed = await withMetadata(call, async (metadata) => {
+    const account = await metadata.accountByName(username);
+    if (account === undefined)
+      throw new RegistryError({ code: "USER_NOT_FOUND", message: `Cannot find account "${username.slice(0, 64)}"` });
+    const details = { username };
+    const audit = { at: Date.now(), actor: "system", action: "second-factor.remove", details };
+    return metadata.identities.removeSecondFactor(account.id, audit);
+  });
+  call.io.err(removed ? `Removed the second factor of "${username}"\n` : `"${username}" has no second factor\n`);
+  return 0;
+}
+
 function readScopes(text: string | undefined): Scope[] {
   const scopes = (text ?? "publish,read,yank").split(",").map((part) => part.trim());
   const unknown = scopes.find((scope) => !(SCOPES as readonly string[]).includes(scope));
@@ -331,9 +344,10 @@ export async function adminCommand(call: AdminCall): Promise<number> {
     return keyCommand({ ...call, words: call.words.slice(1), locked: (work) => locked(call, work) });
   }
   if (command === "create-user" && name !== undefined) return createUser(call, name);
+  if (command === "remove-second-factor" && name !== undefined) return removeSecondFactor(call, name);
   if (command === "token" && name !== undefined) return createToken(call, name);
   throw usage(
-    `Cannot run "admin ${call.words.join(" ").slice(0, 60)}": allowed are "create-user NAME", "token NAME", "verify", "rebuild-index", "backup DIRECTORY", "restore DIRECTORY", "migrate-to FILE", "gc" and "keys …"`,
+    `Cannot run "admin ${call.words.join(" ").slice(0, 60)}": allowed are "create-user NAME", "remove-second-factor NAME", "token NAME", "verify", "rebuild-index", "backup DIRECTORY", "restore DIRECTORY", "migrate-to FILE", "gc" and "keys …"`,
     "lading-registry --help lists every command",
   );
 }

@@ -131,6 +131,32 @@ export const MIGRATIONS: readonly Migration[] = [
       alter table packages add column policy text;
     `,
   },
+  {
+    name: "people known elsewhere, second factors, trusted publishers",
+    statements: `
+      alter table accounts add column origin text;
+      alter table accounts add column subject text;
+      create unique index accounts_by_origin on accounts (origin, subject);
+      create table account_groups (
+        account_id text not null references accounts (id), name text not null, primary key (account_id, name)
+      ) strict;
+      create table second_factors (
+        account_id text primary key references accounts (id), secret text not null, confirmed integer not null,
+        last_step integer not null
+      ) strict;
+      create table recovery_codes (
+        account_id text not null references accounts (id), hash text not null, primary key (account_id, hash)
+      ) strict;
+      create table trusted_publishers (
+        id text primary key, canonical text not null, issuer text not null, anchor text not null, claims text not null,
+        account_id text not null references accounts (id), created integer not null
+      ) strict;
+      create index trusted_publishers_of_package on trusted_publishers (canonical);
+      create index trusted_publishers_of_project on trusted_publishers (issuer, anchor);
+      create table used_ids (id text primary key, expires integer not null) strict;
+      create index used_ids_by_expiry on used_ids (expires);
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

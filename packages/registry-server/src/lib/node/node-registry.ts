@@ -4,8 +4,10 @@ import { formatPublicKey, type Signer } from "@lading/signing";
 import { nodeSigner, nodeVerifier, readKeyFile } from "@lading/signing/node";
 import { randomBytes } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
+import { DirectoryIdentityProvider } from "../identity/directory-identity.ts";
+import { CI_ISSUERS } from "../identity/trusted-publisher.ts";
 import { MemoryCache } from "../memory-cache.ts";
-import type { Clock, LogListener, MetadataStore, PasswordHasher } from "../ports.ts";
+import type { Clock, IdentityProvider, LogListener, MetadataStore, PasswordHasher } from "../ports.ts";
 import type { Account, TokenRecord } from "../records.ts";
 import { createRegistry, type Registry, type RegistryPorts } from "../registry.ts";
 import { RegistryError } from "../registry-error.ts";
@@ -20,6 +22,8 @@ import { lockDataDirectory } from "./data-lock.ts";
 import { openKeys } from "./key-directory.ts";
 import { readDocsAsset } from "./docs-assets.ts";
 import { writeDurably } from "./durable-file.ts";
+import { createLdapDirectory } from "./create-ldap-directory.ts";
+import type { LdapOptions } from "./ldap-options.ts";
 import { Argon2Hasher } from "./password.ts";
 import { RedisCache } from "./redis-cache.ts";
 import { openStores, type StoreOptions, type Stores } from "./stores.ts";
@@ -45,6 +49,8 @@ export interface NodeRegistryOptions extends Partial<Omit<RegistrySettings, "jwt
   readonly signingKeyFile?: string;
   /** Installs packs on this machine. */
   readonly install?: InstallService;
+  /** Directory that knows people and their passwords; accounts are local unless given. */
+  readonly ldap?: LdapOptions;
   readonly log?: LogListener;
   readonly clock?: Clock;
   readonly hasher?: PasswordHasher;
@@ -80,8 +86,16 @@ export const DEFAULT_SETTINGS: Omit<RegistrySettings, "jwtSecret"> = {
   trustProxy: false,
   requestsPerMinute: 0,
   loginsPerMinute: 30,
+  ciIssuers: CI_ISSUERS,
   indexMemoryBytes: 128 * 2 ** 20,
 };
+
+async function peopleOf(
+  ldap: LdapOptions,
+  ports: { readonly metadata: MetadataStore; readonly hasher: PasswordHasher; readonly clock: Clock },
+): Promise<IdentityProvider> {
+  return new DirectoryIdentityProvider({ directory: await createLdapDirectory(ldap), ...ports });
+}
 
 /** Default of the memory that all decoders share, in bytes. */
 export const DECODE_BUDGET_BYTES: number = 256 * 2 ** 20;
@@ -248,6 +262,7 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
     signingKeyFile,
     keyPassphrase,
     install,
+    ldap,
     log,
     clock = { now: () => Date.now() },
     hasher = new Argon2Hasher(),
@@ -294,6 +309,7 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
       trust,
       clock,
       ...(install === undefined ? {} : { install }),
+      ...(ldap === undefined ? {} : { identity: await peopleOf(ldap, { metadata, hasher, clock }) }),
       ...(log === undefined ? {} : { log }),
       docsAsset: readDocsAsset,
       onStopped: close,

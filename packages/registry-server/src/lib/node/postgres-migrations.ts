@@ -101,6 +101,33 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
       create table leases (name text primary key, holder text not null, expires timestamptz not null);
     `,
   },
+  {
+    name: "people known elsewhere, second factors, trusted publishers",
+    worksFrom: 1,
+    statements: `
+      alter table accounts add column origin text;
+      alter table accounts add column subject text;
+      create unique index accounts_by_origin on accounts (origin, subject);
+      create table account_groups (
+        account_id text not null references accounts (id), name text not null, primary key (account_id, name)
+      );
+      create table second_factors (
+        account_id text primary key references accounts (id), secret text not null, confirmed integer not null,
+        last_step bigint not null
+      );
+      create table recovery_codes (
+        account_id text not null references accounts (id), hash text not null, primary key (account_id, hash)
+      );
+      create table trusted_publishers (
+        id text primary key, canonical text not null, issuer text not null, anchor text not null, claims text not null,
+        account_id text not null references accounts (id), created bigint not null
+      );
+      create index trusted_publishers_of_package on trusted_publishers (canonical);
+      create index trusted_publishers_of_project on trusted_publishers (issuer, anchor);
+      create table used_ids (id text primary key, expires bigint not null);
+      create index used_ids_by_expiry on used_ids (expires);
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

@@ -47,7 +47,7 @@ function processIo(): ServerIo {
 }
 
 function helpText({ name }: RegistryBrand): string {
-  const settings = SETTINGS.filter(({ unavailable }) => unavailable === undefined).map((setting) => {
+  const settings = SETTINGS.map((setting) => {
     const forms = [`--${setting.flag}`, ...setting.variables, setting.key].join(" | ");
     const value = setting.default === undefined ? "" : ` (default: ${setting.default})`;
     return `  ${forms}\n      ${setting.summary}${value}; ${allowedForm(setting)}`;
@@ -58,6 +58,7 @@ Usage:
   ${name} [flags]                         start the server
   ${name} migrate                         bring the database to this release's schema
   ${name} admin create-user NAME          create an account (--email, --admin, --password-stdin)
+  ${name} admin remove-second-factor NAME open an account whose second factor is lost by its password alone
   ${name} admin token NAME                create a token (--scopes, --packages, --days, --token-name)
   ${name} admin verify                    check that every published byte is there and whole
   ${name} admin rebuild-index             render every index document again

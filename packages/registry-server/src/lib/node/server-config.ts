@@ -4,10 +4,12 @@ import { parse as parseToml } from "smol-toml";
 import type { RegistrySettings } from "../settings.ts";
 import { RegistryError } from "../registry-error.ts";
 import { readPublisherRules } from "./publisher-rules-file.ts";
+import { identityConfig } from "./identity-config.ts";
 import { DEFAULT_SETTINGS, type NodeRegistryOptions } from "./node-registry.ts";
 import { parsePostgresUrl } from "./postgres-pool.ts";
 import { S3_OBJECT_MAX } from "./s3-blob-store.ts";
 import type { StoreOptions } from "./stores.ts";
+import type { ConfigValues } from "./setting.ts";
 import { SETTINGS, allowedForm, parseSetting, type Setting, type SettingValue } from "./server-settings.ts";
 
 /** Where the settings come from; later in this list wins: defaults, file, environment, flags. */
@@ -114,7 +116,6 @@ function resolveAll(sources: ConfigSources): Map<string, ResolvedSetting> {
   for (const setting of SETTINGS) {
     const written = writtenValue(setting, sources, table, file);
     if (written === undefined) continue;
-    assertAvailable(setting, written);
     const value = parseSetting(setting, written.text);
     if (value === undefined) throw wrong(setting, written);
     resolved.set(setting.key, { setting, value, origin: written.origin });
@@ -122,27 +123,12 @@ function resolveAll(sources: ConfigSources): Map<string, ResolvedSetting> {
   return resolved;
 }
 
-function unavailable(origin: string, value: string, advice: string): RegistryError {
-  return new RegistryError({
-    code: "FEATURE_UNAVAILABLE",
-    message: `Cannot use ${origin}${value}: it is not available in this release`,
-    hint: `${advice[0]!.toUpperCase()}${advice.slice(1)}`,
-  });
-}
-
-function assertAvailable(setting: Setting, { text, origin }: Written): void {
-  if (setting.unavailable !== undefined) throw unavailable(origin, "", setting.unavailable);
-  if (setting.key === "access.auth_type" && /^(?:ldap|oidc|oauth2)$/i.test(text)) {
-    throw unavailable(origin, ` "${text}"`, 'use "local"');
-  }
-}
-
 /** Path of the database file that a `sqlite:` URL names: `sqlite:///relative.db`, `sqlite:////absolute.db`. */
 export function sqliteFile(url: string): string | undefined {
   return /^sqlite(?:\+\w+)?:\/\/\/(.+)$/i.exec(url)?.[1] ?? /^sqlite:([^/].*)$/i.exec(url)?.[1];
 }
 
-class Values {
+class Values implements ConfigValues {
   readonly #resolved: ReadonlyMap<string, ResolvedSetting>;
 
   constructor(resolved: ReadonlyMap<string, ResolvedSetting>) {
@@ -332,7 +318,7 @@ function registrySettings(values: Values): Partial<Omit<RegistrySettings, "jwtSe
 
 /**
  * Reads the server's configuration: defaults, then the TOML file, then the environment, then flags.
- * @throws {RegistryError} `SERVER_CONFIG_INVALID`, `SERVER_CONFIG_CONTRADICTION`, `FEATURE_UNAVAILABLE`; each names the
+ * @throws {RegistryError} `SERVER_CONFIG_INVALID`, `SERVER_CONFIG_CONTRADICTION`; each names the
  * variable, flag or key, its value and what is allowed
  */
 export function loadServerConfig(sources: ConfigSources): ServerConfig {
@@ -347,6 +333,7 @@ export function loadServerConfig(sources: ConfigSources): ServerConfig {
     registry: {
       ...DEFAULT_SETTINGS,
       ...registrySettings(values),
+      ...identityConfig(values),
       dataDirectory: values.text("server.data"),
       decodeBudgetBytes: values.number("packages.decode_budget"),
       ...database(values),

@@ -1,32 +1,7 @@
 import { parseDuration, parseSize } from "@lading/core-manifest";
+import type { Setting, SettingValue } from "./setting.ts";
+import { IDENTITY_SETTINGS } from "./identity-settings.ts";
 import { DECODE_BUDGET_BYTES, DEFAULT_SETTINGS } from "./node-registry.ts";
-
-/** One setting of the server: how it is spelled everywhere, what it may be, what it is by default. */
-export interface Setting {
-  /** Key in the TOML file, dotted. */
-  readonly key: string;
-  /** Environment variables, first wins. */
-  readonly variables: readonly string[];
-  /** Command-line flag, without dashes. */
-  readonly flag: string;
-  readonly kind: "text" | "boolean" | "number" | "size" | "duration" | "choice" | "list" | "url";
-  /** Allowed values of a choice. */
-  readonly choices?: readonly string[];
-  /** As it would be written; absent: not set. */
-  readonly default?: string;
-  readonly summary: string;
-  /** Shown masked. */
-  readonly secret?: boolean;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  /** Not in this release: setting it is a start error with this advice. */
-  readonly unavailable?: string;
-  /** The value is the opposite of the setting that it is an alias of. */
-  readonly negates?: string;
-}
-
-/** A value as the server uses it: sizes in bytes, durations in milliseconds. */
-export type SettingValue = string | number | boolean | readonly string[];
 
 /** Every setting, in the order in which help and documents list them. */
 export const SETTINGS: readonly Setting[] = [
@@ -313,23 +288,7 @@ export const SETTINGS: readonly Setting[] = [
     choices: ["open", "closed"],
     summary: "Whether people create their own accounts; closed in production mode, else open",
   },
-  {
-    key: "access.auth_type",
-    variables: ["REGISTRY_AUTH_TYPE"],
-    flag: "auth-type",
-    kind: "choice",
-    choices: ["local"],
-    default: "local",
-    summary: "Where accounts come from",
-  },
-  {
-    key: "access.ldap_url",
-    variables: ["REGISTRY_LDAP_URL"],
-    flag: "ldap-url",
-    kind: "text",
-    unavailable: "remove it; accounts are local",
-    summary: "LDAP server",
-  },
+  ...IDENTITY_SETTINGS,
 ];
 
 /** Kind of a setting in words, for help and messages. */
@@ -418,3 +377,5 @@ export function parseSetting(setting: Setting, text: string): SettingValue | und
   if (typeof value !== "number") return value;
   return value >= (setting.minimum ?? 0) && value <= (setting.maximum ?? Number.MAX_SAFE_INTEGER) ? value : undefined;
 }
+
+export type { Setting, SettingValue } from "./setting.ts";

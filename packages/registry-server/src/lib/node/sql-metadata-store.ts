@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { sql, type Kysely, type RawBuilder, type Transaction } from "kysely";
 import { splitName, type CanonicalName, type Digest, type IndexDocument, type Version } from "@lading/core-manifest";
+import type { IdentityStore } from "../identity/identity-store.ts";
 import { indexDocumentOf, latestVersion, sortVersions } from "../index-model.ts";
 import type {
   AuditQuery,
@@ -48,7 +49,9 @@ import {
   publishEntry,
   statusEntry,
 } from "../trust/log-entries.ts";
+import { record } from "./sql-audit.ts";
 import type { SqlEngine, TextIndex } from "./sql-engine.ts";
+import { SqlIdentityStore } from "./sql-identity-store.ts";
 import {
   accountKeys,
   insertKey,
@@ -64,22 +67,6 @@ import { toAccount, toArtifact, toAudit, toSummary, toToken, toVersion } from ".
 import type { Tables } from "./sql-schema.ts";
 
 type Session = Kysely<Tables> | Transaction<Tables>;
-
-async function record(session: Session, entry: AuditEntry): Promise<void> {
-  await session
-    .insertInto("audit")
-    .values({
-      at: entry.at,
-      actor: entry.actor,
-      action: entry.action,
-      package: entry.package ?? null,
-      version: entry.version ?? null,
-      details: JSON.stringify(entry.details),
-      trace_id: entry.traceId ?? null,
-      address: entry.address ?? null,
-    })
-    .execute();
-}
 
 /** Appends to the log; one writer at a time makes the next index the number of entries. */
 async function appendEntry(session: Session, entry: Uint8Array): Promise<number> {
@@ -271,9 +258,11 @@ async function insertArtifact(
 export class SqlMetadataStore implements MetadataStore {
   readonly #engine: SqlEngine;
   readonly #db: Kysely<Tables>;
+  readonly identities: IdentityStore;
   #closed: Promise<void> | undefined;
 
   constructor(engine: SqlEngine) {
+    this.identities = new SqlIdentityStore(engine);
     this.#engine = engine;
     this.#db = engine.db;
   }

@@ -37,7 +37,7 @@ export function toAccount(row: Row<"accounts">): Account {
   return {
     id: row.id,
     username: row.username,
-    ...present({ email: row.email }),
+    ...present({ email: row.email, origin: row.origin }),
     passwordHash: row.password_hash,
     admin: row.admin !== 0,
     created: row.created,

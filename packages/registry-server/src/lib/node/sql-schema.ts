@@ -10,7 +10,22 @@ export interface Tables {
     password_hash: string;
     admin: number;
     created: number;
+    origin: string | null;
+    subject: string | null;
   };
+  account_groups: { account_id: string; name: string };
+  second_factors: { account_id: string; secret: string; confirmed: number; last_step: number };
+  recovery_codes: { account_id: string; hash: string };
+  trusted_publishers: {
+    id: string;
+    canonical: string;
+    issuer: string;
+    anchor: string;
+    claims: string;
+    account_id: string;
+    created: number;
+  };
+  used_ids: { id: string; expires: number };
   tokens: {
     id: string;
     account_id: string;

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { splitName, type CanonicalName, type Digest, type IndexDocument, type Version } from "@lading/core-manifest";
+import type { IdentityStore } from "../identity/identity-store.ts";
 import { indexDocumentOf, latestVersion, sortVersions } from "../index-model.ts";
 import type {
   AuditQuery,
@@ -50,6 +51,8 @@ import {
   signersOf,
 } from "../publication-rules.ts";
 
+import { MemoryIdentityStore } from "./memory-identity-store.ts";
+
 interface Entry {
   summary: PackageSummary;
   readonly skeleton: string;
@@ -68,6 +71,7 @@ function words(text: string): readonly string[] {
 /** The {@link MetadataStore} in memory, for tests and throw-away registries. Nothing survives the process. */
 export class MemoryMetadataStore implements MetadataStore {
   readonly #accounts = new Map<string, Account>();
+  readonly identities: IdentityStore = new MemoryIdentityStore(this.#accounts, (audit) => this.#record(audit));
   readonly #tokens = new Map<string, TokenRecord>();
   readonly #sessions = new Map<string, SessionRecord>();
   readonly #keys = new Map<string, KeyRecord>();

@@ -2,6 +2,7 @@ import { canonicalName, parsePackageName, parseVersion, type CanonicalName, type
 import type { KeyStatementChange, MetadataStore, SearchQuery } from "../ports.ts";
 import type { Account, TokenRecord } from "../records.ts";
 import { same, type ContractTest } from "./contract.ts";
+import { identityStoreContract } from "./identity-store-contract.ts";
 import { fakeAccount, fakeAudit, fakeDigest, fakeKeyStatement, fakePublication } from "./fixtures.ts";
 
 const canonical = (name: string): CanonicalName => canonicalName(parsePackageName(name));
@@ -42,6 +43,8 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
         await store.close();
       }
     });
+
+  test.describe("MetadataStore contract: identities", () => identityStoreContract(it));
 
   test.describe("MetadataStore contract: accounts", () => {
     it("creates an account once, whatever the case of its name", async (store) => {

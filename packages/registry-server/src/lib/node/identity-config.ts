@@ -1,0 +1,114 @@
+import type { OidcOptions } from "../identity/oidc-login.ts";
+import { parseIssuer, type CiIssuer } from "../identity/trusted-publisher.ts";
+import { RegistryError } from "../registry-error.ts";
+import { LDAP_DEFAULTS, type LdapOptions } from "./ldap-options.ts";
+import type { ConfigValues } from "./setting.ts";
+
+/** What the settings say of who people and builds are. */
+export interface IdentityConfig {
+  readonly ldap?: LdapOptions;
+  readonly oidc?: OidcOptions;
+  readonly ciIssuers: readonly CiIssuer[];
+  readonly ciAudience?: string;
+}
+
+const LDAP_URL = /^ldaps?:\/\/(?:[\w.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?\/?$/i;
+
+function optional(values: ConfigValues, key: string, name: string): Record<string, string> {
+  return values.has(key) ? { [name]: values.text(key) } : {};
+}
+
+function listed(values: ConfigValues, key: string): readonly string[] {
+  return values.has(key) ? values.list(key) : [];
+}
+
+function required(
+  values: ConfigValues,
+  key: string,
+  { variable, type }: { readonly variable: string; readonly type: string },
+): string {
+  if (values.has(key)) return values.text(key);
+  throw new RegistryError({
+    code: "SERVER_CONFIG_INVALID",
+    message: `Cannot use ${values.origin("access.auth_type")} = ${type}: ${variable} is not set`,
+    hint: `Set ${variable}, or REGISTRY_AUTH_TYPE=local`,
+    setting: key,
+  });
+}
+
+function ldapOptions(values: ConfigValues): LdapOptions {
+  const url = required(values, "ldap.url", { variable: "REGISTRY_LDAP_URL", type: "ldap" });
+  if (!LDAP_URL.test(url)) {
+    throw new RegistryError({
+      code: "SERVER_CONFIG_INVALID",
+      message: `Cannot use ${values.origin("ldap.url")}: its value is "${url.slice(0, 100)}", allowed is ldap://host:port or ldaps://host:port`,
+      hint: "Name the directory's base with REGISTRY_LDAP_BASE_DN",
+      setting: "ldap.url",
+    });
+  }
+  return {
+    url: url.replace(/\/$/, ""),
+    startTls: values.text("ldap.start_tls") as LdapOptions["startTls"],
+    userFilter: values.text("ldap.user_filter"),
+    usernameAttribute: values.text("ldap.username_attribute"),
+    groupFilter: values.text("ldap.group_filter"),
+    groupAttribute: LDAP_DEFAULTS.groupAttribute,
+    adminGroups: listed(values, "ldap.admin_groups"),
+    timeoutMs: LDAP_DEFAULTS.timeoutMs,
+    ...optional(values, "ldap.ca_file", "caFile"),
+    ...optional(values, "ldap.bind_dn", "bindDn"),
+    ...optional(values, "ldap.bind_password", "bindPassword"),
+    ...optional(values, "ldap.base_dn", "baseDn"),
+    ...optional(values, "ldap.group_base_dn", "groupBaseDn"),
+  };
+}
+
+function oidcOptions(values: ConfigValues): OidcOptions {
+  return {
+    issuer: required(values, "oidc.issuer", { variable: "REGISTRY_OIDC_ISSUER", type: "oidc" }),
+    clientId: required(values, "oidc.client_id", { variable: "REGISTRY_OIDC_CLIENT_ID", type: "oidc" }),
+    scopes: values.list("oidc.scopes"),
+    usernameClaim: values.text("oidc.username_claim"),
+    groupsClaim: values.text("oidc.groups_claim"),
+    adminGroups: listed(values, "oidc.admin_groups"),
+  };
+}
+
+function issuers(values: ConfigValues): readonly CiIssuer[] {
+  return values.list("builds.issuers").map((text) => {
+    const issuer = parseIssuer(text);
+    if (issuer !== undefined) return issuer;
+    throw new RegistryError({
+      code: "SERVER_CONFIG_INVALID",
+      message: `Cannot use ${values.origin("builds.issuers")}: "${text.slice(0, 100)}" is no issuer, allowed are https URLs, with github=, gitlab= or oidc= before them`,
+      hint: "http is allowed on this machine only",
+      setting: "builds.issuers",
+    });
+  });
+}
+
+/**
+ * Reads the settings of who people and builds are. A directory's settings without `REGISTRY_AUTH_TYPE` are a contradiction,
+ * not a hint.
+ * @throws {RegistryError} `SERVER_CONFIG_INVALID`, `SERVER_CONFIG_CONTRADICTION`
+ */
+export function identityConfig(values: ConfigValues): IdentityConfig {
+  const type = values.text("access.auth_type");
+  for (const [key, needed] of [
+    ["ldap.url", "ldap"],
+    ["oidc.issuer", "oidc"],
+  ] as const) {
+    if (!values.has(key) || type === needed) continue;
+    throw new RegistryError({
+      code: "SERVER_CONFIG_CONTRADICTION",
+      message: `Cannot use ${values.origin(key)} together with ${values.origin("access.auth_type")} = ${type}: nobody would log in there`,
+      hint: `Set REGISTRY_AUTH_TYPE=${needed}, or remove it`,
+    });
+  }
+  return {
+    ...(type === "ldap" ? { ldap: ldapOptions(values) } : {}),
+    ...(type === "oidc" ? { oidc: oidcOptions(values) } : {}),
+    ciIssuers: issuers(values),
+    ...optional(values, "builds.audience", "ciAudience"),
+  };
+}
