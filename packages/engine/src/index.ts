@@ -200,6 +200,7 @@ export {
   type Shell,
 } from "./lib/operations/named-environments.ts";
 export { hostsInfo, type HostsInformation } from "./lib/operations/hosts-info.ts";
+export { publishList, type PublishStep } from "./lib/operations/publish-list.ts";
 export { createFaultFetch, type FaultFetchOptions, type InjectedFault } from "./lib/fault-fetch.ts";
 export { type ChaosInput } from "./lib/chaos-install.ts";
 export { upgradeFiles, type UpgradedFile } from "./lib/operations/migrate-files.ts";

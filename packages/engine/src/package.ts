@@ -1,4 +1,5 @@
 // Making packages: beginning, converting, packing, signing, publishing.
+export { publishList, type PublishStep } from "./lib/operations/publish-list.ts";
 export { init, type InitInput, type InitResult } from "./lib/operations/init.ts";
 export { artefactName, pack, type PackInput, type PackedPackage } from "./lib/operations/pack.ts";
 export {

@@ -1,6 +1,7 @@
 import { MEMBER_FLAGS } from "./member-flags.ts";
-import { defineCommand, type CommandSpec } from "../spec.ts";
-import { bytes } from "../render/table.ts";
+import type { EngineContext, MemberChoice } from "@lading/engine";
+import { defineCommand, type CommandSpec, type Outcome } from "../spec.ts";
+import { bytes, table } from "../render/table.ts";
 import { passphraseFor } from "./secrets.ts";
 
 export const command: CommandSpec = defineCommand({
@@ -19,6 +20,7 @@ export const command: CommandSpec = defineCommand({
     kind: { type: "enum", summary: "Which package file", values: ["binary", "source"] },
     release: { type: "boolean", summary: "Pack to the smallest file, at more time" },
     target: { type: "text", summary: "Platform that it is for; default: any", placeholder: "TRIPLE" },
+    list: { type: "boolean", summary: "Say which packages would be published, in their order, and send nothing" },
     test: { type: "boolean", summary: "Run the package's tests first, and send nothing where they fail" },
     ...MEMBER_FLAGS,
   },
@@ -26,6 +28,7 @@ export const command: CommandSpec = defineCommand({
     const { args, flags, options, context } = invocation;
     const { publish } = await import("@lading/engine/package");
     const engine = await context();
+    if (flags.list) return listed({ package: flags.package, workspace: flags.workspace }, engine);
     if (flags.token !== undefined) warnToken(engine.onEvent);
     const published = await passphraseFor(invocation, (passphrase) =>
       publish(
@@ -65,6 +68,21 @@ export const command: CommandSpec = defineCommand({
     };
   },
 });
+
+async function listed(choice: MemberChoice, engine: EngineContext): Promise<Outcome> {
+  const { publishList } = await import("@lading/engine/package");
+  const steps = await publishList(choice, engine);
+  return {
+    data: steps,
+    rows: steps,
+    text: (style) =>
+      table(
+        style,
+        ["", "PACKAGE", "VERSION", "STATE", "AFTER"],
+        steps.map(({ name, version, state, after }, index) => [String(index + 1), name, version, state, after.join(", ")]),
+      ),
+  };
+}
 
 /** Other users of the machine can read a command line. */
 export function warnToken(onEvent: (event: { type: "warning"; message: string; hint: string }) => void): void {

@@ -11,6 +11,7 @@ import { displayPath, exists, hasErrno, writeFileAtomic } from "../files.ts";
 import { inspectFile } from "../inspect-file.ts";
 import { chooseMembers, tryLoadProject, type Member, type MemberChoice, type Project } from "../project.ts";
 import { checkPublishable, packMember, type PackInput, type PackRequest } from "./pack.ts";
+import { refuseMemberCycle } from "./publish-list.ts";
 import { readSigningKey, statementOf, type KeyInput } from "./signing.ts";
 
 /** What is published, and how. */
@@ -107,6 +108,7 @@ async function artefactPaths(input: PlacedInput, context: EngineContext, registr
   const project = await tryLoadProject(inside);
   if (project === undefined)
     return [await newestOf(context, path.join(context.cwd, input.output ?? context.profile.package.outputDirectory))];
+  refuseMemberCycle(project);
   const paths: string[] = [];
   for (const member of chooseMembers(project, input)) {
     if (input.workspace === true && member.manifest.package!.publish === false) continue;
