@@ -5,6 +5,8 @@ import { Policy } from "./compile/policy.ts";
 import { answerAlike, EnvironmentConditions } from "./environment-conditions.ts";
 import { axesOf, environmentsOf, environmentText, type Axis } from "./environments.ts";
 import { describeSolution } from "./outcome.ts";
+import { checkInput } from "./input.ts";
+import { PlainQuestions } from "./plain/plain-answer.ts";
 import { createResolver, drive, type ResolveOptions } from "./resolve.ts";
 import type {
   DependencyProvider,
@@ -197,6 +199,7 @@ class EachWork {
   readonly #conditions: EnvironmentConditions;
   readonly #following: Following;
   readonly #walk: PlainWalk;
+  readonly #plain = new PlainQuestions();
   readonly #pace: Pace;
   readonly #requirements = new Map<string, VersionRequirement>();
   readonly #validated: ValidatedEdges = new WeakMap();
@@ -257,9 +260,12 @@ class EachWork {
 
   /** Answers one environment: from an earlier answer, where that can be proven to be the same; else from the beginning. */
   *#answer(question: CellQuestion, read: Set<PackageKey>): Generator<Pause, Resolution> {
-    if (this.#solved.some(({ resolution }) => resolution.status === "solved")) {
-      const walked = this.#walked(question, read);
-      if (walked !== undefined) return walked;
+    if (this.#solved.length === 0) checkInput(question.input);
+    const isFirst = !this.#solved.some(({ resolution }) => resolution.status === "solved");
+    const walked = isFirst ? undefined : this.#walked(question, read);
+    const quick = walked ?? this.#plainly(question, read);
+    if (quick !== undefined) return quick;
+    if (!isFirst) {
       const followed = yield* trySolve(question.input, noting(this.#following.narrowed(question), read), this.#pace);
       if (followed !== undefined && this.#following.isAnswer(question, followed)) {
         this.#costs.followed++;
@@ -276,6 +282,17 @@ class EachWork {
     return resolution;
   }
 
+  #plainly(question: CellQuestion, read: Set<PackageKey>): SolvedResolution | undefined {
+    const seen = new Set<PackageKey>();
+    const policy = this.#policyFor(question.input, noting(this.#provider, seen));
+    const answer = this.#plain.answer(policy, this.#pace.most);
+    if (answer === undefined) return undefined;
+    for (const key of seen) read.add(key);
+    this.#costs.solved++;
+    this.#count(answer.statistics);
+    return answer;
+  }
+
   #walked(question: CellQuestion, read: Set<PackageKey>): SolvedResolution | undefined {
     const policy = this.#policyFor(question.input);
     const seen = new Set<PackageKey>();
@@ -288,7 +305,7 @@ class EachWork {
   }
 
   /** The rules of one environment; what a requirement's text means is read once for all of them. */
-  #policyFor(input: ResolveInput): Policy {
+  #policyFor(input: ResolveInput, provider: DependencyProvider = this.#provider): Policy {
     const read = this.#requirements;
     return new (class extends Policy {
       override requirement(given: string | VersionRequirement): VersionRequirement {
@@ -297,7 +314,7 @@ class EachWork {
         if (known === undefined) read.set(given, (known = super.requirement(given)));
         return known;
       }
-    })(input, this.#provider);
+    })(input, provider);
   }
 
   #question(environment: TargetEnvironment, own: readonly LockedPackage[]): CellQuestion {

@@ -33,11 +33,25 @@ export function answerPlainly(
   provider: DependencyProvider,
   most: number,
 ): SolvedResolution | undefined {
-  if (!mayBePlain(input)) return undefined;
-  const policy = new Policy(input, provider);
-  const rules = new PlainRules(policy);
+  return mayBePlain(input) ? new PlainQuestions().answer(new Policy(input, provider), most) : undefined;
+}
+
+/** Questions of one registry that differ in environment and lock only: what was read for one serves the next. */
+export class PlainQuestions {
+  #rules: PlainRules | undefined;
+
+  /** As {@link answerPlainly} does. */
+  answer(policy: Policy, most: number): SolvedResolution | undefined {
+    if (!mayBePlain(policy.input)) return undefined;
+    if (this.#rules === undefined) this.#rules = new PlainRules(policy);
+    else this.#rules.begin(policy);
+    return answerBy(this.#rules, policy, most);
+  }
+}
+
+function answerBy(rules: PlainRules, policy: Policy, most: number): SolvedResolution | undefined {
   const search = new PlainSearch(rules);
-  const chosen = solveIfPlain(search, input, Math.min(most, MOST_CONFLICTS));
+  const chosen = solveIfPlain(search, policy.input, Math.min(most, MOST_CONFLICTS));
   if (chosen === undefined) return undefined;
   const candidates = new Map<PackageKey, Candidate>();
   for (const [node, value] of chosen) {
@@ -46,8 +60,8 @@ export function answerPlainly(
   }
   const answer = describe(policy, candidates);
   validateSolution(policy, answer);
-  const { decisions, conflicts } = search;
-  return { ...answer, statistics: { packages: rules.opened, loads: 0, decisions, conflicts, solves: 1 } };
+  const { decisions, conflicts, packages } = search;
+  return { ...answer, statistics: { packages, loads: 0, decisions, conflicts, solves: 1 } };
 }
 
 function mayBePlain({ coexistence = "single", budget, roots }: ResolveInput): boolean {

@@ -1,9 +1,9 @@
 import { wordsFor } from "../bits.ts";
-import { acceptsHost, requirementText } from "../compile/facts.ts";
+import { acceptsHost, requirementText, signatureOf } from "../compile/facts.ts";
 import { Packages, type PackageEntry } from "../compile/packages.ts";
 import type { Policy } from "../compile/policy.ts";
 import { Ints } from "../core/ints.ts";
-import type { Candidate, Dependency, PackageKey } from "../types.ts";
+import type { Candidate, Dependency, PackageKey, PackageMetadata } from "../types.ts";
 
 const NONE = -1;
 
@@ -13,7 +13,8 @@ export class BeyondPlain extends Error {}
 /**
  * The rules of a question of which all is known and in which every dependency is plain, as flat arrays. Packages, dependencies
  * (a range of a package, whoever wants it) and groups (the versions of one package that have one dependency) are numbers; a
- * set of versions is words from a place on, bit 0 for absence. A package's versions are read when it is opened.
+ * set of versions is words from a place on, bit 0 for absence. A package's versions are read when it is first opened; what was
+ * read serves other questions of the same registry, too, which differ in environment and lock only.
  */
 export class PlainRules {
   readonly masks: Ints = new Ints(4096);
@@ -22,7 +23,7 @@ export class PlainRules {
   readonly keys: PackageKey[] = [];
   readonly entries: (PackageEntry | undefined)[] = [];
   readonly orders: (readonly number[] | undefined)[] = [];
-  /** Place of a package's words in a state, NONE until it is opened; how many values it has, and words. */
+  /** Place of a package's words in a state, NONE until it is read; how many values it has, and words. */
   readonly offset: Ints = new Ints(256);
   readonly size: Ints = new Ints(256);
   readonly width: Ints = new Ints(256);
@@ -34,11 +35,13 @@ export class PlainRules {
 
   // Dependencies.
   readonly target: Ints = new Ints(1024);
-  /** What is accepted, once the target is open. */
+  /** What is accepted, once the target is read. */
   readonly accepted: Ints = new Ints(1024);
   readonly support: Ints = new Ints(1024);
   readonly nextOn: Ints = new Ints(1024);
   readonly firstGroup: Ints = new Ints(1024);
+  /** 1 for those that do not count in the environment of the question. */
+  readonly isOff: Ints = new Ints(1024);
   readonly #dependencies: Dependency[] = [];
 
   // Groups.
@@ -46,31 +49,38 @@ export class PlainRules {
   readonly having: Ints = new Ints(2048);
   readonly dependency: Ints = new Ints(2048);
   readonly nextGroup: Ints = new Ints(2048);
+  /** Groups of a package: from one number to before another. */
+  readonly firstGroupOf: Ints = new Ints(256);
+  readonly endGroupOf: Ints = new Ints(256);
 
   /** Groups of each value. */
   readonly rowStart: Ints = new Ints(1024);
   readonly rowEnd: Ints = new Ints(1024);
   readonly rows: Ints = new Ints(4096);
 
-  readonly #policy: Policy;
+  #policy: Policy;
   readonly #packages: Packages;
   readonly #numbers = new Map<PackageKey, number>();
   /** Package -> text -> dependency. */
   readonly #byText: Map<string, number>[] = [];
-  readonly #hasHosts: boolean;
-  readonly #hasChoice: boolean;
+  readonly #metadata: (PackageMetadata | undefined)[] = [];
+  /** Dependencies that count in some environments only. */
+  readonly #sometimes: number[] = [];
 
   constructor(policy: Policy) {
     this.#policy = policy;
     this.#packages = new Packages(policy);
-    const { hosts, targets } = policy.input;
-    this.#hasHosts = hosts !== undefined;
-    this.#hasChoice = hosts !== undefined || targets !== undefined;
   }
 
-  /** Packages that were read. */
-  get opened(): number {
-    return this.#packages.known.size;
+  /** Goes over to another question of the same registry. */
+  begin(policy: Policy): void {
+    this.#policy = policy;
+    for (const one of this.#sometimes) this.isOff.data[one] = this.#offNow(this.#dependencies[one]!);
+  }
+
+  #offNow(one: Dependency): number {
+    // Those that only count for roots are told apart by whoever reads them.
+    return this.#policy.counts(one, true) ? 0 : 1;
   }
 
   /** Number of a package; it is not opened by that. */
@@ -86,24 +96,26 @@ export class PlainRules {
     this.width.push(0);
     this.firstOn.push(NONE);
     this.firstRow.push(NONE);
+    this.firstGroupOf.push(0);
+    this.endGroupOf.push(0);
     return made;
   }
 
   /**
-   * Number of a dependency of a package, or of a root; NONE where it does not count.
+   * Number of a dependency of a package, or of a root; NONE where it never counts.
    * @throws {BeyondPlain}
    */
   dependencyOf(one: Dependency, ofRoot: boolean, near: number): number {
+    let text = requirementText(one.requirement);
     if (!this.#isBare(one)) {
       if (one.kind === "dev" && !ofRoot) return NONE;
       if (this.#policy.isGated(one)) return NONE;
       const isMore = one.ifPossible === true || (one.features?.length ?? 0) > 0 || this.#policy.isConditional(one);
       if (isMore) throw new BeyondPlain();
-      if (this.#hasChoice && !this.#policy.counts(one, ofRoot)) return NONE;
+      if (one.hosts !== undefined || one.targets !== undefined) text = signatureOf(one);
     }
     const to =
       near !== NONE && this.keys[this.target.data[near]!] === one.key ? this.target.data[near]! : this.package(one.key);
-    const text = requirementText(one.requirement);
     const known = this.#byText[to]!.get(text);
     return known === undefined ? this.#add(to, text, one) : known;
   }
@@ -130,36 +142,47 @@ export class PlainRules {
     this.nextOn.push(this.firstOn.data[to]!);
     this.firstOn.data[to] = made;
     this.firstGroup.push(NONE);
-    if (this.offset.data[to] !== NONE) this.select(made);
+    const isSometimes = one.hosts !== undefined || one.targets !== undefined;
+    if (isSometimes) this.#sometimes.push(made);
+    this.isOff.push(isSometimes ? this.#offNow(one) : 0);
+    if (this.offset.data[to] !== NONE) this.#select(made);
     return made;
   }
 
-  /** Finds what a dependency accepts of its target, which is open. */
-  select(dependency: number): void {
+  /** Finds what a dependency accepts of its target, which is read. */
+  #select(dependency: number): void {
     const entry = this.entries[this.target.data[dependency]!]!;
     const requirement = this.#policy.effective(this.#dependencies[dependency]!);
     this.accepted.data[dependency] = this.#packages.acceptedInto(entry, requirement, this.masks);
   }
 
   /**
-   * Reads a package: its rows, and the groups of its versions. Gives its words, with what is ruled out from the beginning.
+   * Opens a package: its rows, and the groups of its versions. Gives its words, with what is ruled out from the beginning.
    * @throws {BeyondPlain}
    */
   open(number: number): Int32Array {
-    const entry = this.#packages.read(this.keys[number]!);
-    if (entry === undefined) throw new BeyondPlain();
+    const metadata = this.#policy.provider.get(this.keys[number]!);
+    if (metadata === undefined) throw new BeyondPlain();
+    if (this.offset.data[number] === NONE) this.#read(number, metadata);
+    else if (this.#metadata[number] !== metadata) throw new BeyondPlain();
+    const entry = this.entries[number]!;
+    this.orders[number] = this.#policy.preference(entry, entry.candidates.length === 0 ? [] : entry.slots.get("")!);
+    return this.#possible(entry, this.size.data[number]!, this.width.data[number]!);
+  }
+
+  #read(number: number, metadata: PackageMetadata): void {
+    const entry = this.#packages.read(this.keys[number]!)!;
     const size = entry.candidates.length + 1;
     const width = wordsFor(size);
+    this.#metadata[number] = metadata;
     this.entries[number] = entry;
     this.offset.data[number] = this.words;
     this.words += width;
     this.size.data[number] = size;
     this.width.data[number] = width;
-    this.orders[number] = this.#policy.preference(entry, entry.candidates.length === 0 ? [] : entry.slots.get("")!);
     this.#readRows(number, entry, width);
     for (let one = this.firstOn.data[number]!; one !== NONE; one = this.nextOn.data[one]!)
-      if (this.accepted.data[one] === NONE) this.select(one);
-    return this.#possible(entry, size, width);
+      if (this.accepted.data[one] === NONE) this.#select(one);
   }
 
   #possible(entry: PackageEntry, size: number, width: number): Int32Array {
@@ -176,8 +199,9 @@ export class PlainRules {
   #isExcluded(key: PackageKey, candidate: Candidate): boolean {
     const policy = this.#policy;
     if (policy.exclusionsOf(key, candidate).length > 0) return true;
-    if (!this.#hasHosts || candidate.hosts === undefined) return false;
-    return Object.entries(policy.input.hosts!).some(([axis, versions]) => {
+    const { hosts } = policy.input;
+    if (hosts === undefined || candidate.hosts === undefined) return false;
+    return Object.entries(hosts).some(([axis, versions]) => {
       const asked = candidate.hosts![axis];
       if (asked === undefined) return false;
       const requirement = policy.requirement(asked);
@@ -192,6 +216,7 @@ export class PlainRules {
     this.firstRow.data[number] = first;
     // Groups of this package begin here; of a dependency, the latest group is the head of its list.
     const firstGroup = this.owner.length;
+    this.firstGroupOf.data[number] = firstGroup;
     let before: readonly Dependency[] = [];
     const nears: number[] = [];
     for (let i = 0; i < candidates.length; i++) {
@@ -214,6 +239,7 @@ export class PlainRules {
       rowEnd.data[first + i + 1] = rows.length;
       before = dependencies;
     }
+    this.endGroupOf.data[number] = this.owner.length;
   }
 
   #addGroup(number: number, known: number, width: number): number {

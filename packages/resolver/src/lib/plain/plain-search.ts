@@ -9,7 +9,7 @@ const DECIDED = -1;
 const LESSON = -2;
 
 /** From here on what nothing meets any more is followed back to those who demand it, after decisions too. */
-const HARD = 12;
+const HARD = 3;
 
 /**
  * The search for the canonical answer to a plain question: decides in canonical order, best values first, and learns from each
@@ -18,6 +18,8 @@ const HARD = 12;
 export class PlainSearch {
   decisions = 0;
   conflicts = 0;
+  /** Packages that were opened. */
+  packages = 0;
 
   readonly #rules: PlainRules;
   /** What is possible now, and whatever is decided. */
@@ -28,7 +30,8 @@ export class PlainSearch {
   readonly #last = new Ints(256);
   readonly #draftPlace = new Ints(256);
   readonly #since = new Ints(256);
-  /** Whether a package is in the queue of those that have changed; in the canonical order. */
+  /** Whether a package takes part; is in the queue of those that have changed; is in the canonical order. */
+  readonly #isOpen = new Ints(256);
   readonly #isQueued = new Ints(256);
   readonly #isMet = new Ints(256);
   readonly #watches: (number[] | undefined)[] = [];
@@ -95,7 +98,7 @@ export class PlainSearch {
   #demandOfRoot(one: Dependency): boolean {
     const { target, accepted } = this.#rules;
     const dependency = this.#rules.dependencyOf(one, true, NONE);
-    if (dependency === NONE) return true;
+    if (dependency === NONE || this.#rules.isOff.data[dependency] === 1) return true;
     const node = target.data[dependency]!;
     this.#open(node);
     this.#meet(node);
@@ -106,9 +109,11 @@ export class PlainSearch {
 
   #open(node: number): void {
     const rules = this.#rules;
-    if (rules.offset.length > node && rules.offset.data[node] !== NONE) return;
+    if (node < this.#isOpen.length && this.#isOpen.data[node] === 1) return;
     const possible = rules.open(node);
     this.#makeRoom();
+    this.#isOpen.data[node] = 1;
+    this.packages++;
     const at = rules.offset.data[node]!;
     let count = 0;
     for (let i = 0; i < possible.length; i++) {
@@ -122,7 +127,15 @@ export class PlainSearch {
 
   #makeRoom(): void {
     const rules = this.#rules;
-    for (const one of [this.#count, this.#last, this.#draftPlace, this.#since, this.#isQueued, this.#isMet])
+    for (const one of [
+      this.#isOpen,
+      this.#count,
+      this.#last,
+      this.#draftPlace,
+      this.#since,
+      this.#isQueued,
+      this.#isMet,
+    ])
       if (one.length < rules.keys.length) one.reserve(rules.keys.length - one.length);
     if (rules.words <= this.#now.length) return;
     const grown = (old: Int32Array): Int32Array => {
@@ -137,21 +150,29 @@ export class PlainSearch {
 
   /** Rules of and about a package that has come in: those that nothing can ever meet are to be buried. */
   #meetDemands(node: number): void {
-    const { firstOn, nextOn, firstGroup, nextGroup, owner, dependency, target, offset } = this.#rules;
+    const { firstOn, nextOn, firstGroup, nextGroup, owner, firstGroupOf, endGroupOf, dependency, target } = this.#rules;
     for (let one = firstOn.data[node]!; one !== NONE; one = nextOn.data[one]!) {
       const isHopeless = !this.#hasSupport(one, this.#ground);
-      for (let group = firstGroup.data[one]!; group !== NONE; group = nextGroup.data[group]!)
-        if (isHopeless || owner.data[group] === node) this.#dead.push(group);
+      for (let group = firstGroup.data[one]!; group !== NONE; group = nextGroup.data[group]!) {
+        const from = owner.data[group]!;
+        if (from === node ? !this.#isOffGroup(group) : isHopeless && this.#isOpen.data[from] === 1)
+          this.#dead.push(group);
+      }
     }
-    for (let group = owner.length - 1; group >= 0 && owner.data[group] === node; group--) {
+    for (let group = firstGroupOf.data[node]!; group < endGroupOf.data[node]!; group++) {
       const one = dependency.data[group]!;
       const to = target.data[one]!;
-      if (to !== node && offset.data[to] !== NONE && !this.#hasSupport(one, this.#ground)) this.#dead.push(group);
+      if (to !== node && this.#isOpen.data[to] === 1 && !this.#hasSupport(one, this.#ground)) this.#dead.push(group);
     }
   }
 
+  #isOffGroup(group: number): boolean {
+    return this.#rules.isOff.data[this.#rules.dependency.data[group]!] === 1;
+  }
+
   #hasSupport(dependency: number, words: Int32Array): boolean {
-    const { target, accepted, offset, width, masks, support } = this.#rules;
+    const { target, accepted, offset, width, masks, support, isOff } = this.#rules;
+    if (isOff.data[dependency] === 1) return true;
     const node = target.data[dependency]!;
     const at = offset.data[node]!;
     const known = support.data[dependency]!;
@@ -298,14 +319,16 @@ export class PlainSearch {
 
   /** The next package in canonical order that has several values; NONE where all are settled. */
   #nextOpen(): number {
-    const { rowStart, rowEnd, rows, dependency, target, firstRow } = this.#rules;
+    const { rowStart, rowEnd, rows, dependency, target, firstRow, isOff } = this.#rules;
     for (; this.#settled < this.#order.length; this.#settled++) {
       const node = this.#order.data[this.#settled]!;
       const value = this.#only(node);
       if (value === NONE) return node;
       const row = firstRow.data[node]! + value;
-      for (let i = rowStart.data[row]!; i < rowEnd.data[row]!; i++)
-        this.#meet(target.data[dependency.data[rows.data[i]!]!]!);
+      for (let i = rowStart.data[row]!; i < rowEnd.data[row]!; i++) {
+        const one = dependency.data[rows.data[i]!]!;
+        if (isOff.data[one] === 0) this.#meet(target.data[one]!);
+      }
     }
     return NONE;
   }
@@ -345,13 +368,13 @@ export class PlainSearch {
   }
 
   #fits(node: number, value: number): boolean {
-    const { rowStart, rowEnd, rows, dependency, target, firstRow, offset, width, accepted, masks } = this.#rules;
+    const { rowStart, rowEnd, rows, dependency, target, firstRow, offset, width, accepted, masks, isOff } = this.#rules;
     const row = firstRow.data[node]! + value;
     for (let i = rowStart.data[row]!; i < rowEnd.data[row]!; i++) {
       const one = dependency.data[rows.data[i]!]!;
       const to = target.data[one]!;
       const at = offset.data[to]!;
-      if (at === NONE) continue;
+      if (isOff.data[one] === 1 || this.#isOpen.data[to] !== 1) continue;
       const mask = accepted.data[one]!;
       let any = 0;
       for (let j = width.data[to]! - 1; j >= 0; j--) any |= this.#now[at + j]! & masks.data[mask + j]!;
@@ -406,12 +429,13 @@ export class PlainSearch {
 
   /** What a chosen value needs. */
   #expand(node: number, value: number): number {
-    const { rowStart, rowEnd, rows, dependency, target, firstRow, accepted } = this.#rules;
+    const { rowStart, rowEnd, rows, dependency, target, firstRow, accepted, isOff } = this.#rules;
     const row = firstRow.data[node]! + value;
     const end = rowEnd.data[row]!;
     for (let i = rowStart.data[row]!; i < end; i++) {
       const group = rows.data[i]!;
       const one = dependency.data[group]!;
+      if (isOff.data[one] === 1) continue;
       const to = target.data[one]!;
       this.#open(to);
       if (!this.#keep(to, accepted.data[one]!, group)) return group;
@@ -426,7 +450,7 @@ export class PlainSearch {
       if (this.#hasSupport(one, this.#now)) continue;
       for (let group = firstGroup.data[one]!; group !== NONE; group = nextGroup.data[group]!) {
         const demander = owner.data[group]!;
-        if (demander === node || this.#count.data[demander] === 1) continue;
+        if (demander === node || this.#isOpen.data[demander] !== 1 || this.#count.data[demander] === 1) continue;
         if (!this.#remove(demander, having.data[group]!, group)) return group;
       }
     }
