@@ -20,13 +20,13 @@ import { PlainSearch } from "./plain-search.ts";
 
 type Answer = Omit<SolvedResolution, "statistics">;
 
-/** Conflicts after which a question is left to the search that can do more: it begins again, forgets, and proves. */
-const MOST_CONFLICTS = 1000;
+/** Steps after which a question is left to the search that can do more: it begins again, forgets, and proves. */
+const MOST_STEPS = 5000;
 
 /**
  * The answer to a question of which everything is known and nothing is special: one version of each package, no features, no
  * conditions. `undefined` where it is another question, where there is no solution, or where it is hard to find; the full search
- * has the last word there, as it has beyond `most` conflicts. Where there is an answer, it is the one that the full search would give.
+ * has the last word there, as it has beyond `most` steps. Where there is an answer, it is the one that the full search would give.
  */
 export function answerPlainly(
   input: ResolveInput,
@@ -51,7 +51,7 @@ export class PlainQuestions {
 
 function answerBy(rules: PlainRules, policy: Policy, most: number): SolvedResolution | undefined {
   const search = new PlainSearch(rules);
-  const chosen = solveIfPlain(search, policy.input, Math.min(most, MOST_CONFLICTS));
+  const chosen = solveIfPlain(search, policy.input, Math.min(most, MOST_STEPS));
   if (chosen === undefined) return undefined;
   const candidates = new Map<PackageKey, Candidate>();
   for (const [node, value] of chosen) {

@@ -66,12 +66,12 @@ export class PlainSearch {
 
   /**
    * Package -> value of all that is chosen, in canonical order; `undefined` where there is no solution, or none is found within
-   * `most` conflicts.
+   * `most` steps (decisions and conflicts).
    * @throws {BeyondPlain}
    */
   solve(roots: readonly RootPackage[], most: number): ReadonlyMap<number, number> | undefined {
     for (const root of roots) for (const one of root.dependencies) if (!this.#demandOfRoot(one)) return undefined;
-    while (this.conflicts < most) {
+    while (this.conflicts + this.decisions <= most) {
       const conflict = this.#propagate();
       if (conflict !== NONE && this.#levelStart.length === 0) return undefined;
       if (this.#dead.length > 0) {
