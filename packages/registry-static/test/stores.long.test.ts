@@ -75,7 +75,7 @@ describe("gitStore()", () => {
     const done = await Promise.all(
       all.map((one) => publishStatic({ store: gitStore({ url: repository }), trust }, [one])),
     );
-    expect(done.map(({ maintained }) => maintained!.conflicts).sort()).toEqual([0, 1]);
+    expect(done.map(({ maintained }) => maintained!.conflicts).sort((left, right) => left - right)).toEqual([0, 1]);
     expect(git("log", "--format=%s", "main").trim().split("\n")).toHaveLength(4);
     expect(git("ls-tree", "-r", "--name-only", "main")).toContain("index/_/th/three.json");
   });

@@ -80,9 +80,7 @@ class Bucket {
     });
     const action = `${method === "GET" ? "read" : "write"} "${path}"`;
     for (let attempt = 0; ; attempt++) {
-      const answer = await send(request.clone() as Request).catch((error: unknown) =>
-        storeFailed(this.location, action, error),
-      );
+      const answer = await send(request.clone()).catch((error: unknown) => storeFailed(this.location, action, error));
       const again = answer instanceof StaticRegistryError || answer.status >= 500 || answer.status === 429;
       if (!again || attempt >= 3) {
         if (answer instanceof StaticRegistryError) throw answer;

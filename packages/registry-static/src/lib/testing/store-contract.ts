@@ -83,7 +83,7 @@ export const storeContract: readonly StoreContractCase[] = [
         for (let tries = 0; tries < 20; tries++) {
           const session = await open().open();
           try {
-            const before = new TextDecoder().decode((await session.read(POINTER))!);
+            const before = new TextDecoder().decode(await session.read(POINTER));
             const next = String(Number(before) + 1);
             await session.put([{ path: `metadata/${next}.snapshot.json`, content: encode(next) }]);
             const outcome = await session.commit({ path: POINTER, content: encode(next) }, "Add");
