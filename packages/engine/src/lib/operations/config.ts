@@ -25,16 +25,17 @@ export interface ShownSetting {
 }
 
 /**
- * One setting; `undefined` where nobody sets it. A token is masked unless `reveal`.
- * @throws {EngineError} `CONFIG_KEY_UNKNOWN`
+ * One setting; `undefined` where nobody sets it. A token is masked unless `reveal`. `profile.NAME` is a build profile of the
+ * project with all that it inherits.
+ * @throws {EngineError} `CONFIG_KEY_UNKNOWN`, `BUILD_PROFILE_UNKNOWN`
  */
 export async function configGet(
   input: { readonly key: string; readonly reveal?: boolean | undefined },
   context: EngineContext,
 ): Promise<ShownSetting | undefined> {
+  if (input.key.startsWith("profile.")) return buildProfile(input.key, context);
   const key = settingKey(input.key, context.profile);
   if (key === TOKEN_KEY) return shownToken(input.reveal === true, context);
-  if (key.startsWith("profile.")) return buildProfile(key, context);
   await tryLoadProject(context);
   if (key === "registry.default") {
     const { defaultRegistry, registries } = await readRegistries(context);
