@@ -42,7 +42,7 @@ export class Documents {
       const pending = this.#pending.get(key);
       if (pending !== undefined) return this.#join(pending, name, options);
     }
-    const loading = this.#limited(() => this.#load(name, options));
+    const loading = this.#load(name, options);
     this.#pending.set(key, loading);
     try {
       const document = await loading;
@@ -73,6 +73,10 @@ export class Documents {
     const path = indexDocumentPath(name);
     const view = await this.#session.view(options);
     if (view !== undefined) return this.#loadSigned(name, view, options);
+    return this.#limited(() => this.#loadUnsigned(name, path, options));
+  }
+
+  async #loadUnsigned(name: PackageName, path: string, options: DocumentOptions): Promise<IndexDocument | undefined> {
     const cached = await this.#session.cached(path);
     if (this.#session.offline && !this.#session.registry.url.startsWith("file:"))
       return this.#fromCache(name, path, cached);
@@ -92,7 +96,8 @@ export class Documents {
    */
   async #loadSigned(name: PackageName, view: TrustView, options: DocumentOptions): Promise<IndexDocument | undefined> {
     const signed = await import("./trust/signed-documents.ts");
-    const bytes = await signed.readSigned(this.#session, name, view, options);
+    // Looked up together, however many there are; only the documents themselves wait for each other.
+    const bytes = await signed.readSigned(this.#session, name, view, { ...options, limited: this.#limited });
     return bytes === undefined ? undefined : this.#parse(bytes, name);
   }
 

@@ -22,7 +22,7 @@ export async function readSigned(
   session: Session,
   name: PackageName,
   view: TrustView,
-  options: DocumentOptions,
+  options: ReadOptions,
 ): Promise<Uint8Array | undefined> {
   try {
     return await read(session, name, view, options);
@@ -35,7 +35,7 @@ async function read(
   session: Session,
   name: PackageName,
   view: TrustView,
-  options: DocumentOptions,
+  options: ReadOptions,
 ): Promise<Uint8Array | undefined> {
   const path = indexDocumentPath(name);
   const cached = await session.cached(cachePath(path));
@@ -79,6 +79,12 @@ function requireOnline(session: Session, name: PackageName, path: string): void 
   session.requireOnline(`read the index document of "${name}"`, `"${path}" of registry "${session.registry.name}"`);
 }
 
+/** How a document is read. */
+interface ReadOptions extends DocumentOptions {
+  /** Runs a download when it is its turn. */
+  readonly limited: <T>(task: () => Promise<T>) => Promise<T>;
+}
+
 interface Wanted {
   readonly name: PackageName;
   readonly view: TrustView;
@@ -87,7 +93,7 @@ interface Wanted {
   readonly closed: boolean;
 }
 
-async function document(session: Session, wanted: Wanted, options: DocumentOptions): Promise<Uint8Array> {
+async function document(session: Session, wanted: Wanted, options: ReadOptions): Promise<Uint8Array> {
   const { name, view, target, cached, closed } = wanted;
   if (cached !== undefined && digestOf(cached.bytes) === `sha256:${target.hashes["sha256"] ?? ""}`) {
     session.metrics.notModified++;
@@ -99,8 +105,10 @@ async function document(session: Session, wanted: Wanted, options: DocumentOptio
   const { index } = await session.describe(options);
   const url = new URL(view.pathOf(target), index).href;
   const action = `read the index document of "${name}"`;
-  const answer = await session.retrying(options, () =>
-    session.transport.metadata(url, { action, signal: options.signal, maxBytes: target.length }),
+  const answer = await options.limited(() =>
+    session.retrying(options, () =>
+      session.transport.metadata(url, { action, signal: options.signal, maxBytes: target.length }),
+    ),
   );
   if (answer.status !== "found") {
     throw new MetadataError({
