@@ -27,9 +27,12 @@ function readRows(): Map<string, Row> {
 }
 
 function testFiles(): string[] {
-  return readdirSync(join(root, "acceptance"), { recursive: true, encoding: "utf8" })
+  // Those that need a whole data centre have a suite of their own, `pnpm services`.
+  return ["acceptance", "scripts/services"]
+    .flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) => join(folder, name)),
+    )
     .filter((name) => name.endsWith(".test.ts") && !name.includes("node_modules"))
-    .map((name) => join("acceptance", name))
     .sort();
 }
 

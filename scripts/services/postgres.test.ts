@@ -28,7 +28,7 @@ async function pair(): Promise<readonly [PostgresMetadataStore, PostgresMetadata
   return [await PostgresMetadataStore.open(url), await PostgresMetadataStore.open(url)];
 }
 
-describe("PostgreSQL", () => {
+describe("[SRV-17] PostgreSQL passes the suite of the embedded store", () => {
   metadataStoreContract({ describe, it }, async () => PostgresMetadataStore.open(await postgres.createDatabase()));
   coordinationContract({ describe, it }, async () => {
     const [first, second] = await pair();

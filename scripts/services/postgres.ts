@@ -61,11 +61,12 @@ async function connected<Result>(url: string, work: (client: pg.Client) => Promi
   }
 }
 
-/** Makes a cluster in a temporary directory and starts it. */
-export async function startPostgres(): Promise<PostgresServer> {
+/** Makes a cluster in a temporary directory, or in a given one, and starts it. */
+export async function startPostgres(options: { readonly directory?: string } = {}): Promise<PostgresServer> {
   const bin = await binaries();
   const { uid, gid, prefix } = await identity();
-  const directory = await freshDirectory("postgres");
+  const given = options.directory;
+  const directory = given === undefined ? await freshDirectory("postgres") : { path: given, remove: async () => {} };
   await chown(directory.path, uid, gid);
   const secret = join(directory.path, "password");
   await writeFile(secret, PASSWORD, { mode: 0o600 });

@@ -69,7 +69,7 @@ async function expectEverywhere(files: readonly PackageFile[]): Promise<void> {
   }
 }
 
-it(`[SRV-17] two servers take ${COUNT} versions of one package at once: none lost, none twice`, async () => {
+it(`two servers take ${COUNT} versions of one package at once: none lost, none twice`, async () => {
   const files = await Promise.all(
     Array.from({ length: COUNT }, (_, at) => makePackage("one-package", `1.0.${at}`, 500)),
   );
@@ -78,7 +78,7 @@ it(`[SRV-17] two servers take ${COUNT} versions of one package at once: none los
   await expectEverywhere(files);
 }, 600_000);
 
-it(`[STO-04] two servers take ${COUNT} packages at once: none lost, none twice, each in the bucket`, async () => {
+it(`two servers take ${COUNT} packages at once: none lost, none twice`, async () => {
   const files = await Promise.all(Array.from({ length: COUNT }, (_, at) => makePackage(`package-${at}`, "1.0.0", 500)));
   const leaves = await publishAll(files);
   expect(new Set(leaves).size).toBe(COUNT);

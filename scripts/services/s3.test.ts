@@ -43,7 +43,7 @@ async function put(store: S3BlobStore, bytes: Uint8Array): Promise<`sha256:${str
   }
 }
 
-describe("S3", () => {
+describe("[STO-02] S3 passes the suite of the directory", () => {
   blobStoreContract({ describe, it }, async () => (await blobStore()).store);
   documentStoreContract({ describe, it }, async () => new S3DocumentStore((await blobStore({ prefix: "a/b" })).client));
 

@@ -84,6 +84,9 @@ async function collect(stream: AsyncIterable<Uint8Array>, limit: number, part: s
   return Buffer.concat(chunks);
 }
 
+/** How much of an upload that cannot be stored is still received. */
+const PASSED_OVER_MAX_BYTES = 64 * 2 ** 20;
+
 class PublishFormReader {
   readonly draft: Draft = {};
   readonly #blobs: BlobStore;
@@ -119,12 +122,21 @@ class PublishFormReader {
     const staged = await this.#blobs.stage();
     this.draft.package = staged;
     let size = 0;
+    let failure: { readonly error: unknown } | undefined;
     for await (const chunk of stream) {
       size += chunk.length;
       // Stop at once: what is declared as a kilobyte must not fill the disk.
       if (size > declared.size) throw mismatch("size", `more than ${declared.size} bytes`, `${declared.size} bytes`);
-      await staged.write(chunk);
+      if (failure !== undefined) continue;
+      try {
+        await staged.write(chunk);
+      } catch (error) {
+        // Whoever is still sending would see a broken connection, and not why.
+        if (declared.size - size > PASSED_OVER_MAX_BYTES) throw error;
+        failure = { error };
+      }
     }
+    if (failure !== undefined) throw failure.error;
     this.draft.sealed = await staged.seal();
   }
 
@@ -215,13 +227,6 @@ export async function readPublishForm(
 function asUploadError(error: unknown): unknown {
   if (error instanceof RegistryError) return error;
   const code = (error as NodeJS.ErrnoException).code ?? "";
-  if (code === "ENOSPC" || code === "EDQUOT") {
-    return new RegistryError({
-      code: "UNAVAILABLE",
-      message: "Cannot store the upload: the server's disk is full",
-      cause: error,
-    });
-  }
   if (/^E[A-Z]+$/.test(code) && code !== "ECONNRESET" && code !== "EPIPE") return error;
   return malformed(
     (error as Error).message === "" ? "it broke off" : `it is malformed or broke off (${(error as Error).message})`,

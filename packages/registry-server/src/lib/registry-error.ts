@@ -56,6 +56,7 @@ export type RegistryErrorCode =
   | "SCHEMA_TOO_NEW"
   | "DATABASE_UNUSABLE"
   | "STORAGE_UNUSABLE"
+  | "STORAGE_FULL"
   | "DATA_DIRECTORY_IN_USE"
   | "DATA_DIRECTORY_UNUSABLE"
   | "DATA_DIRECTORY_NOT_EMPTY"
@@ -334,6 +335,11 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     summary: "The PostgreSQL database cannot be reached, or is not one that the registry can use.",
     help: "Check `DATABASE_URL`, the database's version (15 or later) and encoding (UTF8), and the rights of its user.",
   },
+  STORAGE_FULL: {
+    category: "io",
+    summary: "The disk, database or bucket of the registry has no room left; nothing was changed.",
+    help: "Its operator has to make room; then send the same request again.",
+  },
   STORAGE_UNUSABLE: {
     category: "io",
     summary: "The S3 bucket cannot be reached, read or written.",
@@ -434,6 +440,7 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   IDEMPOTENCY_KEY_REUSED: 422,
   RATE_LIMITED: 429,
   UNAVAILABLE: 503,
+  STORAGE_FULL: 507,
   DIRECTORY_UNAVAILABLE: 503,
   ISSUER_UNAVAILABLE: 503,
 };

@@ -1,5 +1,6 @@
 import pg from "pg";
 import { RegistryError } from "../registry-error.ts";
+import { storageError } from "./storage-full.ts";
 
 const INT8 = 20;
 
@@ -65,6 +66,8 @@ export function databaseError(error: unknown, address: PostgresAddress): unknown
       cause: error,
     });
   }
+  const full = storageError(error, `the disk of ${address.shown}`);
+  if (full !== error) return full;
   if (!isConnectionLost(error) && !isTransient(error) && !EXHAUSTED.test(code)) return error;
   return new RegistryError({
     code: "UNAVAILABLE",

@@ -144,6 +144,14 @@ export class S3Client {
     const text = await response.text().catch(() => "");
     const code = xmlText(text, "Code");
     const message = xmlText(text, "Message") ?? "";
+    if (response.status === 507 || code === "QuotaExceeded" || code === "InsufficientStorage") {
+      return new RegistryError({
+        code: "STORAGE_FULL",
+        message:
+          `Cannot store the change: ${this.shown} is full, it answered ${response.status} ${code ?? ""}`.trimEnd(),
+        retryAfter: 60,
+      });
+    }
     return this.#unavailable(`it answered ${response.status}${code === undefined ? "" : ` ${code}`}`, message);
   }
 

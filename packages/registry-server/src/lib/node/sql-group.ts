@@ -65,8 +65,8 @@ export class WriteGroup {
     for (const settle of this.#settled) settle();
   }
 
-  /** The transaction failed: tells all. */
-  reject(error: unknown): void {
-    for (const { reject } of this.#writes) reject(this.cause(error));
+  /** The transaction failed: tells all, in the words of `tell`. */
+  reject(error: unknown, tell: (error: unknown) => unknown = (cause) => cause): void {
+    for (const { reject } of this.#writes) reject(tell(this.cause(error)));
   }
 }

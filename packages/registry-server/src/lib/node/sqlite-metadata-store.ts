@@ -6,6 +6,7 @@ import { requireCurrentSchema } from "./migrations.ts";
 import type { SqlEngine, TextIndex } from "./sql-engine.ts";
 import { WriteGroup } from "./sql-group.ts";
 import { SqlMetadataStore } from "./sql-metadata-store.ts";
+import { storageError } from "./storage-full.ts";
 import type { Tables } from "./sql-schema.ts";
 import { WriteQueue, type QueuedWrite } from "./write-queue.ts";
 
@@ -124,7 +125,7 @@ class SqliteEngine implements SqlEngine {
         await writes.run(session);
       });
     } catch (error) {
-      writes.reject(error);
+      writes.reject(error, (cause) => storageError(cause, "the disk of the registry"));
       return;
     }
     writes.settle();

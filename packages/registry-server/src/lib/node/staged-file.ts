@@ -4,6 +4,7 @@ import { open, readdir, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { parseDigest, type Digest } from "@lading/core-manifest";
 import type { StagedBlob } from "../ports.ts";
+import { tellingFull } from "./storage-full.ts";
 
 /** A sealed upload, to be put where it stays. */
 export interface SealedFile {
@@ -12,6 +13,8 @@ export interface SealedFile {
   readonly digest: Digest;
   readonly size: number;
 }
+
+const PLACE = "the disk of the registry";
 
 /** An upload in a file of its own, hashed while it is written. */
 export class StagedFile implements StagedBlob {
@@ -31,15 +34,16 @@ export class StagedFile implements StagedBlob {
   /** Begins an upload in `directory`; `keep` makes the sealed bytes durable under their digest, and may move the file. */
   static async create(directory: string, keep: (sealed: SealedFile) => Promise<void>): Promise<StagedFile> {
     const file = join(directory, `upload-${randomUUID()}`);
-    return new StagedFile(file, await open(file, "wx", 0o644), keep);
+    return new StagedFile(file, await tellingFull(PLACE, () => open(file, "wx", 0o644)), keep);
   }
 
   async write(chunk: Uint8Array): Promise<void> {
     if (this.#handle === undefined) throw new Error("this staged blob is sealed");
     this.#hash.update(chunk);
     let written = 0;
+    const handle = this.#handle;
     while (written < chunk.length) {
-      const { bytesWritten } = await this.#handle.write(chunk, written, chunk.length - written);
+      const { bytesWritten } = await tellingFull(PLACE, () => handle.write(chunk, written, chunk.length - written));
       written += bytesWritten;
     }
     this.#size += chunk.length;
@@ -57,7 +61,8 @@ export class StagedFile implements StagedBlob {
   async commit(): Promise<void> {
     const sealed = await this.seal();
     if (this.#handle === undefined) return;
-    await this.#keep({ file: this.file, handle: this.#handle, ...sealed });
+    const handle = this.#handle;
+    await tellingFull(PLACE, () => this.#keep({ file: this.file, handle, ...sealed }));
     await this.#close();
   }
 
