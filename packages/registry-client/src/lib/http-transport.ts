@@ -73,12 +73,16 @@ class HttpTransport implements Transport {
 
   async metadata(
     url: string,
-    options: TransportOptions & { readonly validator?: string | undefined; readonly maxBytes?: number | undefined },
+    options: TransportOptions & {
+      readonly validator?: string | undefined;
+      readonly maxBytes?: number | undefined;
+      readonly compressed?: boolean | undefined;
+    },
   ): Promise<MetadataAnswer> {
     const headers: Record<string, string> = { accept: "application/json" };
     if (options.validator !== undefined) headers["if-none-match"] = options.validator;
     // Signed metadata compresses to a third; its length and digest are those of the file, whatever came over the wire.
-    if (options.maxBytes !== undefined) headers["accept-encoding"] = "gzip";
+    if (options.compressed === true) headers["accept-encoding"] = "gzip";
     return this.#exchange({ method: "GET", url, headers, purpose: "call" }, options, async (answer, watchdog) => {
       const { status } = answer.response;
       if (status === 304 && options.validator !== undefined) return { status: "unchanged" };

@@ -183,6 +183,8 @@ export interface Transport {
       readonly validator?: string | undefined;
       /** Stop reading above this: what is given back then is longer, and says so by its length. */
       readonly maxBytes?: number | undefined;
+      /** Whether compressing pays even on this machine: larger documents. */
+      readonly compressed?: boolean | undefined;
     },
   ): Promise<MetadataAnswer>;
   /**

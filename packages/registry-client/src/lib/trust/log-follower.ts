@@ -17,11 +17,12 @@ export class LogFollower {
   readonly origin: string;
   #seen: Checkpoint | undefined;
 
-  constructor(source: TrustSource, key: string, seen: Uint8Array | undefined) {
+  /** @param former the key that the log had when `seen` was kept, where it has another one now */
+  constructor(source: TrustSource, key: string, seen: Uint8Array | undefined, former: string = key) {
     this.#source = source;
     this.key = key;
     this.origin = parseNoteKey(key).name;
-    this.#seen = seen === undefined ? undefined : this.open(seen);
+    this.#seen = seen === undefined ? undefined : this.#open(seen, key === former ? [key] : [key, former]);
   }
 
   /** The state that was seen last. */
@@ -31,7 +32,11 @@ export class LogFollower {
 
   /** Reads a checkpoint. @throws {LogError} where the log's key did not sign it */
   open(bytes: Uint8Array): Checkpoint {
-    return openCheckpoint(bytes, { origin: this.origin, keys: [parseNoteKey(this.key)], verifier: nodeVerifier });
+    return this.#open(bytes, [this.key]);
+  }
+
+  #open(bytes: Uint8Array, keys: readonly string[]): Checkpoint {
+    return openCheckpoint(bytes, { origin: this.origin, keys: keys.map(parseNoteKey), verifier: nodeVerifier });
   }
 
   /** A tile or bundle by its path below the log's prefix. */

@@ -287,7 +287,8 @@ export class RegistryTrust implements TrustWalk {
     description: RegistryDescription,
     source: TrustSource,
   ): Promise<LogFollower | undefined> {
-    const key = record?.log?.key ?? description.log?.key;
+    // Signed metadata says which key the log has now; a description only where nothing better does.
+    const key = binding?.key ?? record?.log?.key ?? description.log?.key;
     if (binding === undefined && record?.log === undefined) return undefined;
     if (binding === undefined || key === undefined) {
       const { name } = this.#session.registry;
@@ -299,7 +300,7 @@ export class RegistryTrust implements TrustWalk {
       });
     }
     const seen = record?.log === undefined ? undefined : await this.#settings.store.read(this.#url, CHECKPOINT);
-    const follower = new LogFollower(source, key, seen);
+    const follower = new LogFollower(source, key, seen, record?.log?.key);
     await follower.follow(binding);
     return follower;
   }

@@ -47,7 +47,7 @@ export class TrustFiles implements MetadataStore {
     this.#known.set(role, bytes);
     if (role === "root") this.roots.push(knownRootOf(bytes));
     if (this.#staged) this.#pending.set(role, bytes);
-    else await this.#put(role, bytes);
+    else await this.#put(role, bytes, role === "root");
   }
 
   async remove(role: string): Promise<void> {
@@ -56,16 +56,16 @@ export class TrustFiles implements MetadataStore {
     else await this.#store.remove(this.#registry, PREFIX + role);
   }
 
-  #put(role: string, bytes: Uint8Array): Promise<void> {
+  #put(role: string, bytes: Uint8Array, durable: boolean): Promise<void> {
     // What is lost of the others costs a download and a moment of memory.
-    return this.#store.write(this.#registry, PREFIX + role, bytes, { durable: role === "root" });
+    return this.#store.write(this.#registry, PREFIX + role, bytes, { durable });
   }
 
   /** Writes what was staged, in place of whatever was there. */
   async commit(): Promise<void> {
     if (!this.#staged) return;
     await this.#store.clear(this.#registry);
-    for (const [role, bytes] of this.#pending) if (bytes !== undefined) await this.#put(role, bytes);
+    for (const [role, bytes] of this.#pending) if (bytes !== undefined) await this.#put(role, bytes, false);
     this.#pending.clear();
     this.#staged = false;
   }

@@ -123,6 +123,7 @@ export class TrustSource implements MetadataSource {
         action,
         signal: this.#options.signal,
         maxBytes,
+        compressed: true,
         validator: known === undefined ? undefined : validatorOf(known),
       }),
     );
