@@ -196,12 +196,12 @@ function universalInput(input: ResolveInput, { grid }: ResolutionRequest): Unive
 export async function questionOf(context: EngineContext, request: ResolutionRequest): Promise<AskedQuestion> {
   const registry = await openProvider(context, request);
   const keys = createKeys(registry, request.locals, registry === undefined ? [] : await otherRegistries(context));
-  const everything = withPatches(overlay(registry, request.locals, keys), registry, request, keys);
+  const everything = withPatches(overlay(registry, request.locals, keys), request, keys);
   const allowed = withAllowed(withoutDependencies(everything, request.skipDependencies === true), request.allowed);
   const wording = wordingOf(context.profile.manifest.requirements);
   const input = { ...resolveInput(request, keys), ...(wording === undefined ? {} : { wording }) };
   const keyOf = (name: string, pinned?: string): PackageKey => keys.of(name, pinned);
-  const names = { keyOf, keysOf: keys.all };
+  const names = { keyOf, keysOf: (name: string): readonly PackageKey[] => keys.all(name) };
   if (registry === undefined) return { input, ...names, provider: allowed, learnNames: async () => false };
   return { input, ...names, ...nameFinder(context, input, allowed) };
 }
@@ -339,7 +339,6 @@ async function otherRegistries(context: EngineContext): Promise<string[]> {
 /** A view of a provider in which the root manifest's patches stand in for packages of registries. */
 function withPatches(
   provider: DependencyProvider,
-  registry: RegistryProvider | undefined,
   { patches, locals }: ResolutionRequest,
   keys: Keys,
 ): DependencyProvider {

@@ -36,6 +36,7 @@ function describe(found: PackageInformation, style: Style): string[] {
         .join(", "),
     ],
     ["features", Object.keys(found.features).join(", ")],
+    ["exclusive", (found.exclusiveFeatures ?? []).map((group) => group.join(" or ")).join("; ")],
     ["files", found.artifacts.map(({ target, size }) => `${target} (${bytes(size)})`).join(", ")],
     ["registry", found.registry],
   ];
@@ -51,13 +52,20 @@ function describe(found: PackageInformation, style: Style): string[] {
     ),
     ...(found.dependencies.length === 0 ? [] : ["dependencies"]),
     ...found.dependencies.map(
-      ({ name, requirement, kind }) => `  ${name} ${requirement}${kind === "normal" ? "" : ` (${kind})`}`,
+      ({ name, requirement, kind, targets, hosts }) =>
+        `  ${name} ${requirement}${kind === "normal" ? "" : ` (${kind})`}${placeText(targets, hosts)}`,
     ),
     `versions      ${found.versions
       .slice(0, 10)
       .map(({ version, status: state }) => (state === "active" ? version : `${version} (${state})`))
       .join(", ")}${found.versions.length > 10 ? ", ..." : ""}`,
   ];
+}
+
+/** ` only for *-linux, revit >=2025.0.0`, or nothing. */
+function placeText(targets: readonly string[] = [], hosts: Readonly<Record<string, string>> = {}): string {
+  const parts = [...targets, ...Object.entries(hosts).map(([axis, requirement]) => `${axis} ${requirement}`)];
+  return parts.length === 0 ? "" : ` only for ${parts.join(", ")}`;
 }
 
 /** A key of the registry's answer, which may hold it at its top or in the manifest. */

@@ -101,8 +101,17 @@ export interface PackageInformation {
   readonly published: string;
   readonly signers: readonly string[];
   readonly publisher?: string;
-  readonly dependencies: readonly { readonly name: string; readonly requirement: string; readonly kind: string }[];
+  readonly dependencies: readonly {
+    readonly name: string;
+    readonly requirement: string;
+    readonly kind: string;
+    /** Where it counts, where that is not everywhere. */
+    readonly targets?: readonly string[];
+    readonly hosts?: Readonly<Record<string, string>>;
+  }[];
   readonly features: Readonly<Record<string, readonly string[]>>;
+  /** Lists of features of which at most one may be on. */
+  readonly exclusiveFeatures?: readonly (readonly string[])[];
   readonly hosts: Readonly<Record<string, string>>;
   readonly artifacts: readonly IndexArtifact[];
   /** Newest first. */
@@ -143,8 +152,11 @@ export async function info(input: { readonly spec: string }, context: EngineCont
       name: dependency.name,
       requirement: dependency.requirement,
       kind: dependency.kind,
+      ...(dependency.targets === undefined ? {} : { targets: dependency.targets }),
+      ...(dependency.hosts === undefined ? {} : { hosts: dependency.hosts }),
     })),
     features: entry.features,
+    ...(entry.exclusiveFeatures === undefined ? {} : { exclusiveFeatures: entry.exclusiveFeatures }),
     hosts: entry.hosts,
     artifacts: entry.artifacts,
     versions: document.versions
