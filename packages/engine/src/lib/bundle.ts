@@ -83,10 +83,9 @@ export async function readBundle(directory: string): Promise<OpenedBundle> {
   return { format: FORMAT, created, registries, directory };
 }
 
-/** The bundle that setting `registry.bundle` names, if any. */
-export async function bundleInForce(context: EngineContext): Promise<OpenedBundle | undefined> {
-  const named = (await context.settings()).string("registry.bundle");
-  return named === undefined ? undefined : readBundle(path.resolve(context.cwd, expandHome(named, context.home)));
+/** The bundle that setting `registry.bundle` names. */
+export async function openBundle(named: string, context: EngineContext): Promise<OpenedBundle> {
+  return readBundle(path.resolve(context.cwd, expandHome(named, context.home)));
 }
 
 /** Reads the files of a registry from a bundle, in place of its address. Opens no socket. */

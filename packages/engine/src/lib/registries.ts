@@ -184,8 +184,8 @@ async function openClients(
   const cache = tracedCache(createDiskCache(await cacheDirectory(context)), context.onEvent);
   const credentials = await openCredentials(context, registries, tokenOwner);
   const fetches: { close(): Promise<void> }[] = [];
-  const { bundleInForce } = await import("./bundle.ts");
-  const bundle = await bundleInForce(context);
+  const named = (await context.settings()).string("registry.bundle");
+  const bundle = named === undefined ? undefined : await (await import("./bundle.ts")).openBundle(named, context);
   const opened = registries.map(async (registry) => {
     const common = {
       registry,
@@ -213,6 +213,13 @@ async function openClients(
         clock: bundleClock(common.clock, offlineMaxAgeMs),
         transport: await bundleTransport(bundle!, held, quick),
       });
+    }
+    // The address of one JSON file is that of a flat index (docs/spec/pack-index.md).
+    if (/\/[^/]+\.json\/$/.test(new URL(registry.url).pathname)) {
+      const { flatIndexTransport } = await import("./flat-index.ts");
+      const reader = await openReader(context, registry);
+      fetches.push({ close: reader.close });
+      return createRegistryClient({ ...common, transport: flatIndexTransport(registry, reader.transport, context) });
     }
     if (registry.url.startsWith("file:"))
       return createRegistryClient({ ...common, transport: directoryTransport(registry) });

@@ -23,7 +23,7 @@ export const STATIC_REGISTRY_ERRORS: ErrorCatalogue<StaticRegistryErrorCode> = {
   STATIC_LOCATION_INVALID: {
     category: "usage",
     summary: "The place of a static registry is not one that can be written to.",
-    help: "Give a directory, git+URL, s3+URL or releases+URL; the guide for index maintainers has an example of each.",
+    help: "Give a directory, git+URL, s3+URL or releases+URL; docs/guides/static-registry.md has an example of each.",
   },
   STATIC_SETTINGS_INVALID: {
     category: "usage",

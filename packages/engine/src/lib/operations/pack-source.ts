@@ -57,7 +57,7 @@ async function isDirectory(target: string): Promise<boolean> {
 }
 
 /** The checksum of a directory, as the ecosystem defines it: of every file, or of what its package would hold. */
-async function directoryChecksum(directory: string, context: EngineContext): Promise<Digest> {
+export async function directoryChecksum(directory: string, context: EngineContext): Promise<Digest> {
   if (context.profile.directoryChecksum === "attune-pack") {
     const { attuneDirectoryChecksum } = await import("@lading/archive/node");
     return attuneDirectoryChecksum(directory);
