@@ -191,7 +191,7 @@ function words(layer: Omit<PackageLayer, "text">): string[] {
     signers.length === 0 ? "nobody signed it" : `signed by ${signers.join(" and ")}${pinned}`,
     ...changes.map(({ key, how, previous, entry }) => `${key} took the place of ${previous} by ${how}, entry ${entry}`),
     log === undefined
-      ? "no proof lies beside the lock that its registry's log has it"
+      ? "no proof of a log lies beside the lock"
       : `published ${log.time}${log.actor === undefined ? "" : ` by ${log.actor}`}, entry ${log.index} of ${log.origin}, proven against ${log.size} entries`,
   ];
 }
