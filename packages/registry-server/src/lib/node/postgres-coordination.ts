@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import pg from "pg";
+import type pg from "pg";
 import type { Coordination } from "../ports.ts";
 import { RegistryError } from "../registry-error.ts";
 import { PostgresMetadataStore, channelOf } from "./postgres-metadata-store.ts";
 import { LOCK_SPACE } from "./postgres-migrations.ts";
+import { loadDriver } from "./postgres-pool.ts";
 
 const RECONNECT_MS = 500;
 
@@ -79,7 +80,8 @@ export class PostgresCoordination implements Coordination {
 
   async #connect(): Promise<pg.Client> {
     const { connectionString } = this.#store.pool.options;
-    const client = new pg.Client({
+    const { Client } = await loadDriver();
+    const client = new Client({
       connectionString,
       keepAlive: true,
       keepAliveInitialDelayMillis: 5000,

@@ -195,7 +195,7 @@ async function openPool(
 ): Promise<{ readonly pool: Pool; readonly address: PostgresAddress; readonly client: PoolClient }> {
   const address = parsePostgresUrl(url);
   if (address === undefined) throw badUrl();
-  const pool = createPool(address, connections);
+  const pool = await createPool(address, connections);
   try {
     return { pool, address, client: await connect(pool) };
   } catch (cause) {

