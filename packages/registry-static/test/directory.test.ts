@@ -14,7 +14,13 @@ import {
 } from "@lading/signing/log";
 import { memoryMetadataStore, openMetadataClient } from "@lading/signing/metadata";
 import { nodeVerifier } from "@lading/signing/node";
-import { createStaticRegistry, publishStatic, refreshStatic, setStaticStatus } from "../src/index.ts";
+import {
+  checkStaticRegistry,
+  createStaticRegistry,
+  publishStatic,
+  refreshStatic,
+  setStaticStatus,
+} from "../src/index.ts";
 import {
   createKeyDirectory,
   directoryStore,
@@ -198,6 +204,51 @@ describe("a static registry in a directory", () => {
     expect(await code(() => createStaticRegistry({ store, trust }))).toBe("STATIC_REGISTRY_EXISTS");
     const again = createKeyDirectory({ directory: keys, settings: trust.settings, url: "https://a.test/", nowMs: 0 });
     expect(await code(() => again)).toBe("STATIC_REGISTRY_EXISTS");
+  });
+
+  it("is not given a file that was replaced since it was inspected", async () => {
+    const directory = await temporary();
+    const store = directoryStore(directory);
+    const { trust } = await newRegistry(store);
+    const one = await publication();
+    await writeFile(one.file, "other bytes");
+    expect(await code(() => publishStatic({ store, trust }, [one]))).toBe("STATIC_STORE_FAILED");
+    await publishStatic({ store, trust }, [await publication()]);
+  });
+
+  it("is checked as a stranger would, and every kind of damage is named", async () => {
+    const directory = await temporary();
+    const store = directoryStore(directory);
+    const { trust } = await newRegistry(store);
+    const { published } = await publishStatic({ store, trust }, [await publication({ signer: newSigner() })]);
+    const read = (path: string) => readFile(join(directory, path)).catch(() => undefined);
+    const check = (nowMs = Date.now()) => checkStaticRegistry({ read, nowMs });
+    expect(await check()).toMatchObject({ packages: 1, versions: 1, logSize: 2, development: true, problems: [] });
+    const late = await check(Date.now() + 25 * 86_400_000);
+    expect(late.problems).toEqual([expect.objectContaining({ severity: "warning", path: "metadata" })]);
+    const hex = published[0]!.blob.slice(7);
+    const [prefixed] = (await readdir(join(directory, "index/_/to"))).filter((name) => name.length > 70);
+    const expected: Readonly<Record<string, string>> = {
+      [`blobs/sha256/${hex}`]: `blobs/sha256/${hex}`,
+      [`blobs/sha256/${hex}.sig`]: `blobs/sha256/${hex}.sig`,
+      [`index/_/to/${prefixed!}`]: `index/_/to/${prefixed!}`,
+      "index/_/to/tool.json": "index/_/to/tool.json",
+      "log/checkpoint": "log/checkpoint",
+      "log/tile/0/000.p/2": "log/tile",
+      ".well-known/lading.json": "log/checkpoint",
+      "metadata/timestamp.json": "metadata",
+    };
+    for (const [file, place] of Object.entries(expected)) {
+      const bytes = (await read(file))!;
+      await writeFile(
+        join(directory, file),
+        file.endsWith("lading.json") ? "{" : bytes.map((byte, i) => (i === 40 ? byte ^ 1 : byte)),
+      );
+      const { problems } = await check();
+      expect([file, problems.map(({ path }) => path)]).toEqual([file, expect.arrayContaining([place])]);
+      await writeFile(join(directory, file), bytes);
+    }
+    expect((await check()).problems).toEqual([]);
   });
 
   it("takes every package of writers that run at once", async () => {

@@ -29,7 +29,7 @@ import {
   targetPath,
   type Repository,
 } from "@lading/signing/metadata";
-import { CHECKPOINT, DESCRIPTION, LOG, METADATA, blobPath, boundLog, sha256 } from "./state.ts";
+import { CHECKPOINT, DESCRIPTION, LOG, METADATA, blobPath, boundLog, damaged, sha256 } from "./state.ts";
 import { StaticRegistryError } from "./static-error.ts";
 import type { ReadRegistryFile } from "./store.ts";
 
@@ -59,6 +59,25 @@ export interface CheckOptions {
   /** Digest of the first root, where it is known from elsewhere. */
   readonly root?: Digest | undefined;
   readonly verifier?: Verifier | undefined;
+}
+
+function readJson(path: string, bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw damaged(path, "it is not JSON", cause);
+  }
+}
+
+/** The log as the description names it. */
+function logOf(description: Uint8Array): { readonly origin: string; readonly key: string } {
+  try {
+    const { log } = JSON.parse(new TextDecoder().decode(description)) as { log?: { origin?: unknown; key?: unknown } };
+    if (typeof log?.origin === "string" && typeof log.key === "string") return { origin: log.origin, key: log.key };
+  } catch (cause) {
+    throw damaged(DESCRIPTION, "it is not JSON", cause);
+  }
+  throw damaged(DESCRIPTION, "it names no log");
 }
 
 /** Below this a renewal is called for. */
@@ -144,7 +163,7 @@ class Check {
       const plain = await this.#options.read(target.path);
       if (plain === undefined || Buffer.compare(plain, bytes) !== 0)
         this.#say(target.path, "it is not what signed metadata names; renew it with index-refresh", "warning");
-      return parseIndexDocument(JSON.parse(new TextDecoder().decode(bytes)));
+      return parseIndexDocument(readJson(served, bytes));
     });
   }
 
@@ -179,10 +198,8 @@ class Check {
   /** Every entry hashed again, and what was published found in it. */
   async log(repository: Repository, documents: readonly IndexDocument[]): Promise<number | undefined> {
     return this.part(CHECKPOINT, async () => {
-      const text = new TextDecoder().decode(await this.#need(DESCRIPTION));
-      const described = JSON.parse(text) as { log?: { origin?: string; key?: string } };
-      const origin = described.log?.origin ?? "";
-      const keys = [parseNoteKey(described.log?.key ?? "")];
+      const { origin, key } = logOf(await this.#need(DESCRIPTION));
+      const keys = [parseNoteKey(key)];
       const read: ReadRegistryFile = (path) => this.#options.read(`${LOG}${path}`);
       const checkpoint = openCheckpoint(await this.#need(CHECKPOINT), {
         origin,

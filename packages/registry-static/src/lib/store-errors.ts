@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { StaticRegistryError } from "./static-error.ts";
 
 /** What every store says where it cannot be read or written. */
@@ -33,4 +34,16 @@ export function storeRefused(location: string, action: string, found: string): S
 export function checkStorePath(path: string): void {
   const wrong = path.split("/").some((part) => ["", ".", ".."].includes(part)) || path.includes("\\");
   if (wrong) throw new Error(`"${path}" is no path of a registry`);
+}
+
+/** A package file that was replaced since it was inspected must not get the name of the other. */
+export function checkBlob(location: string, path: string, bytes: Uint8Array): Uint8Array {
+  const named = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(path)?.[1];
+  if (named === undefined || createHash("sha256").update(bytes).digest("hex") === named) return bytes;
+  throw new StaticRegistryError({
+    code: "STATIC_STORE_FAILED",
+    message: `Cannot write "${path}" at "${location}": the package file has changed since it was inspected`,
+    hint: "Publish the file again",
+    place: location,
+  });
 }

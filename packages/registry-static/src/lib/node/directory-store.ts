@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { copyFile, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { checkStorePath, storeFailed, busy } from "../store-errors.ts";
+import { busy, checkBlob, checkStorePath, storeFailed } from "../store-errors.ts";
 import type { PlacedFile, RegistryStore, StoreSession } from "../store.ts";
 
 const LOCK = ".lading-lock";
@@ -61,6 +61,7 @@ export async function placeFile(directory: string, { path, content }: PlacedFile
       }
     } else {
       await copyFile(content.file, temporary);
+      checkBlob(directory, path, await readFile(temporary));
       await syncFile(temporary);
     }
     await rename(temporary, file);

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { releaseAssetOf } from "@lading/registry-client";
 import { LEASE_MS, LEASE_PATH, decodeLease, encodeLease, leaseLost } from "../lease.ts";
 import { StaticRegistryError } from "../static-error.ts";
-import { busy, checkStorePath, storeFailed, storeRefused } from "../store-errors.ts";
+import { busy, checkBlob, checkStorePath, storeFailed, storeRefused } from "../store-errors.ts";
 import type { PlacedFile, RegistryStore, StoreSession } from "../store.ts";
 
 /** Releases of a repository of GitHub, or of a host that speaks its API. */
@@ -213,7 +213,10 @@ class ReleasesSession implements StoreSession {
   async put(files: readonly PlacedFile[]): Promise<void> {
     for (const { path, content } of files) {
       if (this.#now() > this.#until) throw leaseLost(this.#api.location);
-      await this.#place(path, content instanceof Uint8Array ? content : await readFile(content.file));
+      await this.#place(
+        path,
+        content instanceof Uint8Array ? content : checkBlob(this.#api.location, path, await readFile(content.file)),
+      );
     }
   }
 

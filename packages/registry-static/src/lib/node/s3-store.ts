@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { AwsClient } from "aws4fetch";
 import { LEASE_MS, LEASE_PATH, decodeLease, encodeLease, leaseLost } from "../lease.ts";
 import { StaticRegistryError } from "../static-error.ts";
-import { busy, checkStorePath, storeFailed, storeRefused } from "../store-errors.ts";
+import { busy, checkBlob, checkStorePath, storeFailed, storeRefused } from "../store-errors.ts";
 import type { PlacedFile, RegistryStore, StoreSession } from "../store.ts";
 
 /** A bucket of S3 or of a server that speaks its protocol, with conditional writes (`If-None-Match`, `If-Match`). */
@@ -164,7 +164,10 @@ class S3Session implements StoreSession {
     for (const { path, content } of files) {
       // Before every file: who has lost the lease must not write over what its next holder has written.
       if (this.#now() > this.#until) throw leaseLost(this.#bucket.location);
-      await this.#place(path, content instanceof Uint8Array ? content : await readFile(content.file));
+      await this.#place(
+        path,
+        content instanceof Uint8Array ? content : checkBlob(this.#bucket.location, path, await readFile(content.file)),
+      );
     }
   }
 

@@ -1,0 +1,122 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import * as fc from "fast-check";
+import { afterAll, describe, expect, it } from "vitest";
+import {
+  canonicalRegistryUrl,
+  movedTransport,
+  parseStaticAddress,
+  registryConfig,
+  releaseAssetOf,
+} from "../src/index.ts";
+import { directoryTransport, gitTransport } from "../src/node.ts";
+import { transportContract, transportFixture } from "../src/testing.ts";
+
+const made: string[] = [];
+function temporary(): string {
+  const directory = mkdtempSync(join(tmpdir(), "lading-places-"));
+  made.push(directory);
+  return directory;
+}
+afterAll(() => {
+  for (const directory of made) rmSync(directory, { recursive: true, force: true });
+});
+
+function place(directory: string, nameOf: (path: string) => string = (path) => path): void {
+  for (const [path, bytes] of Object.entries(transportFixture)) {
+    const file = join(directory, nameOf(path));
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, bytes);
+  }
+}
+
+describe("gitTransport()", () => {
+  const work = temporary();
+  place(work);
+  const git = (...args: string[]): void =>
+    void execFileSync("git", ["-C", work, "-c", "user.name=a", "-c", "user.email=a@b.test", ...args]);
+  git("init", "--quiet", "--initial-branch", "main");
+  git("add", "--all", "--force", ".");
+  git("commit", "--quiet", "--message", "Files");
+  const url = `git+file://${work}/`;
+  const open = (address = url) =>
+    gitTransport({
+      registry: registryConfig({ name: "git", url: address }),
+      url: address.slice("git+".length, -1),
+      cache: temporary(),
+    });
+
+  it.each(transportContract)("$name", async ({ run }) => {
+    const transport = open();
+    await run({ transport, base: url });
+    await transport.close();
+  });
+
+  it("says what is wrong with a repository that is not there, and what it cannot do", async () => {
+    const action = "test";
+    await expect(
+      open(`git+file://${work}/none/`).metadata(`git+file://${work}/none/x`, { action }),
+    ).rejects.toMatchObject({
+      code: "REGISTRY_UNREACHABLE",
+    });
+    await expect(open().call(url, { method: "GET" }, { action })).rejects.toMatchObject({ code: "REGISTRY_READ_ONLY" });
+  });
+});
+
+describe("movedTransport()", () => {
+  const directory = temporary();
+  place(directory, (path) => {
+    const { tag, name } = releaseAssetOf(path);
+    return `${tag}/${name}`;
+  });
+  const base = "releases+https://github.com/org/packages/";
+  const registry = registryConfig({ name: "releases", url: base });
+  const inner = directoryTransport({ ...registry, url: `file://${directory}/` });
+  const address = { ...parseStaticAddress(base)!, url: `file://${directory}/` } as Parameters<typeof movedTransport>[1];
+
+  it.each(transportContract)("$name", ({ run }) => run({ transport: movedTransport(registry, address, inner), base }));
+});
+
+describe("parseStaticAddress()", () => {
+  it("reads every kind, and the canonical address reads the same", () => {
+    const kinds = {
+      "git+https://host.test/a/registry.git": "https://host.test/a/registry.git",
+      "git+ssh://git@host.test/registry.git": "ssh://git@host.test/registry.git",
+      "s3+https://s3.test/bucket/a/b": "https://s3.test/bucket/a/b/",
+      "releases+https://github.com/org/packages": "https://github.com/org/packages/releases/download/",
+    };
+    for (const [text, url] of Object.entries(kinds)) {
+      expect(parseStaticAddress(text)?.url).toBe(url);
+      if (!text.includes("@")) expect(parseStaticAddress(canonicalRegistryUrl(text))?.url).toBe(url);
+    }
+  });
+
+  it("refuses secrets, other schemes and what is not whole", () => {
+    for (const text of [
+      "git+http://host.test/r.git",
+      "git+https://x:y@host.test/r.git",
+      "git+ext://sh",
+      "s3+https://s3.test/",
+      "s3+file:///bucket/",
+      "releases+https://github.com/org",
+      "releases+https://github.com/a/b/c",
+      "https://host.test/",
+    ])
+      expect([text, parseStaticAddress(text)]).toEqual([text, undefined]);
+  });
+
+  it("never throws, and gives no two paths one asset", () => {
+    fc.assert(fc.property(fc.string(), (text) => void parseStaticAddress(text)));
+    const part = fc.stringMatching(/^[a-z0-9@._-]{1,6}$/);
+    const path = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => parts.join("/"));
+    fc.assert(
+      fc.property(path, path, (left, right) => {
+        const [one, two] = [releaseAssetOf(left), releaseAssetOf(right)];
+        expect(one.tag === two.tag && one.name === two.name).toBe(left === right);
+        expect(one.name).toMatch(/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/);
+      }),
+    );
+  });
+});
