@@ -20,7 +20,7 @@ interface Line {
   /** Lines of a shell before it. */
   readonly before?: string;
   /** A condition afterwards, as a line of a shell that must succeed. */
-  readonly then?: string;
+  readonly after?: string;
 }
 
 let main: RegistryProcess;
@@ -48,18 +48,21 @@ function open(replace: Readonly<Record<string, string>>, env: Readonly<Record<st
   return sandbox;
 }
 
+const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
 /** Runs lines in their order; the first that does not do what is shown ends the check with everything it printed. */
 async function session(sandbox: Sandbox, lines: readonly Line[]): Promise<void> {
-  for (const { line, code = 0, shows, stderr, cwd, env, before, then } of lines) {
+  for (const { line, code = 0, shows, stderr, cwd, env, before, after } of lines) {
     const run = { ...(cwd === undefined ? {} : { cwd }), ...(env === undefined ? {} : { env }) };
     if (before !== undefined) await sandbox.ok(before, run);
     const result = await sandbox.line(line, run);
     const seen = `${line}\n${result.stdout}${result.stderr}`;
     expect(`${seen}\nexit code ${result.code}`).toBe(`${seen}\nexit code ${code}`);
-    if (typeof shows === "string") expect(`${line}\n${result.stdout}`).toContain(shows);
-    else if (shows !== undefined) expect(`${line}\n${result.stdout}`).toMatch(shows);
-    if (stderr !== undefined) expect(`${line}\n${result.stderr}`).toMatch(stderr);
-    if (then !== undefined) await sandbox.ok(then, run);
+    expect(`${line}\n${result.stdout}`).toMatch(
+      typeof shows === "string" ? new RegExp(escaped(shows)) : (shows ?? /^/),
+    );
+    expect(`${line}\n${result.stderr}`).toMatch(stderr ?? /^/);
+    if (after !== undefined) await sandbox.ok(after, run);
   }
 }
 
@@ -82,18 +85,18 @@ describe("the documents' command lines", () => {
       },
       {
         line: "vitte packager build --manifest vitte.toml --out target/",
-        then: "test -f target/vitte-0.1.0.vitpkg",
+        after: "test -f target/vitte-0.1.0.vitpkg",
       },
       {
         before: "mkdir -p ~/.vitte/keys && vitte keygen --output ~/.vitte/keys/dev.json",
         line: "vitte packager sign target/vitte-0.1.0.vitpkg --key ~/.vitte/keys/dev.json",
-        then: "test -f target/vitte-0.1.0.vitpkg.sig",
+        after: "test -f target/vitte-0.1.0.vitpkg.sig",
       },
       { line: "vitte packager verify target/vitte-0.1.0.vitpkg", shows: "vitte 0.1.0" },
       { line: "vitte packager publish --registry https://registry.vitte.dev --token $VITTE_TOKEN" },
       { line: "vitte package publish --registry https://registry.vitte.dev --token $VITTE_TOKEN", cwd: "ast" },
       { line: "vitte registry search vitte-ast", shows: /^vitte-ast +0\.1\.0 +The vitte-ast package$/m },
-      { line: "vitte registry fetch vitte-ast@0.1.0", then: "test -f vitte-ast-0.1.0.vitpkg" },
+      { line: "vitte registry fetch vitte-ast@0.1.0", after: "test -f vitte-ast-0.1.0.vitpkg" },
       { line: "vitte registry publish", cwd: "three" },
       { line: "vitte registry list", shows: /vitte-ast[^]*vitte-three/ },
     ]);
@@ -111,20 +114,20 @@ describe("the documents' command lines", () => {
     sandbox.write("geometry/pyproject.toml", python("revitpy-geometry"));
     await session(sandbox, [
       { line: "revitpy-install config set registry.url https://internal.company.com/registry" },
-      { line: "revitpy-install config set auth.token your-auth-token", then: "! grep -r ldg_ ~/.revitpy/config.toml" },
-      { line: "revitpy-build package --source ./my-package", then: "test -f dist/my-package-1.0.0.tar.gz" },
+      { line: "revitpy-install config set auth.token your-auth-token", after: "! grep -r ldg_ ~/.revitpy/config.toml" },
+      { line: "revitpy-build package --source ./my-package", after: "test -f dist/my-package-1.0.0.tar.gz" },
       { line: "revitpy-build publish ./dist/my-package-1.0.0.tar.gz", shows: "my-package 1.0.0" },
       {
         before: "cd geometry && revitpy-build publish && mkdir ../project",
         line: "revitpy-install install revitpy-geometry",
         cwd: ".",
-        then: "test -f revitpy_packages/revitpy-geometry/pyproject.toml",
+        after: "test -f revitpy_packages/revitpy-geometry/pyproject.toml",
       },
       {
         line: "revitpy-install create-env my-project --revit-version 2025",
         shows: "Made environment my-project for revit 2025",
       },
-      { line: "revitpy-build generate-key --output signing.key", then: "test -f signing.pub" },
+      { line: "revitpy-build generate-key --output signing.key", after: "test -f signing.pub" },
       {
         before: "cp dist/my-package-1.0.0.tar.gz package.tar.gz",
         line: "revitpy-build sign package.tar.gz --key signing.key",
@@ -160,9 +163,13 @@ describe("the documents' command lines", () => {
       }),
     ]);
     await session(sandbox, [
-      { line: "attune pack install https://github.com/org/pack.git", cwd: "a", then: "test -f packs/pack/pack.yaml" },
-      { line: "attune pack install https://github.com/org/pack.git --skip-deps", cwd: "b", then: "test -f pack.lock" },
-      { line: "attune pack install https://github.com/org/pack.git --skip-tests", cwd: "c", then: "test -f pack.lock" },
+      { line: "attune pack install https://github.com/org/pack.git", cwd: "a", after: "test -f packs/pack/pack.yaml" },
+      { line: "attune pack install https://github.com/org/pack.git --skip-deps", cwd: "b", after: "test -f pack.lock" },
+      {
+        line: "attune pack install https://github.com/org/pack.git --skip-tests",
+        cwd: "c",
+        after: "test -f pack.lock",
+      },
       { line: "attune pack checksum .", cwd: "my-pack", shows: /sha256:[0-9a-f]{64}/ },
       { line: "attune pack checksum . --json", cwd: "my-pack", shows: /"checksum": ?"sha256:[0-9a-f]{64}"/ },
       {
@@ -175,7 +182,7 @@ describe("the documents' command lines", () => {
       {
         before: `sed -i s/1.0.0/1.1.0/ ${sandbox.path("my-pack/pack.yaml")}`,
         line: update("v1.1.0", " \\\n--update"),
-        then: "grep -q 1.1.0 registry/index.json",
+        after: "grep -q 1.1.0 registry/index.json",
       },
       ...files,
       {
@@ -200,10 +207,10 @@ describe("the documents' command lines", () => {
     );
     const line = "attune pack index-entry ./p --git-url https://github.com/org/p --git-ref v1 --format";
     const json = await sandbox.json(`${line} json`);
-    const { parse } = createRequire(new URL("../packages/core-manifest/package.json", import.meta.url))("yaml") as {
+    const yaml = createRequire(new URL("../packages/core-manifest/package.json", import.meta.url))("yaml") as {
       parse(text: string): unknown;
     };
-    expect(parse((await sandbox.ok(`${line} yaml`)).stdout)).toEqual(json);
+    expect(yaml.parse((await sandbox.ok(`${line} yaml`)).stdout)).toEqual(json);
   });
 
   test("[CLI-31] [CLI-32] [CLI-33] [CLI-45] [CLI-46] [CLI-47] [CLI-48] [CLI-52] [CLI-55] [CLI-64] GAL's walkthrough", async () => {
@@ -237,11 +244,11 @@ describe("the documents' command lines", () => {
     await sandbox.ok("mkdir my-package");
     await session(sandbox, [
       { line: "gal-pkg init my-package", ...inside },
-      { line: "gal-pkg init my-package --path ./packages/my-package", then: "test -f packages/my-package/gal.toml" },
+      { line: "gal-pkg init my-package --path ./packages/my-package", after: "test -f packages/my-package/gal.toml" },
       { line: "gal-pkg add actor-utils@^1.2.0", ...inside },
       { line: "gal-pkg add test-framework@^2.0 --dev", ...inside },
       { line: "gal-pkg add chaos-lib@0.5 --features scheduling,experimental", ...inside },
-      { line: "gal-pkg remove actor-utils", ...inside, then: "! grep actor-utils gal.toml" },
+      { line: "gal-pkg remove actor-utils", ...inside, after: "! grep actor-utils gal.toml" },
       { line: "gal-pkg install", ...inside },
       {
         before: "printf '\\n[profile.release]\\noptimization_level = 3\\nlto = \"fat\"\\n' >> gal.toml",
@@ -269,14 +276,14 @@ describe("the documents' command lines", () => {
       {
         line: 'gal-pkg yank my-package@1.0.0 --reason "Security vulnerability"',
         ...inside,
-        then: "gal-pkg info my-package@1.0.0 | grep -q 'Security vulnerability'",
+        after: "gal-pkg info my-package@1.0.0 | grep -q 'Security vulnerability'",
       },
       {
         line: "gal-pkg registry add company https://packages.company.com",
-        then: "gal-pkg registry list | grep -q company",
+        after: "gal-pkg registry list | grep -q company",
       },
       { line: "gal-pkg registry list", shows: /company .*reachable/ },
-      { line: "gal-pkg login --registry company --token abc123", then: "gal-pkg whoami --registry company" },
+      { line: "gal-pkg login --registry company --token abc123", after: "gal-pkg whoami --registry company" },
       { line: "gal-pkg config set default-registry company" },
       { line: "gal-pkg config get default-registry", shows: /^company$/m },
       { line: "gal-pkg config list", shows: /^registry\.default +company /m },
@@ -284,7 +291,7 @@ describe("the documents' command lines", () => {
       {
         before: "gal-pkg config set default-registry default",
         line: "gal-pkg registry remove company",
-        then: "! gal-pkg registry list | grep -q '^company '",
+        after: "! gal-pkg registry list | grep -q '^company '",
       },
       { line: "gal-pkg check", ...inside },
       { line: "gal-pkg login --token your-api-token" },
@@ -293,7 +300,7 @@ describe("the documents' command lines", () => {
       { line: "gal-pkg config set signing.key ./my-key.pem", ...inside },
       { line: "gal-pkg config set signing.auto true", ...inside },
       { line: "gal-pkg install --registry backup-registry", ...inside },
-      { line: "rm gal.lock && gal-pkg install", ...inside, then: "test -f gal.lock" },
+      { line: "rm gal.lock && gal-pkg install", ...inside, after: "test -f gal.lock" },
       {
         line: "export RUST_LOG=gal::package=debug\ngal-pkg install",
         ...inside,
@@ -304,13 +311,13 @@ describe("the documents' command lines", () => {
         before: "mkdir cargo npm && cp Cargo.toml cargo/ && cp package.json npm/",
         line: "gal-pkg migrate --from cargo",
         cwd: ".",
-        then: "mv gal.toml cargo-gal.toml",
+        after: "mv gal.toml cargo-gal.toml",
       },
-      { line: "gal-pkg migrate --from npm", then: "test -f gal.toml" },
+      { line: "gal-pkg migrate --from npm", after: "test -f gal.toml" },
       { before: "cp ../Cargo.toml ../package.json .", line: "gal-pkg add --from-cargo Cargo.toml", ...inside },
       { line: "gal-pkg add --from-npm package.json", ...inside },
-      { line: "gal-pkg clean --cache", ...inside, then: "test -f gal.lock" },
-      { line: "gal-pkg clean --all", ...inside, then: "test -f gal.toml" },
+      { line: "gal-pkg clean --cache", ...inside, after: "test -f gal.lock" },
+      { line: "gal-pkg clean --all", ...inside, after: "test -f gal.toml" },
     ]);
   });
 
@@ -328,7 +335,7 @@ describe("the documents' command lines", () => {
     await session(sandbox, [
       {
         line: "gal-pkg login --username user --password pass",
-        then: "! grep -r a-long-password ~/.config ~/.local 2>/dev/null && gal-pkg whoami | grep -q user",
+        after: "! grep -r a-long-password ~/.config ~/.local 2>/dev/null && gal-pkg whoami | grep -q user",
       },
     ]);
   });

@@ -90,7 +90,7 @@ async function gitOverHttps(sandbox: Sandbox): Promise<{ base: string; requests:
         PATH_INFO: pathname,
         QUERY_STRING: searchParams.toString(),
         CONTENT_TYPE: request.headers["content-type"] ?? "",
-        HTTP_CONTENT_ENCODING: String(request.headers["content-encoding"] ?? ""),
+        HTTP_CONTENT_ENCODING: request.headers["content-encoding"] ?? "",
         GIT_PROTOCOL: String(request.headers["git-protocol"] ?? ""),
         REMOTE_ADDR: "127.0.0.1",
       },
@@ -114,7 +114,7 @@ async function gitOverHttps(sandbox: Sandbox): Promise<{ base: string; requests:
       response.end(answer.subarray(end + 4));
     });
   });
-  const port = await listen(server as unknown as Server);
+  const port = await listen(server);
   return { base: `https://localhost:${port}`, requests };
 }
 
@@ -342,7 +342,10 @@ describe("runtimes", () => {
     await sandbox.ok("attune pack install ../needy --skip-deps", { cwd: "app", env: old });
     await sandbox.ok("rm -rf pack.yaml pack.lock packs .lading", { cwd: "app" });
     const good = programs(sandbox, { python3: "Python 3.8.0", node: "v14.0.0" });
-    const { install } = (await sandbox.json("attune pack install ../needy --json --quiet", { cwd: "app", env: good })) as {
+    const { install } = (await sandbox.json("attune pack install ../needy --json --quiet", {
+      cwd: "app",
+      env: good,
+    })) as {
       install: { validation: object };
     };
     expect(install.validation).toMatchObject({ valid: true, runtimes: [{ found: "3.8.0" }, { found: "14.0.0" }] });

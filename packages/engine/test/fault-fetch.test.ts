@@ -103,7 +103,7 @@ describe("createFaultFetch()", () => {
   test("message_corrupt changes one byte and no length; an upload is not sent twice", async () => {
     const corrupt = world(profile({ faultInjectionRate: 1, allowedFaults: ["message_corrupt"] }));
     const text = await ask(corrupt.fetch, urls[0]!);
-    expect([...text].filter((letter, index) => letter !== "twelve bytes"[index])).toHaveLength(1);
+    expect(text.split("").filter((letter, index) => letter !== "twelve bytes"[index])).toHaveLength(1);
     expect(text).toHaveLength(12);
     const twice = world(profile({ faultInjectionRate: 1, allowedFaults: ["message_duplicate"] }));
     await ask(twice.fetch, urls[0]!, "POST");

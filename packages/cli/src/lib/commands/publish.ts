@@ -79,7 +79,13 @@ async function listed(choice: MemberChoice, engine: EngineContext): Promise<Outc
       table(
         style,
         ["", "PACKAGE", "VERSION", "STATE", "AFTER"],
-        steps.map(({ name, version, state, after }, index) => [String(index + 1), name, version, state, after.join(", ")]),
+        steps.map(({ name, version, state, after }, index) => [
+          String(index + 1),
+          name,
+          version,
+          state,
+          after.join(", "),
+        ]),
       ),
   };
 }

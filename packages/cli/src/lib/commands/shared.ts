@@ -213,7 +213,7 @@ export function summaryData(lock: LockOutcome, install: InstallOutcome | undefin
             downloadedBytes: install.downloadedBytes,
             verified: install.verified,
             skipped: install.skipped,
-            ...(install.validation === undefined ? {} : { validation: install.validation }),
+            ...(wasValidated(install) ? { validation: install.validation } : {}),
             generation: install.result.generation.number,
             previous: install.result.previous,
             added: install.result.added.map(({ name, version }) => ({ name, version })),
@@ -226,6 +226,11 @@ export function summaryData(lock: LockOutcome, install: InstallOutcome | undefin
           },
         }),
   };
+}
+
+/** Whether anything was needed of this machine; most packages need nothing. */
+function wasValidated({ validation }: InstallOutcome): boolean {
+  return validation !== undefined && validation.runtimes.length + validation.hosts.length > 0;
 }
 
 /** A finding in one line. */

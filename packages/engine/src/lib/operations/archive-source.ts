@@ -183,7 +183,7 @@ interface Prepared {
   readonly version: string;
   readonly tree: Digest;
   /** Makes the directory, which does not exist. */
-  place(directory: string): Promise<void>;
+  readonly place: (directory: string) => Promise<void>;
 }
 
 async function unpack(from: Unpacking, project: Project, context: EngineContext): Promise<UnpackedArchive> {

@@ -74,7 +74,7 @@ export async function remoteInstall(input: RemoteInstallInput, context: EngineCo
 }
 
 async function answeredError(name: string, source: string, response: FetchResponse): Promise<EngineError> {
-  const problem = parsed<{ detail?: string; code?: string; reason?: string }>(await textOf(response));
+  const problem = parsed(await textOf(response)) as { readonly detail?: string } | undefined;
   if (response.status === 404) return failed(name, source, "its server installs no packs");
   if (response.status === 401 || response.status === 403) {
     return new EngineError({
@@ -93,11 +93,11 @@ async function followEvents(
 ): Promise<RemoteInstallation> {
   for await (const { event, data } of serverSentEvents(response)) {
     if (event === "progress") {
-      const told = parsed<LadingEvent & { v?: number }>(data);
+      const told = parsed(data) as (LadingEvent & { readonly v?: number }) | undefined;
       if (told?.v === 1 && typeof told.type === "string") context.onEvent(withoutVersion(told));
       continue;
     }
-    const answer = parsed<Answer>(data);
+    const answer = parsed(data) as Answer | undefined;
     if (answer === undefined) break;
     const { id, packs, validation } = answer;
     if (answer.status === "installed") return { id, packs, ...(validation === undefined ? {} : { validation }) };
@@ -113,13 +113,14 @@ async function followEvents(
   throw failed(name, source, "its answer ended before the installation did");
 }
 
-function withoutVersion({ v: _, ...event }: LadingEvent & { readonly v?: number }): LadingEvent {
-  return event as LadingEvent;
+function withoutVersion(told: LadingEvent & { readonly v?: number }): LadingEvent {
+  const { v: _version, ...event } = told;
+  return event;
 }
 
-function parsed<Value>(text: string): Value | undefined {
+function parsed(text: string): unknown {
   try {
-    const value = JSON.parse(text) as Value | null;
+    const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null ? value : undefined;
   } catch {
     // What is no JSON is no answer of ours; the caller says what that means.

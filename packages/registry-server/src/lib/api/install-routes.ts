@@ -179,7 +179,7 @@ function stream(context: RouteContext, job: Job): Response {
     if (sse.aborted) return;
     const view = viewOf(job);
     await sse.writeSSE({ event: view.status, data: JSON.stringify(view) });
-  }) as Response;
+  });
 }
 
 function refusal({ outcome }: Job): RegistryError {
@@ -233,7 +233,7 @@ export function registerInstallRoutes(app: App, services: Services, service: Ins
       });
       const view = viewOf(job);
       context.header("location", view.links.self);
-      if (context.req.header("accept")?.includes("text/event-stream") === true) return stream(context, job) as never;
+      if (context.req.header("accept")?.includes("text/event-stream") === true) return stream(context, job);
       if (body.async) return context.json(view, 202);
       await job.done;
       if (job.outcome?.ok !== true) throw refusal(job);
