@@ -16,7 +16,7 @@ interface Published {
 const MAPS: ReadonlySet<string> = new Set(["config list"]);
 
 /** Commands that print a script, or documents that have a format of their own. */
-const WITHOUT_JSON = /^(?:completion|index-\w+|pack-\w+|chaos|create-env|ci|test|env|scan|audit|build)$/;
+const WITHOUT_JSON = /^(?:completion|index-\w+|pack-\w+|chaos|create-env|env|scan|audit|build)$/;
 
 let registry: RegistryProcess;
 let box: Sandbox;
@@ -92,6 +92,10 @@ async function session(): Promise<void> {
   await result("config get", "signing.auto");
   await result("config list");
   await result("config unset", "signing.auto");
+  await result("registry trust", "local");
+  for (const rest of ["", "--full"]) await result("log verify", rest);
+  await result("log monitor", "leaf");
+  await result("audit verify");
   await result("cache info");
   await result("cache verify");
   await result("cache clean", "--dry-run");
@@ -102,6 +106,21 @@ async function session(): Promise<void> {
   await result("profile check", "profile.toml");
   box.write("npm/package.json", JSON.stringify({ name: "n", version: "1.0.0", scripts: { build: "x" } }));
   await result("migrate", "--from npm", { cwd: "npm" });
+  await result("migrate", "--from npm --to gal.toml --dry-run", { cwd: "npm" });
+  box.write(
+    "app/lading.toml",
+    `${box.read("app/lading.toml")}\n[scripts]\nshow = "true"\n\n[testing.runners.one]\ntype = "script"\nentry_point = "t.sh"\n`,
+  );
+  box.write("app/t.sh", "echo Passed: 1\necho Failed: 1\nexit 1\n");
+  await result("test", "", inApp);
+  await result("test", "--pass-env PATH --min-pass-rate 0.5", inApp);
+  await result("run", "", inApp);
+  await result("exec", "true", inApp);
+  await result("ci init", "github", inApp);
+  await result("tool list");
+  await result("link", "", inApp);
+  await result("unlink", "--all", inApp);
+  await result("vendor", "", inApp);
   const { stderr } = await box.line("lading explain LOCK_MISING --json");
   seen.set("error", [JSON.parse(stderr)]);
 }

@@ -1,5 +1,15 @@
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { trustStoreFailed, type TrustStore } from "../trust/trust-store.ts";
 
@@ -17,8 +27,8 @@ export function createTrustDirectory(directory: string): TrustStore {
     read: async (url, name) => readIfThere(fileOf(url, name)),
     write: async (url, name, bytes, options = {}) =>
       writeAtomically(fileOf(url, name), bytes, options.durable === true),
-    remove: async (url, name) => rmSync(fileOf(url, name), { force: true }),
-    clear: async (url) => rmSync(directoryOf(url), { recursive: true, force: true }),
+    remove: async (url, name) => removeAll(fileOf(url, name)),
+    clear: async (url) => removeAll(directoryOf(url)),
   };
 }
 
@@ -32,6 +42,14 @@ function readIfThere(file: string): Uint8Array | undefined {
   }
 }
 
+function removeAll(place: string): void {
+  try {
+    rmSync(place, { recursive: true, force: true });
+  } catch (error) {
+    throw trustStoreFailed(`remove "${place}"`, error);
+  }
+}
+
 function writeAtomically(file: string, bytes: Uint8Array, durable: boolean): void {
   const temporary = `${file}.${randomBytes(6).toString("hex")}.tmp`;
   try {
@@ -40,7 +58,8 @@ function writeAtomically(file: string, bytes: Uint8Array, durable: boolean): voi
     renameSync(temporary, file);
     if (durable) syncDirectory(dirname(file));
   } catch (error) {
-    rmSync(temporary, { force: true });
+    // Best effort: what is told is why it could not be written.
+    if (existsSync(temporary)) rmSync(temporary, { force: true });
     throw trustStoreFailed(`write "${file}"`, error);
   }
 }
