@@ -34,12 +34,15 @@ const project = (dependencies: string, more = ""): void =>
     `[package]\nname = "app"\nversion = "1.0.0"\n\n[resolver]\ncoexistence = "single"\n${more}\n[dependencies]\n${dependencies}\n`,
   );
 
+/** The error, without the lines of progress that a slow machine prints before it. */
+const told = (stderr: string): string => stderr.slice(Math.max(0, stderr.indexOf("error[")));
+
 describe("a conflict", () => {
   test("[RES-09] [RES-10] is told in two sentences, with a change that was tried, once", async () => {
     project(`ex-left = "1"\nex-right = "2"`);
     const { code, stderr } = await box.line("lading lock");
     expect(code).toBe(4);
-    expect(stderr).toBe(
+    expect(told(stderr)).toBe(
       [
         "error[RESOLUTION_IMPOSSIBLE]: Cannot find versions that satisfy every requirement",
         "  Because app depends on ex-left ^1.0.0 which depends on ex-base ^1.0.0, ex-base <2.0.0 is required.",
@@ -164,7 +167,7 @@ describe("the reason of a choice", () => {
     const failed = await box.line("lading lock --record failure.json");
     const again = await box.line("lading resolve --replay failure.json", away);
     expect(again.code).toBe(4);
-    expect(again.stderr).toBe(failed.stderr);
+    expect(told(again.stderr)).toBe(told(failed.stderr));
     box.write("failure.json", "{}");
     const damaged = await box.line("lading resolve --replay failure.json");
     expect(damaged).toMatchObject({ code: 2, stdout: "" });
