@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { PROFILE_COMMANDS, profiles } from "@lading/core-manifest";
 import { CLI_ERRORS, CLI_VERSION, createCli } from "../src/index.ts";
-import { completeFlags, flagsOf, parsePlain, type ParsedLine } from "../src/lib/parse-plain.ts";
+import { completeFlags, endFlags, flagsOf, parsePlain, type ParsedLine } from "../src/lib/parse-plain.ts";
 import { parseArguments as parseFlags } from "../src/lib/parse.ts";
 import { editDistance } from "../src/lib/edit-distance.ts";
 import { matchRoute, ownRoutes, ROUTES } from "../src/lib/router.ts";
@@ -18,13 +18,25 @@ import { runCli, runIn } from "./harness.ts";
 
 async function parseArguments(command: CommandSpec, argv: readonly string[]): Promise<ParsedLine> {
   const specs = flagsOf(command);
-  const parsed = await parseFlags(command, specs, argv);
+  const parsed = await parseFlags(command, specs, endFlags(command, argv));
   return { ...parsed, flags: completeFlags(specs, parsed.flags) };
 }
 
 const commands = Promise.all(
   Object.entries(ROUTES).map(async ([words, entry]) => ({ words, command: (await entry.load()).command })),
 );
+
+describe("endFlags()", () => {
+  it("ends our flags before the program's name, and nowhere in commands that start none", async () => {
+    const { command } = await ROUTES["run"]!.load();
+    expect(endFlags(command, ["--package", "p", "-q", "build", "--help", "--", "-x"])).toEqual(
+      "--package p -q -- build --help -- -x".split(" "),
+    );
+    for (const argv of [["--", "x"], ["--quiet"], []]) expect(endFlags(command, argv)).toEqual(argv);
+    const { command: add } = await ROUTES["add"]!.load();
+    expect(endFlags(add, ["a", "--dev"])).toEqual(["a", "--dev"]);
+  });
+});
 
 describe("createCli()", () => {
   it("prints the version of its package", async () => {

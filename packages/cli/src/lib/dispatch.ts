@@ -5,7 +5,7 @@ import type { Brand } from "./brand.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
 import { commandHelp, rootHelp } from "./help.ts";
 import type { CliIo } from "./io.ts";
-import { completeFlags, flagsOf, parsePlain } from "./parse-plain.ts";
+import { completeFlags, endFlags, flagsOf, parsePlain } from "./parse-plain.ts";
 import { matchRoute, ROUTES } from "./router.ts";
 import { renderOutcome } from "./render/output.ts";
 import type { EventRenderer } from "./render/progress.ts";
@@ -42,7 +42,7 @@ export async function dispatch(input: DispatchInput): Promise<number> {
     if (match.type === "group") return await printRootHelp(input, match.routes, printing, words.some(isHelp));
     if (match.type === "unknown") throw await unknownCommand(match.input, routes, input);
     const { command } = await ROUTES[match.route.command]!.load();
-    const rest = command.passThrough === true ? endFlags(match.rest, flagsOf(command)) : match.rest;
+    const rest = endFlags(command, match.rest);
     if (asksHelp(rest) || leading.some(isHelp)) {
       return await printCommandHelp(input, match.route, command, printing);
     }
@@ -58,22 +58,6 @@ const isVersion = (argument: string): boolean => argument === "--version" || arg
 function asksHelp(argv: readonly string[]): boolean {
   const end = argv.indexOf("--");
   return (end === -1 ? argv : argv.slice(0, end)).some(isHelp);
-}
-
-/** Ends our flags before the first word that is no flag and no flag's value. */
-function endFlags(argv: readonly string[], specs: Readonly<Record<string, FlagSpec>>): readonly string[] {
-  for (let at = 0; at < argv.length; at += 1) {
-    const word = argv[at]!;
-    if (word === "--") return argv;
-    if (!word.startsWith("-")) return [...argv.slice(0, at), "--", ...argv.slice(at)];
-    if (!word.includes("=") && takesValue(word, specs)) at += 1;
-  }
-  return argv;
-}
-
-function takesValue(word: string, specs: Readonly<Record<string, FlagSpec>>): boolean {
-  const found = Object.entries(specs).find(([name, { alias }]) => word === `--${name}` || word === `-${alias ?? ""}`);
-  return found !== undefined && found[1].type !== "boolean";
 }
 
 function printingOf(argv: readonly string[], io: CliIo): Printing {

@@ -49,3 +49,24 @@ export function completeFlags(
     }),
   );
 }
+
+/**
+ * The arguments with an end of our flags before the first word that is no flag and no flag's value, for a command whose
+ * further words are another program's; those of every other command as they are.
+ */
+export function endFlags(command: CommandSpec, argv: readonly string[]): readonly string[] {
+  if (command.passThrough !== true) return argv;
+  const specs = flagsOf(command);
+  for (let at = 0; at < argv.length; at += 1) {
+    const word = argv[at]!;
+    if (word === "--") return argv;
+    if (!word.startsWith("-")) return [...argv.slice(0, at), "--", ...argv.slice(at)];
+    if (!word.includes("=") && takesValue(word, specs)) at += 1;
+  }
+  return argv;
+}
+
+function takesValue(word: string, specs: FlagSpecs): boolean {
+  const found = Object.entries(specs).find(([name, { alias }]) => word === `--${name}` || word === `-${alias ?? ""}`);
+  return found !== undefined && found[1].type !== "boolean";
+}
