@@ -96,8 +96,8 @@ function ownersOf(universe: Policy, answer: Answer): Owner[] {
   });
   const packages = answer.packages.map((one): Owner => ({
     id: one.id,
-    features: new Set(one.features),
-    table: one.candidate.features ?? {},
+    features: one.features.length === 0 ? NO_FEATURES : new Set(one.features),
+    table: one.candidate.features ?? NO_TABLE,
     exclusive: one.candidate.exclusiveFeatures,
     dependencies: one.candidate.dependencies,
     edges: one.dependencies,
@@ -171,7 +171,16 @@ function isLeftOut(universe: Policy, owner: Owner, dependency: Dependency): bool
   );
 }
 
-function featuresFor(dependency: Dependency, foreign: ReadonlySet<string> | undefined, target: Candidate): string[] {
+const NO_FEATURES: ReadonlySet<string> = new Set();
+const NO_TABLE: Readonly<Record<string, readonly string[]>> = {};
+const NONE_WANTED: readonly string[] = [];
+
+function featuresFor(
+  dependency: Dependency,
+  foreign: ReadonlySet<string> | undefined,
+  target: Candidate,
+): readonly string[] {
+  if (dependency.features === undefined && foreign === undefined && target.features === undefined) return NONE_WANTED;
   const wanted = [...(dependency.features ?? []), ...(foreign ?? [])];
   if (dependency.defaultFeatures !== false) wanted.push("default");
   // A candidate without the feature `default` simply has none, whoever names it.

@@ -1,5 +1,5 @@
 import { isLadingError } from "@lading/core-manifest";
-import { nameOf } from "../compile/facts.ts";
+import { nameOf, requirementText } from "../compile/facts.ts";
 import { Policy } from "../compile/policy.ts";
 import { findCycles } from "../cycles.ts";
 import { compareText, markReach, uniqueEdges } from "../outcome.ts";
@@ -33,7 +33,18 @@ export function answerPlainly(
   provider: DependencyProvider,
   most: number,
 ): SolvedResolution | undefined {
-  return mayBePlain(input) ? new PlainQuestions().answer(new Policy(input, provider), most) : undefined;
+  if (!mayBePlain(input)) return undefined;
+  const id = JSON.stringify([input.prereleases, input.peers, overridesOf(input)]);
+  let known = registries.get(provider);
+  if (known?.id !== id) registries.set(provider, (known = { id, questions: new PlainQuestions() }));
+  return known.questions.answer(new Policy(input, provider), most);
+}
+
+/** What was read of a provider's packages, and by which rules; a package that has changed since is noticed, and all is read anew. */
+const registries = new WeakMap<DependencyProvider, { readonly id: string; readonly questions: PlainQuestions }>();
+
+function overridesOf({ overrides = [] }: ResolveInput): unknown[] {
+  return overrides.map(({ key, requirement }) => [key, requirementText(requirement)]);
 }
 
 /** Questions of one registry that differ in environment and lock only: what was read for one serves the next. */
@@ -43,9 +54,11 @@ export class PlainQuestions {
   /** As {@link answerPlainly} does. */
   answer(policy: Policy, most: number): SolvedResolution | undefined {
     if (!mayBePlain(policy.input)) return undefined;
-    if (this.#rules === undefined) this.#rules = new PlainRules(policy);
-    else this.#rules.begin(policy);
-    return answerBy(this.#rules, policy, most);
+    const known = this.#rules;
+    known?.begin(policy);
+    const answer = known === undefined ? undefined : answerBy(known, policy, most);
+    if (known?.isStale === false) return answer;
+    return answerBy((this.#rules = new PlainRules(policy)), policy, most);
   }
 }
 

@@ -32,6 +32,8 @@ export class PlainRules {
   /** Place of a package's first value in `rowStart` and `rowEnd`. */
   readonly firstRow: Ints = new Ints(256);
   words = 0;
+  /** Whether a package was found to be other than it was when it was read. */
+  isStale = false;
 
   // Dependencies.
   readonly target: Ints = new Ints(1024);
@@ -164,8 +166,11 @@ export class PlainRules {
     const metadata = this.#policy.provider.get(this.keys[number]!);
     if (metadata === undefined) throw new BeyondPlain();
     if (this.offset.data[number] === NONE) this.#read(number, metadata);
-    else if (this.#metadata[number] !== metadata) throw new BeyondPlain();
     const entry = this.entries[number]!;
+    if (this.#metadata[number] !== metadata || entry.candidates.length !== metadata.candidates.length) {
+      this.isStale = true;
+      throw new BeyondPlain();
+    }
     this.orders[number] = this.#policy.preference(entry, entry.candidates.length === 0 ? [] : entry.slots.get("")!);
     return this.#possible(entry, this.size.data[number]!, this.width.data[number]!);
   }

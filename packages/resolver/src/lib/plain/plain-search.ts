@@ -54,6 +54,8 @@ export class PlainSearch {
   readonly #dead = new Ints();
 
   readonly #lessonStart = new Ints();
+  /** Sets of values that lessons speak of. */
+  readonly #sets = new Ints(256);
   readonly #termNode = new Ints(256);
   readonly #termMask = new Ints(256);
   readonly #watchA = new Ints();
@@ -197,14 +199,13 @@ export class PlainSearch {
       const mask = having.data[group]!;
       const one = dependency.data[group]!;
       if (target.data[one] !== node) {
-        if (!this.#hasSupport(one, this.#ground) && !this.#remove(node, mask, DECIDED)) return false;
+        if (!this.#hasSupport(one, this.#ground) && !this.#remove(node, masks.data, mask, DECIDED)) return false;
         continue;
       }
       // A package that depends on itself: only the versions outside of its own range are ruled out.
-      const wrong = masks.reserve(width.data[node]!);
-      for (let j = 0; j < width.data[node]!; j++)
-        masks.data[wrong + j] = masks.data[mask + j]! & ~masks.data[accepted.data[one]! + j]!;
-      if (!this.#remove(node, wrong, DECIDED)) return false;
+      const wrong = new Int32Array(width.data[node]!);
+      for (let j = 0; j < wrong.length; j++) wrong[j] = masks.data[mask + j]! & ~masks.data[accepted.data[one]! + j]!;
+      if (!this.#remove(node, wrong, 0, DECIDED)) return false;
     }
     this.#dead.length = 0;
     return true;
@@ -242,21 +243,21 @@ export class PlainSearch {
   }
 
   /** Takes the values of a set away; false where none would be left. */
-  #remove(node: number, mask: number, reason: number): boolean {
-    const { offset, width, masks } = this.#rules;
+  #remove(node: number, sets: Int32Array, mask: number, reason: number): boolean {
+    const { offset, width } = this.#rules;
     const at = offset.data[node]!;
     const words = width.data[node]!;
     let gone = 0;
     let left = 0;
     for (let i = 0; i < words; i++) {
-      gone |= this.#now[at + i]! & masks.data[mask + i]!;
-      left |= this.#now[at + i]! & ~masks.data[mask + i]!;
+      gone |= this.#now[at + i]! & sets[mask + i]!;
+      left |= this.#now[at + i]! & ~sets[mask + i]!;
     }
     if (gone === 0) return true;
     if (left === 0) return false;
     this.#record(node, at, words, reason);
     let count = 0;
-    for (let i = 0; i < words; i++) count += popcount((this.#now[at + i]! &= ~masks.data[mask + i]!));
+    for (let i = 0; i < words; i++) count += popcount((this.#now[at + i]! &= ~sets[mask + i]!));
     this.#moved(node, at, words, count);
     return true;
   }
@@ -445,13 +446,13 @@ export class PlainSearch {
 
   /** Rules out whose demands nothing meets any more. */
   #checkDemands(node: number): number {
-    const { firstOn, nextOn, firstGroup, nextGroup, owner, having } = this.#rules;
+    const { firstOn, nextOn, firstGroup, nextGroup, owner, having, masks } = this.#rules;
     for (let one = firstOn.data[node]!; one !== NONE; one = nextOn.data[one]!) {
       if (this.#hasSupport(one, this.#now)) continue;
       for (let group = firstGroup.data[one]!; group !== NONE; group = nextGroup.data[group]!) {
         const demander = owner.data[group]!;
         if (demander === node || this.#isOpen.data[demander] !== 1 || this.#count.data[demander] === 1) continue;
-        if (!this.#remove(demander, having.data[group]!, group)) return group;
+        if (!this.#remove(demander, masks.data, having.data[group]!, group)) return group;
       }
     }
     return NONE;
@@ -487,17 +488,17 @@ export class PlainSearch {
       return MOVED;
     }
     const other = a + b - mine;
-    return this.#remove(nodes[other]!, this.#termMask.data[other]!, LESSON - lesson) ? KEPT : VIOLATED;
+    return this.#remove(nodes[other]!, this.#sets.data, this.#termMask.data[other]!, LESSON - lesson) ? KEPT : VIOLATED;
   }
 
   /** Whether nothing outside of a term's set is possible. */
   #holds(term: number): boolean {
-    const { offset, width, masks } = this.#rules;
+    const { offset, width } = this.#rules;
+    const sets = this.#sets.data;
     const node = this.#termNode.data[term]!;
     const mask = this.#termMask.data[term]!;
     const at = offset.data[node]!;
-    for (let i = width.data[node]! - 1; i >= 0; i--)
-      if ((this.#now[at + i]! & ~masks.data[mask + i]!) !== 0) return false;
+    for (let i = width.data[node]! - 1; i >= 0; i--) if ((this.#now[at + i]! & ~sets[mask + i]!) !== 0) return false;
     return true;
   }
 
@@ -530,26 +531,26 @@ export class PlainSearch {
 
   /** Union on the pivot, intersection elsewhere. */
   #absorb(reason: number, pivot: number): void {
-    const { owner, having, dependency, target, accepted } = this.#rules;
+    const { owner, having, dependency, target, accepted, masks } = this.#rules;
     if (reason >= 0) {
       const one = dependency.data[reason]!;
-      this.#absorbTerm(owner.data[reason]!, having.data[reason]!, false, pivot);
-      this.#absorbTerm(target.data[one]!, accepted.data[one]!, true, pivot);
+      this.#absorbTerm(owner.data[reason]!, masks.data, having.data[reason]!, 0, pivot);
+      this.#absorbTerm(target.data[one]!, masks.data, accepted.data[one]!, -1, pivot);
       return;
     }
     const lesson = LESSON - reason;
     for (let term = this.#lessonStart.data[lesson]!, end = this.#endOf(lesson); term < end; term++)
-      this.#absorbTerm(this.#termNode.data[term]!, this.#termMask.data[term]!, false, pivot);
+      this.#absorbTerm(this.#termNode.data[term]!, this.#sets.data, this.#termMask.data[term]!, 0, pivot);
   }
 
-  #absorbTerm(node: number, mask: number, isComplement: boolean, pivot: number): void {
-    const { offset, width, masks } = this.#rules;
+  /** With `flip` -1 the set is all but what is given. */
+  #absorbTerm(node: number, sets: Int32Array, mask: number, flip: number, pivot: number): void {
+    const { offset, width } = this.#rules;
     const at = offset.data[node]!;
     const words = width.data[node]!;
-    const flip = isComplement ? -1 : 0;
     const isNew = this.#draftPlace.data[node] === 0;
     for (let i = 0; i < words; i++) {
-      const word = masks.data[mask + i]! ^ flip;
+      const word = sets[mask + i]! ^ flip;
       if (isNew) this.#draft[at + i] = word;
       else if (node === pivot) this.#draft[at + i]! |= word;
       else this.#draft[at + i]! &= word;
@@ -587,15 +588,16 @@ export class PlainSearch {
   }
 
   #apply(top: number, second: number, level: number): boolean {
-    const { offset, width, masks } = this.#rules;
+    const { offset, width } = this.#rules;
+    const sets = this.#sets;
     const lesson = this.#lessonStart.length;
     this.#lessonStart.push(this.#termNode.length);
     let [mine, other] = [NONE, NONE];
     for (let i = 0; i < this.#drafted.length; i++) {
       const node = this.#drafted.data[i]!;
       const at = offset.data[node]!;
-      const mask = masks.reserve(width.data[node]!);
-      for (let j = 0; j < width.data[node]!; j++) masks.data[mask + j] = this.#draft[at + j]!;
+      const mask = sets.reserve(width.data[node]!);
+      for (let j = 0; j < width.data[node]!; j++) sets.data[mask + j] = this.#draft[at + j]!;
       if (node === top) mine = this.#termNode.length;
       else if (this.#since.data[node] === second) other = this.#termNode.length;
       this.#termNode.push(node);
@@ -609,7 +611,7 @@ export class PlainSearch {
       (this.#watches[this.#termNode.data[other]!] ??= []).push(lesson);
     }
     this.#backjump(level);
-    return this.#remove(top, this.#termMask.data[mine]!, LESSON - lesson);
+    return this.#remove(top, this.#sets.data, this.#termMask.data[mine]!, LESSON - lesson);
   }
 }
 

@@ -66,19 +66,25 @@ export function solveConformanceFile(data: unknown): ConformanceResult {
   const file = readCaseFile(data);
   if (file.roots !== undefined && Object.keys(file.roots).length > 0) {
     const [only] = Object.values(file.universes);
-    return { answers: solveRoots(new World(only ?? {}), Object.keys(file.roots)) };
+    return { answers: solveRoots(worldOf(only ?? {}), Object.keys(file.roots)) };
   }
-  const worlds = new Map<string, World>();
   const answers: Record<string, CaseAnswer> = {};
   for (const one of file.cases ?? []) {
     const universe = file.universes[one.universe];
     if (universe === undefined)
       throw malformed(`case "${one.name}" names universe "${one.universe}", which is not there`);
-    const world = worlds.get(one.universe) ?? new World(universe);
-    worlds.set(one.universe, world);
-    answers[one.name] = answer(solveCase(one, world));
+    answers[one.name] = answer(solveCase(one, worldOf(universe)));
   }
   return { answers };
+}
+
+/** Registries by what they were read from, which nobody changes: a file that is asked about again is not read again. */
+const worlds = new WeakMap<CaseUniverse, World>();
+
+function worldOf(universe: CaseUniverse): World {
+  let world = worlds.get(universe);
+  if (world === undefined) worlds.set(universe, (world = new World(universe)));
+  return world;
 }
 
 function malformed(detail: string): ResolverError {
@@ -128,7 +134,7 @@ function preferenceOf(one: Case): VersionPreference {
 }
 
 /** One universe of a file as a provider; versions are places in its lists. */
-export class World implements DependencyProvider {
+class World implements DependencyProvider {
   readonly isPrerelease?: (version: string, key: string) => boolean;
   readonly #universe: CaseUniverse;
   readonly #packages = new Map<string, WorldPackage>();

@@ -16,12 +16,25 @@ export type SolvedRoots = Readonly<Record<PackageKey, string>>;
  */
 export function solveRoots(provider: DependencyProvider, keys: readonly PackageKey[]): SolvedRoots {
   const policy = new Policy({ roots: [{ name: "all", dependencies: [] }] }, provider);
-  const tables = readTables(policy, keys);
+  const tables = tablesOf(policy, keys);
   if (tables === undefined) return letters(searchRoots(provider, keys));
   const verdicts = withoutSearch(tables, policy, keys);
   const left = keys.filter((key) => verdicts.get(key)!.includes(OPEN));
   const searched = left.length === 0 ? verdicts : searchRoots(provider, left, verdicts, reachable(tables, left));
   return letters(new Map([...verdicts, ...searched]));
+}
+
+/** Registries that were read, by provider: what a provider in memory tells does not change. */
+const registries = new WeakMap<
+  DependencyProvider,
+  { readonly keys: string; readonly tables: RegistryTables | undefined }
+>();
+
+function tablesOf(policy: Policy, keys: readonly PackageKey[]): RegistryTables | undefined {
+  const id = keys.join("\0");
+  let known = registries.get(policy.provider);
+  if (known?.keys !== id) registries.set(policy.provider, (known = { keys: id, tables: readTables(policy, keys) }));
+  return known.tables;
 }
 
 /** Verdicts by version, as far as they can be had without a search. */
