@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cargoPath } from "./lib/cargo.ts";
 import { PROCESSOR_TIME, PYTHON, cargo, compare, lading, python, type Solver } from "./lib/contenders.ts";
-import { runLockRace } from "./lib/lock-race.ts";
 import { versionOf } from "./lib/peers.ts";
 import { runUniversal } from "./lib/universal.ts";
 import { disjoint, planted, projects, ranges, singletons, tree, type CaseFile } from "./lib/universes.ts";
@@ -21,7 +20,8 @@ interface Peers {
 /**
  * The resolver beside cargo, libsolv, resolvelib, npm and pnpm. `--vectors DIR` adds real registries from a folder of
  * conformance data; `--only LETTERS` runs some sections: B real registry, C large cases, D random registries, E chains,
- * F projects, G the whole command line, H many environments. `--cpu` takes processor time where a solver tells it.
+ * F projects, G the whole command line, H many environments. `--cpu` takes processor time where a solver tells it, `--alone`
+ * leaves the peers of B to F out.
  */
 export async function run(): Promise<void> {
   const peers = findPeers();
@@ -49,7 +49,8 @@ const SECTIONS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   D: randomRegistries,
   E: chains,
   F: realProjects,
-  G: ({ directory, peers }) => runLockRace(directory, peers.cargo),
+  // Only this one needs the packages that the benchmarks install.
+  G: async ({ directory, peers }) => (await import("./lib/lock-race.ts")).runLockRace(directory, peers.cargo),
   H: ({ directory }) => runUniversal(directory),
 };
 
@@ -66,6 +67,7 @@ function vectorsFolder(): string | undefined {
 }
 
 function findPeers(): Peers {
+  if (process.argv.includes("--alone")) return { cargo: undefined, libsolv: false, resolvelib: false };
   const command = cargoPath();
   console.log(`\n${command === undefined ? "no cargo: left out" : versionOf(command)}`);
   return { cargo: command, libsolv: hasModule("solv"), resolvelib: hasModule("resolvelib") };
@@ -138,7 +140,7 @@ async function generated(bench: Bench, title: string, cases: CaseFile, options: 
   writeFileSync(file, JSON.stringify(cases));
   const command = options.cargo ? bench.peers.cargo : undefined;
   await compare(title, [
-    lading(file),
+    lading(file, { warm: WARM }),
     lading(file, { semver: true }),
     ...readers(bench, file),
     ...(command === undefined ? [] : [cargo(command, join(bench.directory, "cargo"), cases)]),

