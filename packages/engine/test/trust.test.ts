@@ -177,6 +177,13 @@ describe("a package that the store has already", () => {
     await expect(box.use((context) => install({}, context))).rejects.toMatchObject({ code: "SIGNATURE_REQUIRED" });
   });
 
+  it("is refused where signatures are demanded of a registry without signed metadata", async () => {
+    await box.registry.publish({ name: "signed", version: "1.0.0", signer: key });
+    await configure("verify_signatures = true\n");
+    await box.write({ "lading.toml": manifest('signed = "^1.0.0"') });
+    await expect(box.use((context) => install({}, context))).rejects.toMatchObject({ code: "REGISTRY_UNSIGNED" });
+  });
+
   it("is held to public_keys of its registry", async () => {
     await box.registry.publish({ name: "signed", version: "1.0.0", signer: stranger });
     await installed("signed");

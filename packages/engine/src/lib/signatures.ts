@@ -91,7 +91,6 @@ export async function verifyStatement(context: EngineContext, request: VerifyReq
   checkPublisher(request);
   if (artifact.statement === undefined) return unsigned(context, request);
   if (requirement === "off") return [];
-  if (requirement === "required") await requireMetadata(request);
   const { verdictError } = await import("@lading/signing");
   const trusted = await trustedKeys(context, request);
   const source = historySource(client);
@@ -109,6 +108,7 @@ export async function verifyStatement(context: EngineContext, request: VerifyReq
     await refuseEnded(request, keys, logIndex);
     throw verdictError(verdict, `${request.name} ${request.version}`);
   }
+  if (requirement === "required") await requireMetadata(request);
   const { pinned } = request;
   if (pinned === undefined || verdict.signers.some((signer) => followed(pinned).has(signer))) return verdict.signers;
   // Whom the index names as signers is signed by nobody: only the pinned key's own signature keeps the lock's promise.
