@@ -87,7 +87,10 @@ describe("a registry in a directory", () => {
     await sandbox.ok(`lading registry add main ${url} --root ${root}`);
     await sandbox.ok("lading install", { cwd: "app" });
     expect(await installed(sandbox)).toContain("tool 1.0.0");
-    await sandbox.ok("lading verify", { cwd: "app" });
+    const { stdout: layers } = await sandbox.ok("lading verify", { cwd: "app" });
+    expect(layers).toContain("entry 1 of packages.example.com/log");
+    expect((await sandbox.ok("lading log verify --full", { cwd: "app" })).stdout).toContain("1 policy, 1 publish");
+    expect((await sandbox.ok("lading log monitor tool", { cwd: "app" })).stdout).toContain("1.0.0 published");
     await sandbox.ok("lading index-status tool 1.0.0 yanked --reason 'loses data' --to registry");
     const yanked = await sandbox.line("rm -r lading.lock && lading lock", { cwd: "app" });
     expect(yanked).toMatchObject({ code: 4, stderr: expect.stringContaining("loses data") as string });

@@ -289,7 +289,7 @@ describe("the ten attacks", () => {
     expect(sent.bytes).toBeLessThan(2 ** 24);
   });
 
-  test("extraneous data: dependencies and packages that the registry does not know are refused", async () => {
+  test("[SIG-20] extraneous data: dependencies and packages that the registry does not know are refused", async () => {
     const served = [...newest.keys()].find((file) => /\/[0-9a-f]{64}\.tool\.json$/.test(file) && !old.has(file))!;
     const honest = newest.get(served)!;
     const document = JSON.parse(new TextDecoder().decode(honest)) as {

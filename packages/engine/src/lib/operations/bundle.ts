@@ -75,9 +75,12 @@ function recording(inner: Transport, registry: RegistryConfig, directory: string
     close: () => inner.close(),
     metadata: async (url, options) => {
       const answer = await inner.metadata(url, { ...options, validator: undefined });
+      if (answer.status !== "found") return answer;
       const isDescription = url === `${registry.url}.well-known/lading.json`;
-      if (answer.status === "found") await keep(url, isDescription ? portable(answer.bytes, registry) : answer.bytes);
-      return answer;
+      // The client is told what the bundle will say: what it then reads is what the bundle needs.
+      const bytes = isDescription ? portable(answer.bytes, registry) : answer.bytes;
+      await keep(url, bytes);
+      return { status: "found", bytes };
     },
     blob: (url, options) => inner.blob(url, options),
   };
@@ -180,6 +183,7 @@ async function bundleOne(
       const entry = entryOf(documents[names.indexOf(name)], name, version, registry.name);
       packages.push(...(await fetchVersion(client, name, entry, into)));
     }
+    await client.trust.proofs(packages.map(({ name, version, target }) => ({ name, version, target })));
     await fetchTiles(client);
     return { url: registry.url, directory, packages };
   } finally {

@@ -66,7 +66,8 @@ function base64(text: string): Uint8Array {
   return new Uint8Array(Buffer.from(text, "base64"));
 }
 
-function entryMissing(session: Session, { name, version, target }: WantedProof): RegistryClientError {
+/** The error of a file that the index has and the log has not. */
+export function entryMissing(session: Session, { name, version, target }: WantedProof): RegistryClientError {
   return new RegistryClientError({
     code: "REGISTRY_LOG_ENTRY_MISSING",
     message: `Cannot trust "${name}" ${version} (${target}) from registry "${session.registry.name}": it is in the index and not in the log`,

@@ -5,6 +5,7 @@ import type { Session } from "../session.ts";
 import { explained } from "./attacks.ts";
 import type { LogFollower } from "./log-follower.ts";
 import { readProofs } from "./log-proofs.ts";
+import { searchProofs } from "./log-search.ts";
 import type {
   BeginOptions,
   InclusionProofs,
@@ -90,8 +91,9 @@ export class SessionTrust implements TrustClient {
     const log = (await this.#session.view(options))?.log;
     if (log === undefined) return undefined;
     const { api } = await this.#session.describe(options);
-    if (api === undefined) return undefined;
-    const proofs = await this.#told(() => readProofs(this.#session, log, wanted, options));
+    const proofs = await this.#told(() =>
+      api === undefined ? searchProofs(this.#session, log, wanted) : readProofs(this.#session, log, wanted, options),
+    );
     await (await this.#session.trust()).remember();
     return proofs;
   }
