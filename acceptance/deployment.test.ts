@@ -45,34 +45,45 @@ const example = Object.fromEntries(
     ]),
 );
 
+/** What a service waits for, and for which state of it. */
+function needs({ depends_on: needed = [] }: Service): Readonly<Record<string, string>> {
+  const entries = Array.isArray(needed)
+    ? needed.map((other) => [other, "service_started"])
+    : Object.entries(needed as Readonly<Record<string, { readonly condition: string }>>).map(
+        ([other, { condition }]) => [other, condition],
+      );
+  return Object.fromEntries(entries) as Record<string, string>;
+}
+
 describe.each(["docker-compose.yml", "docker-compose.small.yml"])("deploy/%s", (name) => {
   const { services, volumes, networks = {} } = compose(name);
 
   test("names only volumes, networks, services and files that there are", () => {
-    for (const service of Object.values(services)) {
-      for (const volume of service.volumes ?? []) {
-        const [source] = volume.split(":");
-        if (source!.startsWith(".")) expect(existsSync(path.join(deploy, source!)), source).toBe(true);
-        else expect(Object.keys(volumes)).toContain(source);
-      }
-      for (const network of service.networks ?? []) expect(Object.keys(networks)).toContain(network);
-      const needed = service.depends_on ?? [];
-      for (const other of Array.isArray(needed) ? needed : Object.keys(needed))
-        expect(Object.keys(services)).toContain(other);
-      if (service.build !== undefined)
-        expect(existsSync(path.join(deploy, service.build.context, service.build.dockerfile))).toBe(true);
-      // An image without a version is another one tomorrow.
-      expect(service.image).toMatch(/:(?!latest)\S+$/);
-    }
+    const all = Object.values(services);
+    const sources = all.flatMap((service) => (service.volumes ?? []).map((volume) => volume.split(":")[0]!));
+    const files = sources.filter((source) => source.startsWith("."));
+    expect(files.filter((file) => !existsSync(path.join(deploy, file)))).toEqual([]);
+    expect(Object.keys(volumes)).toEqual(expect.arrayContaining(sources.filter((source) => !source.startsWith("."))));
+    expect(Object.keys(networks)).toEqual(expect.arrayContaining(all.flatMap((service) => service.networks ?? [])));
+    expect(Object.keys(services)).toEqual(
+      expect.arrayContaining(all.flatMap((service) => Object.keys(needs(service)))),
+    );
+    const builds = all.flatMap(({ build }) =>
+      build === undefined ? [] : [path.join(deploy, build.context, build.dockerfile)],
+    );
+    expect(builds.filter((file) => !existsSync(file))).toEqual([]);
+    // An image without a version is another one tomorrow.
+    for (const { image } of all) expect(image).toMatch(/:(?!latest)\S+$/);
   });
 
-  test("waits for the health of those services only that tell it, or that the image tells of", () => {
-    for (const { depends_on: needed = [] } of Object.values(services)) {
-      for (const [other, { condition }] of Object.entries(Array.isArray(needed) ? {} : needed)) {
-        const told = services[other]!.healthcheck !== undefined || services[other]!.image === "lading-registry:local";
-        if (condition === "service_healthy") expect(told, other).toBe(true);
-      }
-    }
+  test("waits for the health of those services only that tell it, or whose image does", () => {
+    const awaited = Object.values(services).flatMap((service) =>
+      Object.entries(needs(service)).flatMap(([other, condition]) => (condition === "service_healthy" ? [other] : [])),
+    );
+    const silent = awaited.filter(
+      (other) => services[other]!.healthcheck === undefined && services[other]!.image !== "lading-registry:local",
+    );
+    expect(silent).toEqual([]);
   });
 
   test("gives the servers settings that they know and that agree, and no right that they do not need", () => {
@@ -84,10 +95,13 @@ describe.each(["docker-compose.yml", "docker-compose.small.yml"])("deploy/%s", (
       const env = Object.fromEntries(Object.entries(environment).map(([key, value]) => [key, filled(value, example)]));
       const { registry } = loadServerConfig({ env, flags: {} });
       expect(registry.publicUrl).toMatch(/^https?:/);
-      if (name === "docker-compose.yml") {
-        expect(registry).toMatchObject({ mode: "production", signatures: "required", s3: { bucket: "packages" } });
-        expect([registry.databaseUrl, registry.redisUrl]).not.toContain(undefined);
-      }
+      const { mode, signatures, s3, databaseUrl, redisUrl } = registry;
+      const found = [mode, signatures, s3?.bucket, databaseUrl !== undefined, redisUrl !== undefined];
+      expect(found).toEqual(
+        name === "docker-compose.yml"
+          ? ["production", "required", "packages", true, true]
+          : ["development", "optional", undefined, false, false],
+      );
       expect([dropped, readOnly, user]).toEqual([["ALL"], true, undefined]);
     }
   });

@@ -126,11 +126,13 @@ it("two servers count one limit of requests, in Redis", async () => {
   const env = { REDIS_URL: engines.redis.url, REGISTRY_RATE_LIMIT: "10" };
   const servers = [(await start("limit-1", env)).server, (await start("limit-2", env)).server];
   const statuses: number[] = [];
+  let wait: string | null = null;
   for (let turn = 0; turn < 14; turn += 1) {
     const response = await fetch(`${servers[turn % 2]!.url}/api/v1/packages/`);
     statuses.push(response.status);
-    if (turn === 13) expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+    wait = response.headers.get("retry-after");
   }
+  expect(Number(wait)).toBeGreaterThan(0);
   expect(statuses.filter((status) => status === 429).length).toBe(4);
 });
 

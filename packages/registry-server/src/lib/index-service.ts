@@ -7,7 +7,7 @@ import {
 } from "@lading/core-manifest";
 import type { DocumentStore, LogListener, MetadataStore } from "./ports.ts";
 import { prepareDocument, type RenderedDocument } from "./read-answer.ts";
-import type { Turn } from "./replicas.ts";
+import type { Turn } from "./turn.ts";
 
 /** How long a changed document waits for further changes before it is saved. */
 const SAVE_DELAY_MS = 100;

@@ -20,7 +20,7 @@ import { SecondFactors } from "./identity/second-factors.ts";
 import { IndexService } from "./index-service.ts";
 import type { InstallService } from "./install-service.ts";
 import { Metrics } from "./metrics.ts";
-import { LeaseTurn, Replicas } from "./replicas.ts";
+import { Replicas } from "./replicas.ts";
 import type {
   BlobStore,
   Cache,
@@ -43,6 +43,7 @@ import type { RegistrySettings } from "./settings.ts";
 import { randomId } from "./token.ts";
 import type { RegistryTrust } from "./trust/registry-trust.ts";
 import { TrustService, type TrustDescription } from "./trust/trust-service.ts";
+import { LeaseTurn } from "./turn.ts";
 
 const FLUSH_INTERVAL_MS = 2000;
 

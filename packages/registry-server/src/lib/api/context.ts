@@ -22,10 +22,11 @@ import type { OidcLogin } from "../identity/oidc-login.ts";
 import type { SecondFactors } from "../identity/second-factors.ts";
 import type { RateLimiter } from "../rate-limiter.ts";
 import type { Reads } from "../reads.ts";
-import type { LeaseTurn, Replicas } from "../replicas.ts";
+import type { Replicas } from "../replicas.ts";
 import type { AuditEntry } from "../records.ts";
 import type { RegistrySettings } from "../settings.ts";
 import type { TrustService } from "../trust/trust-service.ts";
+import type { LeaseTurn } from "../turn.ts";
 
 /** What every route has at hand. */
 export interface Services {

@@ -25,7 +25,7 @@ import { damaged, type LogService } from "./log-service.ts";
 import type { RegistryTrust } from "./registry-trust.ts";
 import { ServedFile } from "./served-file.ts";
 import { Latest } from "../latest.ts";
-import type { Turn } from "../replicas.ts";
+import type { Turn } from "../turn.ts";
 
 /** How long changes are collected after an update, in milliseconds: what came in is signed half a second later at most. */
 const COLLECT_MS = 500;

@@ -17,7 +17,7 @@ import type { Clock, DocumentStore, LogListener, MetadataStore } from "../ports.
 import { immutable, type ReadAnswer, type ReadHeaders } from "../read-answer.ts";
 import { RegistryError } from "../registry-error.ts";
 import type { RegistrySettings } from "../settings.ts";
-import type { Turn } from "../replicas.ts";
+import type { Turn } from "../turn.ts";
 import { policyEntry } from "./log-entries.ts";
 import { LogService, damaged, type LogProofs, type LogReceipt } from "./log-service.ts";
 import type { RegistryTrust } from "./registry-trust.ts";
