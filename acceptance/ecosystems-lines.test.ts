@@ -23,6 +23,9 @@ interface Line {
   readonly after?: string;
 }
 
+/** Sixty processes one after the other, on a machine that may be busy. */
+const WALKTHROUGH_MS = 400_000;
+
 let main: RegistryProcess;
 let company: RegistryProcess;
 let revit: RegistryProcess;
@@ -213,113 +216,120 @@ describe("the documents' command lines", () => {
     expect(yaml.parse((await sandbox.ok(`${line} yaml`)).stdout)).toEqual(json);
   });
 
-  test("[CLI-31] [CLI-32] [CLI-33] [CLI-45] [CLI-46] [CLI-47] [CLI-48] [CLI-52] [CLI-55] [CLI-64] GAL's walkthrough", async () => {
-    const sandbox = open(
-      {
-        "https://packages.company.com": company.url,
-        "--token abc123": `--token ${company.token}`,
-        "--token your-api-token": `--token ${main.token}`,
-      },
-      { GAL_REGISTRY_TOKEN: main.token },
-    );
-    sandbox.write(
-      "~/.config/gal/registries.toml",
-      `default_registry = "default"\n\n[registries.default]\nname = "default"\nurl = "${main.url}"\nauth_type = "Token"\nverify_signatures = false\nallow_insecure = false\ntimeout_seconds = 30\nmax_retries = 3\n\n[registries.company-registry]\nname = "company-registry"\nurl = "${company.url}"\nauth_type = "Token"\n\n[registries.backup-registry]\nname = "backup-registry"\nurl = "${main.url}"\n`,
-    );
-    const supply: readonly (readonly [string, string, string])[] = [
-      ["actor-utils", "1.2.3", "[features]\ndefault = []\n"],
-      ["test-framework", "2.1.0", ""],
-      ["chaos-lib", "0.5.2", "[features]\nscheduling = []\nexperimental = []\n"],
-    ];
-    for (const [name, version, more] of supply) {
-      sandbox.write(`${name}/gal.toml`, tomlPackage(name, version, more));
-      await sandbox.ok("gal-pkg publish", { cwd: name });
-    }
-    sandbox.write(
-      "Cargo.toml",
-      '[package]\nname = "from-cargo"\nversion = "0.1.0"\n\n[dependencies]\nactor-utils = "1.2"\n',
-    );
-    sandbox.write("package.json", '{"name": "from-npm", "version": "0.1.0", "dependencies": {"chaos-lib": "^0.5.0"}}');
-    const inside = { cwd: "my-package" };
-    await sandbox.ok("mkdir my-package");
-    await session(sandbox, [
-      { line: "gal-pkg init my-package", ...inside },
-      { line: "gal-pkg init my-package --path ./packages/my-package", after: "test -f packages/my-package/gal.toml" },
-      { line: "gal-pkg add actor-utils@^1.2.0", ...inside },
-      { line: "gal-pkg add test-framework@^2.0 --dev", ...inside },
-      { line: "gal-pkg add chaos-lib@0.5 --features scheduling,experimental", ...inside },
-      { line: "gal-pkg remove actor-utils", ...inside, after: "! grep actor-utils gal.toml" },
-      { line: "gal-pkg install", ...inside },
-      {
-        before: "printf '\\n[profile.release]\\noptimization_level = 3\\nlto = \"fat\"\\n' >> gal.toml",
-        line: "gal-pkg install --profile release",
-        ...inside,
-      },
-      { line: "gal-pkg update", ...inside },
-      { before: "gal-pkg add actor-utils@^1.2.0", line: "gal-pkg update actor-utils", ...inside },
-      { line: 'gal-pkg search "actor system"', ...inside },
-      { line: "gal-pkg info actor-utils", shows: "actor-utils 1.2.3", ...inside },
-      { line: "gal-pkg info actor-utils@1.2.3", shows: "actor-utils 1.2.3", ...inside },
-      { line: "gal-pkg tree", shows: "chaos-lib 0.5.2", ...inside },
-      { line: "gal-pkg tree --depth 3", shows: "chaos-lib 0.5.2", ...inside },
-      { line: "gal-pkg tree --duplicates", ...inside },
-      { line: "gal-pkg publish --dry-run", ...inside },
-      { line: "gal-pkg publish", ...inside },
-      { line: "gal-pkg login --registry company-registry --token abc123" },
-      { line: "gal-pkg publish --registry company-registry", ...inside },
-      { line: "gal-pkg keygen --output ./my-key.pem", ...inside },
-      {
-        before: 'sed -i \'s/^version = "0.1.0"/version = "1.0.0"/\' gal.toml',
-        line: "gal-pkg publish --sign ./my-key.pem",
-        ...inside,
-      },
-      {
-        line: 'gal-pkg yank my-package@1.0.0 --reason "Security vulnerability"',
-        ...inside,
-        after: "gal-pkg info my-package@1.0.0 | grep -q 'Security vulnerability'",
-      },
-      {
-        line: "gal-pkg registry add company https://packages.company.com",
-        after: "gal-pkg registry list | grep -q company",
-      },
-      { line: "gal-pkg registry list", shows: /company .*reachable/ },
-      { line: "gal-pkg login --registry company --token abc123", after: "gal-pkg whoami --registry company" },
-      { line: "gal-pkg config set default-registry company" },
-      { line: "gal-pkg config get default-registry", shows: /^company$/m },
-      { line: "gal-pkg config list", shows: /^registry\.default +company /m },
-      { line: "gal-pkg logout --registry company" },
-      {
-        before: "gal-pkg config set default-registry default",
-        line: "gal-pkg registry remove company",
-        after: "! gal-pkg registry list | grep -q '^company '",
-      },
-      { line: "gal-pkg check", ...inside },
-      { line: "gal-pkg login --token your-api-token" },
-      { line: "gal-pkg config get auth.token", shows: /\*|…|\.\.\./ },
-      { line: "gal-pkg login --registry default", env: { GAL_REGISTRY_TOKEN: main.token } },
-      { line: "gal-pkg config set signing.key ./my-key.pem", ...inside },
-      { line: "gal-pkg config set signing.auto true", ...inside },
-      { line: "gal-pkg install --registry backup-registry", ...inside },
-      { line: "rm gal.lock && gal-pkg install", ...inside, after: "test -f gal.lock" },
-      {
-        line: "export RUST_LOG=gal::package=debug\ngal-pkg install",
-        ...inside,
-        before: "rm -rf .lading",
-        stderr: /debug/,
-      },
-      {
-        before: "mkdir cargo npm && cp Cargo.toml cargo/ && cp package.json npm/",
-        line: "gal-pkg migrate --from cargo",
-        cwd: ".",
-        after: "mv gal.toml cargo-gal.toml",
-      },
-      { line: "gal-pkg migrate --from npm", after: "test -f gal.toml" },
-      { before: "cp ../Cargo.toml ../package.json .", line: "gal-pkg add --from-cargo Cargo.toml", ...inside },
-      { line: "gal-pkg add --from-npm package.json", ...inside },
-      { line: "gal-pkg clean --cache", ...inside, after: "test -f gal.lock" },
-      { line: "gal-pkg clean --all", ...inside, after: "test -f gal.toml" },
-    ]);
-  });
+  test(
+    "[CLI-31] [CLI-32] [CLI-33] [CLI-45] [CLI-46] [CLI-47] [CLI-48] [CLI-52] [CLI-55] [CLI-64] GAL's walkthrough",
+    async () => {
+      const sandbox = open(
+        {
+          "https://packages.company.com": company.url,
+          "--token abc123": `--token ${company.token}`,
+          "--token your-api-token": `--token ${main.token}`,
+        },
+        { GAL_REGISTRY_TOKEN: main.token },
+      );
+      sandbox.write(
+        "~/.config/gal/registries.toml",
+        `default_registry = "default"\n\n[registries.default]\nname = "default"\nurl = "${main.url}"\nauth_type = "Token"\nverify_signatures = false\nallow_insecure = false\ntimeout_seconds = 30\nmax_retries = 3\n\n[registries.company-registry]\nname = "company-registry"\nurl = "${company.url}"\nauth_type = "Token"\n\n[registries.backup-registry]\nname = "backup-registry"\nurl = "${main.url}"\n`,
+      );
+      const supply: readonly (readonly [string, string, string])[] = [
+        ["actor-utils", "1.2.3", "[features]\ndefault = []\n"],
+        ["test-framework", "2.1.0", ""],
+        ["chaos-lib", "0.5.2", "[features]\nscheduling = []\nexperimental = []\n"],
+      ];
+      for (const [name, version, more] of supply) {
+        sandbox.write(`${name}/gal.toml`, tomlPackage(name, version, more));
+        await sandbox.ok("gal-pkg publish", { cwd: name });
+      }
+      sandbox.write(
+        "Cargo.toml",
+        '[package]\nname = "from-cargo"\nversion = "0.1.0"\n\n[dependencies]\nactor-utils = "1.2"\n',
+      );
+      sandbox.write(
+        "package.json",
+        '{"name": "from-npm", "version": "0.1.0", "dependencies": {"chaos-lib": "^0.5.0"}}',
+      );
+      const inside = { cwd: "my-package" };
+      await sandbox.ok("mkdir my-package");
+      await session(sandbox, [
+        { line: "gal-pkg init my-package", ...inside },
+        { line: "gal-pkg init my-package --path ./packages/my-package", after: "test -f packages/my-package/gal.toml" },
+        { line: "gal-pkg add actor-utils@^1.2.0", ...inside },
+        { line: "gal-pkg add test-framework@^2.0 --dev", ...inside },
+        { line: "gal-pkg add chaos-lib@0.5 --features scheduling,experimental", ...inside },
+        { line: "gal-pkg remove actor-utils", ...inside, after: "! grep actor-utils gal.toml" },
+        { line: "gal-pkg install", ...inside },
+        {
+          before: "printf '\\n[profile.release]\\noptimization_level = 3\\nlto = \"fat\"\\n' >> gal.toml",
+          line: "gal-pkg install --profile release",
+          ...inside,
+        },
+        { line: "gal-pkg update", ...inside },
+        { before: "gal-pkg add actor-utils@^1.2.0", line: "gal-pkg update actor-utils", ...inside },
+        { line: 'gal-pkg search "actor system"', ...inside },
+        { line: "gal-pkg info actor-utils", shows: "actor-utils 1.2.3", ...inside },
+        { line: "gal-pkg info actor-utils@1.2.3", shows: "actor-utils 1.2.3", ...inside },
+        { line: "gal-pkg tree", shows: "chaos-lib 0.5.2", ...inside },
+        { line: "gal-pkg tree --depth 3", shows: "chaos-lib 0.5.2", ...inside },
+        { line: "gal-pkg tree --duplicates", ...inside },
+        { line: "gal-pkg publish --dry-run", ...inside },
+        { line: "gal-pkg publish", ...inside },
+        { line: "gal-pkg login --registry company-registry --token abc123" },
+        { line: "gal-pkg publish --registry company-registry", ...inside },
+        { line: "gal-pkg keygen --output ./my-key.pem", ...inside },
+        {
+          before: 'sed -i \'s/^version = "0.1.0"/version = "1.0.0"/\' gal.toml',
+          line: "gal-pkg publish --sign ./my-key.pem",
+          ...inside,
+        },
+        {
+          line: 'gal-pkg yank my-package@1.0.0 --reason "Security vulnerability"',
+          ...inside,
+          after: "gal-pkg info my-package@1.0.0 | grep -q 'Security vulnerability'",
+        },
+        {
+          line: "gal-pkg registry add company https://packages.company.com",
+          after: "gal-pkg registry list | grep -q company",
+        },
+        { line: "gal-pkg registry list", shows: /company .*reachable/ },
+        { line: "gal-pkg login --registry company --token abc123", after: "gal-pkg whoami --registry company" },
+        { line: "gal-pkg config set default-registry company" },
+        { line: "gal-pkg config get default-registry", shows: /^company$/m },
+        { line: "gal-pkg config list", shows: /^registry\.default +company /m },
+        { line: "gal-pkg logout --registry company" },
+        {
+          before: "gal-pkg config set default-registry default",
+          line: "gal-pkg registry remove company",
+          after: "! gal-pkg registry list | grep -q '^company '",
+        },
+        { line: "gal-pkg check", ...inside },
+        { line: "gal-pkg login --token your-api-token" },
+        { line: "gal-pkg config get auth.token", shows: /\*|…|\.\.\./ },
+        { line: "gal-pkg login --registry default", env: { GAL_REGISTRY_TOKEN: main.token } },
+        { line: "gal-pkg config set signing.key ./my-key.pem", ...inside },
+        { line: "gal-pkg config set signing.auto true", ...inside },
+        { line: "gal-pkg install --registry backup-registry", ...inside },
+        { line: "rm gal.lock && gal-pkg install", ...inside, after: "test -f gal.lock" },
+        {
+          line: "export RUST_LOG=gal::package=debug\ngal-pkg install",
+          ...inside,
+          before: "rm -rf .lading",
+          stderr: /debug/,
+        },
+        {
+          before: "mkdir cargo npm && cp Cargo.toml cargo/ && cp package.json npm/",
+          line: "gal-pkg migrate --from cargo",
+          cwd: ".",
+          after: "mv gal.toml cargo-gal.toml",
+        },
+        { line: "gal-pkg migrate --from npm", after: "test -f gal.toml" },
+        { before: "cp ../Cargo.toml ../package.json .", line: "gal-pkg add --from-cargo Cargo.toml", ...inside },
+        { line: "gal-pkg add --from-npm package.json", ...inside },
+        { line: "gal-pkg clean --cache", ...inside, after: "test -f gal.lock" },
+        { line: "gal-pkg clean --all", ...inside, after: "test -f gal.toml" },
+      ]);
+    },
+    WALKTHROUGH_MS,
+  );
 
   test("[CLI-56] login with a user's name and password", async () => {
     const sandbox = open({ "--password pass": "--password a-long-password" });

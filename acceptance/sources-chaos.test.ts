@@ -75,7 +75,7 @@ describe("install --chaos-profile", () => {
       expect(leftovers(sandbox.root)).toEqual([]);
     }
     expect(outcomes.has(0)).toBe(true);
-  });
+  }, 400_000);
 
   test("[CHA-09] the same seed injects the same faults into a second installation of the same kind", async () => {
     const told = async (): Promise<string[]> => {

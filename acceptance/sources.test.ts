@@ -309,6 +309,23 @@ describe("archives", () => {
   });
 });
 
+describe("a pack's tests", () => {
+  test("[INS-21] are not run by install --skip-tests, whose dependencies are validated all the same", async () => {
+    const sandbox = open();
+    const testing =
+      "testing:\n  enabled: true\n  runners:\n    script:\n      type: script\n      entry_point: tests/run.sh\n";
+    writePack(sandbox, "tested", "tested", "1.0.0", testing);
+    sandbox.write("tested/tests/run.sh", `#!/bin/sh\ntouch ${sandbox.path("ran")}\n`);
+    writePack(sandbox, "needs", "needs", "1.0.0", "dependencies:\n  - absent-pack\n");
+    sandbox.write("app/.keep", "");
+    await sandbox.ok("attune pack install ../tested --skip-tests", { cwd: "app" });
+    expect(sandbox.has("ran")).toBe(false);
+    expect(sandbox.has("app/packs/tested/tests/run.sh")).toBe(true);
+    await sandbox.ok(`attune registry add local ${registry.url}`);
+    expect((await sandbox.line("attune pack install ../needs --skip-tests", { cwd: "app" })).code).toBe(4);
+  });
+});
+
 describe("runtimes", () => {
   /** Programs of these names that print these lines; `sh` and `git` stay the machine's. */
   function programs(sandbox: Sandbox, all: Readonly<Record<string, string>>): Record<string, string> {

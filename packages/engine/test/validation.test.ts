@@ -58,6 +58,18 @@ describe("detectRuntime()", () => {
   });
 });
 
+describe("runtimes without a version", () => {
+  test("are satisfied where any will do, and unknown where one is asked for", async () => {
+    const context = machine({});
+    expect(await detectRuntime(context, "shell")).toEqual({ state: "found" });
+    const runtimes = [{ runtime: "shell" }, { runtime: "sh", requirement: ">=5" }];
+    const packages = [{ name: "p", version: "1.0.0", runtimes, hosts: {}, dependencies: [] }];
+    const result = await validatePackages(context, { packages, hosts: {}, present: new Map() });
+    expect(result.runtimes.map(({ state }) => state)).toEqual(["satisfied", "unknown"]);
+    expect(result).toMatchObject({ valid: true, warnings: [expect.stringContaining('"sh"')] });
+  });
+});
+
 describe("validatePackages()", () => {
   const pack = (facts: object) => ({
     name: "p",

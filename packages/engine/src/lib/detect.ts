@@ -32,13 +32,18 @@ const RUNTIMES: Readonly<Record<string, readonly (readonly [string, ...string[]]
   go: [["go", "version"]],
   rust: [["rustc", "--version"]],
   bash: [["bash", "--version"]],
-  shell: [["sh", "-c", "echo 1.0.0"]],
-  sh: [["sh", "-c", "echo 1.0.0"]],
+};
+
+/** Programs that have no version of their own: whether they run is all that can be known. */
+const UNVERSIONED: Readonly<Record<string, readonly [string, ...string[]]>> = {
+  shell: ["sh", "-c", ":"],
+  sh: ["sh", "-c", ":"],
 };
 
 /** What was found of a runtime. */
 export type DetectedRuntime =
-  | { readonly state: "found"; readonly version: string }
+  /** Without a version: it is there, and says none. */
+  | { readonly state: "found"; readonly version?: string }
   | { readonly state: "missing" }
   /** No way to ask for it is known. */
   | { readonly state: "unknown" };
@@ -89,6 +94,7 @@ export function versionIn(text: string): string | undefined {
  * of well-known runtimes.
  */
 export async function detectRuntime(context: EngineContext, runtime: string): Promise<DetectedRuntime> {
+  if (Object.hasOwn(UNVERSIONED, runtime)) return { state: (await runs(UNVERSIONED[runtime]!)) ? "found" : "missing" };
   const own = context.profile.hosts.find(({ axis }) => axis === runtime)?.detect;
   const commands = own === undefined ? runtimeCommands(runtime) : [own];
   if (commands.length === 0) return { state: "unknown" };
@@ -99,6 +105,15 @@ export async function detectRuntime(context: EngineContext, runtime: string): Pr
       return { state: "found", version };
   }
   return { state: "missing" };
+}
+
+async function runs([program, ...args]: readonly [string, ...string[]]): Promise<boolean> {
+  try {
+    await run(program, args, { timeout: DETECT_MS });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function runtimeCommands(runtime: string): readonly (readonly string[])[] {

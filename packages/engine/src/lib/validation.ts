@@ -11,7 +11,7 @@ import {
   type Requirement,
 } from "@lading/core-manifest";
 import type { Generation, PlannedPackage, Store } from "@lading/installer";
-import { detectRuntime } from "./detect.ts";
+import { detectRuntime, type DetectedRuntime } from "./detect.ts";
 import { counted, step, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { fullVersion } from "./hosts.ts";
@@ -75,9 +75,16 @@ export async function validatePackages(context: EngineContext, input: Validation
     const requiredBy = `${one.name} ${one.version}`;
     for (const { runtime, requirement } of one.runtimes) {
       const found = await detectRuntime(context, runtime);
-      const versions = found.state === "found" ? [found.version] : [];
-      const checked = compare({ name: runtime, wanted: requirement, requiredBy }, versions);
-      runtimes.push(found.state === "unknown" ? { ...checked, state: "unknown" } : checked);
+      const version = found.state === "found" ? found.version : undefined;
+      const checked = compare(
+        { name: runtime, wanted: requirement, requiredBy },
+        version === undefined ? [] : [version],
+      );
+      runtimes.push(
+        version === undefined && found.state !== "missing"
+          ? { ...checked, state: unversioned(found, requirement) }
+          : checked,
+      );
     }
     for (const [axis, wanted] of Object.entries(one.hosts)) {
       const given = input.hosts[axis];
@@ -98,6 +105,11 @@ export async function validatePackages(context: EngineContext, input: Validation
     .filter(({ state }) => state === "unknown")
     .map(({ name, requiredBy }) => `"${requiredBy}" needs runtime "${name}", which cannot be looked for here`);
   return { valid: errors.length === 0, runtimes, hosts, packages, warnings, errors };
+}
+
+/** What runs and says no version is good where any will do. */
+function unversioned({ state }: DetectedRuntime, requirement: string | undefined): RequirementState {
+  return state === "found" && requirement === undefined ? "satisfied" : "unknown";
 }
 
 function compare(

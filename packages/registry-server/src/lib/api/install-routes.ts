@@ -127,7 +127,8 @@ function viewOf({ id, request, started, outcome }: Job): z.infer<typeof jobView>
   const base = {
     id,
     status: STATUS[String(outcome?.ok) as keyof typeof STATUS],
-    source: request.source,
+    // A token in an address is nobody else's business, another administrator's included.
+    source: request.source.replace(/\/\/[^/@]*@/, "//"),
     started: timestamp(started),
     links: { self, events: `${self}/events` },
   };
