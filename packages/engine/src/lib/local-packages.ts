@@ -5,29 +5,19 @@ import {
   parseRequirement,
   parseVersion,
   type CanonicalName,
-  type LockSource,
   type Lockfile,
   type ManifestDependency,
   type ManifestPatch,
-  type PackageManifest,
 } from "@lading/core-manifest";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { displayPath } from "./files.ts";
 import { checkoutGit } from "./git.ts";
+import type { LocalPackage } from "./local-package.ts";
 import { patchOf, registryPatches, type ProjectPatch } from "./patches.ts";
 import { manifestIn, type ManifestFile, type Member, type Project } from "./project.ts";
 
-/** A package whose content is on this disk: a path dependency, or a checked out commit. */
-export interface LocalPackage {
-  readonly name: string;
-  readonly canonical: CanonicalName;
-  readonly version: string;
-  /** Absolute. */
-  readonly directory: string;
-  readonly source: Exclude<LockSource, { type: "registry" }>;
-  readonly manifest: PackageManifest;
-}
+export type { LocalPackage } from "./local-package.ts";
 
 /** Local packages by their canonical name; one name is one package in a project. */
 export type LocalPackages = ReadonlyMap<CanonicalName, LocalPackage>;

@@ -10,7 +10,7 @@ import {
 } from "@lading/core-manifest";
 import type { Candidate, PackageKey, PackageMetadata } from "@lading/resolver";
 import { EngineError } from "./engine-error.ts";
-import type { LocalPackage } from "./local-packages.ts";
+import type { LocalPackage } from "./local-package.ts";
 import type { Project } from "./project.ts";
 
 /** What stands in for the versions of a package that are compatible with it. */
