@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { LogError, createNoteKey, openCheckpoint } from "@lading/signing/log";
 import { readPublicKeyFile } from "@lading/signing/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -88,3 +92,41 @@ describe("the server's own signing key", () => {
     );
   });
 });
+
+describe("the log's key", () => {
+  test("[SIG-17] can be exchanged, and then taken away, while people who know the former one go on", async () => {
+    const data = mkdtempSync(path.join(tmpdir(), "lading-log-key-"));
+    const port = await freePort();
+    const serving = async (): Promise<RegistryProcess> => startRegistry({ data, port });
+    const person = createSandbox();
+    try {
+      let own = await serving();
+      await person.ok(`lading registry add own ${own.url}`);
+      person.write("tool/lading.toml", '[package]\nname = "tool"\nversion = "1.0.0"\n');
+      await person.ok("lading -C tool publish", { env: { LADING_TOKEN: own.token } });
+      expect((await person.ok("lading log verify")).stdout).not.toBe("");
+      await own.stop();
+      const rotated = await person.run("lading-registry", ["admin", "keys", "rotate", "log", "--data", data]);
+      expect(rotated.code).toBe(0);
+      for (const step of ["with both keys", "with the new one alone"]) {
+        if (step !== "with both keys") rmSync(path.join(data, "keys", "log.pem"));
+        own = await serving();
+        person.write("tool/lading.toml", `[package]\nname = "tool"\nversion = "1.0.${step.length}"\n`);
+        await person.ok("lading -C tool publish", { env: { LADING_TOKEN: own.token } });
+        expect({ step, code: (await person.line("lading log verify")).code }).toEqual({ step, code: 0 });
+        await own.stop();
+      }
+    } finally {
+      await person.dispose();
+      rmSync(data, { recursive: true, force: true });
+    }
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

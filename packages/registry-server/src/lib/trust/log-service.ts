@@ -165,7 +165,8 @@ export class LogService {
   }
 
   async #sign(state: Omit<Signed, "checkpoint">): Promise<void> {
-    const checkpoint = await signCheckpoint(state, [this.#trust.logSigner, ...(this.#trust.logCosigners ?? [])]);
+    const { logSigner, logCosigners = [], verifier } = this.#trust;
+    const checkpoint = await signCheckpoint(state, [logSigner, ...logCosigners], verifier);
     this.#signed = { ...state, checkpoint };
   }
 

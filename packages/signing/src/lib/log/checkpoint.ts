@@ -109,10 +109,15 @@ export function openCheckpoint(bytes: Uint8Array, trust: CheckpointTrust): Check
 
 /**
  * Signs a checkpoint; the name of its keys is the origin.
+ * @param verifier checks each signature before it is given out; the portable one unless given
  * @throws {LogError} `LOG_CHECKPOINT_MALFORMED`, `LOG_KEY_INVALID`, `LOG_SIGNER_FAULTY`
  */
-export async function signCheckpoint(state: LogState, signers: readonly Signer[]): Promise<Uint8Array> {
-  return encodeNote(await signNote(checkpointText(state), state.origin, signers));
+export async function signCheckpoint(
+  state: LogState,
+  signers: readonly Signer[],
+  verifier?: Verifier,
+): Promise<Uint8Array> {
+  return encodeNote(await signNote(checkpointText(state), state.origin, signers, verifier));
 }
 
 function describe({ origin, size }: LogState): string {

@@ -182,9 +182,17 @@ export function verifyNote(
   });
 }
 
-async function signOnce(key: NoteKey, signer: Signer, message: Uint8Array, head: Uint8Array): Promise<NoteSignature> {
+async function signOnce(
+  key: NoteKey,
+  signer: Signer,
+  message: Uint8Array,
+  {
+    head = new Uint8Array(),
+    verifier = portableVerifier,
+  }: { readonly head?: Uint8Array; readonly verifier?: Verifier },
+): Promise<NoteSignature> {
   const signature = await signer.sign(message);
-  if (!portableVerifier.verify(key.publicKey, message, signature)) {
+  if (!verifier.verify(key.publicKey, message, signature)) {
     throw new LogError({
       code: "LOG_SIGNER_FAULTY",
       message: `Cannot sign the note by "${nameOf(key)}": the signer's signature does not hold`,
@@ -196,11 +204,17 @@ async function signOnce(key: NoteKey, signer: Signer, message: Uint8Array, head:
 /**
  * Signs a text as a log does.
  * @param name the log's name
+ * @param verifier checks each signature before it is given out
  * @throws {LogError} `LOG_KEY_INVALID`, `LOG_SIGNER_FAULTY`
  */
-export async function signNote(text: string, name: string, signers: readonly Signer[]): Promise<Note> {
+export async function signNote(
+  text: string,
+  name: string,
+  signers: readonly Signer[],
+  verifier: Verifier = portableVerifier,
+): Promise<Note> {
   const signing = signers.map((signer) =>
-    signOnce(createNoteKey(name, signer.publicKey), signer, encodeUtf8(text), new Uint8Array()),
+    signOnce(createNoteKey(name, signer.publicKey), signer, encodeUtf8(text), { verifier }),
   );
   return { text, signatures: await Promise.all(signing) };
 }
@@ -218,7 +232,7 @@ export async function cosignNote(
   const key = createNoteKey(name, signer.publicKey, "witness");
   const head = new Uint8Array(8);
   new DataView(head.buffer).setBigUint64(0, BigInt(timeS));
-  const added = await signOnce(key, signer, cosigned(note.text, timeS), head);
+  const added = await signOnce(key, signer, cosigned(note.text, timeS), { head });
   const others = note.signatures.filter((one) => nameOf(one) !== nameOf(key));
   return { ...note, signatures: [...others, added] };
 }
