@@ -66,6 +66,8 @@ async function session(): Promise<void> {
   await result("lock", "", inApp);
   await result("update", "", inApp);
   await result("outdated", "", inApp);
+  await result("bundle create", "../bundle", inApp);
+  await result("bundle verify", "../bundle", inApp);
   await result("upgrade", "", inApp);
   await result("tree", "", inApp);
   await result("why", "leaf", inApp);

@@ -345,8 +345,8 @@ describe("the ten attacks", () => {
     const trickle =
       (wanted: RegExp): Bend =>
       (file) =>
-        wanted.test(file) ? { status: 200, body: endless(Buffer.from(" "), 300, sent) } : undefined;
-    const env = { LADING_REGISTRY_TIMEOUT: "1" };
+        wanted.test(file) ? { status: 200, body: endless(Buffer.from(" "), 100, sent) } : undefined;
+    const env = { LADING_REGISTRY_TIMEOUT: "3" };
     const words = "slow retrieval attack";
     await detects(trickle(/timestamp\.json$/), { env, code: "REGISTRY_TOO_SLOW", exit: 5, words });
     await detects(trickle(/^blobs\//), {
