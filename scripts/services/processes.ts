@@ -7,7 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 
 /** Debian packages that the suite starts its services from. */
-export const DEBIAN_PACKAGES = "postgresql redis-server radosgw ceph-mon ceph-osd";
+export const DEBIAN_PACKAGES = "slapd postgresql redis-server radosgw ceph-mon ceph-osd";
 
 /** A program that is not installed fails the suite, and says what to do. */
 export function missing(program: string): Error {

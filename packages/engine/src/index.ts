@@ -100,7 +100,15 @@ export {
   type VerifiedFile,
 } from "./lib/operations/signing.ts";
 export { publish, type PublishCommandInput, type PublishedPackage } from "./lib/operations/publish.ts";
-export { login, logout, whoami, type LoginInput, type LoginResult } from "./lib/operations/accounts.ts";
+export {
+  login,
+  loginThroughProvider,
+  logout,
+  whoami,
+  type LoginInput,
+  type LoginResult,
+  type ProviderLoginInput,
+} from "./lib/operations/accounts.ts";
 export {
   registryAdd,
   registryList,

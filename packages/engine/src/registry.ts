@@ -23,7 +23,16 @@ export {
   type VerifiedAudit,
   type VerifiedLog,
 } from "./lib/operations/log.ts";
-export { login, logout, whoami, type LoginInput, type LoginResult } from "./lib/operations/accounts.ts";
+export {
+  login,
+  loginThroughProvider,
+  logout,
+  whoami,
+  type LoginInput,
+  type LoginResult,
+  type ProviderLoginInput,
+} from "./lib/operations/accounts.ts";
+export type { ProviderInstructions } from "@lading/registry-client/node";
 export {
   registryAdd,
   registryList,

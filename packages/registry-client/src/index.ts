@@ -27,6 +27,8 @@ export type {
   Account,
   ApiObject,
   CallOptions,
+  IdentityProof,
+  IdentityProviderInfo,
   ClientMetrics,
   DocumentOptions,
   Download,

@@ -42,6 +42,8 @@ const ACCESS: Readonly<
   "POST /api/v1/auth/logout": "caller",
   "GET /api/v1/auth/whoami": "caller",
   "POST /api/v1/auth/ci": "anybody",
+  "GET /api/v1/auth/oidc": "anybody",
+  "POST /api/v1/auth/oidc": "anybody",
   "GET /api/v1/account/second-factor": "caller",
   "POST /api/v1/account/second-factor": "session",
   "POST /api/v1/account/second-factor/confirm": "session",

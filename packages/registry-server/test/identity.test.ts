@@ -229,6 +229,17 @@ describe("POST /api/v1/auth/ci", () => {
     expect(issuer.asked.length).toBe(before);
   });
 
+  it("accepts nothing where the registry was not told its address, whatever the request calls it", async () => {
+    const lost = await startServer({ clock, ciIssuers: [{ kind: "github", url: issuer.url }] });
+    try {
+      const token = await issuer.sign({ ...RUN, aud: lost.url });
+      const answer = await lost.call("/api/v1/auth/ci", { method: "POST", auth: "", json: { token } });
+      expect([answer.status, ((await answer.json()) as Json)["hint"]]).toEqual([401, "The operator sets REGISTRY_URL"]);
+    } finally {
+      await lost.close();
+    }
+  });
+
   it("stops when the publisher is removed", async () => {
     const { body } = await send("GET", PUBLISHERS, { auth: ada });
     for (const { id } of body["items"] as { id: string }[]) await send("DELETE", `${PUBLISHERS}/${id}`, { auth: ada });

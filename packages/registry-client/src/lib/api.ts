@@ -4,6 +4,8 @@ import type {
   ApiObject,
   CallOptions,
   Health,
+  IdentityProof,
+  IdentityProviderInfo,
   Page,
   SearchItem,
   SearchOptions,
@@ -168,10 +170,50 @@ export class Api {
   async passwordLogin(credential: Credential & { type: "basic" }, options: CallOptions): Promise<Credential> {
     const action = `log in to registry "${this.#session.registry.name}" as "${credential.username}"`;
     await this.#keepPassword(action, options);
-    const body = { username: credential.username, password: credential.password };
+    const { username, password, otp } = credential;
+    const body = { username, password, ...(otp === undefined ? {} : { otp }) };
     // Repeatable: a second session does no harm. No stored credential goes along: it may be the expired one.
     const call = { method: "POST", path: "auth/login", body, action, credential: "none", repeatable: true } as const;
     const answer = await this.#session.demand(call, options);
+    const read = this.#read(action);
+    return { type: "token", token: read.string(read.object(answer.body, "the answer").token, '"token"') };
+  }
+
+  /** The provider that people log in through. */
+  async identityProvider(options: CallOptions): Promise<IdentityProviderInfo> {
+    const action = `ask registry "${this.#session.registry.name}" for its identity provider`;
+    const call = { method: "GET", path: "auth/oidc", action, credential: "none" } as const;
+    const answer = await this.#session.call(call, options);
+    if (answer.status === 404) {
+      throw new RegistryClientError({
+        code: "REGISTRY_REFUSED",
+        message: `Cannot log in to registry "${this.#session.registry.name}" through a provider: it has none`,
+        hint: "Log in with --username or --token-stdin",
+        registry: this.#session.registry.name,
+      });
+    }
+    const read = this.#read(action);
+    const body = read.object(answer.body, "the answer");
+    return {
+      issuer: read.string(body.issuer, '"issuer"'),
+      clientId: read.string(body.client_id, '"client_id"'),
+      scopes: stringList(body.scopes),
+      deviceFlow: body.device_flow === true,
+    };
+  }
+
+  /** Changes what a provider says of somebody for a session. */
+  async identityLogin(proof: IdentityProof, options: CallOptions): Promise<Credential> {
+    const action = `log in to registry "${this.#session.registry.name}" through its provider`;
+    const body = {
+      id_token: proof.idToken,
+      ...(proof.nonceSecret === undefined ? {} : { nonce_secret: proof.nonceSecret }),
+    };
+    // Not repeatable: a token opens once.
+    const answer = await this.#session.demand(
+      { method: "POST", path: "auth/oidc", body, action, credential: "none" },
+      options,
+    );
     const read = this.#read(action);
     return { type: "token", token: read.string(read.object(answer.body, "the answer").token, '"token"') };
   }

@@ -175,6 +175,23 @@ export interface DocumentOptions extends CallOptions {
 /** The part of an index document's artefact that says where its statement is. */
 export type SignedArtifact = Pick<IndexArtifact, "blob"> & Required<Pick<IndexArtifact, "statement">>;
 
+/** An OpenID provider as a registry names it. */
+export interface IdentityProviderInfo {
+  readonly issuer: string;
+  /** A public client of the provider. */
+  readonly clientId: string;
+  readonly scopes: readonly string[];
+  /** Whether logins on machines without a browser are accepted. */
+  readonly deviceFlow: boolean;
+}
+
+/** What a provider said of somebody. */
+export interface IdentityProof {
+  readonly idToken: string;
+  /** What the login's nonce was made of, with the registry's URL. */
+  readonly nonceSecret?: string;
+}
+
 /** One registry. Safe for concurrent use. */
 export interface RegistryClient {
   readonly registry: RegistryConfig;
@@ -226,6 +243,10 @@ export interface RegistryClient {
   register(account: { username: string; password: string; email?: string }, options?: CallOptions): Promise<Account>;
   /** Proves the credential to the registry and stores it; a password becomes a session token where the registry gives one. */
   login(credential: Credential, options?: CallOptions): Promise<Account>;
+  /** The provider that people log in through. Throws `REGISTRY_REFUSED` where the registry has none. */
+  identityProvider(options?: CallOptions): Promise<IdentityProviderInfo>;
+  /** Gives the registry what its provider says of somebody, and stores the session. */
+  loginWithIdentity(proof: IdentityProof, options?: CallOptions): Promise<Account>;
   /** Uses the credential in this client alone, without asking or storing. */
   authenticate(credential: Credential): void;
   /** Forgets the stored credential; whether there was one. */

@@ -1,5 +1,5 @@
 import { Api, isAuthRefusal } from "./api.ts";
-import type { Account, CallOptions } from "./client-types.ts";
+import type { Account, CallOptions, IdentityProof } from "./client-types.ts";
 import type { Credential } from "./ports.ts";
 import { RegistryClientError } from "./registry-client-error.ts";
 import type { Session } from "./session.ts";
@@ -11,6 +11,20 @@ export async function login(session: Session, credential: Credential, options: C
     credential.type === "basic" && session.registry.authType !== "basic"
       ? await api.passwordLogin(credential, options)
       : credential;
+  const account = await api.whoami(kept, options);
+  await session.credentials.set(session.registry.url, kept);
+  session.override = undefined;
+  return account;
+}
+
+/** Gives the registry what its provider says of somebody, and keeps the session. */
+export async function loginWithIdentity(
+  session: Session,
+  proof: IdentityProof,
+  options: CallOptions,
+): Promise<Account> {
+  const api = new Api(session);
+  const kept = await api.identityLogin(proof, options);
   const account = await api.whoami(kept, options);
   await session.credentials.set(session.registry.url, kept);
   session.override = undefined;

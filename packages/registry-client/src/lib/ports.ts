@@ -43,7 +43,13 @@ export type Fetch = (url: string, init: FetchInit) => Promise<FetchResponse>;
 /** What proves who somebody is to one registry. */
 export type Credential =
   | { readonly type: "token"; readonly token: string }
-  | { readonly type: "basic"; readonly username: string; readonly password: string };
+  | {
+      readonly type: "basic";
+      readonly username: string;
+      readonly password: string;
+      /** Code of a second factor, or a recovery code. Never stored. */
+      readonly otp?: string;
+    };
 
 /**
  * Keeps credentials, each under the exact canonical URL of its registry: what is stored for

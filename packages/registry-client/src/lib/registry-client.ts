@@ -67,6 +67,8 @@ export function createRegistryClient(options: CreateRegistryClientOptions): Regi
     addOwner: (name, user, call = {}) => api((calls) => calls.changeOwner("PUT", name, user, call)),
     removeOwner: (name, user, call = {}) => api((calls) => calls.changeOwner("DELETE", name, user, call)),
     register: (account, call = {}) => api((calls) => calls.register(account, call)),
+    identityProvider: (call = {}) => api((calls) => calls.identityProvider(call)),
+    loginWithIdentity: async (proof, call = {}) => (await import("./login.ts")).loginWithIdentity(session, proof, call),
     login: async (credential, call = {}) => (await import("./login.ts")).login(session, credential, call),
     authenticate: (credential) => {
       session.override = credential;

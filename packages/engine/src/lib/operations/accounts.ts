@@ -1,9 +1,18 @@
 import type { Account, Credential } from "@lading/registry-client";
+import type { ProviderInstructions } from "@lading/registry-client/node";
 import type { EngineContext, NoInput } from "../engine-context.ts";
 
 /** Who logs in where. */
 export interface LoginInput {
   readonly credential: Credential;
+}
+
+/** Who logs in where, through the registry's OpenID provider. */
+export interface ProviderLoginInput {
+  /** `browser`: one on this machine; `device`: one anywhere. */
+  readonly flow: "browser" | "device";
+  /** Tells the person what to do. */
+  readonly announce: (instructions: ProviderInstructions) => void;
 }
 
 /** Who is logged in where. */
@@ -21,6 +30,20 @@ export interface LoginResult {
 export async function login({ credential }: LoginInput, context: EngineContext): Promise<LoginResult> {
   const client = (await context.registries()).default;
   const account = await client.login(credential, { signal: context.signal });
+  return { registry: client.registry.name, url: client.registry.url, user: account.username };
+}
+
+/**
+ * Logs in through the registry's OpenID provider, and stores the session.
+ * @throws {RegistryClientError} `REGISTRY_REFUSED` (the registry has no provider), `REGISTRY_AUTH_FAILED`
+ */
+export async function loginThroughProvider(
+  { flow, announce }: ProviderLoginInput,
+  context: EngineContext,
+): Promise<LoginResult> {
+  const { loginWithProvider } = await import("@lading/registry-client/node");
+  const client = (await context.registries()).default;
+  const account = await loginWithProvider(client, { flow, announce, signal: context.signal });
   return { registry: client.registry.name, url: client.registry.url, user: account.username };
 }
 

@@ -1,5 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { timestamp } from "../index-model.ts";
+import { nonceOf, type OidcLogin } from "../identity/oidc-login.ts";
 import type { TrustedPublisher } from "../identity/trusted-publisher.ts";
 import { anchorOf, checkClaims } from "../identity/trusted-publisher.ts";
 import type { Principal } from "../authentication.ts";
@@ -7,7 +8,7 @@ import { RegistryError } from "../registry-error.ts";
 import { randomId } from "../token.ts";
 import { limitLogins, sessionAnswer, sessionSchema } from "./account-routes.ts";
 import { callers, principalOf, smallBody, writers } from "./access.ts";
-import { auditEntry, baseUrl, type App, type RouteContext, type Services } from "./context.ts";
+import { auditEntry, type App, type RouteContext, type Services } from "./context.ts";
 import { requireOwner, requirePackage } from "./guards.ts";
 import { SECURED, jsonResponse, nameParam, problems } from "./schemas.ts";
 
@@ -53,10 +54,19 @@ const providerView = z
     issuer: z.string(),
     client_id: z.string(),
     scopes: z.array(z.string()),
+    device_flow: z.boolean().openapi({ description: "Whether tokens without a nonce are accepted" }),
   })
   .openapi("OidcProvider");
 const oidcBody = z
-  .object({ id_token: z.string().min(1).max(20_000), nonce: z.string().min(8).max(256).optional() })
+  .object({
+    id_token: z.string().min(1).max(20_000),
+    nonce_secret: z
+      .string()
+      .min(16)
+      .max(256)
+      .optional()
+      .openapi({ description: "What the nonce was made of: base64url(SHA-256(URL of the registry, line feed, this))" }),
+  })
   .openapi("OidcLogin");
 
 const json = (schema: z.ZodType) => ({ required: true, content: { "application/json": { schema } } });
@@ -250,6 +260,16 @@ function publisherRoutes(app: App, services: Services): void {
   );
 }
 
+// Never the address of the request: whoever was given a token for another registry could send that registry's name.
+function ownUrl(services: Services): string {
+  if (services.settings.publicUrl !== undefined) return services.settings.publicUrl;
+  throw new RegistryError({
+    code: "IDENTITY_TOKEN_REFUSED",
+    message: "Cannot accept identity tokens: this registry was not told its own address, which they have to name",
+    hint: "The operator sets REGISTRY_URL",
+  });
+}
+
 function exchangeRoutes(app: App, services: Services): void {
   app.openapi(
     createRoute({
@@ -265,27 +285,34 @@ function exchangeRoutes(app: App, services: Services): void {
       await limitLogins(services, context);
       const { token: identity } = identityBody.parse(context.req.valid("json"));
       const audit = auditEntry(services, context, { action: "token.exchange" });
-      const audience = services.settings.ciAudience ?? baseUrl(services, context);
+      const audience = services.settings.ciAudience ?? ownUrl(services);
       const { token, expires, packages } = await services.builds.exchange(identity, { audience, audit });
       return context.json({ token, token_type: "Bearer", expires: timestamp(expires), packages: [...packages] }, 201);
     },
   );
 }
 
+function providerOf({ oidc }: Services): OidcLogin {
+  if (oidc !== undefined) return oidc;
+  throw new RegistryError({
+    code: "NOT_FOUND",
+    message: "Cannot log in through a provider: this registry has none",
+    hint: "Log in with user name and password, or a token",
+  });
+}
+
 function oidcRoutes(app: App, services: Services): void {
-  const { oidc } = services;
-  if (oidc === undefined) return;
   app.openapi(
     createRoute({
       method: "get",
       path: "/api/v1/auth/oidc",
       tags: TAGS,
       summary: "The provider that people log in through",
-      responses: { 200: jsonResponse(providerView, "The provider") },
+      responses: { 200: jsonResponse(providerView, "The provider"), ...problems(404) },
     }),
     (context): Response => {
-      const { issuer, clientId, scopes } = oidc.options;
-      return context.json({ issuer, client_id: clientId, scopes: ["openid", ...scopes] });
+      const { issuer, clientId, scopes, deviceFlow } = providerOf(services).options;
+      return context.json({ issuer, client_id: clientId, scopes: ["openid", ...scopes], device_flow: deviceFlow });
     },
   );
   app.openapi(
@@ -296,11 +323,13 @@ function oidcRoutes(app: App, services: Services): void {
       tags: TAGS,
       summary: "Exchange the provider's identity token for a session token",
       request: { body: json(oidcBody) },
-      responses: { 200: jsonResponse(sessionSchema, "The session"), ...problems(400, 401, 409, 413, 503) },
+      responses: { 200: jsonResponse(sessionSchema, "The session"), ...problems(400, 401, 404, 409, 413, 503) },
     }),
     async (context): Promise<Response> => {
+      const oidc = providerOf(services);
       await limitLogins(services, context);
-      const { id_token: idToken, nonce } = oidcBody.parse(context.req.valid("json"));
+      const { id_token: idToken, nonce_secret: secret } = oidcBody.parse(context.req.valid("json"));
+      const nonce = secret === undefined ? undefined : await nonceOf(ownUrl(services), secret);
       return sessionAnswer(services, context, await oidc.authenticate(idToken, nonce));
     },
   );

@@ -19,6 +19,8 @@ export interface OidcOptions {
   readonly groupsClaim: string;
   /** Members of any of these groups are admins of the registry. */
   readonly adminGroups: readonly string[];
+  /** Accept tokens of the device flow, which nothing binds to one registry of those that share the client. */
+  readonly deviceFlow: boolean;
 }
 
 /** What is asked of a provider unless the operator says otherwise. */
@@ -27,7 +29,17 @@ export const OIDC_DEFAULTS: Omit<OidcOptions, "issuer" | "clientId"> = {
   usernameClaim: "preferred_username",
   groupsClaim: "groups",
   adminGroups: [],
+  deviceFlow: true,
 };
+
+/**
+ * The nonce of a login at the registry of that URL. Clients of one provider often share its client id: a registry that is
+ * given a token of such a login cannot use it at another, whose URL makes another nonce.
+ */
+export async function nonceOf(url: string, secret: string): Promise<string> {
+  const bytes = new TextEncoder().encode(`${url.replace(/\/+$/, "")}\n${secret}`);
+  return Buffer.from(await crypto.subtle.digest("SHA-256", bytes)).toString("base64url");
+}
 
 function refused(problem: string, hint: string): RegistryError {
   return new RegistryError({
@@ -69,6 +81,8 @@ export class OidcLogin {
       throw refused("it belongs to another login", "Log in again");
     if (nonce === undefined && verified.claims["nonce"] !== undefined)
       throw refused("it belongs to a login with a nonce, and none was sent", "Log in again");
+    if (nonce === undefined && !this.options.deviceFlow)
+      throw refused("it has no nonce, and this registry does not accept the device flow", "Log in with a browser");
     const first = await this.#metadata.identities.useOnce(`login ${verified.issuer} ${verified.id}`, {
       expires: verified.expires,
       now: this.#clock.now(),

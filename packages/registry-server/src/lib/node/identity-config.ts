@@ -64,6 +64,7 @@ function ldapOptions(values: ConfigValues): LdapOptions {
 }
 
 function oidcOptions(values: ConfigValues): OidcOptions {
+  required(values, "server.url", { variable: "REGISTRY_URL", type: "oidc" });
   return {
     issuer: required(values, "oidc.issuer", { variable: "REGISTRY_OIDC_ISSUER", type: "oidc" }),
     clientId: required(values, "oidc.client_id", { variable: "REGISTRY_OIDC_CLIENT_ID", type: "oidc" }),
@@ -71,6 +72,7 @@ function oidcOptions(values: ConfigValues): OidcOptions {
     usernameClaim: values.text("oidc.username_claim"),
     groupsClaim: values.text("oidc.groups_claim"),
     adminGroups: listed(values, "oidc.admin_groups"),
+    deviceFlow: values.boolean("oidc.device_flow"),
   };
 }
 

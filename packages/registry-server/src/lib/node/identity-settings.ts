@@ -143,6 +143,14 @@ export const IDENTITY_SETTINGS: readonly Setting[] = [
     summary: "Groups whose members are admins of the registry, comma-separated",
   },
   {
+    key: "oidc.device_flow",
+    variables: ["REGISTRY_OIDC_DEVICE_FLOW"],
+    flag: "oidc-device-flow",
+    kind: "boolean",
+    default: String(OIDC_DEFAULTS.deviceFlow),
+    summary: "Accept logins on machines without a browser; false where several registries share the client",
+  },
+  {
     key: "builds.issuers",
     variables: ["REGISTRY_CI_ISSUERS"],
     flag: "ci-issuers",

@@ -28,5 +28,6 @@ export interface ConfigValues {
   has(key: string): boolean;
   origin(key: string): string;
   text(key: string): string;
+  boolean(key: string): boolean;
   list(key: string): readonly string[];
 }
