@@ -109,6 +109,9 @@ describe("tool", () => {
     expect(await call()).toBe("linter 1.0.0 x\n");
     await box.ok("lading tool install linter@^1");
     expect(await call()).toBe("linter 1.1.0 x\n");
+    // What fails leaves the tool as it was.
+    expect((await box.line("lading tool install linter@^9")).code).toBe(4);
+    expect(await call()).toBe("linter 1.1.0 x\n");
     await box.ok("lading tool install helper");
     expect((await box.ok("lading tool list")).stdout).toMatch(/helper +1\.0\.0 +helper\nlinter +1\.1\.0 +linter\n/);
 

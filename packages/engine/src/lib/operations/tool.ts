@@ -1,10 +1,17 @@
-import { lstat, readdir, readlink, rm } from "node:fs/promises";
+import { lstat, readdir, readlink, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { writeManifest, type PackageManifest } from "@lading/core-manifest";
 import { installedCommands, placeCommand, type InstalledCommand } from "../commands.ts";
 import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
-import { exists, hasErrno, makeDirectory, readTextIfExists, writeFileAtomic } from "../files.ts";
+import {
+  exists,
+  hasErrno,
+  makeDirectory,
+  makeTemporaryDirectory,
+  readTextIfExists,
+  writeFileAtomic,
+} from "../files.ts";
 import { parsePackageSpec } from "../package-spec.ts";
 import { loadProject } from "../project.ts";
 import { install } from "./install.ts";
@@ -47,29 +54,37 @@ export async function toolInstall(input: ToolInstallInput, context: EngineContex
   const { name } = parsePackageSpec(input.spec);
   const home = toolHome(context, name);
   const before = await readRecord(home);
-  const inside = { ...context, cwd: home };
-  const manifest = context.profile.manifest.files[0]!;
-  await makeDirectory(home);
+  // Beside the old one and as deep, so that links inside stay valid when it takes its place.
+  const stage = await makeTemporaryDirectory(toolsDirectory(context), ".new-");
   try {
-    await writeFileAtomic(
-      path.join(home, manifest.name),
-      writeManifest(emptyTool(manifest.dialect), manifest.dialect).text,
-    );
-    await install({ specs: [input.spec] }, inside);
-    const project = await loadProject(inside);
-    const own = (await installedCommands(inside, project)).filter((one) => one.package === name);
+    const own = (await installInto(stage, input, context))
+      .filter((one) => one.package === name)
+      .map((one) => ({ ...one, file: path.join(home, path.relative(stage, one.file)) }));
     if (own.length === 0) throw withoutCommands(name);
     await refuseTaken(own, before, input, context);
-    await placeAll(own, before, context);
-    const { version } = own[0]!;
     const commands = Object.fromEntries(own.map(({ command, file }) => [command, file]));
-    const record: ToolRecord = { format: 1, name, version, commands };
-    await writeFileAtomic(path.join(home, "tool.json"), `${JSON.stringify(record, null, 2)}\n`);
+    const record: ToolRecord = { format: 1, name, version: own[0]!.version, commands };
+    await writeFileAtomic(path.join(stage, "tool.json"), `${JSON.stringify(record, null, 2)}\n`);
+    await rm(home, { recursive: true, force: true });
+    await rename(stage, home);
+    await placeAll(own, before, context);
     return listed(record, context);
-  } catch (error) {
-    if (before === undefined) await rm(home, { recursive: true, force: true });
-    throw error;
+  } finally {
+    await rm(stage, { recursive: true, force: true });
   }
+}
+
+/** Installs the package and what it needs into a project of its own, and answers all programs there. */
+async function installInto(
+  directory: string,
+  { spec }: ToolInstallInput,
+  context: EngineContext,
+): Promise<readonly InstalledCommand[]> {
+  const inside = { ...context, cwd: directory };
+  const { name, dialect } = context.profile.manifest.files[0]!;
+  await writeFileAtomic(path.join(directory, name), writeManifest(emptyTool(dialect), dialect).text);
+  await install({ specs: [spec] }, inside);
+  return installedCommands(inside, await loadProject(inside));
 }
 
 /** The tools of this user, by name. */
