@@ -7,7 +7,7 @@ import { cleanUp, code, temporary } from "./harness.ts";
 afterAll(cleanUp);
 
 describe("the key directory of a static registry", () => {
-  it("has encrypted keys where a passphrase is given", async () => {
+  it("has encrypted keys where a passphrase is given", { timeout: 300_000 }, async () => {
     const directory = join(await temporary(), "keys");
     const settings = { name: "Test", signatures: "optional", expiryDays: 30 } as const;
     await createKeyDirectory({ directory, settings, url: "https://a.test/", passphrase: "horse", nowMs: Date.now() });
