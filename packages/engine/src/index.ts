@@ -117,6 +117,18 @@ export {
   type ListedRegistry,
   type RegistryAddInput,
 } from "./lib/operations/registry-config.ts";
+export { registryTrust, type RegistryTrustInput, type TrustedRegistry } from "./lib/operations/registry-trust.ts";
+export {
+  auditVerify,
+  logMonitor,
+  logVerify,
+  type MonitoredEntry,
+  type MonitoredPackage,
+  type VerifiedAudit,
+  type VerifiedLog,
+} from "./lib/operations/log.ts";
+export type { KeyChangeLayer, PackageLayer, RegistryLayer } from "./lib/trust-layers.ts";
+export type { ProvenEntry } from "./lib/proof-beside.ts";
 export {
   configGet,
   configList,
