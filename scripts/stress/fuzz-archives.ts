@@ -80,7 +80,7 @@ function mutate(parent: Uint8Array, other: Uint8Array): Uint8Array {
 
 const folder = mkdtempSync(join(tmpdir(), "lading-fuzz-"));
 mkdirSync(KEPT, { recursive: true });
-const corpus = [SEEDS, KEPT].flatMap((place) =>
+const corpus: Uint8Array[] = [SEEDS, KEPT].flatMap((place) =>
   readdirSync(place).map((name) => new Uint8Array(readFileSync(join(place, name)))),
 );
 const seen = new Set<string>();
@@ -105,7 +105,7 @@ async function tryOne(bytes: Uint8Array, fresh: boolean): Promise<void> {
 }
 
 try {
-  for (const bytes of [...corpus]) await tryOne(bytes, false);
+  for (const bytes of corpus) await tryOne(bytes, false);
   const base = seen.size;
   const end = performance.now() + seconds * 1000;
   while (performance.now() < end) {

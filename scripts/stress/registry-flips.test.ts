@@ -51,7 +51,11 @@ beforeAll(async () => {
   const server = await serve(node.registry, { host: "127.0.0.1", port: 0 });
   log = node.registry.trust!.log;
   const headers = { authorization: `Bearer ${node.bootstrap!.token}` };
-  const send = async (path: string, body: FormData | string | Uint8Array<ArrayBuffer>, type?: string): Promise<void> => {
+  const send = async (
+    path: string,
+    body: FormData | string | Uint8Array<ArrayBuffer>,
+    type?: string,
+  ): Promise<void> => {
     const answer = await fetch(`${server.url}/api/v1/${path}`, {
       method: "POST",
       headers: { ...headers, ...(type === undefined ? {} : { "content-type": type }) },
@@ -132,7 +136,7 @@ async function read(path: string, altered: Uint8Array): Promise<void> {
     source: { fetch: async (request: { path: string }) => served(`metadata/${request.path}`) },
     store: memoryMetadataStore(),
     verifier: nodeVerifier,
-  } as Parameters<typeof openMetadataClient>[0]);
+  });
   await client.refresh(nowMs);
   for (const name of NAMES) {
     const document = indexDocumentPath(parsePackageName(name));
@@ -203,7 +207,7 @@ it("every flipped bit of an archive is refused, by its digest and tree", async (
   const reads = async (altered: Uint8Array, expected: { blob?: Digest; tree: Digest }): Promise<boolean> => {
     await writeFile(file, altered);
     try {
-      await inspectPackage(file, { expect: expected } as never);
+      await inspectPackage(file, { expect: expected });
       return true;
     } catch (error) {
       if (isLadingError(error)) return false;
