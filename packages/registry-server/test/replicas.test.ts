@@ -1,4 +1,4 @@
-import { indexDocumentPath, parseIndexDocument, parsePackageName } from "@lading/core-manifest";
+import { canonicalName, indexDocumentPath, parseIndexDocument, parsePackageName } from "@lading/core-manifest";
 import { openCheckpoint, parseNoteKey } from "@lading/signing/log";
 import { parseMetadata } from "@lading/signing/metadata";
 import { nodeVerifier } from "@lading/signing/node";
@@ -15,6 +15,8 @@ import {
   type RegistryTrust,
 } from "../src/index.ts";
 import { ArchiveInspector, DEFAULT_SETTINGS } from "../src/node.ts";
+import { IndexService } from "../src/lib/index-service.ts";
+import type { MetadataStore } from "../src/lib/ports.ts";
 import { openKeys } from "../src/lib/node/key-directory.ts";
 import { mintToken } from "../src/lib/node/node-registry.ts";
 import {
@@ -25,6 +27,7 @@ import {
   coordinationContract,
   fakeAccount,
   fakeAudit,
+  fakePublication,
 } from "../src/testing.ts";
 import { buildPackage, publishBody, testHasher } from "./harness.ts";
 
@@ -168,7 +171,10 @@ it("no server shows an older timestamp or checkpoint after another showed a newe
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   await publishing;
-  expect(size).toBeGreaterThanOrEqual(12);
+  for (const server of servers) {
+    const newest = openCheckpoint((await bytesOf(server, "log/checkpoint"))!, { origin, keys: [parseNoteKey(key)] });
+    expect(newest.size).toBeGreaterThanOrEqual(12);
+  }
 });
 
 it("another server signs and saves when the one that did is gone", async () => {
@@ -186,4 +192,41 @@ it("another server signs and saves when the one that did is gone", async () => {
   );
   const saved = await documents.get(indexDocumentPath(parsePackageName("tool")));
   expect(Buffer.from(saved!).toString()).toContain('"1.1.0"');
+});
+
+it("IndexService: a document that was read before a change, and kept after it was told of, is read again", async () => {
+  const { metadata } = await cluster(1);
+  const account = (await metadata.accountByName("ada"))!;
+  await metadata.publish(fakePublication(account, "raced", "1.0.0"));
+  let arrived = (): void => {};
+  const asked = new Promise<void>((resolve) => (arrived = resolve));
+  let go = (): void => {};
+  const held = new Promise<void>((resolve) => (go = resolve));
+  let reads = 0;
+  const slow: Pick<MetadataStore, "indexDocument"> = {
+    indexDocument: async (canonical) => {
+      const document = await metadata.indexDocument(canonical);
+      reads += 1;
+      if (reads === 1) {
+        arrived();
+        await held;
+      }
+      return document;
+    },
+  };
+  const service = new IndexService({
+    metadata: Object.assign(Object.create(metadata) as MetadataStore, slow),
+    documents: new MemoryDocumentStore(),
+    log: () => {},
+    memoryBytes: 2 ** 20,
+    turn: { mayWork: async () => true },
+  });
+  const name = canonicalName(parsePackageName("raced"));
+  const reading = service.read(indexDocumentPath(name));
+  await asked;
+  await metadata.publish(fakePublication(account, "raced", "1.1.0", { tree: 2 }));
+  await service.changedElsewhere(name, 2);
+  go();
+  expect(parseIndexDocument(JSON.parse(Buffer.from((await reading)!.bytes).toString())).versions).toHaveLength(2);
+  expect(reads).toBe(2);
 });

@@ -4,6 +4,7 @@ import {
   renderIndexDocument,
   tryParsePackageName,
   type CanonicalName,
+  type IndexDocument,
 } from "@lading/core-manifest";
 import type { DocumentStore, LogListener, MetadataStore } from "./ports.ts";
 import { prepareDocument, type RenderedDocument } from "./read-answer.ts";
@@ -38,6 +39,8 @@ export class IndexService {
   // Insertion order is age: a hit moves the entry to the end.
   readonly #memory = new Map<string, RenderedDocument & { readonly sequence: number }>();
   readonly #unsaved = new Map<string, { readonly bytes: Uint8Array }>();
+  // Documents that are being read from the metadata store, with the sequence that they must have at least.
+  readonly #reading = new Map<string, { readers: number; sequence: number }>();
   #used = 0;
   #saving: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -102,9 +105,9 @@ export class IndexService {
    * is published.
    */
   async refresh(canonical: CanonicalName): Promise<RenderedDocument | undefined> {
-    const document = await this.#metadata.indexDocument(canonical);
-    if (document === undefined) return undefined;
     const path = indexDocumentPath(canonical);
+    const document = await this.#newest(canonical, path);
+    if (document === undefined) return undefined;
     const entry = prepareDocument(new TextEncoder().encode(renderIndexDocument(document)));
     const current = this.#memory.get(path);
     if (current !== undefined && current.sequence >= document.sequence) return current;
@@ -112,8 +115,26 @@ export class IndexService {
     return this.#remember(path, { ...entry, sequence: document.sequence });
   }
 
+  /** The document from the metadata store, not older than a change that was told of while it was read. */
+  async #newest(canonical: CanonicalName, path: string): Promise<IndexDocument | undefined> {
+    const reading = this.#reading.get(path) ?? { readers: 0, sequence: 0 };
+    this.#reading.set(path, reading);
+    reading.readers += 1;
+    try {
+      for (;;) {
+        const document = await this.#metadata.indexDocument(canonical);
+        if (document === undefined || document.sequence >= reading.sequence) return document;
+      }
+    } finally {
+      reading.readers -= 1;
+      if (reading.readers === 0) this.#reading.delete(path);
+    }
+  }
+
   /** Another server changed a package, which has this sequence now. */
   async changedElsewhere(canonical: CanonicalName, sequence: number): Promise<void> {
+    const reading = this.#reading.get(indexDocumentPath(canonical));
+    if (reading !== undefined) reading.sequence = Math.max(reading.sequence, sequence);
     const known = this.#memory.get(indexDocumentPath(canonical));
     if (known !== undefined && known.sequence < sequence) await this.refresh(canonical);
   }

@@ -5,7 +5,7 @@ import type { Coordination } from "../ports.ts";
 import { RegistryError } from "../registry-error.ts";
 import { PostgresMetadataStore, channelOf } from "./postgres-metadata-store.ts";
 import { LOCK_SPACE } from "./postgres-migrations.ts";
-import { loadDriver } from "./postgres-pool.ts";
+import { databaseError, loadDriver } from "./postgres-pool.ts";
 
 const RECONNECT_MS = 500;
 
@@ -46,20 +46,20 @@ export async function lockDatabase(url: string): Promise<() => Promise<void>> {
 
 /** {@link Coordination} over the database of the metadata: leases are rows, and commits are told with `NOTIFY`. */
 export class PostgresCoordination implements Coordination {
-  readonly #store: Pick<PostgresMetadataStore, "pool" | "schema">;
+  readonly #store: Pick<PostgresMetadataStore, "pool" | "schema" | "address">;
   readonly #holder = randomUUID();
   readonly #listeners = new Set<() => void>();
   readonly #ended = new AbortController();
   #client: pg.Client | undefined;
   #listening: Promise<void> | undefined;
 
-  constructor(store: Pick<PostgresMetadataStore, "pool" | "schema">) {
+  constructor(store: Pick<PostgresMetadataStore, "pool" | "schema" | "address">) {
     this.#store = store;
   }
 
   // By the database's clock alone: those of the servers may differ.
   async lease(name: string, ttlMs: number): Promise<boolean> {
-    const { rowCount } = await this.#store.pool.query(
+    const { rowCount } = await this.#query(
       `insert into leases (name, holder, expires) values ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
        on conflict (name) do update set holder = excluded.holder, expires = excluded.expires
        where leases.holder = excluded.holder or leases.expires <= clock_timestamp()`,
@@ -69,7 +69,15 @@ export class PostgresCoordination implements Coordination {
   }
 
   async release(name: string): Promise<void> {
-    await this.#store.pool.query("delete from leases where name = $1 and holder = $2", [name, this.#holder]);
+    await this.#query("delete from leases where name = $1 and holder = $2", [name, this.#holder]);
+  }
+
+  async #query(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+    try {
+      return await this.#store.pool.query(text, [...values]);
+    } catch (error) {
+      throw databaseError(error, this.#store.address);
+    }
   }
 
   async watch(listener: () => void): Promise<void> {
@@ -79,10 +87,9 @@ export class PostgresCoordination implements Coordination {
   }
 
   async #connect(): Promise<pg.Client> {
-    const { connectionString } = this.#store.pool.options;
     const { Client } = await loadDriver();
     const client = new Client({
-      connectionString,
+      connectionString: this.#store.address.url,
       keepAlive: true,
       keepAliveInitialDelayMillis: 5000,
       application_name: "lading-registry changes",
@@ -100,7 +107,7 @@ export class PostgresCoordination implements Coordination {
       return client;
     } catch (error) {
       await client.end().catch(() => {});
-      throw error;
+      throw databaseError(error, this.#store.address);
     }
   }
 

@@ -232,11 +232,13 @@ export class PostgresMetadataStore extends SqlMetadataStore {
   readonly pool: Pool;
   /** The database's schema. */
   readonly schema: string;
+  readonly address: PostgresAddress;
 
   private constructor(pool: Pool, address: PostgresAddress, schema: string) {
     super(new PostgresEngine(pool, address, schema));
     this.pool = pool;
     this.schema = schema;
+    this.address = address;
   }
 
   /**

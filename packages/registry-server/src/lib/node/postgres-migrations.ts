@@ -165,6 +165,8 @@ async function applyNext(client: PoolClient, database: string): Promise<string |
   try {
     // Replicas that start together migrate once: the others wait here, and find nothing left to do.
     await client.query(`select pg_advisory_xact_lock(${LOCK_SPACE}, ${MIGRATION_LOCK})`);
+    // An index over much data takes its time.
+    await client.query("set local statement_timeout = 0");
     const state = await schemaState(client);
     assertNotNewer(state, database);
     const migration = POSTGRES_MIGRATIONS[state.version];
