@@ -89,7 +89,7 @@ describe("parseStaticAddress()", () => {
     };
     for (const [text, url] of Object.entries(kinds)) {
       expect(parseStaticAddress(text)?.url).toBe(url);
-      if (!text.includes("@")) expect(parseStaticAddress(canonicalRegistryUrl(text))?.url).toBe(url);
+      expect(parseStaticAddress(canonicalRegistryUrl(text))?.url).toBe(url);
     }
   });
 

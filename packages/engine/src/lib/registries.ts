@@ -218,7 +218,7 @@ async function openClients(
     if (/\/[^/]+\.json\/$/.test(new URL(registry.url).pathname)) {
       const { flatIndexTransport } = await import("./flat-index.ts");
       const reader = await openReader(context, registry);
-      fetches.push({ close: reader.close });
+      fetches.push({ close: () => reader.close() });
       return createRegistryClient({ ...common, transport: flatIndexTransport(registry, reader.transport, context) });
     }
     if (registry.url.startsWith("file:"))
