@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createResolver, createUniversalResolver, type ResolveInput } from "../src/index.ts";
+import { createResolver, createUniversalResolver, type DependencyProvider, type ResolveInput } from "../src/index.ts";
 import { solveConformanceFile, universe, type UniverseBuilder } from "../src/testing.ts";
 
 const KEYS = ["a", "b", "c", "d", "e", "f", "g"];
@@ -119,6 +119,66 @@ describe("resolve() of plain questions", () => {
     for (; step.status === "working"; steps++) step = resolver.step(1);
     expect(steps).toBeGreaterThan(0);
     expect(step).toMatchObject({ status: "done", resolution: { packages: [{ id: "a 0.9.0" }] } });
+  });
+});
+
+describe("resolve() of several questions to one provider", () => {
+  const ask = (provider: DependencyProvider, key: string): unknown => {
+    const step = createResolver(
+      { roots: [{ name: "app", dependencies: [{ key, requirement: "*" }] }] },
+      provider,
+    ).step();
+    return step.status === "done" && step.resolution.status === "solved"
+      ? step.resolution.packages.map(({ id }) => id)
+      : step;
+  };
+
+  test("reads again what was read in part only, because it is more than plain", () => {
+    const provider = universe()
+      .package("a", "1.0.0", { b: "*" })
+      .package("b", "1.0.0", { c: "*" })
+      .package("b", "2.0.0", { dependencies: [{ key: "c", requirement: "*" }], features: { default: [] } })
+      .package("c", "1.0.0")
+      .provider();
+    const expected = ["a 1.0.0", "b 2.0.0", "c 1.0.0"];
+    expect(ask(provider, "a")).toEqual(expected);
+    expect(ask(provider, "a")).toEqual(expected);
+    expect(ask(provider, "c")).toEqual(["c 1.0.0"]);
+    expect(ask(provider, "a")).toEqual(expected);
+  });
+
+  test("notices a package that is not what it was", () => {
+    const before = universe().package("a", "1.0.0", { b: "*" }).package("b", "1.0.0").metadata();
+    const after = universe().package("a", "1.0.0", { b: "*" }).package("b", "1.0.0").package("b", "1.1.0").metadata();
+    let now = before;
+    const provider: DependencyProvider = { get: (key) => now.get(key), load: () => Promise.resolve() };
+    expect(ask(provider, "a")).toEqual(["a 1.0.0", "b 1.0.0"]);
+    now = after;
+    expect(ask(provider, "a")).toEqual(["a 1.0.0", "b 1.1.0"]);
+    now = before;
+    expect(ask(provider, "a")).toEqual(["a 1.0.0", "b 1.0.0"]);
+  });
+
+  test("keeps what one question says of versions out of the next", () => {
+    const provider = universe().package("a", "1.0.0").package("a", "2.0.0").package("a", "3.0.0-rc.1").provider();
+    const version = (more: Partial<ResolveInput>): unknown => {
+      const input = { roots: [{ name: "app", dependencies: [{ key: "a", requirement: "*" }] }], ...more };
+      const step = createResolver(input, provider).step();
+      return step.status === "done" && step.resolution.status === "solved"
+        ? step.resolution.packages[0]!.version
+        : step;
+    };
+    expect(version({})).toBe("2.0.0");
+    expect(version({ locked: [{ key: "a", version: "1.0.0" }] })).toBe("1.0.0");
+    expect(version({ prefer: "oldest" })).toBe("1.0.0");
+    expect(version({ prereleases: "allow" })).toBe("3.0.0-rc.1");
+    expect(version({ overrides: [{ key: "a", requirement: "=1.0.0" }] })).toBe("1.0.0");
+    expect(
+      version({
+        exclude: (_, { version: one }) => (one === "2.0.0" ? [{ reason: "policy", text: "it is not liked" }] : []),
+      }),
+    ).toBe("1.0.0");
+    expect(version({})).toBe("2.0.0");
   });
 });
 

@@ -54,7 +54,7 @@ export class PlainQuestions {
   /** As {@link answerPlainly} does. */
   answer(policy: Policy, most: number): SolvedResolution | undefined {
     if (!mayBePlain(policy.input)) return undefined;
-    const known = this.#rules;
+    const known = this.#rules?.isBroken === false ? this.#rules : undefined;
     known?.begin(policy);
     const answer = known === undefined ? undefined : answerBy(known, policy, most);
     if (known?.isStale === false) return answer;

@@ -34,6 +34,8 @@ export class PlainRules {
   words = 0;
   /** Whether a package was found to be other than it was when it was read. */
   isStale = false;
+  /** Whether a package was read in part only. */
+  isBroken = false;
 
   // Dependencies.
   readonly target: Ints = new Ints(1024);
@@ -185,7 +187,9 @@ export class PlainRules {
     this.words += width;
     this.size.data[number] = size;
     this.width.data[number] = width;
+    this.isBroken = true;
     this.#readRows(number, entry, width);
+    this.isBroken = false;
     for (let one = this.firstOn.data[number]!; one !== NONE; one = this.nextOn.data[one]!)
       if (this.accepted.data[one] === NONE) this.#select(one);
   }
