@@ -123,11 +123,8 @@ describe("resolve() of plain questions", () => {
 });
 
 describe("resolve() of several questions to one provider", () => {
-  const ask = (provider: DependencyProvider, key: string): unknown => {
-    const step = createResolver(
-      { roots: [{ name: "app", dependencies: [{ key, requirement: "*" }] }] },
-      provider,
-    ).step();
+  const ask = (provider: DependencyProvider, key: string, requirement = "*"): unknown => {
+    const step = createResolver({ roots: [{ name: "app", dependencies: [{ key, requirement }] }] }, provider).step();
     return step.status === "done" && step.resolution.status === "solved"
       ? step.resolution.packages.map(({ id }) => id)
       : step;
@@ -143,6 +140,7 @@ describe("resolve() of several questions to one provider", () => {
     const expected = ["a 1.0.0", "b 2.0.0", "c 1.0.0"];
     expect(ask(provider, "a")).toEqual(expected);
     expect(ask(provider, "a")).toEqual(expected);
+    expect(ask(provider, "b", "<9.0.0")).toEqual(["b 2.0.0", "c 1.0.0"]);
     expect(ask(provider, "c")).toEqual(["c 1.0.0"]);
     expect(ask(provider, "a")).toEqual(expected);
   });
