@@ -38,7 +38,7 @@ export {
   type ValidationResult,
 } from "./lib/validation.ts";
 export { installProject, type InstallProjectInput, type InstallSummary } from "./lib/install-project.ts";
-export { credentialsPath, readRegistries, registriesPath } from "./lib/registries.ts";
+export { credentialsPath, readRegistries, registriesPath } from "./lib/configured-registries.ts";
 export { trustFile } from "./lib/signatures.ts";
 export { init, type InitInput, type InitResult } from "./lib/operations/init.ts";
 export { add, type AddInput, type AddResult, type AddedDependency } from "./lib/operations/add.ts";

@@ -19,7 +19,7 @@ import {
   why,
 } from "../src/index.ts";
 import { ENGINE_ERRORS } from "../src/lib/engine-error.ts";
-import { registriesPath } from "../src/lib/registries.ts";
+import { registriesPath } from "../src/lib/configured-registries.ts";
 import { createSandbox, type Sandbox } from "../src/testing.ts";
 
 let box: Sandbox;

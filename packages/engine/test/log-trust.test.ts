@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { RegistryClient, RegistryLog } from "@lading/registry-client";
+import type { RegistryClient, RegistryLog, TrustReport } from "@lading/registry-client";
 import {
   appendToLog,
   createNoteKey,
@@ -19,7 +19,13 @@ import { testSigner } from "@lading/signing/testing";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { EngineContext } from "../src/lib/engine-context.ts";
-import { parseProofs, renderProofs, verifyStoredProof, type StoredProof } from "../src/lib/lock-proofs.ts";
+import {
+  parseProofs,
+  renderProofs,
+  requireKnownKey,
+  verifyStoredProof,
+  type StoredProof,
+} from "../src/lib/lock-proofs.ts";
 import { walkLog } from "../src/lib/log-walk.ts";
 import { auditVerify, logMonitor, logVerify } from "../src/lib/operations/log.ts";
 import { publisherHistory, type HistorySource } from "../src/lib/publisher-history.ts";
@@ -205,6 +211,17 @@ describe("proofs beside a lock", () => {
       }
     }
     expect(accepted).toEqual([]);
+  });
+
+  it("are held to the keys that the log is known to have or have had", async () => {
+    const proof = await storedProof();
+    const other = formatNoteKey(createNoteKey(ORIGIN, testSigner("another").publicKey));
+    const report = (key: string, formerKeys: readonly string[]): TrustReport =>
+      ({ log: { origin: ORIGIN, key, formerKeys, size: 4, root: "" } }) as unknown as TrustReport;
+    await requireKnownKey(proof, undefined);
+    await requireKnownKey(proof, report(KEY, []));
+    await requireKnownKey(proof, report(other, [KEY]));
+    await expect(requireKnownKey(proof, report(other, []))).rejects.toMatchObject({ code: "LOG_CHECKPOINT_UNTRUSTED" });
   });
 
   it("are refused as damaged, whatever else is there", () => {

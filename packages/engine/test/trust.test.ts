@@ -7,7 +7,7 @@ import { digestFromBytes, indexDocumentPath, parsePackageName, type Digest } fro
 import { createStatement, encodeEnvelope, generateKey, softwareSigner, type StatementFacts } from "@lading/signing";
 import { openTrustStore } from "@lading/signing/node";
 import { fetch, install, registryAdd, update, verifyPackage } from "../src/index.ts";
-import { registriesPath } from "../src/lib/registries.ts";
+import { registriesPath } from "../src/lib/configured-registries.ts";
 import { trustFile } from "../src/lib/signatures.ts";
 import { createSandbox, type Sandbox } from "../src/testing.ts";
 

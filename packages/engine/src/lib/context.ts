@@ -57,7 +57,8 @@ export function createContext(input: ContextInput): EngineContext {
     },
   };
   const registries = once(async () => {
-    const { openRegistries, registriesPath } = await import("./registries.ts");
+    const { registriesPath } = await import("./configured-registries.ts");
+    const { openRegistries } = await import("./registries.ts");
     const { readContent } = await import("@lading/installer/state");
     registriesRead = readContent(registriesPath(context));
     return openRegistries(context);

@@ -7,7 +7,7 @@ import { linksFile } from "./links.ts";
 import { ensureLock, type LockOutcome } from "./lock-step.ts";
 import { chooseMembers, type Project } from "./project.ts";
 import { writeReadyState, type ReadyInput } from "./ready-state.ts";
-import { registriesPath } from "./registries.ts";
+import { registriesPath } from "./configured-registries.ts";
 import { trustFile } from "./signatures.ts";
 
 /** How a project is locked and installed. */

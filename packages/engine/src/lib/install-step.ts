@@ -30,7 +30,7 @@ import { collectLocalPackages } from "./local-packages.ts";
 import { exists, hashFile, makeTemporaryDirectory } from "./files.ts";
 import { buildNative } from "./native-build.ts";
 import { packGitSource } from "./local-artefact.ts";
-import { readRegistries, registriesPath, replacedRegistry } from "./registries.ts";
+import { readRegistries, registriesPath, replacedRegistry } from "./configured-registries.ts";
 import { refuseSelfModifying } from "./self-modifying.ts";
 import {
   checkIdentity,

@@ -185,7 +185,7 @@ async function registryDependency(
 /** `--registry NAME` of another than the default registry is meant for this dependency, and is written down. */
 async function pinnedRegistry(context: EngineContext): Promise<string | undefined> {
   if (context.registry === undefined || context.registry.includes("://")) return undefined;
-  const { readRegistries } = await import("../registries.ts");
+  const { readRegistries } = await import("../configured-registries.ts");
   return (await readRegistries(context)).defaultRegistry === context.registry ? undefined : context.registry;
 }
 

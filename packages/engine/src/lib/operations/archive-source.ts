@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { cp, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { parseDigest, parsePackageName, type Digest } from "@lading/core-manifest";
+import { ARCHIVES_DIRECTORY } from "../archives-directory.ts";
 import { cacheDirectory, step, type EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import {
@@ -22,9 +23,6 @@ import { downloadRemoteFile } from "../remote-file.ts";
 import { refuseSelfModifyingManifest, refuseSelfModifyingRecord } from "../self-modifying.ts";
 import { signatureRequirement } from "../signatures.ts";
 import { verifyPackage } from "./signing.ts";
-
-/** Below a project's root: unpacked package files that its manifest names by path. */
-export const ARCHIVES_DIRECTORY = "vendor/packages";
 
 /** A package file to install. */
 export interface ArchiveInput {

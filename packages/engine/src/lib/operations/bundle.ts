@@ -28,7 +28,8 @@ import { EngineError } from "../engine-error.ts";
 import { displayPath, exists, hashFile, makeDirectory, writeFileAtomic } from "../files.ts";
 import { readLock } from "../lock-file.ts";
 import { loadProject } from "../project.ts";
-import { offlineMaxAge, openReader } from "../registries.ts";
+import { offlineMaxAge } from "../configured-registries.ts";
+import { openReader } from "../registries.ts";
 
 /** What of a registry is bundled. */
 interface Wanted {

@@ -11,7 +11,7 @@ import {
 import type { EngineContext } from "../engine-context.ts";
 import { displayPath, exists, readTextIfExists } from "../files.ts";
 import { recordOf } from "../local-artefact.ts";
-import { readRegistries } from "../registries.ts";
+import { readRegistries } from "../configured-registries.ts";
 import { collectMember } from "./pack.ts";
 import { collectLocalPackages } from "../local-packages.ts";
 import { readLock, satisfiesMembers } from "../lock-file.ts";

@@ -8,13 +8,13 @@ import {
   type PackageManifest,
 } from "@lading/core-manifest";
 import type { CollectedFile } from "@lading/archive/node";
+import { ARCHIVES_DIRECTORY } from "../archives-directory.ts";
 import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { proofsPath } from "../lock-proofs.ts";
 import { displayPath, makeDirectory } from "../files.ts";
 import { recordOf } from "../local-artefact.ts";
-import { readRegistries } from "../registries.ts";
-import { ARCHIVES_DIRECTORY } from "./archive-source.ts";
+import { readRegistries } from "../configured-registries.ts";
 import {
   chooseMembers,
   isPackageDirectory,

@@ -6,7 +6,8 @@ import { type EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { readTextIfExists, writeFileAtomic } from "../files.ts";
 import { beginTrust, readRoot } from "./registry-trust.ts";
-import { credentialsFile, readRegistries, refuseSharedToken, registriesPath } from "../registries.ts";
+import { readRegistries, refuseSharedToken, registriesPath } from "../configured-registries.ts";
+import { credentialsFile } from "../registries.ts";
 
 /** A registry to configure. */
 export interface RegistryAddInput {

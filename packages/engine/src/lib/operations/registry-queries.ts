@@ -16,7 +16,7 @@ import { EngineError } from "../engine-error.ts";
 import { displayPath, makeTemporaryDirectory } from "../files.ts";
 import { hostVersions } from "../hosts.ts";
 import { parsePackageSpec, parseVersionSpec } from "../package-spec.ts";
-import { replacedRegistry } from "../registries.ts";
+import { replacedRegistry } from "../configured-registries.ts";
 import { checkIdentity, policiesFor, signatureRequirement, verifyStatement } from "../signatures.ts";
 import { artefactName } from "./pack.ts";
 
