@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import type { Digest, Lockfile, LockPackage } from "@lading/core-manifest";
-import type { InclusionProofs, RegistryClient, WantedProof } from "@lading/registry-client";
+import type { InclusionProofs, RegistryClient, TrustReport, WantedProof } from "@lading/registry-client";
 import type { PublishEvent } from "@lading/signing/log";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
@@ -223,4 +223,20 @@ export async function verifyStoredProof(proof: StoredProof): Promise<VerifiedPro
   const { name, version, target, checksum } = proof;
   const event = publicationOf(entry, { name, version, target, blob: checksum });
   return { proof, event, size: checkpoint.size, origin: key.name };
+}
+
+/**
+ * Demands that a stored proof is by a key that its registry's log has or had, as far as this user knows the registry.
+ * @throws {LogError} `LOG_CHECKPOINT_UNTRUSTED`
+ */
+export async function requireKnownKey(proof: StoredProof, report: TrustReport | undefined): Promise<void> {
+  const log = report?.log;
+  if (log === undefined || log.key === proof.key || log.formerKeys.includes(proof.key)) return;
+  const { LogError } = await import("@lading/signing/log");
+  throw new LogError({
+    code: "LOG_CHECKPOINT_UNTRUSTED",
+    message: `Cannot trust the proof of "${proof.name}" ${proof.version} beside the lock: it is by the key "${proof.key}", the log's is "${log.key}"`,
+    package: proof.name,
+    version: proof.version,
+  });
 }

@@ -4,7 +4,13 @@ import type { RegistryClient, TrustReport } from "@lading/registry-client";
 import { createContext } from "./context.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
-import { readStoredProofs, verifyStoredProof, type StoredProof, type VerifiedProof } from "./lock-proofs.ts";
+import {
+  readStoredProofs,
+  requireKnownKey,
+  verifyStoredProof,
+  type StoredProof,
+  type VerifiedProof,
+} from "./lock-proofs.ts";
 import { publisherHistory } from "./publisher-history.ts";
 
 /** A registry that packages came from, and what it is trusted by. */
@@ -76,10 +82,14 @@ export async function trustLayers(
   const own = createContext({ profile, cwd, env, signal, home, now, offline: true, ...fetch });
   try {
     const proofs = await readStoredProofs(context, installed.lockFile);
+    const urls = new Set(installed.records.flatMap(({ source }) => source.url ?? []));
+    const registries = await registryLayers(own, urls);
+    for (const proof of proofs) {
+      await requireKnownKey(proof, registries.find(({ url }) => url === proof.registry)?.trust);
+    }
     const layers: PackageLayer[] = [];
     for (const record of installed.records) layers.push(await packageLayer(own, record, installed.lock, proofs));
-    const urls = new Set(layers.map(({ source }) => source));
-    return { registries: await registryLayers(own, urls), layers };
+    return { registries, layers };
   } finally {
     await own.close();
   }

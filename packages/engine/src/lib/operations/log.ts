@@ -6,7 +6,7 @@ import type { Checkpoint } from "@lading/signing/log";
 import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { readTextIfExists, writeFileAtomic } from "../files.ts";
-import { readStoredProofs, verifyStoredProof } from "../lock-proofs.ts";
+import { readStoredProofs, requireKnownKey, verifyStoredProof } from "../lock-proofs.ts";
 import { eventWords, walkLog, type LoggedEvent } from "../log-walk.ts";
 import { tryLoadProject } from "../project.ts";
 
@@ -51,7 +51,7 @@ export async function logVerify(
   input: { readonly full?: boolean | undefined },
   context: EngineContext,
 ): Promise<VerifiedLog> {
-  const { client, log } = await openLog(context);
+  const { client, log, report } = await openLog(context);
   const { checkpoint } = log;
   const counts: Record<string, number> = {};
   if (input.full === true) await walkLog(log, ({ event }) => (counts[event.type] = (counts[event.type] ?? 0) + 1));
@@ -64,7 +64,7 @@ export async function logVerify(
     root: Buffer.from(checkpoint.root).toString("base64"),
     full: input.full === true,
     ...(input.full === true ? { entries: counts } : {}),
-    proofs: await checkStoredProofs(context, client, log),
+    proofs: await checkStoredProofs(context, client, { log, report }),
   };
 }
 
@@ -77,22 +77,21 @@ async function checkTiles({ origin, checkpoint, read }: RegistryLog): Promise<vo
   });
 }
 
-async function checkStoredProofs(context: EngineContext, client: RegistryClient, log: RegistryLog): Promise<number> {
+async function checkStoredProofs(
+  context: EngineContext,
+  client: RegistryClient,
+  { log, report }: { readonly log: RegistryLog; readonly report: TrustReport },
+): Promise<number> {
   const project = await tryLoadProject(context);
   if (project === undefined) return 0;
   const own = (await readStoredProofs(context, project.lockFile)).filter(
     ({ registry }) => registry === client.registry.url,
   );
-  const { followLog, LogError, openCheckpoint, parseNoteKey } = await import("@lading/signing/log");
-  const foreign = own.find(({ key }) => key !== log.key);
-  if (foreign !== undefined) {
-    throw new LogError({
-      code: "LOG_CHECKPOINT_UNTRUSTED",
-      message: `Cannot trust the proof of "${foreign.name}" ${foreign.version} beside the lock: it is by the key "${foreign.key}", the log's is "${log.key}"`,
-    });
-  }
+  const { followLog, openCheckpoint, parseNoteKey } = await import("@lading/signing/log");
+  for (const proof of own) await requireKnownKey(proof, report);
   for (const proof of own) await verifyStoredProof(proof);
-  const trust = { origin: log.origin, keys: [parseNoteKey(log.key)] };
+  const keys = [log.key, ...(report.log?.formerKeys ?? [])];
+  const trust = { origin: log.origin, keys: keys.map(parseNoteKey) };
   for (const text of new Set(own.map(({ checkpoint }) => checkpoint))) {
     const [before, now]: [Checkpoint, Checkpoint] = [
       openCheckpoint(new TextEncoder().encode(text), trust),

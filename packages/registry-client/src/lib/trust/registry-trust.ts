@@ -316,7 +316,7 @@ export class RegistryTrust implements TrustWalk {
 
   async #advanced(record: TrustRecord, files: TrustFiles, log: LogFollower | undefined): Promise<TrustRecord> {
     const roots = uniqueRoots([...record.roots, ...files.roots]);
-    const next = { ...record, roots, ...(log === undefined ? {} : { log: { key: log.key } }) };
+    const next = { ...record, roots, ...(log === undefined ? {} : { log: logRecord(record, log.key) }) };
     if (roots.length === record.roots.length && record.log?.key === log?.key) return record;
     await this.#put(RECORD, encodeTrustRecord(next), true);
     return next;
@@ -461,6 +461,11 @@ function metadataRequired(name: string, root: Digest): RegistryClientError {
 function days(ms: number): string {
   const count = Math.floor(ms / 86_400_000);
   return count === 1 ? "1 day" : `${count} days`;
+}
+
+function logRecord({ log }: TrustRecord, key: string): NonNullable<TrustRecord["log"]> {
+  const former = [...(log?.former ?? []), ...(log === undefined || log.key === key ? [] : [log.key])];
+  return { key, ...(former.length === 0 ? {} : { former }) };
 }
 
 function uniqueRoots(roots: readonly KnownRoot[]): KnownRoot[] {

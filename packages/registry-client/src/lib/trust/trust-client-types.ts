@@ -28,7 +28,14 @@ export interface TrustReport {
   /** When the registry was asked last. */
   readonly checked: string;
   /** The log as it was seen last. */
-  readonly log?: { readonly origin: string; readonly key: string; readonly size: number; readonly root: string };
+  readonly log?: {
+    readonly origin: string;
+    readonly key: string;
+    /** Keys that it had before. */
+    readonly formerKeys: readonly string[];
+    readonly size: number;
+    readonly root: string;
+  };
 }
 
 /** A registry's log, whose state was followed from the one seen before. */

@@ -42,6 +42,7 @@ export function reportOf({ record, refreshed, root, checkedAt, log }: TrustView)
           log: {
             origin: log.origin,
             key: log.key,
+            formerKeys: record.log?.former ?? [],
             size: seen.size,
             root: Buffer.from(seen.root).toString("base64"),
           },

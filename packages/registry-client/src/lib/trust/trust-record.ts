@@ -1,5 +1,5 @@
 import { tryParseDigest, type Digest } from "@lading/core-manifest";
-import { isObject } from "../json.ts";
+import { isObject, stringList } from "../json.ts";
 import { RegistryClientError } from "../registry-client-error.ts";
 
 /** How trust in a registry began. */
@@ -20,7 +20,11 @@ export interface TrustRecord {
   /** Every root that was followed since, the anchor first. */
   readonly roots: readonly KnownRoot[];
   /** Name and key of the log, in its text form; absent while the registry has none. */
-  readonly log?: { readonly key: string };
+  readonly log?: {
+    readonly key: string;
+    /** Keys that it had before, by which older proofs are signed. */
+    readonly former?: readonly string[];
+  };
 }
 
 const FORMAT = "lading-registry-trust/1";
@@ -74,11 +78,12 @@ export function decodeTrustRecord(bytes: Uint8Array, registry: string): TrustRec
   }
   if (roots.length === 0 || roots.includes(undefined)) throw damaged(registry, `its "roots" cannot be meant`);
   const key = isObject(value.log) ? value.log.key : undefined;
+  const former = isObject(value.log) ? stringList(value.log.former) : [];
   if (value.log !== undefined && typeof key !== "string") throw damaged(registry, `its "log" cannot be meant`);
   return {
     registry,
     anchor: { ...anchor, how: source, at },
     roots: roots as KnownRoot[],
-    ...(typeof key === "string" ? { log: { key } } : {}),
+    ...(typeof key === "string" ? { log: { key, ...(former.length === 0 ? {} : { former }) } } : {}),
   };
 }
