@@ -1,13 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createSandbox, startRegistry, type RegistryProcess, type Sandbox } from "./lib/harness.ts";
-import { publishPackage, removeTemporary, type PackageSpec } from "./lib/more.ts";
+import { publishPackages, removeTemporary, type PackageSpec } from "./lib/more.ts";
 
 let registry: RegistryProcess;
 let box: Sandbox;
 
-const publishAll = async (...specs: readonly PackageSpec[]): Promise<void> => {
-  for (const spec of specs) await publishPackage(registry, spec);
-};
+const publishAll = (...specs: readonly PackageSpec[]): Promise<void> => publishPackages(registry, specs);
 
 beforeAll(async () => {
   registry = await startRegistry();

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import {
   builtinProfile,
   isLadingError,
@@ -144,8 +145,25 @@ export async function upload(
   return fetch(`${registry.url}${route}`, { method: "POST", body: form, headers });
 }
 
-/** Builds and publishes a package that must be accepted. */
+/** Builds and publishes a package that must be accepted; like a publishing client, waits until installers see it. */
 export async function publishPackage(
+  registry: RegistryProcess,
+  spec: PackageSpec,
+  options: UploadOptions & { readonly signer?: Signer } = {},
+): Promise<BuiltPackage> {
+  const built = await publishUnseen(registry, spec, options);
+  await untilVisible(registry, built);
+  return built;
+}
+
+/** Publishes packages one after the other, and waits for all of them together. */
+export async function publishPackages(registry: RegistryProcess, specs: readonly PackageSpec[]): Promise<void> {
+  const published: BuiltPackage[] = [];
+  for (const spec of specs) published.push(await publishUnseen(registry, spec));
+  for (const built of published) await untilVisible(registry, built);
+}
+
+async function publishUnseen(
   registry: RegistryProcess,
   spec: PackageSpec,
   options: UploadOptions & { readonly signer?: Signer } = {},
@@ -155,6 +173,21 @@ export async function publishPackage(
   const answer = await upload(registry, built, { ...options, ...(statement === undefined ? {} : { statement }) });
   if (answer.status !== 201) throw new Error(`${spec.name} was answered ${answer.status}: ${await answer.text()}`);
   return built;
+}
+
+const SIGNED_WITHIN_MS = 10_000;
+
+/** Metadata is signed up to a second after the answer to an upload (docs/spec/http-api.md, Publish). */
+async function untilVisible(registry: RegistryProcess, { name, version }: BuiltPackage): Promise<void> {
+  const url = `${registry.url}/api/v1/packages/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}`;
+  const end = Date.now() + SIGNED_WITHIN_MS;
+  for (;;) {
+    const answer = await fetch(url, { headers: { authorization: `Bearer ${registry.token}` } });
+    const { trust } = (await answer.json()) as { trust?: { visible: boolean } };
+    if (answer.ok && trust?.visible !== false) return;
+    if (Date.now() > end) throw new Error(`${name} ${version} is not visible ${SIGNED_WITHIN_MS} ms after its upload`);
+    await delay(20);
+  }
 }
 
 /** A problem document. */
