@@ -6,7 +6,7 @@ import { answerAlike, EnvironmentConditions } from "./environment-conditions.ts"
 import { axesOf, environmentsOf, environmentText, type Axis } from "./environments.ts";
 import { describeSolution } from "./outcome.ts";
 import { checkInput } from "./input.ts";
-import { PlainQuestions } from "./plain/plain-answer.ts";
+import { plainQuestions, type PlainQuestions } from "./plain/plain-answer.ts";
 import { createResolver, drive, type ResolveOptions } from "./resolve.ts";
 import type {
   DependencyProvider,
@@ -199,7 +199,7 @@ class EachWork {
   readonly #conditions: EnvironmentConditions;
   readonly #following: Following;
   readonly #walk: PlainWalk;
-  readonly #plain = new PlainQuestions();
+  readonly #plain: PlainQuestions;
   readonly #pace: Pace;
   readonly #requirements = new Map<string, VersionRequirement>();
   readonly #validated: ValidatedEdges = new WeakMap();
@@ -217,6 +217,7 @@ class EachWork {
     this.environments = environmentsOf(input.environments);
     this.#conditions = new EnvironmentConditions(axes);
     this.#following = new Following(input, provider, this.#conditions);
+    this.#plain = plainQuestions(input, provider);
     this.#walk = new PlainWalk(provider, (key, version) => this.#isLocked(key, version));
     for (const { key, version } of input.locked ?? []) put(this.#everLocked, key, version);
   }

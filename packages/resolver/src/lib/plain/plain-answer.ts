@@ -34,16 +34,24 @@ export function answerPlainly(
   most: number,
 ): SolvedResolution | undefined {
   if (!mayBePlain(input)) return undefined;
+  return plainQuestions(input, provider).answer(new Policy(input, provider), most);
+}
+
+/** Questions to a provider by the rules of an input, which share what is read of the registry. */
+export function plainQuestions(
+  input: Pick<ResolveInput, "prereleases" | "peers" | "overrides">,
+  provider: DependencyProvider,
+): PlainQuestions {
   const id = JSON.stringify([input.prereleases, input.peers, overridesOf(input)]);
   let known = registries.get(provider);
   if (known?.id !== id) registries.set(provider, (known = { id, questions: new PlainQuestions() }));
-  return known.questions.answer(new Policy(input, provider), most);
+  return known.questions;
 }
 
 /** What was read of a provider's packages, and by which rules; a package that has changed since is noticed, and all is read anew. */
 const registries = new WeakMap<DependencyProvider, { readonly id: string; readonly questions: PlainQuestions }>();
 
-function overridesOf({ overrides = [] }: ResolveInput): unknown[] {
+function overridesOf({ overrides = [] }: Pick<ResolveInput, "overrides">): unknown[] {
   return overrides.map(({ key, requirement }) => [key, requirementText(requirement)]);
 }
 
