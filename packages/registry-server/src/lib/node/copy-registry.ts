@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { sql, type Transaction } from "kysely";
+import { sql, type Selectable, type Transaction } from "kysely";
 import { digestHex, type Digest } from "@lading/core-manifest";
 import type { BlobStore } from "../ports.ts";
 import { RegistryError } from "../registry-error.ts";
@@ -109,10 +109,8 @@ async function copyTable(
     for (const row of rows) sum.add(row);
     // The same columns in both: a test compares them.
     for (let at = 0; at < rows.length; at += INSERTED_AT_ONCE) {
-      await to
-        .insertInto(table[0])
-        .values(rows.slice(at, at + INSERTED_AT_ONCE) as never)
-        .execute();
+      const some = rows.slice(at, at + INSERTED_AT_ONCE) as unknown as readonly never[];
+      await to.insertInto(table[0]).values(some).execute();
     }
   }
   return sum.result;
@@ -120,13 +118,14 @@ async function copyTable(
 
 async function fillSearch(session: Transaction<Tables>, engine: SqlEngine): Promise<void> {
   for await (const rows of rowsOf(session, ["packages", ["id"]])) {
-    for (const row of rows as unknown as readonly (Row & { id: number; name: string; keywords: string })[]) {
+    for (const row of rows as unknown as readonly Selectable<Tables["packages"]>[]) {
+      const { id, name, title, keywords, description } = row;
       await engine.text.put(session, {
-        id: row.id,
-        name: row.name,
-        title: String(row["title"] ?? ""),
-        keywords: (JSON.parse(row.keywords) as string[]).join(" "),
-        description: String(row["description"] ?? ""),
+        id,
+        name,
+        title: title ?? "",
+        keywords: (JSON.parse(keywords) as string[]).join(" "),
+        description: description ?? "",
       });
     }
   }
