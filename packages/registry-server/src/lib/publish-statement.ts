@@ -2,13 +2,27 @@ import { matchesNamePattern } from "@lading/signing";
 import { judgePublisher, type PublisherRule } from "@lading/signing/publisher";
 import type { Principal } from "./authentication.ts";
 import { ruleOf } from "./package-policy.ts";
-import type { PublishPorts } from "./publish.ts";
-import type { SignerKey, StatementSubject, StatementVerdict } from "./ports.ts";
+import type {
+  Clock,
+  MetadataStore,
+  SignerKey,
+  StatementSubject,
+  StatementVerdict,
+  StatementVerifier,
+} from "./ports.ts";
 import type { Account, PackageSummary } from "./records.ts";
 import { RegistryError } from "./registry-error.ts";
+import type { RegistrySettings } from "./settings.ts";
 import { keyContext, publisherKeys, type PublisherKey } from "./trust/publisher-keys.ts";
+import type { TrustService } from "./trust/trust-service.ts";
 
-type Ports = Pick<PublishPorts, "metadata" | "statements" | "settings" | "clock" | "trust">;
+interface Ports {
+  readonly metadata: MetadataStore;
+  readonly statements: StatementVerifier;
+  readonly settings: RegistrySettings;
+  readonly clock: Clock;
+  readonly trust: TrustService | undefined;
+}
 
 /** What is published, by whom, and what the registry has of the package. */
 export interface StatementQuestion {
