@@ -152,7 +152,7 @@ export interface RegistryProcess {
 
 /** How a registry is started. */
 export interface RegistryOptions {
-  readonly bin?: Extract<BinName, "lading-registry" | "revitpy-registry">;
+  readonly bin?: Extract<BinName, "lading-registry" | "revitpy-registry" | "attune-registry">;
   /** Default: a new directory. */
   readonly data?: string;
   /** Default: 127.0.0.1. */

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Digest } from "@lading/core-manifest";
 import { S3BlobStore, S3Client, S3DocumentStore } from "@lading/registry-server/node";
 import { blobStoreContract, documentStoreContract } from "@lading/registry-server/testing";
 import { freshDirectory, type Directory } from "./processes.ts";
@@ -31,7 +32,7 @@ async function blobStore(
   return { store, client };
 }
 
-async function put(store: S3BlobStore, bytes: Uint8Array): Promise<`sha256:${string}`> {
+async function put(store: S3BlobStore, bytes: Uint8Array): Promise<Digest> {
   const staged = await store.stage();
   try {
     await staged.write(bytes);
