@@ -208,9 +208,11 @@ export function readSetting(key: string, value: unknown, source: string, home: s
     case "path":
       if (typeof value !== "string" || value === "") throw invalid("a path");
       return expandHome(value, home);
-    case "size":
-      if (!isSize(String(value as string))) throw invalid("a size such as 512MB or 1GB");
-      return String(value as string);
+    case "size": {
+      const text = typeof value === "number" ? `${value}` : value;
+      if (typeof text !== "string" || !isSize(text)) throw invalid("a size such as 512MB or 1GB");
+      return text;
+    }
     case "string":
       if (typeof value === "number") return String(value);
       if (typeof value !== "string") throw invalid("a string");
