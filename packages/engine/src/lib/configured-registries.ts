@@ -81,7 +81,7 @@ async function withRoot(context: EngineContext, registry: RegistryConfig): Promi
   const isAt = (url: string | undefined): boolean => url !== undefined && canonicalRegistryUrl(url) === registry.url;
   const root =
     registry.root ??
-    (isAt(settings.string("registry.url")) ? pinnedRoot(settings.string("registry.root")) : undefined) ??
+    (isAt(settings.string("registry.url") ?? defaultUrl) ? pinnedRoot(settings.string("registry.root")) : undefined) ??
     (isAt(defaultUrl) ? own : undefined);
   return root === undefined ? registry : { ...registry, root };
 }

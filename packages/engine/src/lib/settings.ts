@@ -1,6 +1,6 @@
 import path from "node:path";
 import { parse, TomlError } from "smol-toml";
-import { isLadingError, parseSize, type EcosystemProfile } from "@lading/core-manifest";
+import { isLadingError, parseDuration, parseSize, type EcosystemProfile } from "@lading/core-manifest";
 import { expandHome } from "./directories.ts";
 import { EngineError } from "./engine-error.ts";
 import { readTextIfExists } from "./files.ts";
@@ -81,7 +81,8 @@ export interface SettingsInput {
 }
 
 /**
- * Reads all layers: environment, project, user's file, defaults; the first that has a key wins.
+ * Reads all layers: environment, project, user's file, defaults; the first that has a key wins. A project makes
+ * `security.` settings stricter only, and sets no bundle.
  * @throws {EngineError} `CONFIG_FILE_INVALID`, `CONFIG_VALUE_INVALID`
  */
 export async function loadSettings(input: SettingsInput): Promise<Settings> {
@@ -161,15 +162,17 @@ function* flatten(table: Readonly<Record<string, unknown>>, prefix = ""): Genera
 }
 
 function createSettings(layers: readonly Layer[], input: SettingsInput, userFile: string): Settings {
-  const get = (key: string): SettingValue | undefined => {
-    for (const { origin, values } of layers) {
+  const find = (key: string, among: readonly Layer[]): SettingValue | undefined => {
+    for (const [i, { origin, values }] of among.entries()) {
       const found = values.get(key);
       if (found === undefined) continue;
       const value = readSetting(key, found.value, found.source, input.home);
-      return { key, value, origin, ...(found.source === "" ? {} : { source: found.source }) };
+      const setting = { key, value, origin, ...(found.source === "" ? {} : { source: found.source }) };
+      if (origin !== "project" || projectMaySet(setting, () => find(key, among.slice(i + 1)))) return setting;
     }
     return undefined;
   };
+  const get = (key: string): SettingValue | undefined => find(key, layers);
   return {
     get,
     string: (key) => get(key)?.value as string | undefined,
@@ -217,6 +220,29 @@ export function readSetting(key: string, value: unknown, source: string, home: s
       if (typeof value === "number") return String(value);
       if (typeof value !== "string") throw invalid("a string");
       return value;
+  }
+}
+
+/**
+ * Whether what a project says counts. Projects are other people's: one that was cloned may demand more than its user does,
+ * and never less, and must not choose from where trust in the user's registries begins.
+ * @param own what the user, or the default, says
+ */
+function projectMaySet({ key, value, source }: SettingValue, own: () => SettingValue | undefined): boolean {
+  switch (key) {
+    case "security.verify_signatures":
+      return value === true;
+    case "security.offline_max_age":
+      return parseDuration(String(value)) < parseDuration(String(own()?.value));
+    case "registry.bundle":
+      throw new EngineError({
+        code: "CONFIG_VALUE_INVALID",
+        message: `Cannot use setting "${key}" from ${source}: allowed is the user's own file or the environment`,
+        hint: "A bundle stands in for every registry that it names, so that no project may bring one along",
+        key,
+      });
+    default:
+      return true;
   }
 }
 

@@ -1,0 +1,66 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import { builtinProfile } from "@lading/core-manifest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { install } from "../src/index.ts";
+import { readRegistries } from "../src/lib/configured-registries.ts";
+import { loadSettings, type Settings } from "../src/lib/settings.ts";
+import { createSandbox, type Sandbox } from "../src/testing.ts";
+
+const profile = builtinProfile("lading");
+let box: Sandbox;
+beforeAll(async () => {
+  box = await createSandbox();
+});
+afterAll(() => box.remove());
+beforeEach(() => userSays(""));
+
+const userSays = (text: string): Promise<void> => writeFile(path.join(box.home, profile.config.file), text);
+const settings = (table: Readonly<Record<string, unknown>>, env: Readonly<Record<string, string>> = {}) =>
+  loadSettings({ profile, configDirectory: box.home, env, home: box.home, project: { table, file: "lading.toml" } });
+const told = async (key: string, own: string, theirs: unknown): Promise<ReturnType<Settings["get"]>> => {
+  await userSays(own);
+  return (await settings({ security: { [key]: theirs } })).get(`security.${key}`);
+};
+
+describe("the [config] table of a project", () => {
+  it("may demand signatures, and cannot take back that its user does", async () => {
+    expect(await told("verify_signatures", "", true)).toMatchObject({ value: true, origin: "project" });
+    const own = "[security]\nverify_signatures = true\n";
+    expect(await told("verify_signatures", own, false)).toMatchObject({ value: true, origin: "user" });
+    expect(await told("verify_signatures", "", false)).toMatchObject({ value: false, origin: "default" });
+  });
+
+  it("may shorten how old a stored state may be, and not prolong it", async () => {
+    expect(await told("offline_max_age", "", "7d")).toMatchObject({ value: "7d", origin: "project" });
+    expect(await told("offline_max_age", "", "9000d")).toMatchObject({ value: "30d", origin: "default" });
+    const own = '[security]\noffline_max_age = "2d"\n';
+    expect(await told("offline_max_age", own, "7d")).toMatchObject({ value: "2d", origin: "user" });
+  });
+
+  it("brings no bundle along, from which trust in the user's registries would begin", async () => {
+    const table = { registry: { bundle: "bundle" } };
+    const code = "CONFIG_VALUE_INVALID";
+    const found = await settings(table);
+    expect(() => found.string("registry.bundle")).toThrow(expect.objectContaining({ code }) as Error);
+    const env = { LADING_REGISTRY_BUNDLE: "/media/bundle" };
+    expect((await settings(table, env)).string("registry.bundle")).toBe("/media/bundle");
+    const text =
+      '[package]\nname = "app"\nversion = "1.0.0"\n[dependencies]\ntool = "1"\n[config.registry]\nbundle = "bundle"\n';
+    await box.write({ "lading.toml": text });
+    await expect(box.use((context) => install({}, context))).rejects.toMatchObject({ code });
+  });
+});
+
+describe("setting registry.root", () => {
+  it("is of the profile's own registry where no address is set", async () => {
+    const root = `sha256:${"a".repeat(64)}`;
+    const url = "https://registry.example/";
+    const own = { ...profile, registry: { ...profile.registry, defaultUrl: url } };
+    const { registries } = await box.use((context) => readRegistries(context), {
+      profile: own,
+      env: { LADING_REGISTRY_ROOT: root },
+    });
+    expect(registries).toMatchObject([{ url, root }]);
+  });
+});
