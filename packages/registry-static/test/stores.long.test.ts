@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { writeFile } from "node:fs/promises";
+import { readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { publishStatic, type RegistryStore } from "../src/index.ts";
@@ -94,6 +94,23 @@ describe("gitStore()", () => {
     expect(await code(() => gitStore({ url: join(repository, "none") }).open())).toBe("STATIC_STORE_FAILED");
   });
 
+  it("does not write through a link that somebody committed", async () => {
+    const shared = await bareRepository();
+    const store = gitStore({ url: shared });
+    const { trust } = await newRegistry(store);
+    const [copy, outside] = [join(await temporary(), "copy"), await temporary()];
+    const inCopy = (...args: string[]) =>
+      execFileSync("git", ["-C", copy, "-c", "user.name=m", "-c", "user.email=m@m.test", ...args]);
+    execFileSync("git", ["clone", "--quiet", shared, copy]);
+    await rm(join(copy, "index"), { recursive: true, force: true });
+    await symlink(outside, join(copy, "index"));
+    inCopy("add", "--all");
+    inCopy("commit", "--quiet", "-m", "A link");
+    inCopy("push", "--quiet", "origin", "HEAD:main");
+    expect(await code(async () => publishStatic({ store, trust }, [await publication()]))).toBe("STATIC_STORE_FAILED");
+    expect(await readdir(outside)).toEqual([]);
+  });
+
   it("does not push over a remote that refuses, and leaves nothing behind", async () => {
     const closed = await bareRepository();
     const store = gitStore({ url: closed });
@@ -164,7 +181,10 @@ describe("openStore()", () => {
   });
 
   it("refuses other places, branches of what has none, and places whose credentials are missing", async () => {
-    for (const location of ["relative", "ftp://a.test/", "s3+https://s3.test/", "releases+https://github.com/o"])
+    const places = ["relative", "ftp://a.test/", "s3+https://s3.test/", "releases+https://github.com/o"];
+    // A token in the clear would be anybody's.
+    const plain = ["s3+http://s3.test/bucket", "releases+http://host.test/o/r"];
+    for (const location of [...places, ...plain])
       expect(await code(async () => openStore(location, { env }))).toBe("STATIC_LOCATION_INVALID");
     expect(await code(async () => openStore("/srv/registry", { env, branch: "main" }))).toBe("STATIC_LOCATION_INVALID");
     expect(await code(async () => openStore("s3+https://s3.test/bucket", { env: {} }))).toBe("STATIC_STORE_REFUSED");

@@ -66,7 +66,8 @@ export async function placeFile(directory: string, { path, content }: PlacedFile
     }
     await rename(temporary, file);
   } catch (error) {
-    await rm(temporary, { force: true });
+    // What is told is why it could not be written, not what could not be cleared away after it.
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw storeFailed(directory, `write "${path}"`, error);
   }
   return folder;

@@ -42,6 +42,15 @@ interface GitFailure {
   readonly missing: boolean;
 }
 
+/**
+ * No line end is changed and no hook runs. A link that somebody committed is a file here: written through, it would lead
+ * out of the copy.
+ */
+const CONFIGURED = ["core.autocrlf=false", "core.hooksPath=/dev/null", "core.symlinks=false"].flatMap((setting) => [
+  "-c",
+  setting,
+]);
+
 class Git {
   readonly #env: NodeJS.ProcessEnv;
   readonly #signal: AbortSignal | undefined;
@@ -58,20 +67,15 @@ class Git {
   run(args: readonly string[]): Promise<string | GitFailure> {
     const options = { cwd: this.cwd, env: this.#env, signal: this.#signal, maxBuffer: 16 * 2 ** 20 };
     return new Promise((done, fail) => {
-      execFile(
-        "git",
-        ["-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null", ...args],
-        options,
-        (error, stdout, stderr) => {
-          if (error === null) done(stdout);
-          else if (this.#signal?.aborted === true) fail(this.#signal.reason as Error);
-          else
-            done({
-              stderr: `${stderr}\n${stdout}`.trim(),
-              missing: (error as NodeJS.ErrnoException).code === "ENOENT",
-            });
-        },
-      );
+      execFile("git", [...CONFIGURED, ...args], options, (error, stdout, stderr) => {
+        if (error === null) done(stdout);
+        else if (this.#signal?.aborted === true) fail(this.#signal.reason as Error);
+        else
+          done({
+            stderr: `${stderr}\n${stdout}`.trim(),
+            missing: (error as NodeJS.ErrnoException).code === "ENOENT",
+          });
+      });
     });
   }
 }

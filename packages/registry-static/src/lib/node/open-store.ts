@@ -1,6 +1,6 @@
 import { isAbsolute } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseStaticAddress } from "@lading/registry-client";
+import { isLoopback, parseStaticAddress } from "@lading/registry-client";
 import { StaticRegistryError } from "../static-error.ts";
 import type { RegistryStore } from "../store.ts";
 import { directoryStore } from "./directory-store.ts";
@@ -27,6 +27,19 @@ function need(env: OpenStoreOptions["env"], location: string, ...names: readonly
 }
 
 /**
+ * What is written with goes along with every request: nobody between may read it.
+ * @throws {StaticRegistryError} `STATIC_LOCATION_INVALID`
+ */
+function refusePlain(url: string, location: string): void {
+  const { protocol } = new URL(url);
+  if (protocol !== "http:" || isLoopback(new URL(url))) return;
+  throw new StaticRegistryError({
+    code: "STATIC_LOCATION_INVALID",
+    message: `Cannot keep a registry at "${location}": it is plain http: to another machine, allowed are https: and http: to this one`,
+  });
+}
+
+/**
  * Opens the place of a registry: a directory or `file:` URL, `git+URL`, `s3+URL` or `releases+URL`, as a client is given it.
  * @throws {StaticRegistryError} `STATIC_LOCATION_INVALID`, `STATIC_STORE_REFUSED` where credentials are missing
  */
@@ -40,6 +53,7 @@ export function openStore(location: string, options: OpenStoreOptions): Registry
       message: `Cannot use the branch "${branch.slice(0, 100)}" of "${location}": only Git repositories have branches`,
     });
   }
+  if (address !== undefined) refusePlain(address.url, location);
   if (address?.kind === "s3") {
     const { endpoint, bucket, prefix } = address;
     const credentials = {
