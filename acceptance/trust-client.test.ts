@@ -1,6 +1,6 @@
 /** What a registry's signed metadata and its log are to its users: begin, follow, look into, and be refused. */
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createSandbox, startRegistry, type RegistryProcess, type Sandbox } from "./lib/harness.ts";
 
@@ -122,6 +122,16 @@ describe("a registry's log", () => {
     expect(refused.stderr).toContain("error[LOG_INCLUSION_INVALID]");
   });
 
+  test("a proof by a log that is not the registry's is not shown as one", async () => {
+    const file = user.path("app/lading.lock.proofs");
+    const before = readFileSync(file, "utf8");
+    writeFileSync(file, before.replace(`"registry":"${registry.url}`, '"registry":"https://made-up.example/'));
+    const shown = await user.line("lading verify", as(user));
+    writeFileSync(file, before);
+    expect(shown.stdout).toContain("no proof of a log that is known here");
+    expect(shown.stdout).not.toContain("proven against");
+  });
+
   test("is verified entry by entry, monitored by name, and compared with the audit records", async () => {
     const whole = (await user.json("lading log verify --full --json", as(user))) as Record<string, unknown>;
     expect(whole).toMatchObject({ full: true, size: 3, entries: { policy: 1, key: 1, publish: 1 }, proofs: 1 });
@@ -148,11 +158,18 @@ describe("a publisher's keys", () => {
       /took the place of ed25519:[0-9a-f]{64} by rotation, entry 3/,
     );
     await publishVersion("1.2.0", "second");
-    await inLib("lading key revoke --key ../second.pem --from 5");
+    await inLib("lading key revoke --key ../second.pem --from 4");
     const refused = await user.line("lading update", as(user));
     expect(refused.code).toBe(7);
     expect(refused.stderr).toContain("error[PUBLISHER_KEY_REVOKED]");
     expect(user.read("app/lading.lock")).toContain('version = "1.1.0"');
+    // What is installed was published with the key at entry 4: found also where somebody has removed the proofs.
+    for (const file of ["app/nothing", "app/lading.lock.proofs"]) {
+      rmSync(user.path(file), { force: true });
+      const found = await user.line("lading verify --offline", as(user));
+      expect(found.stderr).toContain("error[PUBLISHER_KEY_REVOKED]");
+      expect(found.code).toBe(7);
+    }
   });
 });
 

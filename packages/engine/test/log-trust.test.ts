@@ -1,6 +1,7 @@
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { Lockfile } from "@lading/core-manifest";
 import type { RegistryClient, RegistryLog, TrustReport } from "@lading/registry-client";
 import {
   appendToLog,
@@ -23,6 +24,7 @@ import {
   parseProofs,
   renderProofs,
   requireKnownKey,
+  updateLockProofs,
   verifyStoredProof,
   type StoredProof,
 } from "../src/lib/lock-proofs.ts";
@@ -222,6 +224,33 @@ describe("proofs beside a lock", () => {
     await requireKnownKey(proof, report(KEY, []));
     await requireKnownKey(proof, report(other, [KEY]));
     await expect(requireKnownKey(proof, report(other, []))).rejects.toMatchObject({ code: "LOG_CHECKPOINT_UNTRUSTED" });
+  });
+
+  it("are of the entry that the index names, by which keys are judged, and of no other", async () => {
+    const log = await logOf(ENTRIES);
+    const lockFile = path.join(directory, "lading.lock");
+    const lock = { packages: [{ name: "tool", version: "1.0.0", checksum: digest("a"), tree: digest("b") }] };
+    const update = async (entries: object): Promise<void> => {
+      const artifacts = [{ target: "any", blob: digest("a"), tree: digest("b"), size: 1 }];
+      const client = {
+        registry: { name: "test", url: "https://r.example/" },
+        packageDocument: () => Promise.resolve({ versions: [{ version: "1.0.0", artifacts }], extra: { entries } }),
+        trust: {
+          proofs: () =>
+            Promise.resolve({ ...log, proofs: [{ index: 1, entry: ENTRIES[1], hashes: [], event: EVENTS[1] }] }),
+        },
+      };
+      const context = {
+        registries: () => Promise.resolve({ default: client, clients: [client] }),
+        cwd: directory,
+      } as unknown as EngineContext;
+      await updateLockProofs(context, lockFile, lock as unknown as Lockfile);
+    };
+    // An entry before that of a revocation, where the publication came after it.
+    await expect(update({ "1.0.0": [0] })).rejects.toMatchObject({ code: "LOG_INCLUSION_INVALID" });
+    await update({ "1.0.0": [1] });
+    expect(parseProofs(await readFile(`${lockFile}.proofs`, "utf8"), "f")).toMatchObject([{ index: 1 }]);
+    await rm(`${lockFile}.proofs`);
   });
 
   it("are refused as damaged, whatever else is there", () => {

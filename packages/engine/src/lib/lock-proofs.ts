@@ -5,6 +5,7 @@ import type { PublishEvent } from "@lading/signing/log";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { displayPath, readTextIfExists, writeFileAtomic } from "./files.ts";
+import { listedEntry } from "./publisher-history.ts";
 
 const FORMAT = "lading-lock-proofs/1";
 
@@ -176,7 +177,29 @@ async function proofsFrom(
 ): Promise<StoredProof[]> {
   if (client.offline) return [];
   const found = await client.trust.proofs(files, { signal: context.signal });
-  return found === undefined ? [] : files.map((file, i) => stored(client, file, found, i));
+  if (found === undefined) return [];
+  for (const [i, file] of files.entries()) await requireListedEntry(client, file, found.proofs[i]!.index);
+  return files.map((file, i) => stored(client, file, found, i));
+}
+
+/**
+ * Demands that the entry of the log is the one that the index names: by that one it is judged whether the key that signed was
+ * trusted yet, or still. An index that names an earlier one would have a revoked key count.
+ * @throws {LogError} `LOG_INCLUSION_INVALID`
+ */
+async function requireListedEntry(client: RegistryClient, file: LockedFile, index: number): Promise<void> {
+  const { name, version, blob } = file;
+  const listed = await listedEntry(client, { name, version, checksum: blob });
+  if (listed === undefined || listed === index) return;
+  const { LogError } = await import("@lading/signing/log");
+  throw new LogError({
+    code: "LOG_INCLUSION_INVALID",
+    message: `Cannot trust "${name}" ${version} from registry "${client.registry.name}": its index says that entry ${listed} of the log published it, and entry ${index} did`,
+    hint: "An attack would look like this: the registry lets a key count that was revoked or replaced. Tell its operator and the package's owner",
+    registry: client.registry.name,
+    package: name,
+    version,
+  });
 }
 
 function stored(client: RegistryClient, file: LockedFile, found: InclusionProofs, i: number): StoredProof {

@@ -74,7 +74,6 @@ export async function publisherHistory(
   if (document === undefined || changes.length === 0) return undefined;
   const log = await client.trust.log({ signal: context.signal });
   if (log === undefined) throw invalid(name, "its registry has no log in which changes of keys could count");
-  const entries = isObject(document.extra?.["entries"]) ? document.extra["entries"] : {};
   let statements: Promise<LoggedKeyStatement[]> | undefined;
   return {
     log: log.origin,
@@ -83,12 +82,29 @@ export async function publisherHistory(
       statements ??= Promise.all(changes.map((change) => readStatement(context, client, { name, log, change })));
       return replay(context, log.origin, await statements, keys, known);
     },
-    entryOf: (version, artifact) => {
-      const leaves = Object.hasOwn(entries, version) ? entries[version] : undefined;
-      const leaf: unknown = Array.isArray(leaves) ? leaves[artifact] : undefined;
-      return typeof leaf === "number" && Number.isSafeInteger(leaf) ? leaf : undefined;
-    },
+    entryOf: (version, artifact) => entryOf(document, version, artifact),
   };
+}
+
+function entryOf({ extra }: IndexDocument, version: string, artifact: number): number | undefined {
+  const entries = isObject(extra?.["entries"]) ? extra["entries"] : {};
+  const leaves = Object.hasOwn(entries, version) ? entries[version] : undefined;
+  const leaf: unknown = Array.isArray(leaves) ? leaves[artifact] : undefined;
+  return typeof leaf === "number" && Number.isSafeInteger(leaf) ? leaf : undefined;
+}
+
+/**
+ * Index of the log entry that published a file, as the signed index says; `undefined` where it does not, or does not have
+ * the file.
+ */
+export async function listedEntry(
+  client: Pick<HistorySource, "packageDocument">,
+  file: { readonly name: string; readonly version: string; readonly checksum: Digest | undefined },
+): Promise<number | undefined> {
+  const document = await client.packageDocument(file.name);
+  const entry = document?.versions.find(({ version }) => version === file.version);
+  const at = entry?.artifacts.findIndex(({ blob }) => blob === file.checksum) ?? -1;
+  return document === undefined || at === -1 ? undefined : entryOf(document, file.version, at);
 }
 
 function firstSigners({ versions, extra }: IndexDocument): string[] {

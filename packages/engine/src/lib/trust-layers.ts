@@ -11,7 +11,7 @@ import {
   type StoredProof,
   type VerifiedProof,
 } from "./lock-proofs.ts";
-import { publisherHistory } from "./publisher-history.ts";
+import { listedEntry, publisherHistory } from "./publisher-history.ts";
 
 /** A registry that packages came from, and what it is trusted by. */
 export interface RegistryLayer {
@@ -81,18 +81,36 @@ export async function trustLayers(
   const fetch = context.fetch === undefined ? {} : { fetch: context.fetch };
   const own = createContext({ profile, cwd, env, signal, home, now, offline: true, ...fetch });
   try {
-    const proofs = await readStoredProofs(context, installed.lockFile);
+    const stored = await readStoredProofs(context, installed.lockFile);
     const urls = new Set(installed.records.flatMap(({ source }) => source.url ?? []));
     const registries = await registryLayers(own, urls);
-    for (const proof of proofs) {
-      await requireKnownKey(proof, registries.find(({ url }) => url === proof.registry)?.trust);
-    }
+    const proofs = await knownProofs(stored, registries);
     const layers: PackageLayer[] = [];
-    for (const record of installed.records) layers.push(await packageLayer(own, record, installed.lock, proofs));
+    for (const record of installed.records) {
+      const registry = registries.find(({ url }) => url === record.source.url);
+      layers.push(await packageLayer(own, record, { registry, lock: installed.lock, proofs }));
+    }
     return { registries, layers };
   } finally {
     await own.close();
   }
+}
+
+/**
+ * The proofs by keys of logs that are known here. A key that stands in the file of proofs alone is nobody's: whoever wrote
+ * the file could have made it, the log and the entry up.
+ */
+async function knownProofs(
+  stored: readonly StoredProof[],
+  registries: readonly RegistryLayer[],
+): Promise<readonly StoredProof[]> {
+  const known: StoredProof[] = [];
+  for (const proof of stored) {
+    const report = registries.find(({ url }) => url === proof.registry)?.trust;
+    await requireKnownKey(proof, report);
+    if (report?.log !== undefined) known.push(proof);
+  }
+  return known;
 }
 
 async function registryLayers(context: EngineContext, urls: ReadonlySet<string>): Promise<RegistryLayer[]> {
@@ -123,16 +141,25 @@ async function registryLayer({ registry: { name, url }, trust }: RegistryClient)
 async function packageLayer(
   context: EngineContext,
   record: InstallRecord,
-  lock: Lockfile | undefined,
-  proofs: readonly StoredProof[],
+  known: {
+    readonly registry: RegistryLayer | undefined;
+    readonly lock: Lockfile | undefined;
+    readonly proofs: readonly StoredProof[];
+  },
 ): Promise<PackageLayer> {
+  const { registry, lock, proofs } = known;
   const { name, version, source, tree, signers } = record;
   const locked = lock?.packages.find((one) => fold(one.name) === fold(name) && one.version === version);
+  // Another registry's log proves nothing of this one, whose revocations count.
   const stored = proofs.find(
-    (one) => fold(one.name) === fold(name) && one.version === version && one.checksum === record.checksum,
+    (one) =>
+      one.registry === registry?.url &&
+      fold(one.name) === fold(name) &&
+      one.version === version &&
+      one.checksum === record.checksum,
   );
   const proven = stored === undefined ? undefined : await verifyStoredProof(stored);
-  const changes = proven === undefined ? [] : await keyChanges(context, record, proven);
+  const changes = registry?.mode === "signed" ? await keyChanges(context, record, proven) : [];
   const facts = {
     name,
     version,
@@ -156,10 +183,10 @@ function logFacts({ proof, event, size, origin }: VerifiedProof): NonNullable<Pa
 /** What became of a package's keys, as far as the stored index says; a revoked key is refused. */
 async function keyChanges(
   context: EngineContext,
-  { name, version, signers }: InstallRecord,
-  { proof }: VerifiedProof,
+  { name, version, signers, source, checksum }: InstallRecord,
+  proven: VerifiedProof | undefined,
 ): Promise<KeyChangeLayer[]> {
-  const client = (await openedRegistries(context)).clients.find(({ registry }) => registry.url === proof.registry);
+  const client = (await openedRegistries(context)).clients.find(({ registry }) => registry.url === source.url);
   if (client === undefined || signers.length === 0) return [];
   const { publicKeysOf } = await import("./signatures.ts");
   try {
@@ -167,11 +194,13 @@ async function keyChanges(
     if (history === undefined) return [];
     const begun = await publicKeysOf(client, history.first.length === 0 ? signers : history.first);
     const { keys } = await history.ledger(begun, []);
+    // Without a proof, which whoever has the project can remove, the signed index says it.
+    const index = proven?.proof.index ?? (await listedEntry(client, { name, version, checksum }));
     const ended = keys.find(
       ({ fingerprint, untilIndex }) =>
-        untilIndex !== undefined && untilIndex <= proof.index && signers.includes(fingerprint),
+        index !== undefined && untilIndex !== undefined && untilIndex <= index && signers.includes(fingerprint),
     );
-    if (ended !== undefined) throw revoked(name, version, ended.fingerprint, ended.untilIndex!, proof.index);
+    if (ended !== undefined) throw revoked(name, version, ended.fingerprint, ended.untilIndex!, index!);
     return keys.flatMap(({ fingerprint, how, previous, fromIndex }) =>
       previous === undefined ? [] : [{ key: fingerprint, how, previous, entry: fromIndex }],
     );
@@ -201,7 +230,7 @@ function words(layer: Omit<PackageLayer, "text">): string[] {
     signers.length === 0 ? "nobody signed it" : `signed by ${signers.join(" and ")}${pinned}`,
     ...changes.map(({ key, how, previous, entry }) => `${key} took the place of ${previous} by ${how}, entry ${entry}`),
     log === undefined
-      ? "no proof of a log lies beside the lock"
+      ? "no proof of a log that is known here lies beside the lock"
       : `published ${log.time}${log.actor === undefined ? "" : ` by ${log.actor}`}, entry ${log.index} of ${log.origin}, proven against ${log.size} entries`,
   ];
 }
