@@ -367,6 +367,7 @@ describe("update() and upgrade()", () => {
         wanted: "1.1.0",
         latest: "2.0.0",
         requirement: "1",
+        latestReason: 'the manifest asks for 1; "upgrade leaf" allows 2.0.0',
         reason: 'the manifest asks for 1; "upgrade leaf" allows 2.0.0',
       },
     ]);

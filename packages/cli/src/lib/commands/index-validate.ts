@@ -10,7 +10,7 @@ export const command: CommandSpec = defineCommand({
   summary: "List every mistake of flat index files, or of a static registry's directory",
   description:
     "A directory is checked as a stranger would: the signed metadata from its first root on, every document, package file, signature and entry of the log.",
-  examples: ["index-validate index.json", "index-validate registry --root sha256:<digest of the first root>"],
+  examples: ["index-validate index.json", "index-validate registry --root sha256:DIGEST"],
   arguments: [{ name: "INDEX", summary: "An index file, or the directory of a registry", many: true, kind: "file" }],
   flags: {
     strict: { type: "boolean", summary: "Fail on what only the published schema refuses, and on warnings, too" },
