@@ -1,4 +1,7 @@
 import { writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { builtinProfile } from "@lading/core-manifest";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -49,6 +52,35 @@ describe("the [config] table of a project", () => {
       '[package]\nname = "app"\nversion = "1.0.0"\n[dependencies]\ntool = "1"\n[config.registry]\nbundle = "bundle"\n';
     await box.write({ "lading.toml": text });
     await expect(box.use((context) => install({}, context))).rejects.toMatchObject({ code });
+  });
+
+  it("says nothing of what runs on this machine", async () => {
+    for (const key of ["compiler", "allow"]) {
+      const found = await settings({ native: { [key]: "./evil" } });
+      const refused = expect.objectContaining({ code: "CONFIG_VALUE_INVALID" }) as Error;
+      expect(() => found.string(`native.${key}`)).toThrow(refused);
+    }
+  });
+
+  it("sends no token of the user to an address that it names", async () => {
+    const seen: (string | undefined)[] = [];
+    const server = createServer(({ headers }, response) => {
+      seen.push(headers.authorization);
+      response.writeHead(404).end();
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const manifest = '[package]\nname = "app"\nversion = "1.0.0"\n[dependencies]\ntool = "1"\n';
+    await box.write({ "lading.toml": `${manifest}[config.registry]\nurl = "${url}"\n` });
+    const tokens = { LADING_TOKEN: "general", LADING_TOKEN_DEFAULT: "of its name" };
+    const run = (env: Readonly<Record<string, string>>): Promise<unknown> =>
+      box.use((context) => install({}, context), { env: { ...tokens, ...env } }).catch(() => undefined);
+    await run({});
+    expect(seen).toEqual([undefined]);
+    expect(box.events).toContainEqual(expect.objectContaining({ code: "TOKEN_WITHHELD" }));
+    await run({ LADING_REGISTRY_URL: url });
+    expect(seen[1]).toBe("Bearer of its name");
+    server.close();
   });
 });
 

@@ -53,6 +53,22 @@ export async function readRegistries(context: EngineContext): Promise<Registries
   return { defaultRegistry: "default", fallback: [], registries: [await plainRegistry(context, "default", url)] };
 }
 
+/**
+ * The address that the project at hand alone gives to the default registry. Whoever wrote the project chose it, so that no
+ * token of its user may go there.
+ */
+export async function addressOfProject(context: EngineContext): Promise<string | undefined> {
+  const named = (await context.settings()).get("registry.url");
+  if (named?.origin !== "project" || context.registry !== undefined) return undefined;
+  const { canonicalRegistryUrl, parseRegistries } = await import("./registry-client.ts");
+  const text = await readTextIfExists(registriesPath(context));
+  // Where its user has configured registries, no other is asked.
+  if (text !== undefined && parseRegistries(text, registriesPath(context)).registries.length > 0) return undefined;
+  const url = canonicalRegistryUrl(String(named.value));
+  const { defaultUrl } = context.profile.registry;
+  return defaultUrl !== undefined && canonicalRegistryUrl(defaultUrl) === url ? undefined : url;
+}
+
 /** The configured default registry, where `--registry` puts another in its place. */
 export async function replacedRegistry(context: EngineContext): Promise<RegistryConfig | undefined> {
   if (context.registry === undefined) return undefined;

@@ -9,6 +9,7 @@ import type {
   Transport,
 } from "@lading/registry-client";
 import {
+  addressOfProject,
   credentialsPath,
   offlineMaxAge,
   plainRegistry,
@@ -18,6 +19,7 @@ import {
 } from "./configured-registries.ts";
 import { cacheDirectory, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
+import { settingVariable } from "./settings-table.ts";
 
 /**
  * Opens every configured registry; `--registry` stands in for the default one.
@@ -201,18 +203,41 @@ export async function registryCredential(
   return `Basic ${Buffer.from(`${credential.username}:${credential.password}`).toString("base64")}`;
 }
 
-/** The profile's token variables belong to the token owner, `<PREFIX>_TOKEN_<NAME>` to the one of that name. */
+/**
+ * The profile's token variables belong to the token owner, `<PREFIX>_TOKEN_<NAME>` to the one of that name; none to an
+ * address that a project brought along.
+ */
 async function openCredentials(
   context: EngineContext,
   registries: readonly RegistryConfig[],
   tokenOwner: string,
 ): Promise<CredentialStore> {
   const { createEnvironmentCredentials, layerCredentials } = await import("./registry-client.ts");
+  const projects = await addressOfProject(context);
   const bindings: EnvironmentBinding[] = registries.map(({ name, url }) => ({
     url,
     variables: [tokenVariable(context, name), ...(name === tokenOwner ? context.profile.tokenVariables : [])],
   }));
-  return layerCredentials(createEnvironmentCredentials(context.env, bindings), await credentialsFile(context));
+  const withheld = bindings.filter(({ url }) => url === projects);
+  for (const variable of withheld.flatMap(({ variables }) => variables)) {
+    if ((context.env[variable] ?? "") !== "") sayWithheld(context, variable, projects!);
+  }
+  return layerCredentials(
+    createEnvironmentCredentials(
+      context.env,
+      bindings.filter((one) => !withheld.includes(one)),
+    ),
+    await credentialsFile(context),
+  );
+}
+
+function sayWithheld(context: EngineContext, variable: string, url: string): void {
+  context.onEvent({
+    type: "warning",
+    code: "TOKEN_WITHHELD",
+    message: `${variable} is not sent to ${url}: the project alone names that address`,
+    hint: `If you trust it with your token, run: registry add NAME ${url} --default, or set ${settingVariable(context.profile.environmentPrefix, "registry.url")}`,
+  });
 }
 
 /** The file of stored credentials. */

@@ -234,17 +234,24 @@ function projectMaySet({ key, value, source }: SettingValue, own: () => SettingV
       return value === true;
     case "security.offline_max_age":
       return parseDuration(String(value)) < parseDuration(String(own()?.value));
-    case "registry.bundle":
+    default:
+      if (!Object.hasOwn(USERS_OWN, key)) return true;
       throw new EngineError({
         code: "CONFIG_VALUE_INVALID",
         message: `Cannot use setting "${key}" from ${source}: allowed is the user's own file or the environment`,
-        hint: "A bundle stands in for every registry that it names, so that no project may bring one along",
+        hint: USERS_OWN[key]!,
         key,
       });
-    default:
-      return true;
   }
 }
+
+const RUNS = "It says what runs on this machine, which is its user's to decide";
+/** Settings that no project may bring along, and why. */
+const USERS_OWN: Readonly<Record<string, string>> = {
+  "registry.bundle": "A bundle stands in for every registry that it names, which is its user's to decide",
+  "native.compiler": RUNS,
+  "native.allow": RUNS,
+};
 
 function isSize(text: string): boolean {
   try {
