@@ -40,6 +40,16 @@ async function installed(name: string): Promise<void> {
   await box.use((context) => install({}, context));
 }
 
+describe("a statement that names a registry", () => {
+  it("is one for packages of that registry, and for no other's", async () => {
+    await box.registry.publish({ name: "signed", version: "1.0.0", signer: key, signedFor: box.registry.url });
+    await installed("signed");
+    const signedFor = "https://another.example/";
+    await box.registry.publish({ name: "replayed", version: "1.0.0", signer: key, signedFor });
+    await expect(installed("replayed")).rejects.toMatchObject({ code: "SIGNATURE_SUBJECT_MISMATCH" });
+  });
+});
+
 describe("the publisher that a lock has pinned", () => {
   it("must have signed, though another key that the user trusts has", async () => {
     await box.registry.publish({ name: "signed", version: "1.0.0", signer: key });

@@ -77,6 +77,19 @@ describe("movedTransport()", () => {
   const address = { ...parseStaticAddress(base)!, url: `file://${directory}/` } as Parameters<typeof movedTransport>[1];
 
   it.each(transportContract)("$name", ({ run }) => run({ transport: movedTransport(registry, address, inner), base }));
+
+  it("asks for nothing outside the place, whatever addresses the registry gives", async () => {
+    const asked: string[] = [];
+    const own = registryConfig({ name: "bucket", url: "s3+https://s3.test/bucket/own/" });
+    const recorder = { ...inner, metadata: (url: string) => Promise.reject(new Error(String(asked.push(url)))) };
+    const place = parseStaticAddress(own.url) as Parameters<typeof movedTransport>[1];
+    for (const path of ["..%2f..%2fother/x", "a%2f..%2f..%2fx", "%zz", "a%0ab"]) {
+      await expect(
+        movedTransport(own, place, recorder).metadata(`${own.url}${path}`, { action: "read" }),
+      ).rejects.toMatchObject({ code: "REGISTRY_ANSWER_INVALID" });
+    }
+    expect(asked).toEqual([]);
+  });
 });
 
 describe("parseStaticAddress()", () => {

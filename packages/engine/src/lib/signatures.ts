@@ -199,9 +199,13 @@ async function refuseEnded(
 async function judge(
   envelope: Uint8Array,
   keys: readonly TrustedKey[],
-  { entry, artifact, name, version }: VerifyRequest,
+  { entry, artifact, name, version, policies }: VerifyRequest,
   logIndex: number | undefined,
 ): Promise<SignatureVerdict> {
+  // The registry that the lock names, which a mirror stands in for: a statement that was made for another is none for it.
+  const [source] = policies;
+  const { blob, tree } = artifact;
+  const subject = { name, version, kind: entry.kind, target: artifact.target, blob, tree };
   const { verifyEnvelope, createTrustPolicy } = await import("@lading/signing");
   const { nodeVerifier } = await import("@lading/signing/node");
   return verifyEnvelope(envelope, {
@@ -209,7 +213,7 @@ async function judge(
     verifier: nodeVerifier,
     publishedMs: Date.parse(entry.published),
     ...(logIndex === undefined ? {} : { logIndex }),
-    expect: { name, version, kind: entry.kind, target: artifact.target, blob: artifact.blob, tree: artifact.tree },
+    expect: source === undefined ? subject : { ...subject, registry: source.url },
   });
 }
 

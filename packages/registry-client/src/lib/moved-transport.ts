@@ -1,3 +1,4 @@
+import { invalidAnswer } from "./json.ts";
 import type { Transport } from "./ports.ts";
 import { RegistryClientError } from "./registry-client-error.ts";
 import type { RegistryConfig } from "./registry-config.ts";
@@ -12,19 +13,37 @@ export function movedTransport(
   address: Exclude<StaticAddress, { kind: "git" }>,
   inner: Transport,
 ): Transport {
-  const moved = (url: string): string => {
+  const moved = (url: string, action: string): string => {
     if (!url.startsWith(registry.url)) return url;
-    const path = decodeURIComponent(url.slice(registry.url.length));
+    const path = fileIn(registry, url, action);
     if (address.kind === "s3") return new URL(encodePath(path), address.url).href;
     const { tag, name } = releaseAssetOf(path);
     return new URL(`${tag}/${name}`, address.url).href;
   };
   return {
-    metadata: (url, options) => inner.metadata(moved(url), options),
-    blob: (url, options) => inner.blob(moved(url), options),
+    metadata: async (url, options) => inner.metadata(moved(url, options.action), options),
+    blob: async (url, options) => inner.blob(moved(url, options.action), options),
     ...readOnly(registry),
     close: () => inner.close(),
   };
+}
+
+/**
+ * The path of a registry's file by its address below the registry's. What a registry says of itself is part of such
+ * addresses: it must not lead out of the place that was configured.
+ * @throws {RegistryClientError} `REGISTRY_ANSWER_INVALID`
+ */
+export function fileIn(registry: RegistryConfig, url: string, action: string): string {
+  const encoded = url.slice(registry.url.length);
+  let path: string | undefined;
+  try {
+    path = decodeURIComponent(encoded);
+  } catch {
+    // Told below: it is no text.
+  }
+  const leaves = path?.split("/").some((part) => part === "." || part === "..") ?? true;
+  if (path !== undefined && !leaves && !path.includes("\n") && !path.includes("\r")) return path;
+  throw invalidAnswer(action, registry.name, `"${encoded.slice(0, 100)}" is no file of it`);
 }
 
 function encodePath(path: string): string {

@@ -39,6 +39,8 @@ export interface PublishedFixture {
   /** Path -> content; a manifest is always there. */
   readonly files?: Readonly<Record<string, string>>;
   readonly signer?: Signer;
+  /** Address of the registry that the statement is for; absent: any. */
+  readonly signedFor?: string;
   readonly publisher?: string;
   readonly status?: IndexVersion["status"];
   /** RFC 3339, UTC, whole seconds. */
@@ -131,7 +133,8 @@ async function packFixture(
     }
     const output = path.join(tree, "package.lpk");
     const packed = await packDirectory({ directory: source, record: recordOf(fixture), output, codec: "none" });
-    const statement = fixture.signer === undefined ? undefined : await signFixture(output, fixture.signer, putBlob);
+    const { signer, signedFor } = fixture;
+    const statement = signer === undefined ? undefined : await signFixture(output, { signer, signedFor }, putBlob);
     await rename(output, blobPath(packed.blob));
     return {
       target: "any",
@@ -147,11 +150,13 @@ async function packFixture(
 
 async function signFixture(
   file: string,
-  signer: Signer,
+  { signer, signedFor }: { readonly signer: Signer; readonly signedFor: string | undefined },
   putBlob: (bytes: Uint8Array) => Promise<Digest>,
 ): Promise<Digest> {
   await putBlob(spkiOf(signer.publicKey));
-  return putBlob(await encodeEnvelope(await statementOf(await inspectPackage(file)), [signer]));
+  const statement = await statementOf(await inspectPackage(file));
+  const registry = signedFor === undefined ? {} : { registry: signedFor };
+  return putBlob(await encodeEnvelope({ ...statement, predicate: { ...statement.predicate, ...registry } }, [signer]));
 }
 
 function entryOf(fixture: PublishedFixture, artifact: IndexArtifact): IndexVersion {

@@ -2,7 +2,7 @@ import { execFile, spawn, type ChildProcessWithoutNullStreams } from "node:child
 import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { readOnly } from "../moved-transport.ts";
+import { fileIn, readOnly } from "../moved-transport.ts";
 import type { MetadataAnswer, Transport, TransportOptions } from "../ports.ts";
 import { RegistryClientError } from "../registry-client-error.ts";
 import type { RegistryConfig } from "../registry-config.ts";
@@ -140,8 +140,8 @@ export function gitTransport(options: GitTransportOptions): Transport {
   };
   const read = async (address: string, call: TransportOptions): Promise<Buffer | undefined> => {
     call.signal?.throwIfAborted();
-    const path = decodeURIComponent(address.slice(registry.url.length));
-    if (!address.startsWith(registry.url) || /[\n\r]/.test(path)) throw failed(call.action, "the address is not in it");
+    if (!address.startsWith(registry.url)) throw failed(call.action, "the address is not in it");
+    const path = fileIn(registry, address, call.action);
     opened ??= open(call);
     const pending = opened;
     try {
