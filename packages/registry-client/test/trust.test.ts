@@ -280,6 +280,22 @@ describe("offline", () => {
 });
 
 describe("createTrustDirectory()", () => {
+  it("does not forget a registry where beginning anew breaks off", async () => {
+    const { client, signed } = await world();
+    const store = createMemoryTrustStore();
+    await versionsOf(client({ trust: store }));
+    const removed: string[] = [];
+    const breaking: TrustStore = {
+      ...store,
+      write: (url, name, bytes) =>
+        name === "trust.json" ? Promise.reject(new Error("killed")) : store.write(url, name, bytes),
+      clear: (url) => Promise.resolve(void removed.push(url)),
+    };
+    await expect(client({ trust: breaking }).trust.begin(signed.root, { replace: true })).rejects.toThrow("killed");
+    expect(removed).toEqual([]);
+    expect(await client({ trust: store }).trust.report()).toMatchObject({ anchor: { how: "first-use" } });
+  });
+
   it("keeps trust between processes, and a damaged record is refused, a damaged metadata file fetched again", async () => {
     const { client, signed, registry } = await world();
     const directory = temporaryDirectory();

@@ -61,10 +61,12 @@ export class TrustFiles implements MetadataStore {
     return this.#store.write(this.#registry, PREFIX + role, bytes, { durable });
   }
 
-  /** Writes what was staged, in place of whatever was there. */
+  /**
+   * Writes what was staged over what was there. Nothing is cleared away first: between the two, whoever answers would be
+   * trusted anew. What is left of before is verified before it is used, like all that is kept.
+   */
   async commit(): Promise<void> {
     if (!this.#staged) return;
-    await this.#store.clear(this.#registry);
     for (const [role, bytes] of this.#pending) if (bytes !== undefined) await this.#put(role, bytes, false);
     this.#pending.clear();
     this.#staged = false;
