@@ -107,7 +107,13 @@ describe("an offline bundle", () => {
     };
     expect(await verify(bent(/timestamp\.json$/, flip))).toMatch(/^METADATA_/);
     expect(await verify(bent(/[0-9a-f]{64}\.tool\.json$/, flip))).toBe("TARGET_DIGEST_MISMATCH");
-    expect(await verify(bent(/blobs\/sha256\/[0-9a-f]{64}$/, flip))).toMatch(/^(PACKAGE_MISMATCH|DOWNLOAD_)/);
+    const blobs = [...walk(bundle())].filter((file) => /blobs\/sha256\/[^/]+$/.test(file));
+    // Two packages, a statement and its signer's key.
+    expect(blobs).toHaveLength(4);
+    for (const blob of blobs) {
+      const code = await verify(bent(new RegExp(`${path.basename(blob)}$`), flip));
+      expect(code).toMatch(/^(PACKAGE_MISMATCH|DOWNLOAD_|SIGNATURE_|STATEMENT_|ENVELOPE_)/);
+    }
     expect(await verify(bent(/log\/checkpoint$/, flip))).toMatch(/^LOG_/);
     expect(await verify(bent(/bundle\.json$/, () => Buffer.from("{}")))).toBe("BUNDLE_INVALID");
     const other = `sha256:${"0".repeat(64)}` as never;

@@ -26,10 +26,11 @@ import {
 import { counted, step, type EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, exists, hashFile, makeDirectory, writeFileAtomic } from "../files.ts";
-import { readLock } from "../lock-file.ts";
+import { asFingerprint, readLock } from "../lock-file.ts";
 import { loadProject } from "../project.ts";
 import { offlineMaxAge } from "../configured-registries.ts";
 import { openReader } from "../registries.ts";
+import { publicKeysOf } from "../signatures.ts";
 
 /** What of a registry is bundled. */
 interface Wanted {
@@ -129,7 +130,7 @@ async function fetchVersion(
   }
   // The signers' keys, which are blobs under their ids, so that a first signature can be checked there.
   for (const signer of entry.signers) {
-    const key = tryParseDigest(signer.replace("ed25519:", "sha256:"));
+    const key = keyBlobOf(signer);
     if (key !== undefined) await client.download({ blob: key }, at(digestHex(key)), { maxBytes: 4096 });
   }
   return packages;
@@ -303,20 +304,63 @@ async function verifyPackage(
       message: `Cannot trust "${name}" ${version} of the bundle: the registry states another file than "${blob}"`,
     });
   }
-  const found = await hashFile(path.join(bundle.directory, held.directory, "blobs/sha256", digestHex(digest)));
-  if (found !== digest) {
-    throw new EngineError({
-      code: "PACKAGE_MISMATCH",
-      message: `Cannot trust "${name}" ${version} of the bundle: its file has the digest "${found}", stated is "${digest}"`,
-    });
+  const blobs = path.join(bundle.directory, held.directory, "blobs/sha256");
+  await checkBlob(blobs, digest, `"${name}" ${version} of the bundle: its file`);
+  for (const signer of entry.signers) {
+    const key = keyBlobOf(signer);
+    if (key !== undefined) await checkBlob(blobs, key, `"${name}" ${version} of the bundle: the key of its signer`);
   }
-  if (artifact.statement !== undefined) await client.statementOf({ ...artifact, statement: artifact.statement });
+  await checkStatement(client, { name, entry, artifact, registry: held.url });
+}
+
+/**
+ * Holds a statement to the package and to the keys that the index names for it. Whether those are trusted, is asked where it
+ * is installed.
+ */
+async function checkStatement(
+  client: RegistryClient,
+  facts: {
+    readonly name: string;
+    readonly entry: IndexVersion;
+    readonly artifact: IndexArtifact;
+    readonly registry: string;
+  },
+): Promise<void> {
+  const { name, entry, artifact, registry } = facts;
+  const { statement, blob, tree, target } = artifact;
+  if (statement === undefined) return;
+  const envelope = await client.statementOf({ ...artifact, statement });
+  const { createTrustPolicy, verdictError, verifyEnvelope } = await import("@lading/signing");
+  const { nodeVerifier } = await import("@lading/signing/node");
+  const keys = await publicKeysOf(client, entry.signers.map(asFingerprint));
+  const { version, kind } = entry;
+  const verdict = verifyEnvelope(envelope, {
+    policy: createTrustPolicy(keys.map((publicKey) => ({ publicKey }))),
+    verifier: nodeVerifier,
+    publishedMs: Date.parse(entry.published),
+    expect: { name, version, kind, target, blob, tree, registry },
+  });
+  if (!verdict.ok) throw verdictError(verdict, `${name} ${version}`);
+}
+
+/** A signer's public key is a blob under its id. */
+function keyBlobOf(signer: string): Digest | undefined {
+  return tryParseDigest(signer.replace("ed25519:", "sha256:"));
+}
+
+async function checkBlob(blobs: string, digest: Digest, what: string): Promise<void> {
+  const found = await hashFile(path.join(blobs, digestHex(digest)));
+  if (found === digest) return;
+  throw new EngineError({
+    code: "PACKAGE_MISMATCH",
+    message: `Cannot trust ${what} has the digest "${found}", stated is "${digest}"`,
+  });
 }
 
 /**
  * Verifies a bundle without a network: the signed metadata of each registry from its root on, every document and file; and
  * says how old its state is. What ran out longer ago than `security.offline_max_age` is refused.
- * @throws {EngineError} `BUNDLE_INVALID`, `PACKAGE_MISMATCH`; {MetadataError} {LogError} what does not hold
+ * @throws {EngineError} `BUNDLE_INVALID`, `PACKAGE_MISMATCH`; {MetadataError} {LogError} {SigningError} what does not hold
  */
 export async function bundleVerify(
   input: { readonly directory: string; readonly root?: Digest | undefined },
