@@ -103,7 +103,7 @@ export class OidcLogin {
     const listed = payload[groupsClaim];
     const groups = Array.isArray(listed) ? listed.filter((group) => typeof group === "string") : [];
     // An address that the provider did not check may be anybody's.
-    const email = claims["email_verified"] === "false" ? undefined : claims["email"];
+    const email = claims["email_verified"] === "true" ? claims["email"] : undefined;
     return {
       origin: `oidc:${issuer}`,
       subject,
