@@ -24,10 +24,11 @@ interface Metafile {
   >;
 }
 
-// What has nothing to do with a lock; signing is needed by what verifies, and a lock only names what is to be verified.
+// What has nothing to do with a lock. Of signing, it verifies the registry's metadata and log, and no package's signature.
 const NOT_FOR_LOCK = new RegExp(
   [
-    "^(?:archive|signing|installer)/src/(?!.*(?:state|input))",
+    "^(?:archive|installer)/src/(?!.*(?:state|input))",
+    "^signing/src/lib/(?:dsse|envelope|statement|generate|key-(?!id)|pbes2|pkcs8|signature-policy|trust|foreign/|publisher/|metadata/repository|node/(?!verifier))",
     "^core-manifest/src/lib/(?:edit|import-|pack-|manifest-publish|manifest-write|dialects/write-)",
     "^registry-client/src/lib/(?:api|download|publish|multipart|login)",
     "^engine/src/lib/(?:install|signatures|edit|toml-edit|operations/(?!lock))",

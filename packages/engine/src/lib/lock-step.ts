@@ -314,12 +314,14 @@ async function followPins(
   for (const { version, candidate } of resolution.packages) {
     const data = candidate.data as CandidateData;
     if (data.type === "local") continue;
+    const signers = data.entry.signers.map(asFingerprint);
+    // What nobody signed needs none of the code that looks into signatures.
+    if (signers.length === 0) continue;
     const client = (await context.registries()).client(data.registry);
     const { followKey, refuseRevoked } = await import("./signatures.ts");
     await refuseRevoked(context, client, data.name, data.entry);
     const pins = pinsFor({ name: data.name, version }, previous);
-    const signers = data.entry.signers.map(asFingerprint);
-    if (signers.length === 0 || pins.length === 0 || pins.some((pin) => signers.includes(pin))) continue;
+    if (pins.length === 0 || pins.some((pin) => signers.includes(pin))) continue;
     for (const pin of pins) found.set(`${fold(data.name)} ${pin}`, await followKey(context, client, data.name, pin));
   }
   return (name, pin) => found.get(`${fold(name)} ${pin}`) ?? new Set();
