@@ -81,8 +81,8 @@ export type {
   WantedProof,
 } from "./lib/trust/trust-client-types.ts";
 export type { AnchorSource, KnownRoot } from "./lib/trust/trust-record.ts";
-export { publicationOf } from "./lib/trust/log-proofs.ts";
+export { publicationOf } from "./lib/trust/publication.ts";
 export { createMemoryTrustStore, type TrustStore } from "./lib/trust/trust-store.ts";
-export { ATTACK_WORDS } from "./lib/trust/attacks.ts";
+export { ATTACK_WORDS } from "./lib/trust/attack-words.ts";
 export { systemClock } from "./lib/clock.ts";
 export { httpTransport, type HttpTransportOptions } from "./lib/http-transport.ts";

@@ -244,7 +244,7 @@ export async function verifyStoredProof(proof: StoredProof): Promise<VerifiedPro
   const hashes = proof.hashes.map((hash) => new Uint8Array(Buffer.from(hash, "base64")));
   checkInclusion(checkpoint, proof.index, entry, hashes);
   const { name, version, target, checksum } = proof;
-  const event = publicationOf(entry, { name, version, target, blob: checksum });
+  const event = await publicationOf(entry, { name, version, target, blob: checksum });
   return { proof, event, size: checkpoint.size, origin: key.name };
 }
 

@@ -40,7 +40,7 @@ export async function proofBeside(
   if (known === undefined) return {};
   const keys = [parseNoteKey(known.key)];
   const { size } = verifyLogProof(bytes, { origin, keys, verifier: nodeVerifier });
-  const { time, actor } = publicationOf(entry!, wanted);
+  const { time, actor } = await publicationOf(entry!, wanted);
   return {
     log: { registry: known.registry, origin, index, size, time, ...(actor === undefined ? {} : { actor }) },
   };

@@ -16,6 +16,7 @@ import type { RegistryConfig } from "./registry-config.ts";
 import { canonicalRegistryUrl, refuseInsecure } from "./registry-url.ts";
 import { Session } from "./session.ts";
 import type { TrustClient } from "./trust/trust-client-types.ts";
+import { LazyWalk } from "./trust/lazy-walk.ts";
 import { createMemoryTrustStore } from "./trust/trust-store.ts";
 
 /** How old a registry's state may be that is worked from offline: what a static registry's metadata lasts. */
@@ -92,15 +93,17 @@ export function createRegistryClient(options: CreateRegistryClientOptions): Regi
   };
 }
 
-// Loaded by those that ask; the walk itself needs none of it.
+// Loaded by those that ask of a registry that has something to verify; the walk itself needs none of it.
 function lazyTrust(session: Session): TrustClient {
   let loaded: Promise<TrustClient> | undefined;
   const trust = (): Promise<TrustClient> =>
     (loaded ??= import("./trust/trust-client.ts").then(({ SessionTrust }) => new SessionTrust(session)));
   return {
-    report: async (call) => (await trust()).report(call),
-    log: async (call) => (await trust()).log(call),
-    proofs: async (wanted, call) => (await trust()).proofs(wanted, call),
+    report: async (call = {}) =>
+      (await session.view(call)) === undefined ? undefined : (await trust()).report({ ...call, refresh: false }),
+    log: async (call = {}) => ((await session.view(call)) === undefined ? undefined : (await trust()).log(call)),
+    proofs: async (wanted, call = {}) =>
+      (await session.view(call)) === undefined ? undefined : (await trust()).proofs(wanted, call),
     begin: async (root, call) => (await trust()).begin(root, call),
     forget: async () => (await trust()).forget(),
   };
@@ -138,10 +141,11 @@ function createSession(options: CreateRegistryClientOptions): Session {
     offline,
     onEvent: options.onEvent ?? ignoreEvents,
     metrics,
-    openTrust: async (own) => {
-      const { RegistryTrust } = await import("./trust/registry-trust.ts");
-      return new RegistryTrust(own, settings);
-    },
+    openTrust: (own) =>
+      new LazyWalk(own, settings, async () => {
+        const { RegistryTrust } = await import("./trust/registry-trust.ts");
+        return new RegistryTrust(own, settings);
+      }),
   });
   return session;
 }

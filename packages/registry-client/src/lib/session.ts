@@ -47,8 +47,8 @@ export class Session {
   readonly statements: Map<string, Promise<Uint8Array>> = new Map<string, Promise<Uint8Array>>();
   #cacheWarned = false;
   #description: Promise<RegistryDescription> | undefined;
-  readonly #openTrust: (session: Session) => Promise<TrustWalk>;
-  #trust: Promise<TrustWalk> | undefined;
+  readonly #openTrust: (session: Session) => TrustWalk;
+  #trust: TrustWalk | undefined;
 
   constructor(init: {
     registry: RegistryConfig;
@@ -59,7 +59,7 @@ export class Session {
     offline: boolean;
     onEvent: EventListener;
     metrics: MutableMetrics;
-    openTrust: (session: Session) => Promise<TrustWalk>;
+    openTrust: (session: Session) => TrustWalk;
   }) {
     this.#openTrust = init.openTrust;
     this.registry = init.registry;
@@ -114,13 +114,13 @@ export class Session {
   }
 
   /** What the registry is trusted by. */
-  trust(): Promise<TrustWalk> {
+  trust(): TrustWalk {
     return (this.#trust ??= this.#openTrust(this));
   }
 
   /** The verified state of the registry; see {@link TrustWalk}. */
   async view(options: CallOptions & { readonly refresh?: boolean | undefined }): Promise<TrustView | undefined> {
-    const trust = await this.trust();
+    const trust = this.trust();
     return options.refresh === true ? trust.refresh(options) : trust.view(options);
   }
 

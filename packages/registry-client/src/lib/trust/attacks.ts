@@ -1,17 +1,6 @@
 import { LOG_ERRORS, LogError, type LogErrorCode } from "@lading/signing/log";
-import { METADATA_ERRORS, MetadataError, type Attack } from "@lading/signing/metadata";
-
-/** What somebody would gain by each attack, in plain words. */
-export const ATTACK_WORDS: Readonly<Record<Attack, string>> = {
-  "arbitrary-software": "somebody without the registry's keys makes up files (arbitrary software attack)",
-  rollback: "somebody shows you an older state, in which a fixed fault is still open (rollback attack)",
-  freeze: "somebody keeps showing you an old state, so that you never see a fix (freeze attack)",
-  "mix-and-match": "somebody puts together files that were never current at one time (mix-and-match attack)",
-  "endless-data": "somebody sends data without end to fill your disk or block you (endless data attack)",
-  "wrong-software": "somebody gives you another file than you asked for (wrong software attack)",
-  "malicious-mirror": "a mirror withholds files (malicious mirror)",
-  "key-compromise": "somebody has stolen some of the registry's keys, not enough of them (key compromise)",
-};
+import { METADATA_ERRORS, MetadataError } from "@lading/signing/metadata";
+import { ATTACK_WORDS } from "./attack-words.ts";
 
 /** The attack that a refusal of the log would be. */
 const LOG_ATTACKS: Readonly<Partial<Record<LogErrorCode, string>>> = {

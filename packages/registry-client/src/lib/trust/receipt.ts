@@ -21,7 +21,7 @@ export async function acceptReceipt(
   if (log === undefined) return undefined;
   try {
     const accepted = await verify(log, published, isObject(receipt) ? receipt.proof : undefined);
-    await (await session.trust()).remember();
+    await session.trust().remember();
     return accepted;
   } catch (error) {
     throw explained(error, session.registry.name);

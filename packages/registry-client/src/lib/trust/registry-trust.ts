@@ -15,6 +15,7 @@ import type { TrustPorts } from "./trust-ports.ts";
 import type { TrustSettings, TrustView, TrustWalk } from "./trust-types.ts";
 import { explained } from "./attacks.ts";
 import { findAnchor } from "./anchor.ts";
+import { noteUnsigned, RECORD } from "./lazy-walk.ts";
 import { CHECKPOINT_BYTES, CHECKPOINT_PATH, LogFollower } from "./log-follower.ts";
 import { digestOf, knownRootOf, TrustFiles } from "./trust-files.ts";
 import {
@@ -27,7 +28,6 @@ import {
 import type { BeginOptions } from "./trust-client-types.ts";
 import { TrustSource, type TrustLocation } from "./trust-source.ts";
 
-const RECORD = "trust.json";
 /** The root that trust began with, where the one in force is damaged. */
 const ANCHOR = "anchor.root.json";
 const CHECKPOINT = "checkpoint";
@@ -139,10 +139,7 @@ export class RegistryTrust implements TrustWalk {
   #note(): void {
     if (this.#noted) return;
     this.#noted = true;
-    this.#session.onEvent({
-      type: "info",
-      message: `Registry "${this.#session.registry.name}" has no signed metadata: what it lists is taken at its word, files are held to its checksums`,
-    });
+    noteUnsigned(this.#session);
   }
 
   async #firstContact(

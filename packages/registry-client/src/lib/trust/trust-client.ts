@@ -95,16 +95,16 @@ export class SessionTrust implements TrustClient {
     const proofs = await this.#told(() =>
       api === undefined ? searchProofs(this.#session, log, wanted) : readProofs(this.#session, log, wanted, options),
     );
-    await (await this.#session.trust()).remember();
+    await this.#session.trust().remember();
     return proofs;
   }
 
   async begin(root: Uint8Array, options: BeginOptions = {}): Promise<TrustReport> {
-    return reportOf(await (await this.#session.trust()).begin(root, options));
+    return reportOf(await this.#session.trust().begin(root, options));
   }
 
-  async forget(): Promise<boolean> {
-    return (await this.#session.trust()).forget();
+  forget(): Promise<boolean> {
+    return this.#session.trust().forget();
   }
 
   async #told<T>(work: () => Promise<T>): Promise<T> {
