@@ -221,7 +221,12 @@ describe("the command line", () => {
 
   it("refuses usage that only a command can judge", async () => {
     await runIn(box, ["init", "app"]);
-    for (const argv of [["install", "--omit", "x"], ["rollback", "x"], ["migrate", "x"], ["owner", "x", "y"]]) {
+    for (const argv of [
+      ["install", "--omit", "x"],
+      ["rollback", "x"],
+      ["migrate", "x"],
+      ["owner", "x", "y"],
+    ]) {
       expect([argv, (await runIn(box, argv)).code]).toEqual([argv, 2]);
     }
   });
