@@ -28,7 +28,7 @@ it.skipIf(problem !== undefined)(
     expect(await readFile(online, "utf8")).toMatch(/socket\(AF_INET/);
     await registry.stop();
     const offline = join(directory, "offline");
-    expect(run("offline", offline)).toBe("1.0.0\nREGISTRY_OFFLINE\n");
+    expect(run("offline", offline)).toBe("1.0.0\nnone\nREGISTRY_OFFLINE\n");
     expect(await readFile(offline, "utf8")).not.toMatch(/socket\(AF_INET|connect\(/);
   },
 );
