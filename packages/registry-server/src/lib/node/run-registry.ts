@@ -144,8 +144,10 @@ async function serveCommand(brand: RegistryBrand, io: ServerIo, config: ServerCo
     throw error;
   });
   own = config.registry.publicUrl ?? server.url.replace("//0.0.0.0:", "//127.0.0.1:");
+  // Whoever reads that it listens may ask it to end at once.
+  const asked = io.untilAskedToEnd();
   io.err(welcome(brand, server, config, { bootstrap, trust: registry.trust }));
-  const signal = await io.untilAskedToEnd();
+  const signal = await asked;
   log("info", "stopping", { signal });
   await server.close(config.shutdownTimeoutMs);
   return 0;
