@@ -25,12 +25,14 @@ function toBase62(value: number, length: number): string {
   return text;
 }
 
-function randomSecret(): string {
+/** Random text of letters of `alphabet`, which has at most 256, each as likely as any other. */
+export function randomText(alphabet: string, length: number): string {
+  // Bytes beyond the last whole multiple would make the first letters of the alphabet likelier.
+  const fair = 256 - (256 % alphabet.length);
   let text = "";
-  while (text.length < SECRET_LENGTH) {
-    // Bytes from 248 up would make the first letters of the alphabet likelier.
+  while (text.length < length) {
     for (const byte of crypto.getRandomValues(new Uint8Array(64))) {
-      if (byte < 248 && text.length < SECRET_LENGTH) text += ALPHABET[byte % 62];
+      if (byte < fair && text.length < length) text += alphabet[byte % alphabet.length];
     }
   }
   return text;
@@ -38,7 +40,7 @@ function randomSecret(): string {
 
 /** A new opaque token: `ldg_`, 30 random base-62 characters (178 bits), 6 of their CRC-32. */
 export function generateToken(): string {
-  const secret = randomSecret();
+  const secret = randomText(ALPHABET, SECRET_LENGTH);
   return TOKEN_PREFIX + secret + toBase62(crc32(secret), CHECK_LENGTH);
 }
 
@@ -63,5 +65,5 @@ export async function sha256Hex(bytes: Uint8Array): Promise<string> {
 
 /** A random id of `length` base-62 characters. */
 export function randomId(length = 16): string {
-  return randomSecret().slice(0, length);
+  return randomText(ALPHABET, length);
 }

@@ -8,6 +8,7 @@ import {
   type Condition,
   type ConditionResult,
 } from "./condition-algebra.ts";
+import { TokenReader } from "./token-reader.ts";
 
 const MOST_DEPTH = 16;
 const MOST_CHARACTERS = 1024;
@@ -54,9 +55,9 @@ export function parseCondition(text: string): ConditionResult {
   }
   const tokens = tokensOf(text);
   if (tokens === undefined) return { problem: "it has characters that mean nothing" };
-  const parser = new CfgParser(tokens);
-  const result = parser.expression(0);
-  if (!isProblem(result) && !parser.isAtEnd) return { problem: "something follows after the last parenthesis" };
+  const reader = new TokenReader(tokens);
+  const result = new CfgParser(reader).expression(0);
+  if (!isProblem(result) && !reader.isAtEnd) return { problem: "something follows after the last parenthesis" };
   return result;
 }
 
@@ -66,29 +67,18 @@ function tokensOf(text: string): string[] | undefined {
 }
 
 class CfgParser {
-  readonly #tokens: readonly string[];
-  #at = 0;
+  readonly #tokens: TokenReader;
 
-  constructor(tokens: readonly string[]) {
+  constructor(tokens: TokenReader) {
     this.#tokens = tokens;
-  }
-
-  get isAtEnd(): boolean {
-    return this.#at === this.#tokens.length;
-  }
-
-  #take(expected: string): boolean {
-    const isThere = this.#tokens[this.#at] === expected;
-    if (isThere) this.#at++;
-    return isThere;
   }
 
   expression(depth: number): ConditionResult {
     if (depth > MOST_DEPTH) return { problem: `it is nested deeper than ${MOST_DEPTH} levels` };
-    const name = this.#tokens[this.#at++];
+    const name = this.#tokens.read();
     if (name === undefined || !/^[A-Za-z_]/.test(name)) return { problem: "a condition is missing" };
-    if (this.#take("(")) return this.#call(name, depth);
-    if (this.#take("=")) return this.#predicate(name);
+    if (this.#tokens.take("(")) return this.#call(name, depth);
+    if (this.#tokens.take("=")) return this.#predicate(name);
     if (name === "unix") return onTargets("!*-windows", "!wasm*");
     if (name === "windows") return onTargets("*-windows");
     return { problem: `"${name}" says nothing about hosts and targets` };
@@ -96,11 +86,11 @@ class CfgParser {
 
   #call(name: string, depth: number): ConditionResult {
     const parts: Condition[] = [];
-    while (!this.#take(")")) {
+    while (!this.#tokens.take(")")) {
       const part = this.expression(depth + 1);
       if (isProblem(part)) return part;
       parts.push(part);
-      if (!this.#take(",") && this.#tokens[this.#at] !== ")") return { problem: `"${name}(" is not closed` };
+      if (!this.#tokens.take(",") && this.#tokens.next !== ")") return { problem: `"${name}(" is not closed` };
     }
     const [first, ...rest] = parts;
     if (first === undefined) return { problem: `"${name}()" has no condition` };
@@ -117,7 +107,7 @@ class CfgParser {
   }
 
   #predicate(name: string): ConditionResult {
-    const quoted = this.#tokens[this.#at++];
+    const quoted = this.#tokens.read();
     if (quoted?.startsWith('"') !== true) return { problem: `"${name}" has no value in quotes` };
     const value = quoted.slice(1, -1);
     switch (name) {

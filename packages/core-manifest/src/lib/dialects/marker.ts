@@ -8,6 +8,7 @@ import {
   type Condition,
   type ConditionResult,
 } from "./condition-algebra.ts";
+import { TokenReader } from "./token-reader.ts";
 import { processorName, systemName } from "./cfg.ts";
 import { canonicalOf } from "./values.ts";
 
@@ -16,9 +17,9 @@ const MOST_DEPTH = 16;
 /** An environment marker of PEP 508, as far as it speaks of Python's version, the operating system and the processor. */
 export function parseMarker(text: string): ConditionResult {
   const tokens = text.match(/"[^"]*"|'[^']*'|[A-Za-z_][A-Za-z0-9_.]*|<=|>=|==|!=|~=|===|[<>()]|\S/g) ?? [];
-  const parser = new MarkerParser(tokens);
-  const result = parser.alternatives(0);
-  if (!isProblem(result) && !parser.isAtEnd) return { problem: "something follows after the marker" };
+  const reader = new TokenReader(tokens);
+  const result = new MarkerParser(reader).alternatives(0);
+  if (!isProblem(result) && !reader.isAtEnd) return { problem: "something follows after the marker" };
   return result;
 }
 
@@ -32,21 +33,10 @@ const SWAPPED: Readonly<Record<string, string>> = {
 };
 
 class MarkerParser {
-  readonly #tokens: readonly string[];
-  #at = 0;
+  readonly #tokens: TokenReader;
 
-  constructor(tokens: readonly string[]) {
+  constructor(tokens: TokenReader) {
     this.#tokens = tokens;
-  }
-
-  get isAtEnd(): boolean {
-    return this.#at === this.#tokens.length;
-  }
-
-  #take(expected: string): boolean {
-    const isThere = this.#tokens[this.#at] === expected;
-    if (isThere) this.#at++;
-    return isThere;
   }
 
   alternatives(depth: number): ConditionResult {
@@ -59,7 +49,7 @@ class MarkerParser {
     next: () => ConditionResult,
   ): ConditionResult {
     let result = next();
-    while (this.#take(word)) {
+    while (this.#tokens.take(word)) {
       const right = next();
       if (isProblem(result)) return result;
       if (isProblem(right)) return right;
@@ -70,12 +60,11 @@ class MarkerParser {
 
   #atom(depth: number): ConditionResult {
     if (depth > MOST_DEPTH) return { problem: `it is nested deeper than ${MOST_DEPTH} levels` };
-    if (this.#take("(")) {
+    if (this.#tokens.take("(")) {
       const inner = this.alternatives(depth + 1);
-      return this.#take(")") || isProblem(inner) ? inner : { problem: "a parenthesis is not closed" };
+      return this.#tokens.take(")") || isProblem(inner) ? inner : { problem: "a parenthesis is not closed" };
     }
-    const [left, operator, right] = this.#tokens.slice(this.#at, this.#at + 3);
-    this.#at += 3;
+    const [left, operator, right] = [this.#tokens.read(), this.#tokens.read(), this.#tokens.read()];
     if (left === undefined || operator === undefined || right === undefined) return { problem: "it is cut short" };
     const [l, r] = [unquoted(left), unquoted(right)];
     if (l === undefined && r !== undefined) return comparison(left, operator, r);

@@ -10,10 +10,8 @@ import {
   tagLines,
   testLines,
 } from "./shell.ts";
-import { indented, type CiWords } from "./words.ts";
+import { PIPELINE_COMMANDS, indented, type CiWords } from "./words.ts";
 import type { CiFile } from "./files.ts";
-
-const ALL = ["publish", "pack", "check", "checksum", "test", "index-update", "index-merge", "index-validate"];
 
 /** One pipeline of GitLab CI with the same jobs. */
 export function gitlabFiles(words: CiWords): CiFile[] {
@@ -62,7 +60,7 @@ variables:
   CHECKSUMS: checksum.json
 
 .tools:
-${script("before_script", installLines(words, ALL, 'export PATH="$HOME/.local/bin:$PATH"'))}`,
+${script("before_script", installLines(words, PIPELINE_COMMANDS, 'export PATH="$HOME/.local/bin:$PATH"'))}`,
     `test:
   stage: test
   extends: .tools

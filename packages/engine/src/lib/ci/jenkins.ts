@@ -10,10 +10,8 @@ import {
   tagLines,
   testLines,
 } from "./shell.ts";
-import type { CiWords } from "./words.ts";
+import { PIPELINE_COMMANDS, type CiWords } from "./words.ts";
 import type { CiFile } from "./files.ts";
-
-const ALL = ["publish", "pack", "check", "checksum", "test", "index-update", "index-merge", "index-validate"];
 
 /** A declarative pipeline of Jenkins with the same stages. */
 export function jenkinsFiles(words: CiWords): CiFile[] {
@@ -79,7 +77,7 @@ function pipeline(words: CiWords): string {
     "); done",
   ];
   const stages = [
-    stage("Install the command line", installLines(words, ALL, `${words.bin} --version`)),
+    stage("Install the command line", installLines(words, PIPELINE_COMMANDS, `${words.bin} --version`)),
     stage("Test", [...scanLines(words), ...testLines(words), ...buildLines(words)], { when: here }),
     stage("Publish", [...tagLines(words, "$TAG_NAME"), ...place, ...publishing], {
       when: "tag pattern: 'v\\\\d+\\\\.\\\\d+\\\\.\\\\d+.*', comparator: 'REGEXP'",

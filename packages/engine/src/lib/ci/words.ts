@@ -1,5 +1,17 @@
 import type { EcosystemProfile } from "@lading/core-manifest";
 
+/** Commands that the jobs of one pipeline run between them. */
+export const PIPELINE_COMMANDS: readonly string[] = [
+  "publish",
+  "pack",
+  "check",
+  "checksum",
+  "test",
+  "index-update",
+  "index-merge",
+  "index-validate",
+];
+
 /** How an ecosystem's templates speak: its program, commands, files and variables. */
 export interface CiWords {
   readonly profile: EcosystemProfile;

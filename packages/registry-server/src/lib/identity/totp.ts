@@ -1,5 +1,5 @@
 import type { TOTP } from "otpauth";
-import { sha256Hex } from "../token.ts";
+import { randomText, sha256Hex } from "../token.ts";
 
 const PERIOD_S = 30;
 const DIGITS = 6;
@@ -50,14 +50,7 @@ export async function totpStep(
 }
 
 function recoveryCode(): string {
-  let text = "";
-  while (text.length < RECOVERY_LENGTH) {
-    // Bytes from 248 up would make the first letters of the alphabet likelier.
-    for (const byte of crypto.getRandomValues(new Uint8Array(32))) {
-      if (byte < 248 && text.length < RECOVERY_LENGTH) text += RECOVERY_ALPHABET[byte % RECOVERY_ALPHABET.length];
-    }
-  }
-  return text.replaceAll(/(.{4})(?=.)/g, "$1-");
+  return randomText(RECOVERY_ALPHABET, RECOVERY_LENGTH).replaceAll(/(.{4})(?=.)/g, "$1-");
 }
 
 /** Ten codes of 59 bits, each of which opens once where the authenticator is lost. */

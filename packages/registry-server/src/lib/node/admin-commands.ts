@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import type { Digest } from "@lading/core-manifest";
 import { READ_TOKEN_MAX_DAYS, WRITE_TOKEN_MAX_DAYS } from "../api/account-routes.ts";
+import { USERNAME } from "../identity/external-user.ts";
 import { IndexService } from "../index-service.ts";
 import { isPackagePattern } from "../package-pattern.ts";
 import type { BlobStore, MetadataStore } from "../ports.ts";
@@ -71,7 +72,7 @@ async function newPassword({ flags, io }: AdminCall): Promise<{ readonly passwor
 
 async function createUser(call: AdminCall, username: string): Promise<number> {
   const { flags, io } = call;
-  if (!/^[a-z0-9](?:[a-z0-9._@-]{0,62}[a-z0-9])?$/.test(username)) {
+  if (!USERNAME.test(username)) {
     throw usage(
       `Cannot create account "${username.slice(0, 64)}": allowed are a-z, 0-9 and . _ @ - between them`,
       "Choose another name",
