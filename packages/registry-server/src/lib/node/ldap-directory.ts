@@ -58,6 +58,7 @@ function unavailable(url: string, cause: unknown): RegistryError {
 /** People of an LDAP directory: searched for, then bound as. */
 export class LdapDirectory implements PeopleDirectory {
   readonly #options: LdapOptions;
+  #offeredTls = false;
 
   constructor(options: LdapOptions) {
     this.#options = options;
@@ -112,9 +113,16 @@ export class LdapDirectory implements PeopleDirectory {
   }
 
   async #connect(): Promise<Client> {
+    const encrypted = await this.#wantsTls();
+    return this.#connected(async (client) => {
+      if (encrypted) await client.startTLS(tlsOptions(this.#options));
+    });
+  }
+
+  async #connected(prepare: (client: Client) => Promise<void>): Promise<Client> {
     const client = this.#client();
     try {
-      await this.#encrypt(client);
+      await prepare(client);
       return client;
     } catch (error) {
       await client.unbind().catch(() => {});
@@ -123,16 +131,23 @@ export class LdapDirectory implements PeopleDirectory {
     }
   }
 
-  async #encrypt(client: Client): Promise<void> {
+  /**
+   * Whether connections are to be encrypted by StartTLS.
+   *
+   * A directory that offered it once is held to it until the server ends: what answers without it later is somebody
+   * between. The question has a connection of its own, since RFC 4511 §4.14.1 lets a directory refuse StartTLS while
+   * another operation is outstanding, and slapd counts one that it has answered until it has cleared it away.
+   */
+  async #wantsTls(): Promise<boolean> {
     const { url, startTls } = this.#options;
-    if (url.startsWith("ldaps:") || startTls === "off") return;
-    if (startTls === "auto" && !(await this.#offersTls(client))) return;
-    await client.startTLS(tlsOptions(this.#options));
-  }
-
-  async #offersTls(client: Client): Promise<boolean> {
-    const root = await this.#rootEntry(client);
-    return root !== undefined && texts(root, "supportedExtension").includes(START_TLS);
+    if (url.startsWith("ldaps:") || startTls === "off") return false;
+    if (startTls === "required" || this.#offeredTls) return true;
+    const client = await this.#connected(async (asked) => {
+      const root = await this.#rootEntry(asked);
+      this.#offeredTls = root !== undefined && texts(root, "supportedExtension").includes(START_TLS);
+    });
+    await client.unbind().catch(() => {});
+    return this.#offeredTls;
   }
 
   async #rootEntry(client: Client): Promise<Entry | undefined> {
