@@ -57,6 +57,7 @@ async function session(): Promise<void> {
   box.write("app/lading.toml", '[package]\nname = "app"\nversion = "1.0.0"\n');
   await result("add", "leaf@1.0.0", inApp);
   await box.ok("rm -rf lading.lock .lading lading_packages", inApp);
+  await result("prepare", "", inApp);
   for (const rest of ["", "", "--dry-run", "--verify full"]) await result("install", rest, inApp);
   for (const rest of ["", "--dry-run"]) {
     await result("lock", rest, inApp);

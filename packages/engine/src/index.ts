@@ -44,6 +44,7 @@ export { init, type InitInput, type InitResult } from "./lib/operations/init.ts"
 export { add, type AddInput, type AddResult, type AddedDependency } from "./lib/operations/add.ts";
 export { remove, type RemoveInput, type RemoveResult } from "./lib/operations/remove.ts";
 export { install, type InstallCommandInput } from "./lib/operations/install.ts";
+export { prepare, type PreparedPackage, type PrepareInput, type PrepareResult } from "./lib/operations/prepare.ts";
 export { lock, type LockCommandInput } from "./lib/operations/lock.ts";
 export {
   resolve,

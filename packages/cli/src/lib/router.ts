@@ -32,6 +32,11 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     summary: "Run a program with installed ones on the path",
     load: () => import("./commands/exec.ts"),
   },
+  prepare: {
+    group: "project",
+    summary: "Fetch what a build needs and say where it lies",
+    load: () => import("./commands/prepare.ts"),
+  },
   vendor: {
     group: "project",
     summary: "Copy every locked package into the project",

@@ -78,6 +78,7 @@ export const PROFILE_COMMANDS: readonly string[] = [
   "tool install",
   "tool list",
   "tool uninstall",
+  "prepare",
   "vendor",
   "link",
   "unlink",

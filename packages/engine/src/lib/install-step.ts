@@ -14,6 +14,7 @@ import type {
   Environment,
   Generation,
   InstallPackage,
+  InstallPlan,
   InstallRecord,
   InstallResult,
   LinkStrategy,
@@ -111,21 +112,8 @@ export async function installLock(
   const known = input.verify === "full" ? undefined : await upToDate(state);
   if (known !== undefined) return known;
   const read = await contentsRead(context, project, input);
-  const { planInstall, installGeneration } = await import("@lading/installer");
-  const store = await context.store();
-  const locked = planInstall(lockHere(lock, input.environment), {
-    project: project.root,
-    ...(input.targets === undefined ? {} : { targets: input.targets }),
-    ...(input.omit === undefined ? {} : { omit: input.omit }),
-    ...(input.members === undefined ? {} : { members: input.members }),
-  });
-  const plan = { ...locked, packages: withLinks(locked.packages, await readLinks(project)) };
-  const fetched = await fetchMissing(context, {
-    project,
-    store,
-    planned: plan.packages,
-    verify: input.verify ?? "quick",
-  });
+  const { installGeneration } = await import("@lading/installer");
+  const { store, plan, fetched } = await fetchLocked(context, project, lock, input);
   await refuseSelfModifying(project, store, plan.packages);
   const validation =
     input.skipValidation === true
@@ -176,6 +164,38 @@ export async function installLock(
   await collectGarbage(context, store);
   writeInstallState(state, read);
   return { upToDate: false, result, packages: plan.packages.length, skipped: plan.skipped, ...fetched, ...validation };
+}
+
+/** What a lock means here, once the store has all of it. */
+export interface FetchedLock {
+  readonly store: Store;
+  readonly plan: InstallPlan;
+  readonly fetched: Fetched;
+}
+
+/** The first half of an installation: plan, verify, fetch what the store lacks. Nothing of the project is touched. */
+export async function fetchLocked(
+  context: EngineContext,
+  project: Project,
+  lock: Lockfile,
+  input: Pick<InstallInput, "environment" | "targets" | "omit" | "members" | "verify">,
+): Promise<FetchedLock> {
+  const { planInstall } = await import("@lading/installer");
+  const store = await context.store();
+  const locked = planInstall(lockHere(lock, input.environment), {
+    project: project.root,
+    ...(input.targets === undefined ? {} : { targets: input.targets }),
+    ...(input.omit === undefined ? {} : { omit: input.omit }),
+    ...(input.members === undefined ? {} : { members: input.members }),
+  });
+  const plan = { ...locked, packages: withLinks(locked.packages, await readLinks(project)) };
+  const fetched = await fetchMissing(context, {
+    project,
+    store,
+    planned: plan.packages,
+    verify: input.verify ?? "quick",
+  });
+  return { store, plan, fetched };
 }
 
 /** Everything that decides what is installed: the files and, as one text, the settings. */
