@@ -47,6 +47,7 @@ export {
   type VersionRecord,
 } from "./lib/records.ts";
 export { REGISTRY_ERRORS, RegistryError, statusOf, type RegistryErrorCode } from "./lib/registry-error.ts";
+export type { Outbound, OutboundRequest } from "./lib/outbound.ts";
 export type { FieldProblem, Problem } from "./lib/problem.ts";
 export type { ReadAnswer, ReadHeaders } from "./lib/read-answer.ts";
 export { isLoopback, type Connection } from "./lib/connection.ts";

@@ -19,6 +19,13 @@ export {
   type NodeRegistry,
   type NodeRegistryOptions,
 } from "./lib/node/node-registry.ts";
+export {
+  createOutbound,
+  isAllowedHostEntry,
+  type OutboundOptions,
+  type Resolve,
+  type ResolvedAddress,
+} from "./lib/node/outbound.ts";
 export { serve, type RegistryServer, type ServeOptions } from "./lib/node/serve.ts";
 export {
   loadServerConfig,

@@ -13,6 +13,7 @@ export type RegistryErrorCode =
   | "DIRECTORY_REFUSED"
   | "IDENTITY_TOKEN_REFUSED"
   | "ISSUER_UNAVAILABLE"
+  | "OUTBOUND_REFUSED"
   | "SECOND_FACTOR_REQUIRED"
   | "SECOND_FACTOR_INVALID"
   | "SECOND_FACTOR_EXISTS"
@@ -123,6 +124,11 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     category: "io",
     summary: "The keys of an issuer of identity tokens cannot be had.",
     help: "Try again; the operator checks that the server reaches the issuer.",
+  },
+  OUTBOUND_REFUSED: {
+    category: "refused",
+    summary: "The server does not connect to an address: it is unknown, or not on the public Internet.",
+    help: "Name a public http or https address; the operator allows hosts with `REGISTRY_OUTBOUND_ALLOW`.",
   },
   SECOND_FACTOR_REQUIRED: {
     category: "auth",
@@ -437,6 +443,7 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   STATEMENT_REFUSED: 422,
   KEY_STATEMENT_REFUSED: 422,
   SIGNATURE_REQUIRED: 422,
+  OUTBOUND_REFUSED: 422,
   IDEMPOTENCY_KEY_REUSED: 422,
   RATE_LIMITED: 429,
   UNAVAILABLE: 503,

@@ -35,6 +35,7 @@ import type {
   StatementVerifier,
 } from "./ports.ts";
 import { isExpected, problemHeaders, problemOf, type FieldProblem } from "./problem.ts";
+import type { Outbound } from "./outbound.ts";
 import { RateLimiter } from "./rate-limiter.ts";
 import type { ReadAnswer, ReadHeaders } from "./read-answer.ts";
 import { Reads, downloadedBlob } from "./reads.ts";
@@ -66,6 +67,8 @@ export interface RegistryPorts {
   readonly trust?: RegistryTrust;
   /** Accounts of the metadata store unless given. */
   readonly identity?: IdentityProvider;
+  /** Asks addresses that others named; without it, issuers are asked whatever their address, and nothing else is asked. */
+  readonly outbound?: Outbound;
   /** Installs packs on this machine; without it there is no `/packs/install`. */
   readonly install?: InstallService;
   /** Silent unless given. */
@@ -317,8 +320,9 @@ function createServices(ports: RegistryPorts, isDraining: () => boolean): Servic
       needsSecondFactor: (account) => secondFactors.isEnabled(account),
     }),
     secondFactors,
-    builds: new CiExchange({ issuers: settings.ciIssuers, metadata, clock }),
-    oidc: settings.oidc && new OidcLogin(settings.oidc, { metadata, clock }),
+    builds: new CiExchange({ issuers: settings.ciIssuers, metadata, clock, outbound: ports.outbound }),
+    oidc: settings.oidc && new OidcLogin(settings.oidc, { metadata, clock, outbound: ports.outbound }),
+    outbound: ports.outbound,
     metrics: new Metrics(() => index.statistics),
     logins: new RateLimiter("login", settings.loginsPerMinute, cache),
     answers: new IdempotentAnswers(clock, ports.answers),

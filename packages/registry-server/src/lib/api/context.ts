@@ -20,6 +20,7 @@ import type {
 import type { CiExchange } from "../identity/ci-exchange.ts";
 import type { OidcLogin } from "../identity/oidc-login.ts";
 import type { SecondFactors } from "../identity/second-factors.ts";
+import type { Outbound } from "../outbound.ts";
 import type { RateLimiter } from "../rate-limiter.ts";
 import type { Reads } from "../reads.ts";
 import type { Replicas } from "../replicas.ts";
@@ -50,6 +51,8 @@ export interface Services {
   readonly builds: CiExchange;
   /** Absent where people do not log in through a provider. */
   readonly oidc: OidcLogin | undefined;
+  /** Absent where the server asks no address that others named. */
+  readonly outbound: Outbound | undefined;
   readonly metrics: Metrics;
   readonly logins: RateLimiter;
   readonly answers: IdempotentAnswers;

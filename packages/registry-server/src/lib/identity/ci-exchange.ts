@@ -1,3 +1,4 @@
+import type { Outbound } from "../outbound.ts";
 import type { Clock, MetadataStore } from "../ports.ts";
 import type { AuditEntry, TokenRecord } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
@@ -52,7 +53,7 @@ export class CiExchange {
     readonly issuers: readonly CiIssuer[];
     readonly metadata: MetadataStore;
     readonly clock: Clock;
-    readonly fetch?: typeof fetch;
+    readonly outbound: Outbound | undefined;
   }) {
     this.#issuers = options.issuers;
     this.#metadata = options.metadata;
@@ -60,7 +61,7 @@ export class CiExchange {
     this.#tokens = new IdentityTokens({
       issuers: options.issuers.map(({ url }) => url),
       clock: options.clock,
-      ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
+      outbound: options.outbound,
     });
   }
 

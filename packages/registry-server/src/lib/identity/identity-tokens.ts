@@ -7,6 +7,7 @@ import {
   type JWTVerifyGetKey,
 } from "jose";
 import { z } from "zod";
+import type { Outbound } from "../outbound.ts";
 import type { Clock } from "../ports.ts";
 import { RegistryError } from "../registry-error.ts";
 import { sha256Hex } from "../token.ts";
@@ -97,14 +98,21 @@ interface KnownKeys {
 export class IdentityTokens {
   readonly #issuers: readonly string[];
   readonly #clock: Clock;
-  readonly #fetch: typeof fetch;
+  readonly #outbound: Outbound | undefined;
   readonly #known = new Map<string, Promise<KnownKeys>>();
 
-  /** Only tokens of `issuers` are looked at; no other address is ever fetched. */
-  constructor(options: { readonly issuers: readonly string[]; readonly clock: Clock; readonly fetch?: typeof fetch }) {
+  /**
+   * Only tokens of `issuers` are looked at. Their hosts, which the operator named, may be on a private network; another host
+   * that one of them names may not.
+   */
+  constructor(options: {
+    readonly issuers: readonly string[];
+    readonly clock: Clock;
+    readonly outbound: Outbound | undefined;
+  }) {
     this.#issuers = options.issuers;
     this.#clock = options.clock;
-    this.#fetch = options.fetch ?? fetch;
+    this.#outbound = options.outbound?.allowing(options.issuers.map((issuer) => new URL(issuer).host));
   }
 
   /**
@@ -187,7 +195,7 @@ export class IdentityTokens {
         throw new Error(`its keys are at "${document.jwks_uri}", not encrypted`);
       const keys = createRemoteJWKSet(new URL(document.jwks_uri), {
         timeoutDuration: FETCH_TIMEOUT_MS,
-        [customFetch]: (url, init) => this.#fetch(url, init),
+        [customFetch]: (url, { headers, signal }) => this.#fetch(url, Object.fromEntries(headers), signal),
       });
       return { keys, until: this.#clock.now() + DISCOVERY_TTL_MS };
     } catch (cause) {
@@ -195,8 +203,13 @@ export class IdentityTokens {
     }
   }
 
+  async #fetch(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response> {
+    const request = { headers, signal, redirect: "error" } as const;
+    return this.#outbound === undefined ? fetch(url, request) : this.#outbound.fetch(url, request);
+  }
+
   async #get(url: string): Promise<Response> {
-    const response = await this.#fetch(url, { redirect: "error", signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
+    const response = await this.#fetch(url, {}, AbortSignal.timeout(FETCH_TIMEOUT_MS));
     if (!response.ok) throw new Error(`"${url}" answers ${response.status}`);
     return response;
   }

@@ -1,3 +1,4 @@
+import type { Outbound } from "../outbound.ts";
 import type { Clock, MetadataStore } from "../ports.ts";
 import type { Account } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
@@ -58,7 +59,7 @@ export class OidcLogin {
 
   constructor(
     options: OidcOptions,
-    ports: { readonly metadata: MetadataStore; readonly clock: Clock; readonly fetch?: typeof fetch },
+    ports: { readonly metadata: MetadataStore; readonly clock: Clock; readonly outbound: Outbound | undefined },
   ) {
     this.options = options;
     this.#metadata = ports.metadata;
@@ -66,7 +67,7 @@ export class OidcLogin {
     this.#tokens = new IdentityTokens({
       issuers: [options.issuer],
       clock: ports.clock,
-      ...(ports.fetch === undefined ? {} : { fetch: ports.fetch }),
+      outbound: ports.outbound,
     });
   }
 

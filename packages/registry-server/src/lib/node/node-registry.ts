@@ -19,6 +19,7 @@ import { generateToken, hashToken, randomId } from "../token.ts";
 import { ArchiveInspector } from "./archive-inspector.ts";
 import { dataLayout, prepareDirectory } from "./data-directory.ts";
 import { lockDataDirectory } from "./data-lock.ts";
+import { createOutbound } from "./outbound.ts";
 import { openKeys } from "./key-directory.ts";
 import { readDocsAsset } from "./docs-assets.ts";
 import { writeDurably } from "./durable-file.ts";
@@ -51,6 +52,8 @@ export interface NodeRegistryOptions extends Partial<Omit<RegistrySettings, "jwt
   readonly install?: InstallService;
   /** Directory that knows people and their passwords; accounts are local unless given. */
   readonly ldap?: LdapOptions;
+  /** Hosts that the server may ask whatever address they have, beside the public Internet; see `OutboundOptions.allow`. */
+  readonly outboundAllow?: readonly string[];
   readonly log?: LogListener;
   readonly clock?: Clock;
   readonly hasher?: PasswordHasher;
@@ -263,6 +266,7 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
     keyPassphrase,
     install,
     ldap,
+    outboundAllow = [],
     log,
     clock = { now: () => Date.now() },
     hasher = new Argon2Hasher(),
@@ -307,6 +311,7 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
       inspector: new ArchiveInspector(new DecodeBudget(decodeBudgetBytes ?? DECODE_BUDGET_BYTES)),
       statements,
       trust,
+      outbound: createOutbound({ allow: outboundAllow }),
       clock,
       ...(install === undefined ? {} : { install }),
       ...(ldap === undefined ? {} : { identity: await peopleOf(ldap, { metadata, hasher, clock }) }),

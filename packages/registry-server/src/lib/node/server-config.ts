@@ -6,6 +6,7 @@ import { RegistryError } from "../registry-error.ts";
 import { readPublisherRules } from "./publisher-rules-file.ts";
 import { identityConfig } from "./identity-config.ts";
 import { DEFAULT_SETTINGS, type NodeRegistryOptions } from "./node-registry.ts";
+import { isAllowedHostEntry } from "./outbound.ts";
 import { parsePostgresUrl } from "./postgres-pool.ts";
 import { S3_OBJECT_MAX } from "./s3-blob-store.ts";
 import type { StoreOptions } from "./stores.ts";
@@ -228,6 +229,17 @@ function reservedNames(values: Values): readonly string[] {
   });
 }
 
+function outboundAllow(values: Values): readonly string[] {
+  const key = "security.outbound_allow";
+  const entries = values.has(key) ? values.list(key) : [];
+  const wrongEntry = entries.find((entry) => !isAllowedHostEntry(entry));
+  if (wrongEntry === undefined) return entries;
+  throw invalid(
+    `Cannot use ${values.origin(key)}: "${wrongEntry.slice(0, 100)}" is no host, allowed are git.example, git.example:8443, *.internal.example, an address, and a range such as 10.1.0.0/16`,
+    "Leave it out to connect to the public Internet alone",
+  );
+}
+
 /** Text with a password in a URL left out. */
 export function withoutPassword(text: string): string {
   return text.replaceAll(/\/\/[^@/\s"]*@/g, "//***@");
@@ -336,6 +348,7 @@ export function loadServerConfig(sources: ConfigSources): ServerConfig {
       ...identityConfig(values),
       dataDirectory: values.text("server.data"),
       decodeBudgetBytes: values.number("packages.decode_budget"),
+      outboundAllow: outboundAllow(values),
       ...database(values),
       ...bucket(values),
       ...(values.has("storage.redis_url") ? { redisUrl: values.text("storage.redis_url") } : {}),

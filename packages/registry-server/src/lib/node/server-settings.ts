@@ -265,6 +265,14 @@ export const SETTINGS: readonly Setting[] = [
     summary: "API requests a minute for each address; 0: no limit",
   },
   {
+    key: "security.outbound_allow",
+    variables: ["REGISTRY_OUTBOUND_ALLOW"],
+    flag: "outbound-allow",
+    kind: "list",
+    summary:
+      "Hosts (name, name:port, *.name) and ranges of addresses (10.1.0.0/16) that the server may connect to beside the public Internet, comma-separated",
+  },
+  {
     key: "access.read_public",
     variables: ["REGISTRY_READ_PUBLIC"],
     flag: "read-public",
