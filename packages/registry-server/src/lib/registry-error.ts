@@ -53,6 +53,7 @@ export type RegistryErrorCode =
   | "INTERNAL"
   | "SERVER_CONFIG_INVALID"
   | "SERVER_CONFIG_CONTRADICTION"
+  | "ACCESS_RULES_INVALID"
   | "SCHEMA_TOO_OLD"
   | "SCHEMA_TOO_NEW"
   | "DATABASE_UNUSABLE"
@@ -325,6 +326,11 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     category: "usage",
     summary: "Two settings of the server demand opposite things.",
     help: "Remove one of the two.",
+  },
+  ACCESS_RULES_INVALID: {
+    category: "usage",
+    summary: "A rule about access is misspelt, or two rules of equal rank match the same names.",
+    help: "The message names file and line; `docs/spec/access.md` describes every key.",
   },
   SCHEMA_TOO_OLD: {
     category: "refused",
