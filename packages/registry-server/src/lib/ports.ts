@@ -11,6 +11,7 @@ import type {
 } from "@lading/core-manifest";
 import type { PublisherRule } from "@lading/signing/publisher";
 import type { IdentityStore } from "./identity/identity-store.ts";
+import type { UpstreamStore } from "./upstream/upstream-store.ts";
 import type {
   Account,
   ArtifactRecord,
@@ -364,6 +365,8 @@ export interface StatusChange {
 export interface MetadataStore {
   /** Who people and builds are beside their passwords and tokens; changed in transactions of the same store. */
   readonly identities: IdentityStore;
+  /** What is held of upstream registries; changed in transactions of the same store. */
+  readonly upstreams: UpstreamStore;
 
   /** Creates an account, with a first token where one is given, unless one of that name (ignoring case) exists. */
   createAccount(account: Account, audit: AuditEntry, token?: TokenRecord): Promise<"created" | "exists">;
@@ -475,7 +478,7 @@ export interface MetadataStore {
   statementOf(blob: Digest): Promise<Digest | undefined>;
   /**
    * Digests that published versions and statements about keys need: packages, statements, readmes, keys of verified signers
-   * and of statements.
+   * and of statements; and what is held of upstream registries.
    */
   referencedBlobs(): Promise<ReadonlySet<Digest>>;
   audits(query: AuditQuery): Promise<Page<AuditRecord>>;

@@ -30,6 +30,9 @@ const KEYS: Readonly<Record<TableName, readonly string[]>> = {
   audit: ["id"],
   log_entries: ["id"],
   signed_files: ["path"],
+  upstream_states: ["upstream"],
+  upstream_files: ["upstream", "path"],
+  upstream_exceptions: ["upstream", "package", "version"],
   package_terms: ["kind", "term", "package_id"],
 };
 const TABLES = Object.entries(KEYS) as readonly (readonly [TableName, readonly string[]])[];

@@ -157,6 +157,20 @@ export const MIGRATIONS: readonly Migration[] = [
       create index used_ids_by_expiry on used_ids (expires);
     `,
   },
+  {
+    name: "upstream registries",
+    statements: `
+      create table upstream_states (upstream text primary key, state text not null) strict;
+      create table upstream_files (
+        upstream text not null, path text not null, digest text not null, held integer not null, package text, version text,
+        published integer not null, superseded integer, primary key (upstream, path)
+      ) strict, without rowid;
+      create table upstream_exceptions (
+        upstream text not null, package text not null, version text not null, reason text not null,
+        granted_by text not null, created integer not null, expires integer not null, primary key (upstream, package, version)
+      ) strict;
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

@@ -128,6 +128,21 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
       create index used_ids_by_expiry on used_ids (expires);
     `,
   },
+  {
+    name: "upstream registries",
+    worksFrom: 1,
+    statements: `
+      create table upstream_states (upstream text primary key, state text not null);
+      create table upstream_files (
+        upstream text not null, path text not null, digest text not null, held integer not null, package text, version text,
+        published bigint not null, superseded bigint, primary key (upstream, path)
+      );
+      create table upstream_exceptions (
+        upstream text not null, package text not null, version text not null, reason text not null,
+        granted_by text not null, created bigint not null, expires bigint not null, primary key (upstream, package, version)
+      );
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

@@ -1,7 +1,15 @@
 import { createHash } from "node:crypto";
 import { sql, type Kysely, type RawBuilder, type Transaction } from "kysely";
-import { splitName, type CanonicalName, type Digest, type IndexDocument, type Version } from "@lading/core-manifest";
+import {
+  splitName,
+  type CanonicalName,
+  type Digest,
+  type IndexDocument,
+  type Version,
+  parseDigest,
+} from "@lading/core-manifest";
 import type { IdentityStore } from "../identity/identity-store.ts";
+import type { UpstreamStore } from "../upstream/upstream-store.ts";
 import { indexDocumentOf, latestVersion, sortVersions } from "../index-model.ts";
 import type {
   AuditQuery,
@@ -52,6 +60,7 @@ import {
 import { record } from "./sql-audit.ts";
 import type { SqlEngine, TextIndex } from "./sql-engine.ts";
 import { SqlIdentityStore } from "./sql-identity-store.ts";
+import { SqlUpstreamStore } from "./sql-upstream-store.ts";
 import {
   accountKeys,
   insertKey,
@@ -259,10 +268,12 @@ export class SqlMetadataStore implements MetadataStore {
   readonly #engine: SqlEngine;
   readonly #db: Kysely<Tables>;
   readonly identities: IdentityStore;
+  readonly upstreams: UpstreamStore;
   #closed: Promise<void> | undefined;
 
   constructor(engine: SqlEngine) {
     this.identities = new SqlIdentityStore(engine);
+    this.upstreams = new SqlUpstreamStore(engine);
     this.#engine = engine;
     this.#db = engine.db;
   }
@@ -812,7 +823,12 @@ export class SqlMetadataStore implements MetadataStore {
   async referencedBlobs(): Promise<ReadonlySet<Digest>> {
     const rows = await this.#db.selectFrom("artifacts").selectAll().execute();
     const statements = await statementsIn(this.#db);
-    return new Set([...rows.flatMap((row) => blobsOf(toArtifact(row))), ...statements.flatMap(blobsOfStatement)]);
+    const mirrored = await this.#db.selectFrom("upstream_files").select("digest").where("held", "=", 1).execute();
+    return new Set([
+      ...rows.flatMap((row) => blobsOf(toArtifact(row))),
+      ...statements.flatMap(blobsOfStatement),
+      ...mirrored.map(({ digest }) => parseDigest(digest)),
+    ]);
   }
 
   async audits(query: AuditQuery): Promise<Page<AuditRecord>> {

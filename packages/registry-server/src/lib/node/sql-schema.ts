@@ -122,6 +122,26 @@ export interface Tables {
     trace_id: string | null;
     address: string | null;
   };
+  upstream_states: { upstream: string; state: string };
+  upstream_files: {
+    upstream: string;
+    path: string;
+    digest: string;
+    held: number;
+    package: string | null;
+    version: string | null;
+    published: number;
+    superseded: number | null;
+  };
+  upstream_exceptions: {
+    upstream: string;
+    package: string;
+    version: string;
+    reason: string;
+    granted_by: string;
+    created: number;
+    expires: number;
+  };
   package_terms: { package_id: number; kind: string; term: string };
   package_search: { rowid: number; name: string; title: string; keywords: string; description: string };
 }

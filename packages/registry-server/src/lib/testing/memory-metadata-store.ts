@@ -52,6 +52,7 @@ import {
 } from "../publication-rules.ts";
 
 import { MemoryIdentityStore } from "./memory-identity-store.ts";
+import { MemoryUpstreamStore } from "./memory-upstream-store.ts";
 
 interface Entry {
   summary: PackageSummary;
@@ -72,6 +73,7 @@ function words(text: string): readonly string[] {
 export class MemoryMetadataStore implements MetadataStore {
   readonly #accounts = new Map<string, Account>();
   readonly identities: IdentityStore = new MemoryIdentityStore(this.#accounts, (audit) => this.#record(audit));
+  readonly upstreams: MemoryUpstreamStore = new MemoryUpstreamStore((audit) => this.#record(audit));
   readonly #tokens = new Map<string, TokenRecord>();
   readonly #sessions = new Map<string, SessionRecord>();
   readonly #keys = new Map<string, KeyRecord>();
@@ -482,7 +484,11 @@ export class MemoryMetadataStore implements MetadataStore {
   }
 
   async referencedBlobs(): Promise<ReadonlySet<Digest>> {
-    return new Set([...this.#artifacts().flatMap(blobsOf), ...this.#statements.flatMap(blobsOfStatement)]);
+    return new Set([
+      ...this.#artifacts().flatMap(blobsOf),
+      ...this.#statements.flatMap(blobsOfStatement),
+      ...[...this.upstreams.held()].map(({ digest }) => digest),
+    ]);
   }
 
   async audits(query: AuditQuery): Promise<Page<AuditRecord>> {

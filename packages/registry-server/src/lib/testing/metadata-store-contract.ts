@@ -3,6 +3,7 @@ import type { KeyStatementChange, MetadataStore, SearchQuery } from "../ports.ts
 import type { Account, TokenRecord } from "../records.ts";
 import { same, type ContractTest } from "./contract.ts";
 import { identityStoreContract } from "./identity-store-contract.ts";
+import { upstreamStoreContract } from "./upstream-store-contract.ts";
 import { fakeAccount, fakeAudit, fakeDigest, fakeKeyStatement, fakePublication } from "./fixtures.ts";
 
 const canonical = (name: string): CanonicalName => canonicalName(parsePackageName(name));
@@ -45,6 +46,7 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
     });
 
   test.describe("MetadataStore contract: identities", () => identityStoreContract(it));
+  test.describe("MetadataStore contract: upstreams", () => upstreamStoreContract(it));
 
   test.describe("MetadataStore contract: accounts", () => {
     it("creates an account once, whatever the case of its name", async (store) => {
