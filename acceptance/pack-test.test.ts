@@ -214,3 +214,96 @@ describe("attune pack test", () => {
     expect((await api(registry, "/api/v1/packages/demo")).status).toBe(200);
   });
 });
+
+describe("installing runs the tests of a pack", () => {
+  const pack = (box: Sandbox, passed: number, more = ""): void => {
+    box.write(
+      "pack/pack.yaml",
+      `${HEAD}testing:\n  runners:\n    shell: { type: script, entry_point: tests/run.sh, result_format: simple }\n${more}`,
+    );
+    box.write(
+      "pack/tests/run.sh",
+      `echo "Total Tests: 2"\necho "Passed: ${passed}"\necho "Failed: ${2 - passed}"\nexit ${2 - passed}\n`,
+    );
+  };
+  const names = (box: Sandbox): string[] => readdirSync(box.path("project")).sort();
+  const project = { cwd: "project" } as const;
+
+  test("[INS-23] a failing test ends pack test with per-test lines, refuses the pack and changes nothing", async () => {
+    const box = open();
+    box.write("project/notes.txt", "mine");
+    corePack(box);
+    await box.ok("attune pack install ../pack", project);
+    expect(box.has("project/packs/demo/pack.yaml")).toBe(true);
+
+    box.write("other/notes.txt", "mine");
+    box.write("pack/tests/test_actions.py", box.read("pack/tests/test_actions.py").replace('"a", "a"', '"a", "b"'));
+    const tested = await box.line("attune pack test . --detailed", inside);
+    expect(tested.code).toBe(1);
+    expect(tested.stdout).toMatch(/✗ .*test_echo/);
+    expect(tested.stdout).toMatch(/- .*test_http: no network/);
+    await box.ok("tar czf demo.tgz pack");
+    for (const source of ["../pack", "../demo.tgz"]) {
+      const refused = await box.line(`attune pack install ${source}`, { cwd: "other" });
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toContain(
+        'error[TESTS_FAILED]: Cannot install "demo" 1.0.0: 1 of 5 tests failed; runner "python"',
+      );
+      expect(readdirSync(box.path("other"))).toEqual(["notes.txt"]);
+    }
+    await box.ok("attune pack install ../pack --skip-tests", { cwd: "other" });
+    expect(box.has("other/packs/demo/pack.yaml")).toBe(true);
+  });
+
+  test("a hand-written dependency whose tests fail leaves lock and packs; what is installed is not tested again", async () => {
+    const box = open();
+    box.write("project/notes.txt", "mine");
+    pack(box, 2);
+    await box.ok("attune pack install ../pack", project);
+    const [lock, installed] = [box.read("project/pack.lock"), names(box)];
+    const newer = (passed: number): void => {
+      pack(box, passed);
+      box.write("pack/pack.yaml", box.read("pack/pack.yaml").replace('"1.0.0"', '"1.1.0"'));
+    };
+    newer(0);
+    const refused = await box.line("attune pack update", project);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain("TESTS_FAILED");
+    expect(box.read("project/pack.lock")).toBe(lock);
+    expect(names(box)).toEqual(installed);
+
+    pack(box, 0);
+    await box.ok("attune pack install", project);
+  });
+
+  test("on_failure of the manifest decides, and other ecosystems run none", async () => {
+    const box = open();
+    box.write("project/notes.txt", "mine");
+    pack(box, 1, "  on_failure: warn\n");
+    const warned = await box.ok("attune pack install ../pack", project);
+    expect(warned.stderr).toContain('Installing "demo" 1.0.0: 1 of 2 tests failed');
+    box.write("ignored/notes.txt", "mine");
+    pack(box, 1, "  on_failure: ignore\n");
+    const silent = await box.ok("attune pack install ../pack", { cwd: "ignored" });
+    expect(silent.stderr).not.toContain("tests failed");
+
+    box.write(
+      "tool/lading.toml",
+      '[package]\nname = "tool"\nversion = "1.0.0"\nlicense = "MIT"\n\n[testing.runners.shell]\nentry_point = "t.sh"\n',
+    );
+    box.write("tool/t.sh", "exit 1\n");
+    box.write("other/notes.txt", "mine");
+    await box.ok("lading install ../tool", { cwd: "other" });
+  });
+
+  test("a pack under test finds what it depends on, and what is installed beside it", async () => {
+    const box = open();
+    box.write("project/notes.txt", "mine");
+    box.write("base/pack.yaml", HEAD.replace("ref: demo", "ref: base"));
+    box.write("base/data.txt", "42");
+    pack(box, 2);
+    box.write("pack/pack.yaml", `${box.read("pack/pack.yaml")}dependencies:\n  - ref: base\n    path: ../base\n`);
+    box.write("pack/tests/run.sh", "grep -q 42 packs/base/data.txt\n");
+    await box.ok("attune pack install ../pack", project);
+  });
+});

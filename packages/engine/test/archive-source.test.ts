@@ -171,7 +171,7 @@ describe("install of a package file", () => {
     const { blob } = await box.registry.publish({ name: "tool", version: "1.3.0", files: { "lading.toml": manifest } });
     await expect(run([box.registry.blobPath(blob)])).rejects.toMatchObject({ code: "RESOLUTION_IMPOSSIBLE" });
     expect(await box.read("lading.toml")).not.toContain("tool");
-    expect(await readdir(path.join(box.project, "vendor/packages"))).toEqual([]);
+    expect(await readdir(box.project)).not.toContain("vendor");
     await box.write({ "vendor/packages/tool-1.2.0/mine.txt": "mine" });
     await copyFile(box.registry.blobPath(checksum), file);
     await expect(run([file])).rejects.toMatchObject({ code: "SOURCE_EXISTS" });

@@ -298,6 +298,7 @@ export const BUILTIN_PROFILE_DATA: Readonly<
       layout: "copied",
       directory: "packs",
       coexistence: "single",
+      tests: "direct",
     },
     registry: {
       port: 8080,
@@ -361,6 +362,7 @@ export const BUILTIN_PROFILE_DATA: Readonly<
       layout: "linked",
       directory: "gal_packages",
       coexistence: "per-major",
+      tests: "never",
     },
     registry: {
       defaultUrl: "https://registry.gal-lang.org",
@@ -421,6 +423,7 @@ export const BUILTIN_PROFILE_DATA: Readonly<
       layout: "linked",
       directory: "lading_packages",
       coexistence: "per-major",
+      tests: "never",
     },
     registry: {
       port: 8080,
@@ -573,6 +576,7 @@ export const BUILTIN_PROFILE_DATA: Readonly<
       layout: "linked",
       directory: "revitpy_packages",
       coexistence: "single",
+      tests: "never",
     },
     registry: {
       defaultUrl: "https://registry.revitpy.dev",
@@ -673,6 +677,7 @@ export const BUILTIN_PROFILE_DATA: Readonly<
       layout: "linked",
       directory: "vitte_packages",
       coexistence: "per-major",
+      tests: "never",
     },
     registry: {
       defaultUrl: "https://registry.vitte.dev",

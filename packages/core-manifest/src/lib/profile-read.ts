@@ -312,11 +312,12 @@ function readHostAxis(shape: Shape, value: unknown, path: string): HostAxis {
 }
 
 function readInstallTable(shape: Shape, value: unknown): EcosystemProfile["install"] {
-  const raw = table(shape, value, "install", ["layout", "directory", "coexistence"]);
+  const raw = table(shape, value, "install", ["layout", "directory", "coexistence", "tests"]);
   return {
     layout: shape.choice(raw["layout"], "install.layout", ["linked", "copied"]),
     directory: shape.text(raw["directory"], "install.directory", RELATIVE),
     coexistence: shape.choice(raw["coexistence"], "install.coexistence", ["single", "per-major"]),
+    tests: shape.choice(raw["tests"] ?? "never", "install.tests", ["never", "direct"]),
   };
 }
 

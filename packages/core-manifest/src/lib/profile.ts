@@ -86,6 +86,8 @@ export interface EcosystemProfile {
     /** Directory below the project that holds the installed packages: `lading_packages`. */
     readonly directory: string;
     readonly coexistence: "single" | "per-major";
+    /** `direct`: the tests of what is newly installed by name are run before it is there, as its manifest demands. */
+    readonly tests: "never" | "direct";
   };
   /** By which rules versions are chosen, where neither manifest nor settings say. */
   readonly resolver?: {

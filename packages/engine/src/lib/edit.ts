@@ -68,13 +68,31 @@ export async function writeThen<Value>(
   }
 }
 
-async function restore(before: Project, after: Project, { previous }: LockOutcome): Promise<void> {
+/** Does what follows from a lock that was written; where that fails, the lock file is as it was before. */
+export async function followLock<Value>(
+  project: Project,
+  lock: LockOutcome,
+  follow: () => Promise<Value>,
+): Promise<Value> {
+  try {
+    return await follow();
+  } catch (error) {
+    if (lock.changed) await restoreLock(project, lock);
+    throw error;
+  }
+}
+
+async function restore(before: Project, after: Project, lock: LockOutcome): Promise<void> {
   for (const old of before.members) {
     const changed = after.members.find(({ path }) => path === old.path);
     if (changed?.text !== old.text) await writeFileAtomic(old.path, old.text);
   }
-  if (previous === undefined) await rm(before.lockFile, { force: true });
-  else await writeFileAtomic(before.lockFile, previous.text);
+  await restoreLock(before, lock);
+}
+
+async function restoreLock({ lockFile }: Project, { previous }: LockOutcome): Promise<void> {
+  if (previous === undefined) await rm(lockFile, { force: true });
+  else await writeFileAtomic(lockFile, previous.text);
 }
 
 /** A requirement for "this version or a compatible newer one" in a dialect's own words. */

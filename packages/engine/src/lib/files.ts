@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { channel } from "node:diagnostics_channel";
 import { constants, type Stats } from "node:fs";
-import { mkdir, mkdtemp, open, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, open, readdir, rename, rm, rmdir, stat, type FileHandle } from "node:fs/promises";
 import path from "node:path";
 import { digestFromBytes, type Digest } from "@lading/core-manifest";
 import { EngineError } from "./engine-error.ts";
@@ -196,4 +196,26 @@ export function fileError(action: string, file: string, cause: unknown): EngineE
     file,
     cause,
   });
+}
+
+/** Makes a copy of what is read-only, such as a package of the store, one that its user may change and delete. */
+export async function makeWritable(directory: string): Promise<void> {
+  await chmod(directory, 0o755);
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    const file = path.join(directory, entry.name);
+    if (entry.isDirectory()) await makeWritable(file);
+    else if (entry.isFile()) await chmod(file, process.platform === "win32" ? 0o666 : (await stat(file)).mode | 0o644);
+  }
+}
+
+/** Deletes a directory where it is empty, and those above it, up to `root`, which stays. */
+export async function removeEmptyDirectories(directory: string, root: string): Promise<void> {
+  for (let at = directory; at !== root && at.startsWith(root); at = path.dirname(at)) {
+    try {
+      await rmdir(at);
+    } catch (error) {
+      if (hasErrno(error, "ENOTEMPTY", "EEXIST", "ENOENT")) return;
+      throw error;
+    }
+  }
 }

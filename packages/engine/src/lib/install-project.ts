@@ -1,6 +1,7 @@
 import type { LockEnvironment } from "@lading/core-manifest";
 import type { EngineContext } from "./engine-context.ts";
 import { environmentOfLock } from "./environments.ts";
+import { followLock } from "./edit.ts";
 import { readTextIfExists } from "./files.ts";
 import { environmentOf, installLock, type InstallInput, type InstallOutcome } from "./install-step.ts";
 import { linksFile } from "./links.ts";
@@ -32,7 +33,9 @@ export async function installProject(
   const policies = await policyFiles(context, project);
   const lock = await ensureLock(context, project, input);
   if (input.dryRun === true) return { lock, install: undefined };
-  const install = await installLock(context, project, lock.lock, installInput(project, input, lock));
+  const install = await followLock(project, lock, () =>
+    installLock(context, project, lock.lock, installInput(project, input, lock)),
+  );
   recordReady(context, project, { input, lock, install, policies });
   return { lock, install };
 }
@@ -92,6 +95,7 @@ export function installInput(project: Project, input: InstallProjectInput, lock:
     reason: "install",
     ...(input.allowBuild === undefined || input.allowBuild.length === 0 ? {} : { allowBuild: input.allowBuild }),
     ...(input.skipDependencies === true ? { skipValidation: true } : {}),
+    ...(input.skipTests === true ? { skipTests: true } : {}),
   };
 }
 

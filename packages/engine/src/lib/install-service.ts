@@ -77,9 +77,9 @@ export function createInstallService(options: InstallServiceOptions): EngineInst
         ...(registry === undefined ? {} : { registry: registry() }),
       });
       try {
-        const { source, ref, checksum, skipDependencies } = request;
+        const { source, ref, checksum, skipDependencies, skipTests } = request;
         const spec = ref === undefined ? source : `${source}#${ref}`;
-        const done = await install({ specs: [spec], checksum, skipDependencies }, context);
+        const done = await install({ specs: [spec], checksum, skipDependencies, skipTests }, context);
         const { result, validation } = done.install!;
         return {
           ok: true,

@@ -67,6 +67,8 @@ export interface InstallInput {
   readonly allowBuild?: readonly string[] | undefined;
   /** Look for no runtimes and compare no hosts before installing. */
   readonly skipValidation?: boolean | undefined;
+  /** Run no tests of packages, whatever the profile says. */
+  readonly skipTests?: boolean | undefined;
 }
 
 /** What an installation came to. */
@@ -134,6 +136,14 @@ export async function installLock(
     installed: await readableGeneration(state.environment),
     allow: input.allowBuild,
   });
+  if (input.skipTests !== true) {
+    const { testBeforeInstall } = await import("./install-tests.ts");
+    await testBeforeInstall(context, {
+      store,
+      planned: buildable,
+      installed: await readableGeneration(state.environment),
+    });
+  }
   const packages = buildable.map((planned) => withSigners(planned, store));
   const { writeInstallState } = await import("@lading/installer/state");
   const same = input.verify === "full" ? undefined : await sameGeneration(state.environment, packages, context, input);
@@ -201,7 +211,7 @@ export async function fetchLocked(
 /** Everything that decides what is installed: the files and, as one text, the settings. */
 async function installState(context: EngineContext, project: Project, input: InstallInput): Promise<InstallInputs> {
   const requirement = await signatureRequirement(context, [], project);
-  const { reason: _, verify: __, lockText: ___, ...settings } = input;
+  const { reason: _, verify: __, lockText: ___, skipTests: ____, ...settings } = input;
   return {
     environment: environmentOf(context, project),
     files: [

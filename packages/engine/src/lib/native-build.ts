@@ -1,14 +1,14 @@
 import { execFile, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { closeSync, existsSync, openSync } from "node:fs";
-import { chmod, cp, readFile, readdir, rename, rm } from "node:fs/promises";
+import { cp, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { parsePackageRecord } from "@lading/core-manifest";
 import type { Environment, Generation, PlannedPackage, Store } from "@lading/installer";
 import { step, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
-import { displayPath, exists, makeDirectory, readTextIfExists, writeFileAtomic } from "./files.ts";
+import { displayPath, exists, makeDirectory, makeWritable, readTextIfExists, writeFileAtomic } from "./files.ts";
 
 const run = promisify(execFile);
 
@@ -206,21 +206,6 @@ async function buildOne(
     await rm(temporary, { recursive: true, force: true });
   }
   return place;
-}
-
-/** The store is read-only, and its modes came along. */
-async function makeWritable(directory: string): Promise<void> {
-  await chmod(directory, 0o755);
-  for (const entry of await readdir(directory, { withFileTypes: true })) {
-    const file = path.join(directory, entry.name);
-    if (entry.isDirectory()) await makeWritable(file);
-    else await chmod(file, process.platform === "win32" ? 0o666 : 0o755 & ((await modeOf(file)) | 0o644));
-  }
-}
-
-async function modeOf(file: string): Promise<number> {
-  const { stat } = await import("node:fs/promises");
-  return (await stat(file)).mode;
 }
 
 interface RunningStep {

@@ -8,6 +8,11 @@ export function ownTable(project: Project, key: string): unknown {
 
 /** The same of any manifest. */
 export function tableOf({ extra }: PackageManifest, key: string): unknown {
+  return tableIn(extra, key);
+}
+
+/** The same of what a package's record keeps beside the canonical model. */
+export function tableIn(extra: Readonly<Record<string, unknown>>, key: string): unknown {
   const own = extra["revitpy"];
   return extra[key] ?? (typeof own === "object" && own !== null ? (own as Record<string, unknown>)[key] : undefined);
 }

@@ -21,7 +21,10 @@ const RACY_MS = 50;
 
 /** How a project is to be installed. */
 export interface ReadyInput
-  extends LockInput, Pick<InstallInput, "omit" | "targets" | "link" | "verify" | "allowBuild">, MemberChoice {}
+  extends
+    LockInput,
+    Pick<InstallInput, "omit" | "targets" | "link" | "verify" | "allowBuild" | "skipTests">,
+    MemberChoice {}
 
 /** An installation that needs nothing. */
 export interface ReadyInstallation {
@@ -120,7 +123,9 @@ async function homeOf({ env }: Pick<ContextInput, "env">): Promise<string> {
 
 /** Everything but files that decides what is installed, as one text. */
 function readyKey(input: ReadyInput, { profile, env = process.env, home }: Surroundings): string {
-  const { mode: _, dryRun: __, verify: ___, acceptPublishers: ____, refresh: _____, ...asked } = input;
+  const { mode: _, dryRun: __, verify: ___, acceptPublishers: ____, refresh: _____, ...others } = input;
+  // Tests are run before something new is installed, and never of what is installed already.
+  const { skipTests: ______, ...asked } = others;
   const { manifest, lockfile, install, hosts, config, environmentPrefix, keyDirectory } = profile;
   const ecosystem = { manifest, lockfile, install, hosts, config, environmentPrefix, keyDirectory };
   return JSON.stringify([asked, ecosystem, settingsOf(profile, env), resolveDirectories(profile, env, home)]);

@@ -40,7 +40,6 @@ export const command: CommandSpec = defineCommand({
     verify: { type: "enum", summary: "How stored files are checked before they are used", values: ["quick", "full"] },
     checksum: { type: "text", summary: "What the package file's bytes must sum to", placeholder: "sha256:HEX" },
     "skip-deps": { type: "boolean", summary: "Take the packages named, and nothing that they depend on" },
-    "skip-tests": { type: "boolean", summary: "Run no tests of packages; this release runs none at install anyway" },
     "allow-build": {
       type: "list",
       summary: "Let this package's native build steps run; * for every package's",

@@ -63,6 +63,7 @@ export const INSTALL_FLAGS = {
   omit: { type: "list", summary: "Leave out dev, build, peer or optional dependencies", placeholder: "KIND" },
   target: { type: "list", summary: "Prefer packages for this target", placeholder: "TRIPLE" },
   link: { type: "enum", summary: "How files come from the store", values: ["auto", "hardlink", "reflink", "copy"] },
+  "skip-tests": { type: "boolean", summary: "Run no tests of what is installed" },
 } as const;
 
 /** `--locked` and `--frozen` as the engine takes them. */
@@ -116,12 +117,13 @@ interface InstallFlagValues {
   readonly omit: readonly string[];
   readonly target: readonly string[];
   readonly link: string | undefined;
+  readonly "skip-tests": boolean;
 }
 
 /** The engine's input of {@link INSTALL_FLAGS}. */
 export async function installInput(
   flags: InstallFlagValues,
-): Promise<Pick<InstallProjectInput, "omit" | "targets" | "link">> {
+): Promise<Pick<InstallProjectInput, "omit" | "targets" | "link" | "skipTests">> {
   const unknown = flags.omit.find((kind) => !(KINDS as readonly string[]).includes(kind));
   if (unknown !== undefined) {
     const { CliError } = await import("../cli-error.ts");
@@ -133,6 +135,7 @@ export async function installInput(
   return {
     omit: [...new Set([...(flags.omit as readonly Omitted[]), ...(flags.production ? (["dev"] as const) : [])])],
     ...(flags.target.length === 0 ? {} : { targets: flags.target }),
+    ...(flags["skip-tests"] ? { skipTests: true } : {}),
     ...(flags.link === undefined ? {} : { link: flags.link as "auto" | "hardlink" | "reflink" | "copy" }),
   };
 }

@@ -29,7 +29,7 @@ export interface AddInput
   extends
     Omit<LockInput, "features">,
     MemberChoice,
-    Pick<InstallProjectInput, "omit" | "targets" | "link" | "verify" | "allowBuild"> {
+    Pick<InstallProjectInput, "omit" | "targets" | "link" | "verify" | "allowBuild" | "skipTests"> {
   /** `name` or `name@requirement`. */
   readonly specs: readonly string[];
   /** Default: `normal`. */

@@ -14,6 +14,7 @@ import {
   kindOf,
   makeDirectory,
   makeTemporaryDirectory,
+  removeEmptyDirectories,
   writeFileAtomic,
 } from "../files.ts";
 import { looksLikeGit } from "../git.ts";
@@ -208,6 +209,7 @@ async function unpack(from: Unpacking, project: Project, context: EngineContext)
     async undo() {
       await rm(directory, { recursive: true, force: true });
       await rm(note, { force: true });
+      await removeEmptyDirectories(path.dirname(directory), project.root);
     },
   };
 }

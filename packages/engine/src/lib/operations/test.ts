@@ -1,11 +1,19 @@
-import { cp, readdir, rm, stat } from "node:fs/promises";
+import { cp, readdir, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { isLadingError } from "@lading/core-manifest";
 import { runChild, type ChildResult } from "../child.ts";
 import { step, type EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
-import { displayPath, exists, makeDirectory, makeTemporaryDirectory, readText, writeFileAtomic } from "../files.ts";
+import {
+  displayPath,
+  exists,
+  makeDirectory,
+  makeTemporaryDirectory,
+  makeWritable,
+  readText,
+  writeFileAtomic,
+} from "../files.ts";
 import { tableOf } from "../own-table.ts";
 import { chooseMembers, loadProject, type Member, type MemberChoice } from "../project.ts";
 import { readTestConfig, type TestConfig, type TestRunner } from "../test-config.ts";
@@ -111,9 +119,36 @@ function notDeclared(members: readonly Member[], context: EngineContext): Engine
   });
 }
 
-async function testMember(member: Member, input: TestInput, context: EngineContext): Promise<PackageTests> {
-  const config = readTestConfig(tableOf(member.manifest, "testing"), member.display);
-  const { name, version } = member.manifest.package!;
+function testMember(member: Member, input: TestInput, context: EngineContext): Promise<PackageTests> {
+  const { version } = member.manifest.package!;
+  return testPackage({ ...member, version, testing: tableOf(member.manifest, "testing") }, input, context);
+}
+
+/** A package whose tests are run, wherever its files are. */
+export interface TestedPackage {
+  readonly name: string;
+  readonly version: string;
+  /** Absolute; nothing in it is changed unless the tests run in place. */
+  readonly directory: string;
+  /** Its manifest, for messages. */
+  readonly display: string;
+  /** The manifest's `testing` table. */
+  readonly testing: unknown;
+  /** Packages that it finds installed: path below the directory of installed packages -> their own, absolute. */
+  readonly installed?: ReadonlyMap<string, string>;
+}
+
+/**
+ * Runs the tests of one package.
+ * @throws {EngineError} `TEST_CONFIG_MISSING`, `TEST_CONFIG_INVALID`, `TEST_RUNNER_UNKNOWN`
+ */
+export async function testPackage(
+  member: TestedPackage,
+  input: Omit<TestInput, "path" | "package" | "workspace" | "report" | "ifPresent">,
+  context: EngineContext,
+): Promise<PackageTests> {
+  const config = readTestConfig(member.testing, member.display);
+  const { name, version } = member;
   const minPassRate = input.minPassRate ?? config.minPassRate;
   const about = { package: name, version, minPassRate, onFailure: config.onFailure };
   if (!config.enabled) return { ...about, status: "disabled", counts: NONE, passRate: 1, runners: [] };
@@ -143,7 +178,7 @@ function judge(
 }
 
 /** The declared runners, else what the directory of tests has by the customs of its languages. */
-async function runnersOf(config: TestConfig, member: Member): Promise<readonly TestRunner[]> {
+async function runnersOf(config: TestConfig, member: TestedPackage): Promise<readonly TestRunner[]> {
   if (config.runners.length > 0) return config.runners;
   const found = config.discover === undefined ? [] : await discover(member.directory, config.discover);
   if (found.length > 0) return found;
@@ -175,7 +210,7 @@ async function discover(root: string, directory: string): Promise<TestRunner[]> 
 function chooseRunners(
   runners: readonly TestRunner[],
   { runners: wanted = [] }: TestInput,
-  member: Member,
+  member: TestedPackage,
 ): readonly TestRunner[] {
   const unknown = wanted.find((name) => !runners.some((runner) => runner.name === name));
   if (unknown !== undefined) {
@@ -196,12 +231,12 @@ interface Place {
   close(): Promise<void>;
 }
 
-async function openPlace(member: Member, input: TestInput, context: EngineContext): Promise<Place> {
+async function openPlace(member: TestedPackage, input: TestInput, context: EngineContext): Promise<Place> {
   const root = await makeTemporaryDirectory(tmpdir(), "lading-test-");
   const [home, temporary] = [path.join(root, "home"), path.join(root, "tmp")];
   const directory = input.inPlace === true ? member.directory : path.join(root, path.basename(member.directory));
   await Promise.all([home, temporary].map((one) => makeDirectory(one)));
-  if (directory !== member.directory) await copyPackage(member.directory, directory, context);
+  if (directory !== member.directory) await copyPackage(member, directory, context);
   return {
     root,
     directory,
@@ -212,20 +247,29 @@ async function openPlace(member: Member, input: TestInput, context: EngineContex
 }
 
 /** All files but version control, build outputs and our own state; installed dependencies are reached by a link. */
-async function copyPackage(from: string, to: string, context: EngineContext): Promise<void> {
+async function copyPackage(
+  { directory: from, installed }: TestedPackage,
+  to: string,
+  context: EngineContext,
+): Promise<void> {
   const { install, package: output } = context.profile;
   const left = new Set(
     [".git", ".hg", ".svn", ".lading", output.outputDirectory, install.directory].map((name) => path.join(from, name)),
   );
   await cp(from, to, { recursive: true, verbatimSymlinks: true, filter: (file) => !left.has(file) });
-  const installed = path.join(from, install.directory);
-  if (!(await exists(installed))) return;
-  const { symlink } = await import("node:fs/promises");
-  await symlink(installed, path.join(to, install.directory), "dir");
+  await makeWritable(to);
+  const there = path.join(from, install.directory);
+  const links = installed ?? new Map((await exists(there)) ? [["", there]] : []);
+  for (const [place, target] of links) await linkDirectory(target, path.join(to, install.directory, place));
+}
+
+async function linkDirectory(target: string, link: string): Promise<void> {
+  await makeDirectory(path.dirname(link));
+  await symlink(target, link, "dir");
 }
 
 interface Running {
-  readonly member: Member;
+  readonly member: TestedPackage;
   readonly input: TestInput;
   readonly place: Place;
 }
@@ -335,7 +379,7 @@ function environmentOf(
     TMP: place.temporary,
     PYTHONDONTWRITEBYTECODE: "1",
     [`${prefix}_PACKAGE_NAME`]: member.name,
-    [`${prefix}_PACKAGE_VERSION`]: member.manifest.package!.version,
+    [`${prefix}_PACKAGE_VERSION`]: member.version,
     [`${prefix}_PACKAGE_DIR`]: place.directory,
     ...runner.env,
     ...Object.fromEntries(given),

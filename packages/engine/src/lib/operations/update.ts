@@ -1,7 +1,8 @@
 import { canonicalName, parsePackageName, parseVersion } from "@lading/core-manifest";
 import type { EngineContext } from "../engine-context.ts";
+import { followLock } from "../edit.ts";
 import { EngineError } from "../engine-error.ts";
-import { installInput } from "../install-project.ts";
+import { installInput, type InstallProjectInput } from "../install-project.ts";
 import { installLock, type InstallOutcome } from "../install-step.ts";
 import { readLock } from "../lock-file.ts";
 import { ensureLock, type LockInput, type LockOutcome } from "../lock-step.ts";
@@ -11,7 +12,11 @@ import type { AskedVersion } from "../resolution.ts";
 import { checkPrecise } from "./resolve.ts";
 
 /** What may move. */
-export interface UpdateInput extends Omit<LockInput, "refresh" | "exact">, MemberChoice {
+export interface UpdateInput
+  extends
+    Omit<LockInput, "refresh" | "exact">,
+    MemberChoice,
+    Pick<InstallProjectInput, "omit" | "targets" | "link" | "skipTests"> {
   /** Default: everything. */
   readonly names?: readonly string[] | undefined;
   /** `name@version`, or the version alone of the one name given: the version to move to, newer or older. */
@@ -46,10 +51,9 @@ export async function update(input: UpdateInput, context: EngineContext): Promis
   const reason = `update ${names.join(" ")}`.trim().slice(0, 200);
   return {
     lock,
-    install: await installLock(context, project, lock.lock, {
-      ...installInput(project, input, lock),
-      reason,
-    }),
+    install: await followLock(project, lock, () =>
+      installLock(context, project, lock.lock, { ...installInput(project, input, lock), reason }),
+    ),
   };
 }
 

@@ -10,14 +10,18 @@ import type { EngineContext } from "../engine-context.ts";
 import { choosableVersion, compatibleRequirement, findDocument, withManifestText, writeThen } from "../edit.ts";
 import { EngineError } from "../engine-error.ts";
 import { hostVersions } from "../hosts.ts";
-import { installInput } from "../install-project.ts";
+import { installInput, type InstallProjectInput } from "../install-project.ts";
 import { installLock, type InstallOutcome } from "../install-step.ts";
 import { ensureLock, type LockInput, type LockOutcome } from "../lock-step.ts";
 import { readPolicy, type ResolverPolicy } from "../resolver-policy.ts";
 import { chooseMembers, loadProject, type Member, type MemberChoice, type Project } from "../project.ts";
 
 /** What is to be raised. */
-export interface UpgradeInput extends Omit<LockInput, "refresh">, MemberChoice {
+export interface UpgradeInput
+  extends
+    Omit<LockInput, "refresh">,
+    MemberChoice,
+    Pick<InstallProjectInput, "omit" | "targets" | "link" | "skipTests"> {
   /** Default: every direct dependency from a registry. */
   readonly names?: readonly string[] | undefined;
   /** Exact version to go to; needs exactly one name. */
