@@ -20,19 +20,20 @@ export interface RegistryProcess {
 
 /**
  * Starts a registry on a free port of the loopback interface, configured by nothing but its flags. `wrapper` is put
- * before its command line (`strace -f …`).
+ * before its command line (`strace -f …`); `built` takes what `pnpm build` made instead of the sources.
  */
 export async function startRegistry(
   data: string,
-  options: { readonly wrapper?: readonly string[]; readonly flags?: readonly string[] } = {},
+  options: { readonly wrapper?: readonly string[]; readonly flags?: readonly string[]; readonly built?: boolean } = {},
 ): Promise<RegistryProcess> {
-  const main = join(root, "apps/registry/src/main.ts");
+  const main =
+    options.built === true
+      ? [join(root, "apps/registry/dist/main.js")]
+      : ["-C", "@lading/source", join(root, "apps/registry/src/main.ts")];
   const [program, ...args] = [
     ...(options.wrapper ?? []),
     process.execPath,
-    "-C",
-    "@lading/source",
-    main,
+    ...main,
     "--data",
     data,
     "--host",

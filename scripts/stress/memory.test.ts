@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -6,6 +7,7 @@ import { pack, publish, startRegistry, temporaryDirectory, type Packed, type Reg
 const MIB = 2 ** 20;
 const DECODE_BUDGET = 256 * MIB;
 const ALLOWANCE = 128 * MIB;
+const IDLE_MAX = 120 * MIB;
 
 async function memory(pid: number, field: "VmRSS" | "VmHWM"): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
@@ -62,5 +64,20 @@ it.skipIf(process.platform !== "linux")("a publish of 1 GB grows the server by a
   });
   console.log(`a publish of 1 GB: ${Math.round(grown / MIB)} MiB of growth, allowed ${ALLOWANCE / MIB}`);
   expect(grown).toBeLessThanOrEqual(ALLOWANCE);
+  expect(await registry.stop()).toBe(0);
+});
+
+it.skipIf(process.platform !== "linux")("a built server holds at most 120 MiB when it is idle after work", async () => {
+  const build = ["exec", "turbo", "run", "build", "--filter=@lading/registry-app...", "--output-logs=errors-only"];
+  execFileSync("npx", ["--yes", "--prefer-offline", "pnpm@12.21.0", ...build], { stdio: "inherit" });
+  const registry = await startRegistry(join(directory, "idle"), { built: true });
+  for (const version of ["1.0.0", "1.0.1", "1.0.2"]) {
+    const packed = await pack({ directory, name: "small", version, bytes: 100_000 });
+    expect((await publish(registry, packed)).status).toBe(201);
+  }
+  await expect.poll(() => memory(registry.pid, "VmRSS"), { timeout: 60_000, interval: 500 }).toBeLessThan(IDLE_MAX);
+  console.log(
+    `an idle server: ${Math.round((await memory(registry.pid, "VmRSS")) / MIB)} MiB, allowed ${IDLE_MAX / MIB}`,
+  );
   expect(await registry.stop()).toBe(0);
 });

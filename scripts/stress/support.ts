@@ -13,7 +13,7 @@ export type { RegistryProcess } from "../demo/server.ts";
 /** Starts the server, quiet but for errors; `wrapper` is put before its command line (`strace -f …`). */
 export async function startRegistry(
   data: string,
-  options: { wrapper?: readonly string[]; flags?: readonly string[] } = {},
+  options: { wrapper?: readonly string[]; flags?: readonly string[]; built?: boolean } = {},
 ): Promise<RegistryProcess> {
   return startProcess(data, { ...options, flags: ["--log-level", "error", ...(options.flags ?? [])] });
 }

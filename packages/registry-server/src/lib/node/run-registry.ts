@@ -10,6 +10,7 @@ import { createNodeRegistry, dataLayout, prepareDirectory, type Bootstrap } from
 import { assertCanListen, serve, type RegistryServer } from "./serve.ts";
 import { loadServerConfig, withoutPassword, type ServerConfig } from "./server-config.ts";
 import type { ServerIo } from "./server-io.ts";
+import { releaseMemoryWhenIdle } from "./idle-memory.ts";
 import { migrateDatabase } from "./postgres-metadata-store.ts";
 import { POSTGRES_SCHEMA_VERSION } from "./postgres-migrations.ts";
 import { createServerLog } from "./server-log.ts";
@@ -147,7 +148,9 @@ async function serveCommand(brand: RegistryBrand, io: ServerIo, config: ServerCo
   // Whoever reads that it listens may ask it to end at once.
   const asked = io.untilAskedToEnd();
   io.err(welcome(brand, server, config, { bootstrap, trust: registry.trust }));
+  const stopReleasing = releaseMemoryWhenIdle();
   const signal = await asked;
+  stopReleasing();
   log("info", "stopping", { signal });
   await server.close(config.shutdownTimeoutMs);
   return 0;
