@@ -10,6 +10,7 @@ import type {
   VersionStatus,
 } from "@lading/core-manifest";
 import type { PublisherRule } from "@lading/signing/publisher";
+import type { ReviewStore } from "./governance/review-store.ts";
 import type { IdentityStore } from "./identity/identity-store.ts";
 import type { UpstreamStore } from "./upstream/upstream-store.ts";
 import type {
@@ -365,6 +366,8 @@ export interface StatusChange {
 export interface MetadataStore {
   /** Who people and builds are beside their passwords and tokens; changed in transactions of the same store. */
   readonly identities: IdentityStore;
+  /** Publications that wait for a reviewer; changed in transactions of the same store. */
+  readonly reviews: ReviewStore;
   /** What is held of upstream registries; changed in transactions of the same store. */
   readonly upstreams: UpstreamStore;
 
@@ -477,7 +480,7 @@ export interface MetadataStore {
   /** The digest of the statement about a published package file, where there is one. It never changes. */
   statementOf(blob: Digest): Promise<Digest | undefined>;
   /**
-   * Digests that published versions and statements about keys need: packages, statements, readmes, keys of verified signers
+   * Digests that versions (published, waiting or rejected) and statements about keys need: packages, statements, readmes, keys of verified signers
    * and of statements; and what is held of upstream registries.
    */
   referencedBlobs(): Promise<ReadonlySet<Digest>>;

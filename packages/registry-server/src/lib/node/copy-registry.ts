@@ -25,6 +25,8 @@ const KEYS: Readonly<Record<TableName, readonly string[]>> = {
   versions: ["id"],
   artifacts: ["id"],
   owners: ["package_id", "account_id"],
+  reviews: ["id"],
+  review_reviewers: ["review_id", "reviewer"],
   outbox: ["id"],
   feed: ["id"],
   audit: ["id"],

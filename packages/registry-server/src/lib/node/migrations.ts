@@ -171,6 +171,22 @@ export const MIGRATIONS: readonly Migration[] = [
       ) strict;
     `,
   },
+  {
+    name: "publications that wait for a reviewer",
+    statements: `
+      create table reviews (
+        id text primary key, canonical text not null, version text not null, state text not null,
+        account_id text not null references accounts (id), publication text not null, findings text not null,
+        blob text not null, statement text, readme text, submitted integer not null, updated integer not null,
+        decided_by text, reason text, appeal text
+      ) strict;
+      create index reviews_of_version on reviews (canonical, version);
+      create index reviews_by_state on reviews (state, submitted);
+      create table review_reviewers (
+        review_id text not null references reviews (id), reviewer text not null, primary key (review_id, reviewer)
+      ) strict;
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

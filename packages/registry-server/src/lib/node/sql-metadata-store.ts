@@ -10,6 +10,7 @@ import {
 } from "@lading/core-manifest";
 import type { IdentityStore } from "../identity/identity-store.ts";
 import type { UpstreamStore } from "../upstream/upstream-store.ts";
+import type { ReviewStore } from "../governance/review-store.ts";
 import { indexDocumentOf, latestVersion, sortVersions } from "../index-model.ts";
 import type {
   AuditQuery,
@@ -72,6 +73,7 @@ import {
   statementsAbout,
   statementsIn,
 } from "./sql-publisher-keys.ts";
+import { SqlReviewStore, reviewedArtifacts } from "./sql-review-store.ts";
 import { toAccount, toArtifact, toAudit, toSummary, toToken, toVersion } from "./sql-rows.ts";
 import type { Tables } from "./sql-schema.ts";
 
@@ -268,11 +270,13 @@ export class SqlMetadataStore implements MetadataStore {
   readonly #engine: SqlEngine;
   readonly #db: Kysely<Tables>;
   readonly identities: IdentityStore;
+  readonly reviews: ReviewStore;
   readonly upstreams: UpstreamStore;
   #closed: Promise<void> | undefined;
 
   constructor(engine: SqlEngine) {
     this.identities = new SqlIdentityStore(engine);
+    this.reviews = new SqlReviewStore(engine, (session, publication) => this.#publishIn(session, publication));
     this.upstreams = new SqlUpstreamStore(engine);
     this.#engine = engine;
     this.#db = engine.db;
@@ -526,22 +530,24 @@ export class SqlMetadataStore implements MetadataStore {
   }
 
   async publish(publication: Publication): Promise<PublishOutcome> {
-    return this.#write(async (session) => {
-      const { canonical, account, artifact, audit } = publication;
-      const existing = await packageRow(session, canonical);
-      if (existing !== undefined && !publication.override && !(await isOwner(session, existing.id, account.id))) {
-        return { status: "not-owner" };
-      }
-      const packageId = existing?.id ?? (await insertPackage(session, publication, audit.at, this.#engine.text));
-      const first = (await versionsOf(session, packageId, publication.version))[0];
-      const decided = first && outcomeForKnown(first, publication, existing!.sequence);
-      if (decided !== undefined) return decided;
-      const leaf = await appendEntry(session, publishEntry(publication));
-      await insertArtifact(session, await this.#versionId(session, packageId, publication), artifact, leaf);
-      const sequence = await refreshPackage(session, { packageId, canonical, at: audit.at }, this.#engine.text);
-      await record(session, audit);
-      return { status: "created", sequence, version: (await versionsOf(session, packageId, publication.version))[0]! };
-    });
+    return this.#write((session) => this.#publishIn(session, publication));
+  }
+
+  async #publishIn(session: Transaction<Tables>, publication: Publication): Promise<PublishOutcome> {
+    const { canonical, account, artifact, audit } = publication;
+    const existing = await packageRow(session, canonical);
+    if (existing !== undefined && !publication.override && !(await isOwner(session, existing.id, account.id))) {
+      return { status: "not-owner" };
+    }
+    const packageId = existing?.id ?? (await insertPackage(session, publication, audit.at, this.#engine.text));
+    const first = (await versionsOf(session, packageId, publication.version))[0];
+    const decided = first && outcomeForKnown(first, publication, existing!.sequence);
+    if (decided !== undefined) return decided;
+    const leaf = await appendEntry(session, publishEntry(publication));
+    await insertArtifact(session, await this.#versionId(session, packageId, publication), artifact, leaf);
+    const sequence = await refreshPackage(session, { packageId, canonical, at: audit.at }, this.#engine.text);
+    await record(session, audit);
+    return { status: "created", sequence, version: (await versionsOf(session, packageId, publication.version))[0]! };
   }
 
   async #versionId(session: Session, packageId: number, publication: Publication): Promise<number> {
@@ -827,6 +833,7 @@ export class SqlMetadataStore implements MetadataStore {
     return new Set([
       ...rows.flatMap((row) => blobsOf(toArtifact(row))),
       ...statements.flatMap(blobsOfStatement),
+      ...(await reviewedArtifacts(this.#db)).flatMap(blobsOf),
       ...mirrored.map(({ digest }) => parseDigest(digest)),
     ]);
   }

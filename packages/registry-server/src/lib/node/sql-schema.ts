@@ -142,6 +142,24 @@ export interface Tables {
     created: number;
     expires: number;
   };
+  reviews: {
+    id: string;
+    canonical: string;
+    version: string;
+    state: string;
+    account_id: string;
+    publication: string;
+    findings: string;
+    blob: string;
+    statement: string | null;
+    readme: string | null;
+    submitted: number;
+    updated: number;
+    decided_by: string | null;
+    reason: string | null;
+    appeal: string | null;
+  };
+  review_reviewers: { review_id: string; reviewer: string };
   package_terms: { package_id: number; kind: string; term: string };
   package_search: { rowid: number; name: string; title: string; keywords: string; description: string };
 }

@@ -51,6 +51,7 @@ import {
   signersOf,
 } from "../publication-rules.ts";
 
+import { MemoryReviewStore } from "./memory-review-store.ts";
 import { MemoryIdentityStore } from "./memory-identity-store.ts";
 import { MemoryUpstreamStore } from "./memory-upstream-store.ts";
 
@@ -74,6 +75,12 @@ export class MemoryMetadataStore implements MetadataStore {
   readonly #accounts = new Map<string, Account>();
   readonly identities: IdentityStore = new MemoryIdentityStore(this.#accounts, (audit) => this.#record(audit));
   readonly upstreams: MemoryUpstreamStore = new MemoryUpstreamStore((audit) => this.#record(audit));
+  readonly reviews: MemoryReviewStore = new MemoryReviewStore({
+    record: (audit) => this.#record(audit),
+    publish: (publication) => this.publish(publication),
+    ownerIds: (canonical) => this.#packages.get(canonical)?.owners.map(({ id }) => id),
+    publishedFiles: () => this.#artifacts(),
+  });
   readonly #tokens = new Map<string, TokenRecord>();
   readonly #sessions = new Map<string, SessionRecord>();
   readonly #keys = new Map<string, KeyRecord>();
@@ -486,6 +493,7 @@ export class MemoryMetadataStore implements MetadataStore {
   async referencedBlobs(): Promise<ReadonlySet<Digest>> {
     return new Set([
       ...this.#artifacts().flatMap(blobsOf),
+      ...this.reviews.waiting().flatMap(blobsOf),
       ...this.#statements.flatMap(blobsOfStatement),
       ...[...this.upstreams.held()].map(({ digest }) => digest),
     ]);

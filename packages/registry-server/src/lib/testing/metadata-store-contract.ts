@@ -3,6 +3,7 @@ import type { KeyStatementChange, MetadataStore, SearchQuery } from "../ports.ts
 import type { Account, TokenRecord } from "../records.ts";
 import { same, type ContractTest } from "./contract.ts";
 import { identityStoreContract } from "./identity-store-contract.ts";
+import { reviewStoreContract } from "./review-store-contract.ts";
 import { upstreamStoreContract } from "./upstream-store-contract.ts";
 import { fakeAccount, fakeAudit, fakeDigest, fakeKeyStatement, fakePublication } from "./fixtures.ts";
 
@@ -46,6 +47,7 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
     });
 
   test.describe("MetadataStore contract: identities", () => identityStoreContract(it));
+  test.describe("MetadataStore contract: reviews", () => reviewStoreContract(it));
   test.describe("MetadataStore contract: upstreams", () => upstreamStoreContract(it));
 
   test.describe("MetadataStore contract: accounts", () => {
