@@ -69,5 +69,27 @@ export { latestVersion } from "./lib/index-model.ts";
 export type { InstallAnswer, InstalledPack, InstallPackRequest, InstallService } from "./lib/install-service.ts";
 export type { ExternalUser, PeopleDirectory } from "./lib/identity/external-user.ts";
 export type { IdentityStore, SecondFactor } from "./lib/identity/identity-store.ts";
+export { MEMBERSHIP_TTL_MS, type DirectoryTeam, type Groups } from "./lib/organisations/groups.ts";
+export {
+  ORGANISATION_ROLES,
+  TEAM_MEMBER_ROLES,
+  TEAM_ROLES,
+  type Invitation,
+  type InvitationState,
+  type Member,
+  type Memberships,
+  type Namespace,
+  type Organisation,
+  type OrganisationRole,
+  type Team,
+  type TeamMemberRole,
+  type TeamRole,
+} from "./lib/organisations/organisation.ts";
+export type {
+  InvitationOutcome,
+  MemberOutcome,
+  NewInvitation,
+  OrganisationStore,
+} from "./lib/organisations/organisation-store.ts";
 export { OIDC_DEFAULTS, type OidcOptions } from "./lib/identity/oidc-login.ts";
 export { CI_ISSUERS, type CiIssuer, type IssuerKind, type TrustedPublisher } from "./lib/identity/trusted-publisher.ts";

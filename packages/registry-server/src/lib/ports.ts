@@ -13,6 +13,7 @@ import type { PublisherRule } from "@lading/signing/publisher";
 import type { ReviewStore } from "./governance/review-store.ts";
 import type { IdentityStore } from "./identity/identity-store.ts";
 import type { UpstreamStore } from "./upstream/upstream-store.ts";
+import type { OrganisationStore } from "./organisations/organisation-store.ts";
 import type {
   Account,
   ArtifactRecord,
@@ -370,6 +371,8 @@ export interface MetadataStore {
   readonly reviews: ReviewStore;
   /** What is held of upstream registries; changed in transactions of the same store. */
   readonly upstreams: UpstreamStore;
+  /** Organisations, and what belongs to them; changed in transactions of the same store. */
+  readonly organisations: OrganisationStore;
 
   /** Creates an account, with a first token where one is given, unless one of that name (ignoring case) exists. */
   createAccount(account: Account, audit: AuditEntry, token?: TokenRecord): Promise<"created" | "exists">;

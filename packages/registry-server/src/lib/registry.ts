@@ -18,6 +18,7 @@ import { CiExchange } from "./identity/ci-exchange.ts";
 import { OidcLogin } from "./identity/oidc-login.ts";
 import { SecondFactors } from "./identity/second-factors.ts";
 import { IndexService } from "./index-service.ts";
+import { StoredGroups } from "./organisations/groups.ts";
 import type { InstallService } from "./install-service.ts";
 import { Metrics } from "./metrics.ts";
 import { Replicas } from "./replicas.ts";
@@ -323,6 +324,7 @@ function createServices(ports: RegistryPorts, isDraining: () => boolean): Servic
     builds: new CiExchange({ issuers: settings.ciIssuers, metadata, clock, outbound: ports.outbound }),
     oidc: settings.oidc && new OidcLogin(settings.oidc, { metadata, clock, outbound: ports.outbound }),
     outbound: ports.outbound,
+    groups: new StoredGroups({ metadata, cache, directoryTeams: settings.directoryTeams }),
     metrics: new Metrics(() => index.statistics),
     logins: new RateLimiter("login", settings.loginsPerMinute, cache),
     answers: new IdempotentAnswers(clock, ports.answers),

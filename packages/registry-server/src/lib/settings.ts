@@ -1,6 +1,7 @@
 import type { PublisherDemand } from "./package-policy.ts";
 
 import type { OidcOptions } from "./identity/oidc-login.ts";
+import type { DirectoryTeam } from "./organisations/groups.ts";
 import type { CiIssuer } from "./identity/trusted-publisher.ts";
 
 /** How a registry behaves; `lading-registry --help` explains each with its default. */
@@ -40,6 +41,8 @@ export interface RegistrySettings {
   readonly ciAudience?: string;
   /** The provider that people log in through; absent: none. */
   readonly oidc?: OidcOptions;
+  /** Groups of the directory or provider whose members are members of teams. */
+  readonly directoryTeams: readonly DirectoryTeam[];
   /** Memory for rendered index documents, in bytes. */
   readonly indexMemoryBytes: number;
 }

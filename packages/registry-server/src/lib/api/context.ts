@@ -21,6 +21,7 @@ import type { CiExchange } from "../identity/ci-exchange.ts";
 import type { OidcLogin } from "../identity/oidc-login.ts";
 import type { SecondFactors } from "../identity/second-factors.ts";
 import type { Outbound } from "../outbound.ts";
+import type { Groups } from "../organisations/groups.ts";
 import type { RateLimiter } from "../rate-limiter.ts";
 import type { Reads } from "../reads.ts";
 import type { Replicas } from "../replicas.ts";
@@ -48,6 +49,8 @@ export interface Services {
   readonly downloads: DownloadCounter;
   readonly authentication: Authentication;
   readonly secondFactors: SecondFactors;
+  /** Which organisations, teams and groups accounts are in. */
+  readonly groups: Groups;
   readonly builds: CiExchange;
   /** Absent where people do not log in through a provider. */
   readonly oidc: OidcLogin | undefined;

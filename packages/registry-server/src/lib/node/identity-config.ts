@@ -1,5 +1,7 @@
 import type { OidcOptions } from "../identity/oidc-login.ts";
 import { parseIssuer, type CiIssuer } from "../identity/trusted-publisher.ts";
+import type { DirectoryTeam } from "../organisations/groups.ts";
+import { parseTeamName } from "../organisations/organisation.ts";
 import { RegistryError } from "../registry-error.ts";
 import { LDAP_DEFAULTS, type LdapOptions } from "./ldap-options.ts";
 import type { ConfigValues } from "./setting.ts";
@@ -10,6 +12,7 @@ export interface IdentityConfig {
   readonly oidc?: OidcOptions;
   readonly ciIssuers: readonly CiIssuer[];
   readonly ciAudience?: string;
+  readonly directoryTeams: readonly DirectoryTeam[];
 }
 
 const LDAP_URL = /^ldaps?:\/\/(?:[\w.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?\/?$/i;
@@ -89,6 +92,22 @@ function issuers(values: ConfigValues): readonly CiIssuer[] {
   });
 }
 
+function directoryTeams(values: ConfigValues): readonly DirectoryTeam[] {
+  return listed(values, "access.group_teams").map((text) => {
+    // The last sign: names of groups may hold one, names of teams do not.
+    const at = text.lastIndexOf("=");
+    const named = parseTeamName(text.slice(at + 1).trim());
+    const group = text.slice(0, Math.max(at, 0)).trim();
+    if (named !== undefined && group !== "") return { group, ...named };
+    throw new RegistryError({
+      code: "SERVER_CONFIG_INVALID",
+      message: `Cannot use ${values.origin("access.group_teams")}: "${text.slice(0, 200)}" is not of the form group=organisation/team`,
+      hint: "Name the group as the directory does, and the team as organisation/team in lower case",
+      setting: "access.group_teams",
+    });
+  });
+}
+
 /**
  * Reads the settings of who people and builds are. A directory's settings without `REGISTRY_AUTH_TYPE` are a contradiction,
  * not a hint.
@@ -111,6 +130,7 @@ export function identityConfig(values: ConfigValues): IdentityConfig {
     ...(type === "ldap" ? { ldap: ldapOptions(values) } : {}),
     ...(type === "oidc" ? { oidc: oidcOptions(values) } : {}),
     ciIssuers: issuers(values),
+    directoryTeams: directoryTeams(values),
     ...optional(values, "builds.audience", "ciAudience"),
   };
 }

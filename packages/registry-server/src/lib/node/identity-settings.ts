@@ -15,6 +15,14 @@ export const IDENTITY_SETTINGS: readonly Setting[] = [
     summary: "Where people log in: accounts of this server, an LDAP directory, an OpenID provider",
   },
   {
+    key: "access.group_teams",
+    variables: ["REGISTRY_GROUP_TEAMS"],
+    flag: "group-teams",
+    kind: "list",
+    summary:
+      "Groups of the directory or provider whose members are in a team: group=organisation/team, comma-separated",
+  },
+  {
     key: "ldap.url",
     variables: ["REGISTRY_LDAP_URL"],
     flag: "ldap-url",

@@ -169,7 +169,7 @@ export const MIGRATIONS: readonly Migration[] = [
         upstream text not null, package text not null, version text not null, reason text not null,
         granted_by text not null, created integer not null, expires integer not null, primary key (upstream, package, version)
       ) strict;
-    `,
+`,
   },
   {
     name: "publications that wait for a reviewer",
@@ -185,6 +185,59 @@ export const MIGRATIONS: readonly Migration[] = [
       create table review_reviewers (
         review_id text not null references reviews (id), reviewer text not null, primary key (review_id, reviewer)
       ) strict;
+    `,
+  },
+  {
+    name: "organisations, teams, namespaces, transfers, quotas",
+    statements: `
+      create table organisations (id text primary key, name text not null unique, title text, created integer not null) strict;
+      create table organisation_members (
+        organisation_id text not null references organisations (id), account_id text not null references accounts (id),
+        role text not null, since integer not null, primary key (organisation_id, account_id)
+      ) strict;
+      create index organisation_members_of_account on organisation_members (account_id);
+      create table teams (
+        id text primary key, organisation_id text not null references organisations (id), name text not null,
+        title text, role text not null, created integer not null, unique (organisation_id, name)
+      ) strict;
+      create table team_members (
+        team_id text not null references teams (id), account_id text not null references accounts (id),
+        role text not null, since integer not null, primary key (team_id, account_id)
+      ) strict;
+      create index team_members_of_account on team_members (account_id);
+      create table namespaces (
+        name text primary key, organisation_id text not null references organisations (id),
+        team_id text references teams (id), skeleton text not null, proof text not null, created integer not null
+      ) strict;
+      create index namespaces_of_organisation on namespaces (organisation_id);
+      create index namespaces_by_skeleton on namespaces (skeleton);
+      create table owner_teams (
+        package_id integer not null references packages (id), team_id text not null references teams (id),
+        position integer not null, primary key (package_id, team_id)
+      ) strict;
+      create index owner_teams_by_team on owner_teams (team_id);
+      create table invitations (
+        id text primary key, organisation_id text not null references organisations (id),
+        team_id text references teams (id), account_id text references accounts (id), email text,
+        code_hash text unique, role text not null, inviter_id text not null references accounts (id),
+        created integer not null, expires integer not null, state text not null
+      ) strict;
+      create index invitations_of_organisation on invitations (organisation_id);
+      create index invitations_of_account on invitations (account_id);
+      create table package_transfers (
+        id text primary key, package_id integer not null references packages (id),
+        sender_id text not null references accounts (id), account_id text references accounts (id),
+        organisation_id text references organisations (id), created integer not null, expires integer not null,
+        state text not null
+      ) strict;
+      create index package_transfers_of_package on package_transfers (package_id);
+      create table name_claims (
+        id text primary key, package_id integer not null references packages (id),
+        account_id text not null references accounts (id), reason text not null, created integer not null,
+        decidable integer not null, state text not null, note text, decided integer
+      ) strict;
+      create index name_claims_of_package on name_claims (package_id);
+      create table quotas (subject text primary key, packages integer, versions integer, bytes integer) strict;
     `,
   },
 ];

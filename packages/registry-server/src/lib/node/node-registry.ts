@@ -90,6 +90,7 @@ export const DEFAULT_SETTINGS: Omit<RegistrySettings, "jwtSecret"> = {
   requestsPerMinute: 0,
   loginsPerMinute: 30,
   ciIssuers: CI_ISSUERS,
+  directoryTeams: [],
   indexMemoryBytes: 128 * 2 ** 20,
 };
 

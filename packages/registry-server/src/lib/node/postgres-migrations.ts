@@ -141,7 +141,7 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
         upstream text not null, package text not null, version text not null, reason text not null,
         granted_by text not null, created bigint not null, expires bigint not null, primary key (upstream, package, version)
       );
-    `,
+`,
   },
   {
     name: "publications that wait for a reviewer",
@@ -160,6 +160,60 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
       );
     `,
   },
+  {
+    name: "organisations, teams, namespaces, transfers, quotas",
+    worksFrom: 1,
+    statements: `
+      create table organisations (id text primary key, name text not null unique, title text, created bigint not null);
+      create table organisation_members (
+        organisation_id text not null references organisations (id), account_id text not null references accounts (id),
+        role text not null, since bigint not null, primary key (organisation_id, account_id)
+      );
+      create index organisation_members_of_account on organisation_members (account_id);
+      create table teams (
+        id text primary key, organisation_id text not null references organisations (id), name text not null,
+        title text, role text not null, created bigint not null, unique (organisation_id, name)
+      );
+      create table team_members (
+        team_id text not null references teams (id), account_id text not null references accounts (id),
+        role text not null, since bigint not null, primary key (team_id, account_id)
+      );
+      create index team_members_of_account on team_members (account_id);
+      create table namespaces (
+        name text primary key, organisation_id text not null references organisations (id),
+        team_id text references teams (id), skeleton text not null, proof text not null, created bigint not null
+      );
+      create index namespaces_of_organisation on namespaces (organisation_id);
+      create index namespaces_by_skeleton on namespaces (skeleton);
+      create table owner_teams (
+        package_id bigint not null references packages (id), team_id text not null references teams (id),
+        position bigint not null, primary key (package_id, team_id)
+      );
+      create index owner_teams_by_team on owner_teams (team_id);
+      create table invitations (
+        id text primary key, organisation_id text not null references organisations (id),
+        team_id text references teams (id), account_id text references accounts (id), email text,
+        code_hash text unique, role text not null, inviter_id text not null references accounts (id),
+        created bigint not null, expires bigint not null, state text not null
+      );
+      create index invitations_of_organisation on invitations (organisation_id);
+      create index invitations_of_account on invitations (account_id);
+      create table package_transfers (
+        id text primary key, package_id bigint not null references packages (id),
+        sender_id text not null references accounts (id), account_id text references accounts (id),
+        organisation_id text references organisations (id), created bigint not null, expires bigint not null,
+        state text not null
+      );
+      create index package_transfers_of_package on package_transfers (package_id);
+      create table name_claims (
+        id text primary key, package_id bigint not null references packages (id),
+        account_id text not null references accounts (id), reason text not null, created bigint not null,
+        decidable bigint not null, state text not null, note text, decided bigint
+      );
+      create index name_claims_of_package on name_claims (package_id);
+      create table quotas (subject text primary key, packages bigint, versions bigint, bytes bigint);
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */
@@ -175,8 +229,13 @@ export const LOCK_SPACE = 0x4c646e67;
 const MIGRATION_LOCK = "hashtext('migrate ' || current_schema())";
 
 async function schemaState(client: PoolClient): Promise<SchemaState> {
-  const table = await client.query<{ found: string | null }>("select to_regclass('lading_schema') as found");
-  if (table.rows[0]?.found == null) return { version: 0, works_from: 0 };
+  // Not to_regclass(): it answers from a memory of the connection, which does not hear while waiting for the lock that
+  // another server made the table.
+  const table = await client.query(
+    `select 1 from pg_catalog.pg_class where relname = 'lading_schema'
+     and relnamespace = (select oid from pg_catalog.pg_namespace where nspname = current_schema())`,
+  );
+  if (table.rows.length === 0) return { version: 0, works_from: 0 };
   const { rows } = await client.query<SchemaState>("select version, works_from from lading_schema");
   return rows[0] ?? { version: 0, works_from: 0 };
 }

@@ -11,6 +11,7 @@ import {
 import type { IdentityStore } from "../identity/identity-store.ts";
 import type { UpstreamStore } from "../upstream/upstream-store.ts";
 import type { ReviewStore } from "../governance/review-store.ts";
+import type { OrganisationStore } from "../organisations/organisation-store.ts";
 import { indexDocumentOf, latestVersion, sortVersions } from "../index-model.ts";
 import type {
   AuditQuery,
@@ -60,8 +61,10 @@ import {
 } from "../trust/log-entries.ts";
 import { record } from "./sql-audit.ts";
 import type { SqlEngine, TextIndex } from "./sql-engine.ts";
+import { appendEntry, isOwner, nextPosition, ownerCount, ownersOf, packageRow } from "./sql-packages.ts";
 import { SqlIdentityStore } from "./sql-identity-store.ts";
 import { SqlUpstreamStore } from "./sql-upstream-store.ts";
+import { SqlOrganisationStore } from "./sql-organisation-store.ts";
 import {
   accountKeys,
   insertKey,
@@ -79,13 +82,6 @@ import type { Tables } from "./sql-schema.ts";
 
 type Session = Kysely<Tables> | Transaction<Tables>;
 
-/** Appends to the log; one writer at a time makes the next index the number of entries. */
-async function appendEntry(session: Session, entry: Uint8Array): Promise<number> {
-  const { rows } = await sql<{ id: number }>`insert into log_entries (id, entry)
-    values ((select coalesce(max(id), -1) + 1 from log_entries), ${Buffer.from(entry)}) returning id`.execute(session);
-  return rows[0]!.id;
-}
-
 async function insertToken(session: Session, token: TokenRecord): Promise<void> {
   await session
     .insertInto("tokens")
@@ -100,10 +96,6 @@ async function insertToken(session: Session, token: TokenRecord): Promise<void> 
       expires: token.expires ?? null,
     })
     .execute();
-}
-
-async function packageRow(session: Session, canonical: string) {
-  return session.selectFrom("packages").selectAll().where("canonical", "=", canonical).executeTakeFirst();
 }
 
 async function versionsOf(session: Session, packageId: number, version?: string): Promise<VersionRecord[]> {
@@ -128,28 +120,6 @@ async function versionsOf(session: Session, packageId: number, version?: string)
     else group.push(artifact);
   }
   return rows.map((row) => toVersion(row, byVersion.get(row.id) ?? []));
-}
-
-async function isOwner(session: Session, packageId: number, accountId: string): Promise<boolean> {
-  const row = await session
-    .selectFrom("owners")
-    .select("account_id")
-    .where("package_id", "=", packageId)
-    .where("account_id", "=", accountId)
-    .executeTakeFirst();
-  return row !== undefined;
-}
-
-async function ownersOf(session: Session, canonical: string): Promise<readonly string[]> {
-  const rows = await session
-    .selectFrom("owners")
-    .innerJoin("packages", "packages.id", "owners.package_id")
-    .innerJoin("accounts", "accounts.id", "owners.account_id")
-    .select("accounts.username")
-    .where("packages.canonical", "=", canonical)
-    .orderBy("owners.position")
-    .execute();
-  return rows.map((row) => row.username);
 }
 
 async function insertPackage(
@@ -272,12 +242,14 @@ export class SqlMetadataStore implements MetadataStore {
   readonly identities: IdentityStore;
   readonly reviews: ReviewStore;
   readonly upstreams: UpstreamStore;
+  readonly organisations: OrganisationStore;
   #closed: Promise<void> | undefined;
 
   constructor(engine: SqlEngine) {
     this.identities = new SqlIdentityStore(engine);
     this.reviews = new SqlReviewStore(engine, (session, publication) => this.#publishIn(session, publication));
     this.upstreams = new SqlUpstreamStore(engine);
+    this.organisations = new SqlOrganisationStore(engine);
     this.#engine = engine;
     this.#db = engine.db;
   }
@@ -653,8 +625,10 @@ export class SqlMetadataStore implements MetadataStore {
       const row = await packageRow(session, canonical);
       check?.(await ownersOf(session, canonical));
       if (row === undefined || (await isOwner(session, row.id, account.id))) return "unchanged";
-      await sql`insert into owners (package_id, account_id, position) values (${row.id}, ${account.id},
-        (select coalesce(max(position), 0) + 1 from owners where package_id = ${row.id}))`.execute(session);
+      await session
+        .insertInto("owners")
+        .values({ package_id: row.id, account_id: account.id, position: nextPosition(row.id) })
+        .execute();
       await appendEntry(session, ownerEntry("add", canonical, account.username, audit));
       await record(session, audit);
       return "changed";
@@ -671,8 +645,7 @@ export class SqlMetadataStore implements MetadataStore {
       const row = await packageRow(session, canonical);
       check?.(await ownersOf(session, canonical));
       if (row === undefined || !(await isOwner(session, row.id, account.id))) return "unchanged";
-      const owners = await session.selectFrom("owners").select("account_id").where("package_id", "=", row.id).execute();
-      if (owners.length === 1) return "last-owner";
+      if ((await ownerCount(session, row.id)) === 1) return "last-owner";
       await session
         .deleteFrom("owners")
         .where("package_id", "=", row.id)

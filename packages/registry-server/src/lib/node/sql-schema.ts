@@ -160,6 +160,61 @@ export interface Tables {
     appeal: string | null;
   };
   review_reviewers: { review_id: string; reviewer: string };
+  organisations: { id: string; name: string; title: string | null; created: number };
+  organisation_members: { organisation_id: string; account_id: string; role: string; since: number };
+  teams: {
+    id: string;
+    organisation_id: string;
+    name: string;
+    title: string | null;
+    role: string;
+    created: number;
+  };
+  team_members: { team_id: string; account_id: string; role: string; since: number };
+  namespaces: {
+    name: string;
+    organisation_id: string;
+    team_id: string | null;
+    skeleton: string;
+    proof: string;
+    created: number;
+  };
+  owner_teams: { package_id: number; team_id: string; position: number };
+  invitations: {
+    id: string;
+    organisation_id: string;
+    team_id: string | null;
+    account_id: string | null;
+    email: string | null;
+    code_hash: string | null;
+    role: string;
+    inviter_id: string;
+    created: number;
+    expires: number;
+    state: string;
+  };
+  package_transfers: {
+    id: string;
+    package_id: number;
+    sender_id: string;
+    account_id: string | null;
+    organisation_id: string | null;
+    created: number;
+    expires: number;
+    state: string;
+  };
+  name_claims: {
+    id: string;
+    package_id: number;
+    account_id: string;
+    reason: string;
+    created: number;
+    decidable: number;
+    state: string;
+    note: string | null;
+    decided: number | null;
+  };
+  quotas: { subject: string; packages: number | null; versions: number | null; bytes: number | null };
   package_terms: { package_id: number; kind: string; term: string };
   package_search: { rowid: number; name: string; title: string; keywords: string; description: string };
 }

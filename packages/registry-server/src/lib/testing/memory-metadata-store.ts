@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { splitName, type CanonicalName, type Digest, type IndexDocument, type Version } from "@lading/core-manifest";
 import type { IdentityStore } from "../identity/identity-store.ts";
+import type { OrganisationStore } from "../organisations/organisation-store.ts";
 import { indexDocumentOf, latestVersion, sortVersions } from "../index-model.ts";
 import type {
   AuditQuery,
@@ -39,6 +40,7 @@ import {
   policyEntry,
   publishEntry,
   statusEntry,
+  teamOwnerEntry,
 } from "../trust/log-entries.ts";
 import {
   blobsOf,
@@ -54,11 +56,14 @@ import {
 import { MemoryReviewStore } from "./memory-review-store.ts";
 import { MemoryIdentityStore } from "./memory-identity-store.ts";
 import { MemoryUpstreamStore } from "./memory-upstream-store.ts";
+import { MemoryOrganisationStore } from "./memory-organisation-store.ts";
 
 interface Entry {
   summary: PackageSummary;
   readonly skeleton: string;
   owners: Account[];
+  /** Ids of teams that own it. */
+  readonly teams: string[];
   readonly versions: Map<Version, VersionRecord>;
 }
 
@@ -81,6 +86,16 @@ export class MemoryMetadataStore implements MetadataStore {
     ownerIds: (canonical) => this.#packages.get(canonical)?.owners.map(({ id }) => id),
     publishedFiles: () => this.#artifacts(),
   });
+  readonly organisations: OrganisationStore = new MemoryOrganisationStore(
+    this.#accounts,
+    {
+      names: () => [...this.#packages.keys()],
+      accounts: (canonical) => this.#packages.get(canonical)?.owners,
+      teams: (canonical) => this.#packages.get(canonical)?.teams ?? [],
+      log: (change, canonical, team, audit) => this.#log.push(teamOwnerEntry(change, canonical, team, audit)),
+    },
+    (audit) => this.#record(audit),
+  );
   readonly #tokens = new Map<string, TokenRecord>();
   readonly #sessions = new Map<string, SessionRecord>();
   readonly #keys = new Map<string, KeyRecord>();
@@ -239,6 +254,7 @@ export class MemoryMetadataStore implements MetadataStore {
       summary: { name, canonical, keywords: [], categories: [], ...counts },
       skeleton,
       owners: [account],
+      teams: [],
       versions: new Map(),
     };
     this.#packages.set(canonical, created);
@@ -392,7 +408,7 @@ export class MemoryMetadataStore implements MetadataStore {
     const entry = this.#packages.get(canonical);
     check?.((entry?.owners ?? []).map(({ username }) => username));
     if (entry === undefined || !entry.owners.some(({ id }) => id === account.id)) return "unchanged";
-    if (entry.owners.length === 1) return "last-owner";
+    if (entry.owners.length + entry.teams.length === 1) return "last-owner";
     entry.owners = entry.owners.filter(({ id }) => id !== account.id);
     this.#log.push(ownerEntry("remove", canonical, account.username, audit));
     this.#record(audit);

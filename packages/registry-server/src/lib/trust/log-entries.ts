@@ -1,6 +1,7 @@
 import { canonicalName, parsePackageName, type CanonicalName, type Digest } from "@lading/core-manifest";
 import { encodeLogEvent, type LogEvent, type LoggedArtifact } from "@lading/signing/log";
 import { timestamp } from "../index-model.ts";
+import { TEAM_PREFIX, groupOf, type Team } from "../organisations/organisation.ts";
 import type { Publication, StatusChange } from "../ports.ts";
 import type { ArtifactRecord, AuditEntry, KeyStatementRecord } from "../records.ts";
 
@@ -58,6 +59,16 @@ export function ownerEntry(
   audit: Pick<AuditEntry, "at" | "actor">,
 ): Uint8Array {
   return encodeLogEvent({ ...common(audit), type: "owner", name, change, account });
+}
+
+/** The entry of a change of owners that is about a team, which stands as `team:o/t` where accounts stand. */
+export function teamOwnerEntry(
+  change: "add" | "remove",
+  name: CanonicalName,
+  team: Pick<Team, "organisation" | "name">,
+  audit: Pick<AuditEntry, "at" | "actor">,
+): Uint8Array {
+  return ownerEntry(change, name, `${TEAM_PREFIX}${groupOf(team)}`, audit);
 }
 
 /** The entry of a publisher's key that was registered or removed. */
