@@ -159,9 +159,19 @@ describe("a publisher's keys", () => {
     );
     await publishVersion("1.2.0", "second");
     await inLib("lading key revoke --key ../second.pem --from 4");
+    const outdated = await inApp("lading outdated");
+    expect(outdated.stdout).toMatch(/1\.1\.0 +1\.0\.0 +1\.0\.0/);
+    expect(outdated.stdout).toContain("1.1.0 must go: it is signed by the key");
+    const reason = "which is not trusted from entry 4 of the log on";
+    expect((await inApp("lading why-not mylib@1.2.0")).stdout).toContain(reason);
+    // Where nothing else will do, it stops, and says why.
+    const manifest = user.read("app/lading.toml");
+    user.write("app/lading.toml", manifest.replace(/mylib = .*/, 'mylib = "^1.1"'));
     const refused = await user.line("lading update", as(user));
-    expect(refused.code).toBe(7);
-    expect(refused.stderr).toContain("error[PUBLISHER_KEY_REVOKED]");
+    expect(refused.code).toBe(4);
+    expect(refused.stderr).toContain(reason);
+    expect(refused.stderr).not.toContain("allow mylib");
+    user.write("app/lading.toml", manifest);
     expect(user.read("app/lading.lock")).toContain('version = "1.1.0"');
     // What is installed was published with the key at entry 4: found also where somebody has removed the proofs.
     for (const file of ["app/nothing", "app/lading.lock.proofs"]) {
@@ -170,6 +180,25 @@ describe("a publisher's keys", () => {
       expect(found.stderr).toContain("error[PUBLISHER_KEY_REVOKED]");
       expect(found.code).toBe(7);
     }
+  });
+
+  test("that are revoked are found in the store at install, by what the registry has stated since", async () => {
+    user.write("copy/lading.toml", user.read("app/lading.toml"));
+    user.write("copy/lading.lock", user.read("app/lading.lock"));
+    for (const more of ["", " --offline"]) {
+      const refused = await user.line(`lading install --locked${more}`, { cwd: "copy" });
+      expect({ code: refused.code, found: refused.stderr.includes("error[PUBLISHER_KEY_REVOKED]") }).toEqual({
+        code: 7,
+        found: true,
+      });
+      expect(user.has("copy/lading_packages")).toBe(false);
+    }
+  });
+
+  test("that are revoked are passed over: the newest version that a trusted key has signed is locked", async () => {
+    const updated = await inApp("lading update");
+    expect(updated.stdout).toContain("mylib 1.1.0 -> 1.0.0");
+    expect((await inApp("lading verify")).code).toBe(0);
   });
 });
 

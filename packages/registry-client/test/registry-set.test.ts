@@ -97,9 +97,21 @@ describe("registryProvider()", () => {
         { version: "1.2.0", status: "yanked", reason: "broken" },
         { version: "1.3.0", status: "held" },
         { version: "1.4.0", schema: 2 },
+        { version: "1.5.0", status: "removed", reason: "malware" },
+        { version: "1.6.0" },
       ]),
     );
-    const provider = registryProvider({ registries: set });
+    const reviewed: string[] = [];
+    const provider = registryProvider({
+      registries: set,
+      review: ({ document }) => {
+        reviewed.push(document.name);
+        if (document.name === "app") return undefined;
+        return Promise.resolve(({ version }) =>
+          version === "1.6.0" ? [{ reason: "revoked", text: "its key was revoked" }] : [],
+        );
+      },
+    });
     const roots = [{ name: "root", dependencies: [{ key: provider.keyOf("app"), requirement: "*" }] }];
     const result = await resolve({ roots }, provider);
     expect(result.status).toBe("solved");
@@ -111,6 +123,12 @@ describe("registryProvider()", () => {
       entry: { version: "1.1.0" },
     });
     expect(main.requests.some((request) => request.url.includes("tests"))).toBe(false);
+    expect(reviewed).toEqual(["app", "base"]);
+    const excluded = provider.get("base")!.candidates.flatMap((one) => one.excluded ?? []);
+    expect(excluded.slice(-2)).toEqual([
+      { reason: "removed", text: "the registry has taken it down: malware" },
+      { reason: "revoked", text: "its key was revoked" },
+    ]);
   });
 
   it("looks up a pinned dependency in its registry, and the dependencies of what it finds there", async () => {

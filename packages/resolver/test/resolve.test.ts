@@ -240,6 +240,13 @@ describe("exclusions", () => {
     expect(await ids(held, { a: "*" }, { locked: [{ key: "a", version: "2.0.0" }] })).toEqual(["a 1.0.0"]);
   });
 
+  test.each(["removed", "revoked"] as const)("nothing lifts %s, and nothing suggests to", async (reason) => {
+    const withdrawn = universe().package("a", "2.0.0", { excluded: [{ reason, text: `it was ${reason}` }] });
+    const failure = await unsolvable(withdrawn, { a: "*" }, { locked: [{ key: "a", version: "2.0.0" }] });
+    expect(failure.explanation).toContain(`was ${reason}`);
+    expect(failure.suggestions.filter(({ type }) => type.startsWith("allow"))).toEqual([]);
+  });
+
   test("the reason is in the explanation, and lifting it is suggested", async () => {
     const failure = await unsolvable(world, { a: ">=2.0.0" });
     expect(failure.explanation).toContain("a 2.0.0 exists but was yanked: leaks memory");

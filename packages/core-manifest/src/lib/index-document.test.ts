@@ -72,7 +72,7 @@ const indexVersion: fc.Arbitrary<IndexVersion> = fc.record(
     published: fc
       .integer({ min: 0, max: 253_402_300_799 })
       .map((seconds) => `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`),
-    status: fc.constantFrom("active", "yanked", "deprecated", "held"),
+    status: fc.constantFrom("active", "yanked", "deprecated", "held", "removed"),
     reason: fc.constantFrom("a bug", ""),
     replacement: fc.constant("other"),
     license: fc.constantFrom("MIT", "MIT OR Apache-2.0"),

@@ -24,7 +24,7 @@ const SIGNERS_MAX = 100_000;
 const VERSION_SIGNERS_MAX = 64;
 const SIGNER_RULE = { max: 200 };
 
-const STATUSES = ["active", "yanked", "deprecated", "held"] as const;
+const STATUSES = ["active", "yanked", "deprecated", "held", "removed"] as const;
 
 /** Fields of a version that many versions have in common. */
 type Shared = Omit<IndexVersion, "version" | "artifacts" | "published">;

@@ -1,8 +1,11 @@
 import type { Digest } from "./digest.ts";
 import type { PackageKind, RecordedDependency } from "./recorded-dependency.ts";
 
-/** Whether a version may be chosen. `yanked`: only by a lock that has it. `held`: not yet approved. */
-export type VersionStatus = "active" | "yanked" | "deprecated" | "held";
+/**
+ * Whether a version may be chosen. `yanked`: only by a lock that has it. `held`: not yet approved. `removed`: taken down,
+ * number and digests stay.
+ */
+export type VersionStatus = "active" | "yanked" | "deprecated" | "held" | "removed";
 
 /** Where a registry has the statement of an artefact; see {@link IndexArtifact.statement}. */
 export type StatementPlace = "beside" | Digest;

@@ -127,24 +127,26 @@ export function choosableVersion(
   document: IndexDocument,
   hosts: Readonly<Record<string, string>>,
   policy: Pick<ResolverPolicy, "release" | "allowed">,
+  revoked: (entry: IndexVersion) => string | undefined = () => undefined,
 ): { readonly version: string; readonly heldBack?: string } | { readonly problem: string } {
   const canonical = canonicalName(parsePackageName(document.name));
-  const tooNew = (entry: IndexVersion): string | undefined =>
-    policy.allowed.has(`${canonical}@${entry.version}`)
+  const against = (entry: IndexVersion): string | undefined =>
+    revoked(entry) ??
+    (policy.allowed.has(`${canonical}@${entry.version}`)
       ? undefined
-      : releaseExclusions(policy.release, document.name, entry)[0]?.text;
+      : releaseExclusions(policy.release, document.name, entry)[0]?.text);
   const newest = newestVersion(document, hosts);
-  const chosen = newestVersion(document, hosts, undefined, (entry) => tooNew(entry) === undefined);
-  if (chosen === undefined) return { problem: whyNone(document, hosts, tooNew) };
+  const chosen = newestVersion(document, hosts, undefined, (entry) => against(entry) === undefined);
+  if (chosen === undefined) return { problem: whyNone(document, hosts, against) };
   if (newest === undefined || newest === chosen) return { version: chosen.version };
-  return { version: chosen.version, heldBack: `${newest.version} exists but ${(tooNew(newest) ?? "").slice(3)}` };
+  return { version: chosen.version, heldBack: `${newest.version} exists but ${(against(newest) ?? "").slice(3)}` };
 }
 
 /** Why no version of a package may be chosen: the newest of each kind, with its reason. */
 function whyNone(
   document: IndexDocument,
   hosts: Readonly<Record<string, string>>,
-  tooNew: (entry: IndexVersion) => string | undefined,
+  against: (entry: IndexVersion) => string | undefined,
 ): string {
   const { versions } = document;
   if (versions.length === 0) return "it has no version";
@@ -152,8 +154,9 @@ function whyNone(
     const because = entry.reason === undefined ? "" : ` (${entry.reason})`;
     if (entry.status === "yanked") return `was yanked${because}`;
     if (entry.status === "held") return `is held for approval${because}`;
+    if (entry.status === "removed") return `was taken down${because}`;
     if (!fitsHosts(entry, hosts)) return `is not for ${describeHosts(entry, hosts)}`;
-    return (tooNew(entry) ?? "it cannot be used").slice(3);
+    return (against(entry) ?? "it cannot be used").slice(3);
   };
   const newest = versions.toSorted(byVersion).at(-1)!;
   const yanked = versions.filter(({ status }) => status === "yanked").length;
@@ -179,14 +182,6 @@ function fitsHosts({ hosts }: IndexVersion, given: Readonly<Record<string, strin
     const version = given[axis] === undefined ? undefined : tryParseVersion(fullVersion(given[axis]));
     return version === undefined || parseRequirement(requirement, "canonical").matchesWithPrereleases(version);
   });
-}
-
-/**
- * The index document of a package.
- * @throws {EngineError} `PACKAGE_NOT_FOUND`
- */
-export async function findDocument(context: EngineContext, name: string, registry?: string): Promise<IndexDocument> {
-  return (await findPackage(context, name, registry)).document;
 }
 
 /**

@@ -44,6 +44,7 @@ export type EngineErrorCode =
   | "PUBLISHER_CHANGED"
   | "PUBLISHER_NOT_TRUSTED"
   | "PUBLISHER_KEY_REVOKED"
+  | "VERSION_REMOVED"
   | "PUBLISHER_HISTORY_INVALID"
   | "SIGNATURE_REQUIRED"
   | "LICENSE_NOT_ALLOWED"
@@ -306,6 +307,11 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     summary:
       "A package is signed by a key that its publisher had replaced or revoked by then, as the registry's log says.",
     help: "Somebody may use a stolen key. Take another version, or ask the publisher.",
+  },
+  VERSION_REMOVED: {
+    category: "refused",
+    summary: "A version that the lock names was taken down by its registry.",
+    help: "Run `update NAME` to lock another version; the registry says why it was taken down.",
   },
   PUBLISHER_HISTORY_INVALID: {
     category: "integrity",

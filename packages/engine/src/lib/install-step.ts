@@ -43,6 +43,7 @@ import {
 } from "./signatures.ts";
 import type { Project } from "./project.ts";
 import type { SharedCache } from "./shared-cache.ts";
+import { refuseWithdrawn, storedPackages } from "./stored-revocations.ts";
 import { validateInstallation, type ValidationResult } from "./validation.ts";
 
 /** What is to be installed, and how. */
@@ -366,6 +367,8 @@ async function fetchMissing(context: EngineContext, plan: FetchPlan): Promise<Fe
   const remote = await pendingRemote(context, plan, missing);
   const git = planned.filter(({ source, tree }) => source.type === "git" && tree !== undefined && missing.has(tree));
   await ingestGit(context, plan, git);
+  const stored = storedPackages(planned, store, new Set(remote.map((one) => one.planned)));
+  await refuseWithdrawn(context, stored);
   if (remote.length === 0) return { downloaded: 0, downloadedBytes: 0, verified: 0 };
   const sources = await verifyAll(context, plan.project, remote);
   const downloads = sources.filter(({ pending }) => pending.missing);

@@ -31,6 +31,7 @@ import { fullVersion } from "./hosts.ts";
 import { patchSource, type ProjectPatch } from "./patches.ts";
 import type { Project } from "./project.ts";
 import { requestedFeatures, type CandidateData, type ResolutionRequest, type LockSolution } from "./resolution.ts";
+import { asFingerprint } from "./signer-text.ts";
 
 /** A lock file as it is on disk. */
 export interface LockOnDisk {
@@ -268,11 +269,6 @@ function lockPackage(found: UniversalPackage, trees: ReadonlyMap<string, Digest>
       ? {}
       : { artifacts: entry.artifacts.map(({ target, blob, tree, size }) => ({ target, checksum: blob, tree, size })) }),
   };
-}
-
-/** The index may name a signer by its bare key id. */
-export function asFingerprint(signer: string): string {
-  return signer.startsWith("ed25519:") ? signer : `ed25519:${signer}`;
 }
 
 function preferredArtifact(artifacts: readonly IndexArtifact[]): IndexArtifact | undefined {

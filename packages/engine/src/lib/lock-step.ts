@@ -26,7 +26,6 @@ import {
 import { displayPath } from "./files.ts";
 import { collectLocalPackages } from "./local-packages.ts";
 import {
-  asFingerprint,
   compareLocks,
   lockOf,
   readLock,
@@ -36,6 +35,7 @@ import {
   type LockChanges,
   type LockOnDisk,
 } from "./lock-file.ts";
+import { asFingerprint } from "./signer-text.ts";
 import type { Project } from "./project.ts";
 import { readPolicy, type PolicyInput } from "./resolver-policy.ts";
 import {
@@ -317,11 +317,10 @@ async function followPins(
     const signers = data.entry.signers.map(asFingerprint);
     // What nobody signed needs none of the code that looks into signatures.
     if (signers.length === 0) continue;
-    const client = (await context.registries()).client(data.registry);
-    const { followKey, refuseRevoked } = await import("./signatures.ts");
-    await refuseRevoked(context, client, data.name, data.entry);
     const pins = pinsFor({ name: data.name, version }, previous);
     if (pins.length === 0 || pins.some((pin) => signers.includes(pin))) continue;
+    const client = (await context.registries()).client(data.registry);
+    const { followKey } = await import("./signatures.ts");
     for (const pin of pins) found.set(`${fold(data.name)} ${pin}`, await followKey(context, client, data.name, pin));
   }
   return (name, pin) => found.get(`${fold(name)} ${pin}`) ?? new Set();

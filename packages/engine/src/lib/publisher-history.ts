@@ -4,7 +4,7 @@ import type { TrustedKey } from "@lading/signing";
 import type { KeyLedger, LoggedKeyStatement } from "@lading/signing/publisher";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
-import { asFingerprint } from "./lock-file.ts";
+import { asFingerprint } from "./signer-text.ts";
 
 /** A change of a publisher's keys, as a signed index document lists it (`docs/spec/index.md` §Keys). */
 interface KeyChange {
@@ -43,6 +43,11 @@ function invalid(name: string, problem: string): EngineError {
     message: `Cannot tell what became of the keys of "${name}": ${problem}`,
     package: name,
   });
+}
+
+/** Whether the signed index lists changes of a package's keys at all. */
+export function hasKeyChanges({ extra }: IndexDocument): boolean {
+  return extra?.["keys"] !== undefined;
 }
 
 function changesOf({ name, extra = {} }: IndexDocument): KeyChange[] {
@@ -170,6 +175,12 @@ export function successorsOf(ledger: KeyLedger, fingerprint: string): ReadonlySe
     }
   }
   return found;
+}
+
+/** Fingerprints of the keys whose place a key took, the nearest first. */
+export function predecessorsOf(ledger: KeyLedger, fingerprint: string): readonly string[] {
+  const previous = ledger.keys.find((key) => key.fingerprint === fingerprint)?.previous;
+  return previous === undefined ? [] : [previous, ...predecessorsOf(ledger, previous)];
 }
 
 /** The keys of a ledger as a policy's; what is said of the key that they follow holds for them too. */

@@ -87,7 +87,8 @@ function simpleAware(context: EngineContext, { url: base }: RegistryConfig, fetc
   };
 }
 
-async function openClients(
+/** Opens registries; a token variable of the profile counts for the one named `tokenOwner`. */
+export async function openClients(
   context: EngineContext,
   registries: readonly RegistryConfig[],
   tokenOwner: string,

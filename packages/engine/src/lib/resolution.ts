@@ -7,6 +7,7 @@ import {
   parseVersion,
   tryParsePackageName,
   tryParseVersion,
+  type IndexVersion,
   type LockEnvironment,
   type Lockfile,
   type ManifestDependency,
@@ -35,7 +36,7 @@ import type {
   UniversalSolution,
   UnsolvableResolution,
 } from "@lading/resolver";
-import type { RegistryCandidateData, RegistryProvider } from "@lading/registry-client";
+import type { FoundPackage, RegistryCandidateData, RegistryProvider } from "@lading/registry-client";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import type { DeclaredGrid, Grid } from "./environments.ts";
@@ -293,11 +294,28 @@ async function openProvider(context: EngineContext, request: ResolutionRequest):
   return registryProvider({
     registries,
     signal: context.signal,
+    review: (found) => revokedKeys(context, found),
     exclude: (data) => [
       ...untrustedPublisher(data, registries.client(data.registry).registry.trustedPublishers),
       ...releaseExclusions(request.release, data.name, data.entry),
     ],
   });
+}
+
+/** Versions that ended keys have signed. Most packages' keys never changed: of those nobody is asked anything. */
+function revokedKeys(
+  context: EngineContext,
+  { client, document }: FoundPackage,
+): Promise<(entry: IndexVersion) => readonly Exclusion[]> | undefined {
+  if (document.extra?.["keys"] === undefined) return undefined;
+  return (async () => {
+    const { endedKeyText, revocationsOf } = await import("./revocations.ts");
+    const endedKey = await revocationsOf(context, client, document);
+    return (entry) => {
+      const ended = endedKey(entry);
+      return ended === undefined ? [] : [{ reason: "revoked", text: endedKeyText(ended) }];
+    };
+  })();
 }
 
 function untrustedPublisher(

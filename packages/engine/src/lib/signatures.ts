@@ -14,9 +14,10 @@ import path from "node:path";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { exists } from "./files.ts";
-import { asFingerprint } from "./lock-file.ts";
+import { asFingerprint } from "./signer-text.ts";
 import {
   ledgerKeys,
+  predecessorsOf,
   publisherHistory,
   successorsOf,
   type HistorySource,
@@ -217,36 +218,6 @@ async function judge(
   });
 }
 
-/**
- * Refuses a version all of whose signers had been replaced or revoked by then, as the registry's log says.
- * @throws {EngineError} `PUBLISHER_KEY_REVOKED`
- */
-export async function refuseRevoked(
-  context: EngineContext,
-  client: RegistryClient,
-  name: string,
-  entry: IndexVersion,
-): Promise<void> {
-  const signers = entry.signers.map(asFingerprint);
-  const history = signers.length === 0 ? undefined : await publisherHistory(context, client, name);
-  if (history === undefined) return;
-  const begun = await publicKeysOf(client, history.first.length === 0 ? signers : history.first);
-  const { keys } = await history.ledger(begun, []);
-  for (const [i] of entry.artifacts.entries()) {
-    const leaf = history.entryOf(entry.version, i);
-    const ended = keys.find(
-      ({ fingerprint: print, untilIndex }) =>
-        leaf !== undefined && untilIndex !== undefined && untilIndex <= leaf && signers.includes(print),
-    );
-    const others = keys.some(
-      ({ fingerprint: print, untilIndex }) =>
-        signers.includes(print) && (untilIndex === undefined || leaf === undefined || leaf < untilIndex),
-    );
-    if (ended === undefined || others) continue;
-    throw keyEnded(name, entry.version, ended.fingerprint, ended.untilIndex!, leaf!);
-  }
-}
-
 function keyEnded(name: string, version: string, key: string, until: number, leaf: number): EngineError {
   return new EngineError({
     code: "PUBLISHER_KEY_REVOKED",
@@ -257,12 +228,18 @@ function keyEnded(name: string, version: string, key: string, until: number, lea
 }
 
 /** Public keys by their fingerprints, from the registry; those that it does not have are left out. */
-export async function publicKeysOf(client: RegistryClient, prints: readonly string[]): Promise<Uint8Array[]> {
+export async function publicKeysOf(
+  client: Pick<StatementSource, "statement">,
+  prints: readonly string[],
+): Promise<Uint8Array[]> {
   const keys = await Promise.all(prints.map((print) => registryKey({ client }, print)));
   return keys.flatMap((key) => (key === undefined ? [] : [key.publicKey]));
 }
 
-/** Fingerprints of a key and of those that took its place by what is in the registry's log. */
+/**
+ * Fingerprints of a key, of those that took its place, and of those whose place it took, by what is in the registry's log:
+ * an older version that is gone back to was signed by a key that this one followed, which it has signed itself.
+ */
 export async function followKey(
   context: EngineContext,
   client: RegistryClient,
@@ -272,7 +249,12 @@ export async function followKey(
   const history = await publisherHistory(context, client, name);
   const key = history === undefined ? undefined : await registryKey({ client }, print);
   if (history === undefined || key === undefined) return new Set();
-  return successorsOf(await history.ledger([key.publicKey], []), print);
+  const after = successorsOf(await history.ledger([key.publicKey], []), print);
+  const begun = await publicKeysOf(
+    client,
+    history.first.filter((one) => one !== print),
+  );
+  return new Set([...after, ...predecessorsOf(await history.ledger(begun, []), print)]);
 }
 
 function publisherChanged({ name, version }: VerifyRequest, pinned: string, signers: readonly string[]): EngineError {
@@ -363,7 +345,10 @@ async function userKeys(
  * A key by its fingerprint, from the registry: the key id is the SHA-256 of the key's SubjectPublicKeyInfo, so the
  * registry keeps it as a blob of that digest, and nobody can answer with another one.
  */
-async function registryKey({ client }: Pick<VerifyRequest, "client">, print: string): Promise<TrustedKey | undefined> {
+async function registryKey(
+  { client }: { readonly client: Pick<StatementSource, "statement"> },
+  print: string,
+): Promise<TrustedKey | undefined> {
   const digest = tryParseDigest(`sha256:${print.slice("ed25519:".length)}`);
   if (digest === undefined) return undefined;
   const { fingerprint } = await import("@lading/signing");
@@ -373,7 +358,7 @@ async function registryKey({ client }: Pick<VerifyRequest, "client">, print: str
 }
 
 /** A registry that does not have a signer's key leaves the signature unverifiable, which the verdict then says. */
-async function keyBlob(client: VerifyRequest["client"], digest: Digest): Promise<Uint8Array | undefined> {
+async function keyBlob(client: Pick<StatementSource, "statement">, digest: Digest): Promise<Uint8Array | undefined> {
   try {
     return await client.statement(digest);
   } catch (error) {

@@ -1,7 +1,6 @@
 import { canonicalName, isLadingError, parsePackageName, type Digest, type Lockfile } from "@lading/core-manifest";
 import type { InstallRecord } from "@lading/installer";
 import type { RegistryClient, TrustReport } from "@lading/registry-client";
-import { createContext } from "./context.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import {
@@ -12,6 +11,7 @@ import {
   type VerifiedProof,
 } from "./lock-proofs.ts";
 import { listedEntry, publisherHistory } from "./publisher-history.ts";
+import { openStored } from "./stored-registries.ts";
 
 /** A registry that packages came from, and what it is trusted by. */
 export interface RegistryLayer {
@@ -77,22 +77,23 @@ export async function trustLayers(
     readonly lockFile: string;
   },
 ): Promise<TrustLayers> {
-  const { profile, cwd, env, signal, home, now } = context;
-  const fetch = context.fetch === undefined ? {} : { fetch: context.fetch };
-  const own = createContext({ profile, cwd, env, signal, home, now, offline: true, ...fetch });
+  const stored = await readStoredProofs(context, installed.lockFile);
+  const opened = await openStored(
+    context,
+    installed.records.flatMap(({ source }) => (source.type === "registry" ? (source.url ?? []) : [])),
+  );
   try {
-    const stored = await readStoredProofs(context, installed.lockFile);
-    const urls = new Set(installed.records.flatMap(({ source }) => source.url ?? []));
-    const registries = await registryLayers(own, urls);
+    const registries = await Promise.all(opened.clients.map(registryLayer));
     const proofs = await knownProofs(stored, registries);
     const layers: PackageLayer[] = [];
     for (const record of installed.records) {
       const registry = registries.find(({ url }) => url === record.source.url);
-      layers.push(await packageLayer(own, record, { registry, lock: installed.lock, proofs }));
+      const client = opened.clients.find((one) => one.registry.url === record.source.url);
+      layers.push(await packageLayer(context, record, { client, registry, lock: installed.lock, proofs }));
     }
     return { registries, layers };
   } finally {
-    await own.close();
+    await opened.close();
   }
 }
 
@@ -113,21 +114,6 @@ async function knownProofs(
   return known;
 }
 
-async function registryLayers(context: EngineContext, urls: ReadonlySet<string>): Promise<RegistryLayer[]> {
-  const { clients } = await openedRegistries(context);
-  return Promise.all(clients.filter(({ registry }) => urls.has(registry.url)).map(registryLayer));
-}
-
-/** A project whose packages came from no registry needs none. */
-async function openedRegistries(context: EngineContext): Promise<{ readonly clients: readonly RegistryClient[] }> {
-  try {
-    return await context.registries();
-  } catch (error) {
-    if (isLadingError(error) && error.code === "REGISTRY_NOT_CONFIGURED") return { clients: [] };
-    throw error;
-  }
-}
-
 async function registryLayer({ registry: { name, url }, trust }: RegistryClient): Promise<RegistryLayer> {
   try {
     const report = await trust.report();
@@ -142,12 +128,13 @@ async function packageLayer(
   context: EngineContext,
   record: InstallRecord,
   known: {
+    readonly client: RegistryClient | undefined;
     readonly registry: RegistryLayer | undefined;
     readonly lock: Lockfile | undefined;
     readonly proofs: readonly StoredProof[];
   },
 ): Promise<PackageLayer> {
-  const { registry, lock, proofs } = known;
+  const { client, registry, lock, proofs } = known;
   const { name, version, source, tree, signers } = record;
   const locked = lock?.packages.find((one) => fold(one.name) === fold(name) && one.version === version);
   // Another registry's log proves nothing of this one, whose revocations count.
@@ -159,7 +146,8 @@ async function packageLayer(
       one.checksum === record.checksum,
   );
   const proven = stored === undefined ? undefined : await verifyStoredProof(stored);
-  const changes = registry?.mode === "signed" ? await keyChanges(context, record, proven) : [];
+  const changes =
+    client !== undefined && registry?.mode === "signed" ? await keyChanges(context, client, record, proven) : [];
   const facts = {
     name,
     version,
@@ -183,11 +171,11 @@ function logFacts({ proof, event, size, origin }: VerifiedProof): NonNullable<Pa
 /** What became of a package's keys, as far as the stored index says; a revoked key is refused. */
 async function keyChanges(
   context: EngineContext,
-  { name, version, signers, source, checksum }: InstallRecord,
+  client: RegistryClient,
+  { name, version, signers, checksum }: InstallRecord,
   proven: VerifiedProof | undefined,
 ): Promise<KeyChangeLayer[]> {
-  const client = (await openedRegistries(context)).clients.find(({ registry }) => registry.url === source.url);
-  if (client === undefined || signers.length === 0) return [];
+  if (signers.length === 0) return [];
   const { publicKeysOf } = await import("./signatures.ts");
   try {
     const history = await publisherHistory(context, client, name);

@@ -43,7 +43,11 @@ export function registryProvider(options: RegistryProviderOptions): RegistryProv
     ...(recorded.hosts === undefined ? {} : { hosts: recorded.hosts }),
   });
 
-  const candidateOf = (entry: IndexVersion, from: FoundPackage): Candidate => {
+  const candidateOf = (
+    entry: IndexVersion,
+    from: FoundPackage,
+    reviewed: ((entry: IndexVersion) => readonly Exclusion[]) | undefined,
+  ): Candidate => {
     const data: RegistryCandidateData = { name: from.document.name, registry: from.client.registry.url, entry };
     return {
       version: entry.version,
@@ -53,7 +57,7 @@ export function registryProvider(options: RegistryProviderOptions): RegistryProv
       features: entry.features,
       ...(entry.exclusiveFeatures === undefined ? {} : { exclusiveFeatures: entry.exclusiveFeatures }),
       hosts: entry.hosts,
-      excluded: [...statusExclusions(entry), ...(options.exclude?.(data) ?? [])],
+      excluded: [...statusExclusions(entry), ...(reviewed?.(entry) ?? []), ...(options.exclude?.(data) ?? [])],
       data,
     };
   };
@@ -71,8 +75,10 @@ export function registryProvider(options: RegistryProviderOptions): RegistryProv
       return;
     }
     const known = package_.document.versions.filter((entry) => entry.schema <= ENTRY_SCHEMA);
+    const reviewing = options.review?.(package_, signal);
+    const reviewed = reviewing === undefined ? undefined : await reviewing;
     found.set(key, package_);
-    loaded.set(key, { candidates: known.map((entry) => candidateOf(entry, package_)) });
+    loaded.set(key, { candidates: known.map((entry) => candidateOf(entry, package_, reviewed)) });
   };
 
   return {
@@ -108,6 +114,7 @@ function statusExclusions(entry: IndexVersion): Exclusion[] {
   const because = entry.reason === undefined ? "" : `: ${entry.reason}`;
   if (entry.status === "yanked") return [{ reason: "yanked", text: `it was yanked${because}`, unlessLocked: true }];
   if (entry.status === "held") return [{ reason: "held", text: `it is held for approval${because}` }];
+  if (entry.status === "removed") return [{ reason: "removed", text: `the registry has taken it down${because}` }];
   return [];
 }
 

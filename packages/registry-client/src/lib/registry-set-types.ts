@@ -53,6 +53,16 @@ export interface RegistryProviderOptions {
   readonly registries: RegistrySet;
   /** Reasons against a version beyond its status: release age, advisories. */
   readonly exclude?: ((data: RegistryCandidateData) => readonly Exclusion[]) | undefined;
+  /**
+   * Reasons that have to be asked for, once for each package that is loaded; `undefined` where there is nothing to ask.
+   * What it rejects with, the look-up rejects with.
+   */
+  readonly review?:
+    | ((
+        found: FoundPackage,
+        signal: AbortSignal | undefined,
+      ) => Promise<(entry: IndexVersion) => readonly Exclusion[]> | undefined)
+    | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -312,7 +312,7 @@ export async function publishStatic(
 export interface StaticStatus {
   readonly name: string;
   readonly version: string;
-  readonly status: Exclude<VersionStatus, "held">;
+  readonly status: Exclude<VersionStatus, "held" | "removed">;
   readonly reason?: string | undefined;
   /** Of a deprecated version: what to use instead. */
   readonly replacement?: string | undefined;

@@ -157,7 +157,18 @@ const DEPENDENCY: Check = shape({
   "hosts?": tableOf(text),
 });
 const EXCLUSION: Check = shape({
-  reason: oneOf("yanked", "held", "cooldown", "exclude-newer", "pre-release", "host", "advisory", "policy"),
+  reason: oneOf(
+    "yanked",
+    "held",
+    "removed",
+    "revoked",
+    "cooldown",
+    "exclude-newer",
+    "pre-release",
+    "host",
+    "advisory",
+    "policy",
+  ),
   text,
   "unlessLocked?": flag,
   "until?": text,

@@ -29,6 +29,9 @@ const MOST_STEPS_OF_ALL = 20_000;
 const MOST_WAITS = 3;
 
 // Sets go by their text, so these have texts that no requirement has.
+/** Reasons that no setting and nobody's wish lifts: what is withdrawn for being dangerous is not suggested. */
+const FINAL: ReadonlySet<ExclusionReason> = new Set(["removed", "revoked"]);
+
 const ANYTHING: VersionRequirement = {
   canonical: "(anything)",
   matches: () => true,
@@ -264,6 +267,7 @@ class Advisor {
     const info = this.#universe.infos[cause.node]!;
     if (info.type !== "package") return undefined;
     const { key } = info.info;
+    if (FINAL.has(cause.reason)) return undefined;
     for (const version of yield* this.#worthAllowing(key, cause.reason)) {
       const answer = yield* this.#lift(key, cause.reason, (one) => one === version);
       if (answer?.get(key) !== version) continue;

@@ -58,6 +58,8 @@ export interface Dependency {
 export type ExclusionReason =
   | "yanked"
   | "held"
+  | "removed"
+  | "revoked"
   | "cooldown"
   | "exclude-newer"
   | "pre-release"

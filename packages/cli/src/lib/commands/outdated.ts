@@ -36,7 +36,7 @@ export const command: CommandSpec = defineCommand({
                   name,
                   current ?? "-",
                   wanted ?? "-",
-                  latest,
+                  latest ?? "-",
                   requirement,
                   member,
                 ]),
@@ -48,8 +48,10 @@ export const command: CommandSpec = defineCommand({
   },
 });
 
-function reasonLines({ name, wanted, latest, wantedReason, latestReason }: OutdatedPackage, style: Style): string[] {
+function reasonLines(row: OutdatedPackage, style: Style): string[] {
+  const { name, current, wanted, latest, currentReason, wantedReason, latestReason } = row;
   const line = (version: string | undefined, reason: string | undefined): string[] =>
     reason === undefined ? [] : [`${style.bold(name)}: not ${version}: ${reason.split("\n").join(" ")}`];
-  return [...line(wanted, wantedReason), ...line(latest, latestReason)];
+  const ended = currentReason === undefined ? [] : [`${style.bold(name)}: ${current} must go: ${currentReason}`];
+  return [...ended, ...line(wanted, wantedReason), ...line(latest, latestReason)];
 }

@@ -12,7 +12,8 @@ import {
   type ManifestDependency,
 } from "@lading/core-manifest";
 import type { EngineContext } from "../engine-context.ts";
-import { choosableVersion, compatibleRequirement, findDocument, withManifestText, writeThen } from "../edit.ts";
+import { revokedTexts } from "../revocations.ts";
+import { choosableVersion, compatibleRequirement, findPackage, withManifestText, writeThen } from "../edit.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, readText } from "../files.ts";
 import { checkoutGit, checkGitUrl } from "../git.ts";
@@ -197,7 +198,8 @@ async function newestRequirement(
 ): Promise<string> {
   const hosts = await hostVersions(context, input.hosts ?? []);
   const policy = await readPolicy(context, project, input);
-  const found = choosableVersion(await findDocument(context, name, registry), hosts, policy);
+  const package_ = await findPackage(context, name, registry);
+  const found = choosableVersion(package_.document, hosts, policy, await revokedTexts(context, package_));
   if ("version" in found) {
     const { version, heldBack } = found;
     if (heldBack !== undefined)

@@ -26,7 +26,8 @@ import {
 import { counted, step, type EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, exists, hashFile, makeDirectory, writeFileAtomic } from "../files.ts";
-import { asFingerprint, readLock } from "../lock-file.ts";
+import { readLock } from "../lock-file.ts";
+import { asFingerprint } from "../signer-text.ts";
 import { loadProject } from "../project.ts";
 import { offlineMaxAge } from "../configured-registries.ts";
 import { openReader } from "../registries.ts";

@@ -7,6 +7,7 @@ import {
   parseVersion,
   targetsInclude,
   tryParseVersion,
+  type IndexVersion,
   type LockEnvironment,
   type LockPackage,
   type Lockfile,
@@ -15,6 +16,7 @@ import {
 import type { EngineContext } from "../engine-context.ts";
 import { newestVersion } from "../edit.ts";
 import { EngineError } from "../engine-error.ts";
+import { revokedTexts } from "../revocations.ts";
 import { environmentHere, environmentOfLock, hereWithDetected, lockHere, type HereInput } from "../environments.ts";
 import { displayPath } from "../files.ts";
 import { fullVersion } from "../hosts.ts";
@@ -261,9 +263,11 @@ export interface OutdatedPackage {
   readonly current: string | undefined;
   /** Newest version in the manifest's range. */
   readonly wanted: string | undefined;
-  /** Newest version of all. */
-  readonly latest: string;
+  /** Newest version of all that may be used; absent where none may. */
+  readonly latest: string | undefined;
   readonly requirement: string;
+  /** Why what is locked must not be used any more: it was taken down, or its key was revoked before it was signed. */
+  readonly currentReason?: string;
   /** Why `wanted` is not what is locked; absent where it is. */
   readonly wantedReason?: string;
   /** Why `latest` is not `wanted`: that the range leaves it out, and whether there were a solution with it. */
@@ -296,18 +300,23 @@ export async function outdated(
       const name = dependency.package ?? dependency.name;
       const found = await registries.find(name, { signal: context.signal, registry: source.registry });
       const requirement = parseRequirement(canonicalRequirement, "canonical");
-      const latest = found && newestVersion(found.document, hosts)?.version;
-      if (found === undefined || latest === undefined) continue;
-      const wanted = newestVersion(found.document, hosts, (version) => requirement.matches(version))?.version;
+      if (found === undefined) continue;
+      const revoked = await revokedTexts(context, found);
+      const isUsable = (entry: IndexVersion): boolean => revoked(entry) === undefined;
+      const latest = newestVersion(found.document, hosts, undefined, isUsable)?.version;
+      const wanted = newestVersion(found.document, hosts, (version) => requirement.matches(version), isUsable)?.version;
       const current =
         lock && lockedIn(lock, member.name, name, (version) => requirement.matches(parseVersion(version)));
       // No feature that is on has asked for it.
       if (dependency.optional && current === undefined) continue;
-      if (current === latest) continue;
-      if (current !== undefined && compareVersions(parseVersion(current), parseVersion(latest)) > 0) continue;
-      const row = { current, wanted, latest, name, member: member.name, dependency };
+      const locked = found.document.versions.find(({ version }) => version === current);
+      const currentReason = locked && withdrawn(locked, revoked);
+      if (latest === undefined && currentReason === undefined) continue;
+      if (currentReason === undefined && !isNewer(latest!, current)) continue;
+      const row = { current, wanted, name, member: member.name, dependency };
       const wantedReason = wanted === undefined || wanted === current ? undefined : await reasonForWanted(row, reasons);
-      const latestReason = latest === wanted ? undefined : await reasonForLatest(row, reasons);
+      const latestReason =
+        latest === undefined || latest === wanted ? undefined : await reasonForLatest({ ...row, latest }, reasons);
       rows.push({
         member: member.name,
         name: dependency.name,
@@ -315,13 +324,24 @@ export async function outdated(
         wanted,
         latest,
         requirement: dependency.requirement ?? canonicalRequirement,
+        ...(currentReason === undefined ? {} : { currentReason }),
         ...(wantedReason === undefined ? {} : { wantedReason }),
         ...(latestReason === undefined ? {} : { latestReason }),
-        reason: wantedReason ?? latestReason ?? "",
+        reason: currentReason ?? wantedReason ?? latestReason ?? "",
       });
     }
   }
   return rows;
+}
+
+function isNewer(latest: string, current: string | undefined): boolean {
+  return current === undefined || compareVersions(parseVersion(current), parseVersion(latest)) < 0;
+}
+
+/** Why a locked version must not be used any more. A yanked one may: its lock keeps it. */
+function withdrawn(entry: IndexVersion, revoked: (entry: IndexVersion) => string | undefined): string | undefined {
+  if (entry.status !== "removed") return revoked(entry);
+  return `the registry has taken it down${entry.reason === undefined ? "" : `: ${entry.reason}`}`;
 }
 
 /** Whether a dependency counts in an environment, as far as it is known. */
@@ -334,7 +354,7 @@ function countsIn({ targets, hosts = {} }: ManifestDependency, environment: Lock
   });
 }
 
-type OutdatedRow = Pick<OutdatedPackage, "current" | "wanted" | "latest" | "name" | "member"> & {
+type OutdatedRow = Pick<OutdatedPackage, "current" | "wanted" | "name" | "member"> & {
   readonly dependency: ManifestDependency;
 };
 
@@ -348,7 +368,10 @@ async function reasonForWanted(row: OutdatedRow, reasons: () => Promise<ProjectR
   return verdict === "locked" || verdict === "chosen" ? `the lock keeps ${current}; "update ${name}" moves it` : reason;
 }
 
-async function reasonForLatest(row: OutdatedRow, reasons: () => Promise<ProjectReasons>): Promise<string> {
+async function reasonForLatest(
+  row: OutdatedRow & { readonly latest: string },
+  reasons: () => Promise<ProjectReasons>,
+): Promise<string> {
   const { latest, name, member, dependency } = row;
   const range = `the manifest asks for ${dependency.requirement ?? "*"}`;
   const conflict = await (

@@ -8,10 +8,12 @@ import {
   parseRequirement,
   type Digest,
   type IndexArtifact,
+  type IndexVersion,
 } from "@lading/core-manifest";
 import type { ApiObject, Page, RegistryClient, SearchItem, SignedArtifact } from "@lading/registry-client";
 import type { EngineContext } from "../engine-context.ts";
 import { findPackage, newestVersion } from "../edit.ts";
+import { revokedTexts } from "../revocations.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, makeTemporaryDirectory } from "../files.ts";
 import { hostVersions } from "../hosts.ts";
@@ -212,11 +214,13 @@ export async function fetch(input: FetchInput, context: EngineContext): Promise<
   const { name, text } = parsePackageSpec(input.spec);
   const { document, client } = await findPackage(context, name);
   const hosts = await hostVersions(context, []);
-  const entry = text === undefined ? newestVersion(document, hosts) : chooseVersion(text);
+  const revoked = await revokedTexts(context, { document, client });
+  const isUsable = (one: IndexVersion): boolean => revoked(one) === undefined;
+  const entry = text === undefined ? newestVersion(document, hosts, undefined, isUsable) : chooseVersion(text);
   function chooseVersion(wanted: string) {
     if (tryParseVersion(wanted) !== undefined) return document.versions.find(({ version }) => version === wanted);
     const requirement = parseRequirement(wanted, context.profile.manifest.requirements);
-    return newestVersion(document, hosts, (version) => requirement.matches(version));
+    return newestVersion(document, hosts, (version) => requirement.matches(version), isUsable);
   }
   if (entry === undefined) throw versionMissing(name, text, document.versions);
   const artifact = chooseArtifact(name, entry.version, entry.artifacts, input.target);

@@ -7,8 +7,9 @@ import {
   type ManifestDependency,
 } from "@lading/core-manifest";
 import type { EngineContext } from "../engine-context.ts";
-import { choosableVersion, compatibleRequirement, findDocument, withManifestText, writeThen } from "../edit.ts";
+import { choosableVersion, compatibleRequirement, findPackage, withManifestText, writeThen } from "../edit.ts";
 import { EngineError } from "../engine-error.ts";
+import { revokedTexts } from "../revocations.ts";
 import { hostVersions } from "../hosts.ts";
 import { installInput, type InstallProjectInput } from "../install-project.ts";
 import { installLock, type InstallOutcome } from "../install-step.ts";
@@ -124,8 +125,9 @@ async function newRequirement(
   context: EngineContext,
 ): Promise<string | undefined> {
   if (dependency.source.type !== "registry" || dependency.canonicalRequirement === undefined) return undefined;
-  const document = await findDocument(context, realName(dependency), dependency.source.registry);
-  const newest = choosableVersion(document, hosts, policy);
+  const found = await findPackage(context, realName(dependency), dependency.source.registry);
+  const { document } = found;
+  const newest = choosableVersion(document, hosts, policy, await revokedTexts(context, found));
   const target = to === undefined ? ("version" in newest ? newest.version : undefined) : parseVersion(to);
   if (target === undefined) return undefined;
   if (to !== undefined && !document.versions.some(({ version }) => version === target)) {

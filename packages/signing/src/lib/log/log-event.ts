@@ -142,7 +142,7 @@ const TYPES: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
   status: {
     name: isName,
     version: isVersion,
-    status: oneOf("active", "yanked", "deprecated", "held"),
+    status: oneOf("active", "yanked", "deprecated", "held", "removed"),
     reason: optional(isText(2000)),
   },
   owner: {
