@@ -174,14 +174,18 @@ describe("resolveUniversal()", () => {
       .package("base", "2.0.0");
     const wanted = { base: "*", top: "*" };
     const locked = [{ key: "base", version: "1.0.0", appliesTo: ({ revit }: TargetEnvironment) => revit === "2025" }];
-    const resolution = await solved(tangled, { roots: app(wanted), locked });
-    expect(where(resolution)).toEqual({
+    const answers = {
       "base 1.0.0": "2025",
       "base 2.0.0": "2024",
       "top 1.0.0": "2024",
       "top 2.0.0": "2025",
-    });
-    expect(resolution.statistics).toMatchObject({ solved: 2, followed: 0 });
+    };
+    // A budget of one's own keeps the search for plain questions away, which needs no conflict here.
+    const whole = await solved(tangled, { roots: app(wanted), locked, budget: 1000 });
+    expect(where(whole)).toEqual(answers);
+    expect(whole.statistics).toMatchObject({ solved: 2, followed: 0 });
+    const plain = await solved(tangled, { roots: app(wanted), locked });
+    expect(where(plain)).toEqual(answers);
   });
 
   test("lets others run in a long search, with the same answer", () => {
@@ -254,6 +258,33 @@ const aWorld = fc
       KEYS.reduce((builder, key) => builder.package(key, "0.1.0"), universe()),
     ),
   );
+/** Ten packages of six versions that each need others in narrow intervals, here and there in some environments only. */
+const aTightWorld = fc
+  .array(
+    fc.record({
+      condition,
+      targets: fc.option(fc.constantFrom(["linux"], ["windows"]), { nil: undefined, freq: 5 }),
+      hosts: fc.option(condition, { nil: undefined, freq: 3 }),
+      middles: fc.tuple(fc.nat(5), fc.nat(5), fc.nat(5)),
+    }),
+    { minLength: 60, maxLength: 60 },
+  )
+  .map((rows) =>
+    rows.reduce((builder, row, i) => {
+      const from = Math.floor(i / 6);
+      const others = [1, 2, 4].map((step) => (from + step) % 10);
+      const needed = others.map((to, place): Dependency => {
+        const middle = row.middles[place]!;
+        const interval = `>=1.${Math.max(middle - 2, 0)}.0 <=1.${middle + 2}.0`;
+        const special = place === 0 ? { ...(row.hosts && { hosts: row.hosts }) } : {};
+        return need(`p${to}`, interval, place === 1 && row.targets ? { targets: row.targets } : special);
+      });
+      return builder.package(`p${from}`, `1.${i % 6}.0`, {
+        dependencies: needed,
+        ...(row.condition && from % 3 === 2 ? { hosts: row.condition } : {}),
+      });
+    }, universe()),
+  );
 const anInput: fc.Arbitrary<UniversalInput> = fc.record({
   roots: fc
     .uniqueArray(dependency, { minLength: 1, maxLength: 3, selector: ({ key }) => key })
@@ -324,6 +355,28 @@ describe("properties", () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  test("is so too where each environment takes conflicts, and goes on with what others have learned", async () => {
+    let learned = 0;
+    await fc.assert(
+      fc.asyncProperty(aTightWorld, async (builder) => {
+        const input: UniversalInput = {
+          roots: app({ p0: "*", p1: "*" }),
+          environments: { hosts: { revit: YEARS }, targets: ["linux", "windows"] },
+          suggest: false,
+        };
+        const resolution = await resolveUniversal(input, builder.provider());
+        // With a budget of one's own, each environment goes to the full search.
+        const expected = literally({ ...input, budget: 100_000 }, builder);
+        expect(resolution.status === "solved" ? projections(resolution) : undefined).toEqual(expected);
+        if (resolution.status !== "solved") return;
+        const later = resolution.answers.slice(1);
+        learned += later.filter(({ resolution: { statistics } }) => statistics.conflicts > 0).length;
+      }),
+      { numRuns: 60 },
+    );
+    expect(learned).toBeGreaterThan(10);
   });
 
   test("an answer given back as the lock is the answer again", async () => {

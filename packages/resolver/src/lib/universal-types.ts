@@ -75,7 +75,10 @@ export interface UniversalStatistics extends ResolutionStatistics {
   readonly environments: number;
   /** Environments that were solved from the beginning. */
   readonly solved: number;
-  /** Environments whose answer followed from an earlier one, and was proven to be the one that solving would give. */
+  /**
+   * Environments whose answer followed from an earlier one, and was proven to be the one that solving would give, or was found
+   * without a conflict on the way that the earlier ones show.
+   */
   readonly followed: number;
   /** Environments that differ from an earlier one in nothing that was read. */
   readonly merged: number;

@@ -6,7 +6,7 @@ import { answerAlike, EnvironmentConditions } from "./environment-conditions.ts"
 import { axesOf, environmentsOf, environmentText, type Axis } from "./environments.ts";
 import { describeSolution } from "./outcome.ts";
 import { checkInput } from "./input.ts";
-import { plainQuestions, type PlainQuestions } from "./plain/plain-answer.ts";
+import { plainQuestions, PlainSeries, type PlainQuestions } from "./plain/plain-answer.ts";
 import { createResolver, drive, type ResolveOptions } from "./resolve.ts";
 import type {
   DependencyProvider,
@@ -15,6 +15,7 @@ import type {
   PackageMetadata,
   Resolution,
   ResolutionStatistics,
+  ResolvedPackage,
   ResolveInput,
   ResolverStep,
   ResolverWorking,
@@ -34,7 +35,7 @@ import {
   type UniversalResolution,
   type UniversalStatistics,
 } from "./universal-types.ts";
-import { validateSolution, type ValidatedEdges } from "./validate.ts";
+import { validateSolution } from "./validate.ts";
 
 type Needs = Extract<ResolverStep, { status: "needs" }>;
 
@@ -200,9 +201,9 @@ class EachWork {
   readonly #following: Following;
   readonly #walk: PlainWalk;
   readonly #plain: PlainQuestions;
+  readonly #series: PlainSeries;
   readonly #pace: Pace;
   readonly #requirements = new Map<string, VersionRequirement>();
-  readonly #validated: ValidatedEdges = new WeakMap();
   readonly #solved: Solved[] = [];
   /** Of every package, what the first environment that needed it has. */
   readonly #first = new Map<PackageKey, Set<string>>();
@@ -218,7 +219,9 @@ class EachWork {
     this.#conditions = new EnvironmentConditions(axes);
     this.#following = new Following(input, provider, this.#conditions);
     this.#plain = plainQuestions(input, provider);
-    this.#walk = new PlainWalk(provider, (key, version) => this.#isLocked(key, version));
+    const isLocked = (key: PackageKey, version: string): boolean => this.#isLocked(key, version);
+    this.#series = new PlainSeries(isLocked);
+    this.#walk = new PlainWalk(provider, isLocked);
     for (const { key, version } of input.locked ?? []) put(this.#everLocked, key, version);
   }
 
@@ -263,8 +266,7 @@ class EachWork {
   *#answer(question: CellQuestion, read: Set<PackageKey>): Generator<Pause, Resolution> {
     if (this.#solved.length === 0) checkInput(question.input);
     const isFirst = !this.#solved.some(({ resolution }) => resolution.status === "solved");
-    const walked = isFirst ? undefined : this.#walked(question, read);
-    const quick = walked ?? this.#plainly(question, read);
+    const quick = this.#plainly(question, read, isFirst) ?? (isFirst ? undefined : this.#walked(question, read));
     if (quick !== undefined) return quick;
     if (!isFirst) {
       const followed = yield* trySolve(question.input, noting(this.#following.narrowed(question), read), this.#pace);
@@ -283,13 +285,15 @@ class EachWork {
     return resolution;
   }
 
-  #plainly(question: CellQuestion, read: Set<PackageKey>): SolvedResolution | undefined {
+  #plainly(question: CellQuestion, read: Set<PackageKey>, isFirst: boolean): SolvedResolution | undefined {
     const seen = new Set<PackageKey>();
     const policy = this.#policyFor(question.input, noting(this.#provider, seen));
-    const answer = this.#plain.answer(policy, this.#pace.most);
+    const answer = this.#plain.answer(policy, this.#pace.most, this.#series);
     if (answer === undefined) return undefined;
     for (const key of seen) read.add(key);
-    this.#costs.solved++;
+    // Without a conflict it has only gone the way that the earlier answers show.
+    if (!isFirst && answer.statistics.conflicts === 0) this.#costs.followed++;
+    else this.#costs.solved++;
     this.#count(answer.statistics);
     return answer;
   }
@@ -299,7 +303,7 @@ class EachWork {
     const seen = new Set<PackageKey>();
     const answer = this.#walk.answer(policy, question.preferred, seen);
     if (answer === undefined) return undefined;
-    validateSolution(policy, answer, this.#validated);
+    validateSolution(policy, answer, this.#series.validated);
     for (const key of seen) read.add(key);
     this.#costs.followed++;
     return { ...answer, statistics: { packages: seen.size, loads: 0, decisions: 0, conflicts: 0, solves: 0 } };
@@ -357,11 +361,12 @@ class EachWork {
   /** An earlier environment's choice is a preference here, but not what the caller calls locked. */
   #lockedAsGiven(resolution: Resolution): SolvedResolution {
     if (resolution.status !== "solved") throw new Error("An environment without a solution has no answer");
-    const packages = resolution.packages.map((one) => {
-      const locked = this.#isLocked(one.key, one.version);
-      return one.locked === locked ? one : { ...one, locked };
-    });
-    return { ...resolution, packages };
+    const isRight = ({ key, version, locked }: ResolvedPackage): boolean => locked === this.#isLocked(key, version);
+    if (resolution.packages.every(isRight)) return resolution;
+    return {
+      ...resolution,
+      packages: resolution.packages.map((one) => (isRight(one) ? one : { ...one, locked: !one.locked })),
+    };
   }
 }
 

@@ -167,7 +167,8 @@ export class Policy {
   exclusionsOf(key: PackageKey, candidate: Candidate): readonly Exclusion[] {
     const { exclude, prereleases } = this.input;
     const own = candidate.excluded ?? NO_EXCLUSIONS;
-    if (own.length === 0 && exclude === undefined && prereleases !== "never" && this.#axes.length === 0) return own;
+    const asksHosts = candidate.hosts !== undefined && this.#axes.length > 0;
+    if (own.length === 0 && !asksHosts && !this.excludesAny) return own;
     const given = [...own, ...(exclude?.(key, candidate) ?? NO_EXCLUSIONS)];
     if (prereleases === "never" && this.isPrerelease(key, candidate.version)) {
       given.push({ reason: "pre-release", text: "it is a pre-release, and none are allowed" });
@@ -183,21 +184,38 @@ export class Policy {
     return given.filter((one) => !(one.unlessLocked ?? LIFTED_BY_LOCK.has(one.reason)));
   }
 
+  /** Whether the input has reasons of its own against versions. */
+  get excludesAny(): boolean {
+    return this.input.exclude !== undefined || this.input.prereleases === "never";
+  }
+
+  lockedVersions(key: PackageKey): ReadonlySet<string> | undefined {
+    return this.#locked.get(key);
+  }
+
+  prefersOldest(key: PackageKey): boolean {
+    const { prefer = "newest" } = this.input;
+    return prefer === "oldest" || (prefer === "lowest-direct" && this.isDirect(key));
+  }
+
   /** Values best first: locked, then by policy; `undefined` where that is simply the highest first. */
   preference(info: PackageInfo, versions: readonly number[]): number[] | undefined {
-    const { prefer = "newest", prereleases = "named" } = this.input;
-    const { key, candidates } = info;
-    const oldest = prefer === "oldest" || (prefer === "lowest-direct" && this.isDirect(key));
-    const locked = this.#locked.get(key);
+    const order = this.order(info, versions);
+    const locked = this.#locked.get(info.key);
+    if (locked === undefined) return order;
+    const isLocked = (bit: number): boolean => locked.has(info.candidates[versions[bit - 1]!]!.version);
+    const bits = order ?? versions.map((_, i) => versions.length - i);
+    return [...bits.filter(isLocked), ...bits.filter((bit) => !isLocked(bit))];
+  }
+
+  /** Values best first, whatever the lock has; `undefined` where that is simply the highest first. */
+  order({ key, candidates }: PackageInfo, versions: readonly number[]): number[] | undefined {
+    const oldest = this.prefersOldest(key);
     const isLate = (index: number): boolean =>
-      prereleases !== "allow" && this.isPrerelease(key, candidates[index]!.version);
-    if (!oldest && locked === undefined && !versions.some(isLate)) return undefined;
-    const rank = versions.map((index, i) => ({
-      bit: i + 1,
-      locked: locked?.has(candidates[index]!.version) === true ? 0 : 1,
-      late: isLate(index) ? 1 : 0,
-    }));
-    rank.sort((a, b) => a.locked - b.locked || a.late - b.late || (oldest ? a.bit - b.bit : b.bit - a.bit));
+      this.input.prereleases !== "allow" && this.isPrerelease(key, candidates[index]!.version);
+    if (!oldest && !versions.some(isLate)) return undefined;
+    const rank = versions.map((index, i) => ({ bit: i + 1, late: isLate(index) ? 1 : 0 }));
+    rank.sort((a, b) => a.late - b.late || (oldest ? a.bit - b.bit : b.bit - a.bit));
     return rank.map(({ bit }) => bit);
   }
 }

@@ -1,24 +1,11 @@
 import { isLadingError } from "@lading/core-manifest";
-import { nameOf, requirementText } from "../compile/facts.ts";
+import { requirementText } from "../compile/facts.ts";
 import { Policy } from "../compile/policy.ts";
-import { findCycles } from "../cycles.ts";
-import { compareText, markReach, uniqueEdges } from "../outcome.ts";
-import type {
-  Candidate,
-  Dependency,
-  DependencyProvider,
-  PackageKey,
-  ResolvedDependency,
-  ResolvedPackage,
-  ResolvedRoot,
-  ResolveInput,
-  SolvedResolution,
-} from "../types.ts";
-import { validateSolution } from "../validate.ts";
+import type { DependencyProvider, PackageKey, ResolveInput, SolvedResolution } from "../types.ts";
+import { validateSolution, type ValidatedEdges } from "../validate.ts";
+import { PlainDescriber } from "./plain-description.ts";
 import { BeyondPlain, PlainRules } from "./plain-rules.ts";
-import { PlainSearch } from "./plain-search.ts";
-
-type Answer = Omit<SolvedResolution, "statistics">;
+import { PlainSearch, type Chosen } from "./plain-search.ts";
 
 /** Steps after which a question is left to the search that can do more: it begins again, forgets, and proves. */
 const MOST_STEPS = 5000;
@@ -59,28 +46,49 @@ function overridesOf({ overrides = [] }: Pick<ResolveInput, "overrides">): unkno
 export class PlainQuestions {
   #rules: PlainRules | undefined;
 
-  /** As {@link answerPlainly} does. */
-  answer(policy: Policy, most: number): SolvedResolution | undefined {
+  /** As {@link answerPlainly} does. What earlier answers of a series came to makes this one quicker, and is never seen in it. */
+  answer(policy: Policy, most: number, series?: PlainSeries): SolvedResolution | undefined {
     if (!mayBePlain(policy.input)) return undefined;
     const known = this.#rules?.isBroken === false ? this.#rules : undefined;
     known?.begin(policy);
-    const answer = known === undefined ? undefined : answerBy(known, policy, most);
+    const answer = known === undefined ? undefined : answerBy(known, policy, most, series);
     if (known?.isStale === false) return answer;
-    return answerBy((this.#rules = new PlainRules(policy)), policy, most);
+    return answerBy((this.#rules = new PlainRules(policy)), policy, most, series);
   }
 }
 
-function answerBy(rules: PlainRules, policy: Policy, most: number): SolvedResolution | undefined {
-  const search = new PlainSearch(rules);
+/** What the answers of one registry for several environments have in common: lessons, descriptions, what was found good. */
+export class PlainSeries {
+  readonly validated: ValidatedEdges = new WeakMap();
+  readonly #isLocked: (key: PackageKey, version: string) => boolean;
+  #kept: { readonly rules: PlainRules; readonly search: PlainSearch; readonly describer: PlainDescriber } | undefined;
+
+  constructor(isLocked: (key: PackageKey, version: string) => boolean) {
+    this.#isLocked = isLocked;
+  }
+
+  /** What was kept for these rules, of which there is one set unless a package has changed. */
+  of(rules: PlainRules): { readonly search: PlainSearch; readonly describer: PlainDescriber } {
+    if (this.#kept?.rules === rules) return this.#kept;
+    this.#kept = { rules, search: new PlainSearch(rules, true), describer: new PlainDescriber(rules, this.#isLocked) };
+    return this.#kept;
+  }
+}
+
+function answerBy(
+  rules: PlainRules,
+  policy: Policy,
+  most: number,
+  series: PlainSeries | undefined,
+): SolvedResolution | undefined {
+  const { search, describer } = series?.of(rules) ?? {
+    search: new PlainSearch(rules),
+    describer: new PlainDescriber(rules, (key, version) => policy.isLocked(key, version)),
+  };
   const chosen = solveIfPlain(search, policy.input, Math.min(most, MOST_STEPS));
   if (chosen === undefined) return undefined;
-  const candidates = new Map<PackageKey, Candidate>();
-  for (const [node, value] of chosen) {
-    const { key, candidates: all } = rules.entries[node]!;
-    candidates.set(key, all[value - 1]!);
-  }
-  const answer = describe(policy, candidates);
-  validateSolution(policy, answer);
+  const answer = describer.describe(policy, chosen);
+  validateSolution(policy, answer, series?.validated);
   const { decisions, conflicts, packages } = search;
   return { ...answer, statistics: { packages, loads: 0, decisions, conflicts, solves: 1 } };
 }
@@ -94,11 +102,7 @@ function mayBePlain({ coexistence = "single", budget, roots }: ResolveInput): bo
   );
 }
 
-function solveIfPlain(
-  search: PlainSearch,
-  { roots }: ResolveInput,
-  most: number,
-): ReadonlyMap<number, number> | undefined {
+function solveIfPlain(search: PlainSearch, { roots }: ResolveInput, most: number): Chosen | undefined {
   try {
     return search.solve(roots, most);
   } catch (error) {
@@ -107,49 +111,4 @@ function solveIfPlain(
     if (isLadingError(error) && error.code === "RESOLVE_METADATA_INVALID") return undefined;
     throw error;
   }
-}
-
-function describe(policy: Policy, chosen: ReadonlyMap<PackageKey, Candidate>): Answer {
-  const ids = new Map<PackageKey, string>();
-  for (const [key, { version }] of chosen) ids.set(key, `${key} ${version}`);
-  const roots = policy.input.roots.map(({ name, dependencies }): ResolvedRoot => ({
-    name,
-    features: [],
-    dependencies: edgesOf(policy, ids, dependencies, true),
-  }));
-  const packages: ResolvedPackage[] = [];
-  for (const [key, candidate] of chosen) {
-    const { version, dependencies } = candidate;
-    packages.push({
-      id: ids.get(key)!,
-      key,
-      name: policy.displayName(key),
-      version,
-      features: [],
-      dependencies: edgesOf(policy, ids, dependencies, false),
-      kinds: [],
-      direct: false,
-      locked: policy.isLocked(key, version),
-      candidate,
-    });
-  }
-  const reached = markReach(roots, packages);
-  reached.sort((a, b) => compareText(a.key, b.key));
-  return { status: "solved", packages: reached, roots, cycles: findCycles(reached), notes: [] };
-}
-
-function edgesOf(
-  policy: Policy,
-  ids: ReadonlyMap<PackageKey, string>,
-  dependencies: readonly Dependency[],
-  ofRoot: boolean,
-): ResolvedDependency[] {
-  const edges: ResolvedDependency[] = [];
-  for (const one of dependencies) {
-    if (policy.isGated(one) || !policy.counts(one, ofRoot)) continue;
-    const { key, kind = "normal" } = one;
-    const requirement = policy.effective(one).canonical;
-    edges.push({ name: nameOf(one), key, id: ids.get(key)!, kind, requirement, optional: false });
-  }
-  return uniqueEdges(edges);
 }

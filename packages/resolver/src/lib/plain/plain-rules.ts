@@ -6,6 +6,9 @@ import { Ints } from "../core/ints.ts";
 import type { Candidate, Dependency, PackageKey, PackageMetadata } from "../types.ts";
 
 const NONE = -1;
+const NO_VALUES: readonly number[] = [];
+/** An order that nobody has asked for yet. */
+const UNREAD: readonly number[] = [];
 
 /** Something more than "this package in this range" plays a part, or metadata is missing: another search has to tell. */
 export class BeyondPlain extends Error {}
@@ -22,16 +25,22 @@ export class PlainRules {
   // Packages.
   readonly keys: PackageKey[] = [];
   readonly entries: (PackageEntry | undefined)[] = [];
+  /** Values best first, locks apart; `undefined`: the highest first. */
   readonly orders: (readonly number[] | undefined)[] = [];
+  /** Values that the lock has, best first. */
+  readonly locked: (readonly number[])[] = [];
   /** Place of a package's words in a state, NONE until it is read; how many values it has, and words. */
   readonly offset: Ints = new Ints(256);
   readonly size: Ints = new Ints(256);
   readonly width: Ints = new Ints(256);
+  /** Words of all values that there are. */
+  readonly all: Ints = new Ints(256);
   /** First of the dependencies on a package, or NONE. */
   readonly firstOn: Ints = new Ints(256);
   /** Place of a package's first value in `rowStart` and `rowEnd`. */
   readonly firstRow: Ints = new Ints(256);
-  words = 0;
+  /** Number of the environments in which the same dependencies count. */
+  mode = 0;
   /** Whether a package was found to be other than it was when it was read. */
   isStale = false;
   /** Whether a package was read in part only. */
@@ -44,6 +53,8 @@ export class PlainRules {
   readonly support: Ints = new Ints(1024);
   readonly nextOn: Ints = new Ints(1024);
   readonly firstGroup: Ints = new Ints(1024);
+  /** 1 for those that count in some environments only. */
+  readonly isSometimes: Ints = new Ints(1024);
   /** 1 for those that do not count in the environment of the question. */
   readonly isOff: Ints = new Ints(1024);
   readonly #dependencies: Dependency[] = [];
@@ -70,21 +81,45 @@ export class PlainRules {
   readonly #metadata: (PackageMetadata | undefined)[] = [];
   /** Dependencies that count in some environments only. */
   readonly #sometimes: number[] = [];
+  readonly #modes = new Map<string, number>();
+  /** 1 for packages of which a version has reasons against it, or asks for hosts. */
+  readonly #isSpecial = new Ints(256);
+  /** Values best first, locks apart, once something asks for them: newest first, and oldest first. */
+  readonly #newest: (readonly number[] | undefined)[] = [];
+  readonly #oldest: (readonly number[] | undefined)[] = [];
+  #excludes: boolean;
 
   constructor(policy: Policy) {
     this.#policy = policy;
     this.#packages = new Packages(policy);
+    this.#excludes = policy.excludesAny;
+  }
+
+  /** Words of all packages that were read. */
+  get words(): number {
+    return this.all.length;
   }
 
   /** Goes over to another question of the same registry. */
   begin(policy: Policy): void {
     this.#policy = policy;
-    for (const one of this.#sometimes) this.isOff.data[one] = this.#offNow(this.#dependencies[one]!);
+    this.#excludes = policy.excludesAny;
+    let off = "";
+    for (const one of this.#sometimes) off += this.isOff.data[one] = this.#offNow(this.#dependencies[one]!);
+    const known = this.#modes.get(off);
+    // What was learned while fewer dependencies were known belongs to another mode: there are as many as texts.
+    if (known === undefined) this.#modes.set(off, (this.mode = this.#modes.size + 1));
+    else this.mode = known;
   }
 
   #offNow(one: Dependency): number {
     // Those that only count for roots are told apart by whoever reads them.
     return this.#policy.counts(one, true) ? 0 : 1;
+  }
+
+  /** Number of a package that a dependency leads to. */
+  numberOf(key: PackageKey): number {
+    return this.#numbers.get(key)!;
   }
 
   /** Number of a package; it is not opened by that. */
@@ -102,6 +137,9 @@ export class PlainRules {
     this.firstRow.push(NONE);
     this.firstGroupOf.push(0);
     this.endGroupOf.push(0);
+    this.#isSpecial.push(0);
+    this.#newest.push(UNREAD);
+    this.#oldest.push(UNREAD);
     return made;
   }
 
@@ -148,6 +186,7 @@ export class PlainRules {
     this.firstGroup.push(NONE);
     const isSometimes = one.hosts !== undefined || one.targets !== undefined;
     if (isSometimes) this.#sometimes.push(made);
+    this.isSometimes.push(isSometimes ? 1 : 0);
     this.isOff.push(isSometimes ? this.#offNow(one) : 0);
     if (this.offset.data[to] !== NONE) this.#select(made);
     return made;
@@ -161,10 +200,10 @@ export class PlainRules {
   }
 
   /**
-   * Opens a package: its rows, and the groups of its versions. Gives its words, with what is ruled out from the beginning.
+   * Opens a package: its rows, and the groups of its versions.
    * @throws {BeyondPlain}
    */
-  open(number: number): Int32Array {
+  open(number: number): void {
     const metadata = this.#policy.provider.get(this.keys[number]!);
     if (metadata === undefined) throw new BeyondPlain();
     if (this.offset.data[number] === NONE) this.#read(number, metadata);
@@ -173,8 +212,24 @@ export class PlainRules {
       this.isStale = true;
       throw new BeyondPlain();
     }
-    this.orders[number] = this.#policy.preference(entry, entry.candidates.length === 0 ? [] : entry.slots.get("")!);
-    return this.#possible(entry, this.size.data[number]!, this.width.data[number]!);
+    this.orders[number] = this.#orderOf(number, entry);
+    this.locked[number] = this.#lockedOf(number, entry);
+  }
+
+  #orderOf(number: number, entry: PackageEntry): readonly number[] | undefined {
+    const known = this.#policy.prefersOldest(entry.key) ? this.#oldest : this.#newest;
+    if (known[number] === UNREAD) known[number] = this.#policy.order(entry, entry.slots.get("") ?? []);
+    return known[number];
+  }
+
+  #lockedOf(number: number, { key, candidates }: PackageEntry): readonly number[] {
+    const versions = this.#policy.lockedVersions(key);
+    if (versions === undefined) return NO_VALUES;
+    const values: number[] = [];
+    for (let i = 0; i < candidates.length; i++) if (versions.has(candidates[i]!.version)) values.push(i + 1);
+    if (values.length < 2) return values;
+    const order = this.orders[number];
+    return order === undefined ? values.reverse() : order.filter((value) => values.includes(value));
   }
 
   #read(number: number, metadata: PackageMetadata): void {
@@ -183,8 +238,11 @@ export class PlainRules {
     const width = wordsFor(size);
     this.#metadata[number] = metadata;
     this.entries[number] = entry;
-    this.offset.data[number] = this.words;
-    this.words += width;
+    this.offset.data[number] = this.#allOf(size, width);
+    const isSpecial = entry.candidates.some(
+      ({ excluded, hosts }) => (excluded?.length ?? 0) > 0 || hosts !== undefined,
+    );
+    this.#isSpecial.data[number] = isSpecial ? 1 : 0;
     this.size.data[number] = size;
     this.width.data[number] = width;
     this.isBroken = true;
@@ -194,15 +252,24 @@ export class PlainRules {
       if (this.accepted.data[one] === NONE) this.#select(one);
   }
 
-  #possible(entry: PackageEntry, size: number, width: number): Int32Array {
-    const words = new Int32Array(width).fill(-1);
-    if ((size & 31) !== 0) words[width - 1] = (1 << (size & 31)) - 1;
-    for (let i = 0; i < entry.candidates.length; i++) {
-      const candidate = entry.candidates[i]!;
-      if (!this.#isExcluded(entry.key, candidate)) continue;
-      words[(i + 1) >>> 5]! &= ~(1 << ((i + 1) & 31));
+  /** Adds the words of a package; gives their place. */
+  #allOf(size: number, width: number): number {
+    const at = this.all.reserve(width);
+    this.all.data.fill(-1, at, at + width);
+    if ((size & 31) !== 0) this.all.data[at + width - 1] = (1 << (size & 31)) - 1;
+    return at;
+  }
+
+  /** Writes a package's words, without what is ruled out from the beginning, at their place. */
+  possibleInto(words: Int32Array, number: number): void {
+    const at = this.offset.data[number]!;
+    for (let i = at; i < at + this.width.data[number]!; i++) words[i] = this.all.data[i]!;
+    if (this.#isSpecial.data[number] === 0 && !this.#excludes) return;
+    const { key, candidates } = this.entries[number]!;
+    for (let i = 0; i < candidates.length; i++) {
+      if (!this.#isExcluded(key, candidates[i]!)) continue;
+      words[at + ((i + 1) >>> 5)]! &= ~(1 << ((i + 1) & 31));
     }
-    return words;
   }
 
   #isExcluded(key: PackageKey, candidate: Candidate): boolean {

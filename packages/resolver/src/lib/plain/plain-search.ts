@@ -1,6 +1,7 @@
 import { ABSENT } from "../bits.ts";
 import { Ints, popcount } from "../core/ints.ts";
 import type { Dependency, RootPackage } from "../types.ts";
+import { EVERYWHERE, Lessons } from "./plain-lessons.ts";
 import type { PlainRules } from "./plain-rules.ts";
 
 const NONE = -1;
@@ -10,6 +11,12 @@ const LESSON = -2;
 
 /** From here on what nothing meets any more is followed back to those who demand it, after decisions too. */
 const HARD = 3;
+
+/** All that is chosen, in canonical order. */
+export interface Chosen {
+  readonly nodes: Int32Array;
+  readonly values: Int32Array;
+}
 
 /**
  * The search for the canonical answer to a plain question: decides in canonical order, best values first, and learns from each
@@ -34,6 +41,15 @@ export class PlainSearch {
   readonly #isOpen = new Ints(256);
   readonly #isQueued = new Ints(256);
   readonly #isMet = new Ints(256);
+  readonly #perNode: readonly Ints[] = [
+    this.#count,
+    this.#last,
+    this.#draftPlace,
+    this.#since,
+    this.#isOpen,
+    this.#isQueued,
+    this.#isMet,
+  ];
   readonly #watches: (number[] | undefined)[] = [];
 
   readonly #eventNode = new Ints();
@@ -53,26 +69,27 @@ export class PlainSearch {
   /** Groups that are ruled out whatever is decided, found above the ground. */
   readonly #dead = new Ints();
 
-  readonly #lessonStart = new Ints();
-  /** Sets of values that lessons speak of. */
-  readonly #sets = new Ints(256);
-  readonly #termNode = new Ints(256);
-  readonly #termMask = new Ints(256);
-  readonly #watchA = new Ints();
-  readonly #watchB = new Ints();
+  readonly #lessons = new Lessons();
   readonly #drafted = new Ints();
+  /** What the lesson in the making holds in. */
+  #draftMode = EVERYWHERE;
+  /** Whether it is asked about several environments, and lessons may rest on nothing that is so in one of them. */
+  readonly #isForSeveral: boolean;
 
-  constructor(rules: PlainRules) {
+  constructor(rules: PlainRules, isForSeveral: boolean = false) {
     this.#rules = rules;
+    this.#isForSeveral = isForSeveral;
   }
 
   /**
-   * Package -> value of all that is chosen, in canonical order; `undefined` where there is no solution, or none is found within
-   * `most` steps (decisions and conflicts).
+   * What is chosen; `undefined` where there is no solution, or none is found within
+   * `most` steps (decisions and conflicts). What an earlier call has learned is used again, if it was for several environments.
    * @throws {BeyondPlain}
    */
-  solve(roots: readonly RootPackage[], most: number): ReadonlyMap<number, number> | undefined {
+  solve(roots: readonly RootPackage[], most: number): Chosen | undefined {
+    this.#begin();
     for (const root of roots) for (const one of root.dependencies) if (!this.#demandOfRoot(one)) return undefined;
+    if (!this.#recall()) return undefined;
     while (this.conflicts + this.decisions <= most) {
       const conflict = this.#propagate();
       if (conflict !== NONE && this.#levelStart.length === 0) return undefined;
@@ -91,10 +108,55 @@ export class PlainSearch {
     return undefined;
   }
 
-  #chosen(): ReadonlyMap<number, number> {
-    const chosen = new Map<number, number>();
-    for (let i = 0; i < this.#order.length; i++) chosen.set(this.#order.data[i]!, this.#only(this.#order.data[i]!));
-    return chosen;
+  #chosen(): Chosen {
+    const nodes = this.#order.data.slice(0, this.#order.length);
+    return { nodes, values: nodes.map((node) => this.#only(node)) };
+  }
+
+  /** Forgets everything but lessons. */
+  #begin(): void {
+    this.#backjump(0);
+    this.#forgetOrder(0, 0);
+    for (const flags of [this.#isOpen, this.#isQueued, this.#draftPlace]) flags.data.fill(0);
+    this.#dead.length = this.#changed.length = 0;
+    this.decisions = this.conflicts = this.packages = 0;
+    for (const list of this.#watches) if (list !== undefined) list.length = 0;
+    this.#lessons.thinOut();
+  }
+
+  /** Takes up what was learned in other environments; whether there may still be a solution. */
+  #recall(): boolean {
+    const { node, mask, sets, count } = this.#lessons;
+    for (let lesson = 0; lesson < count; lesson++) {
+      if (!this.#lessons.holdsIn(lesson, this.#rules.mode)) continue;
+      const [a, b] = this.#twoOpen(lesson);
+      if (a === NONE) return false;
+      if (b !== NONE) this.#watch(lesson, a, b);
+      else if (!this.#remove(node.data[a]!, sets.data, mask.data[a]!, DECIDED)) return false;
+    }
+    return true;
+  }
+
+  /** The first two terms of a lesson that do not hold. */
+  #twoOpen(lesson: number): [first: number, second: number] {
+    const { start, node } = this.#lessons;
+    const end = this.#lessons.endOf(lesson);
+    let first = NONE;
+    for (let term = start.data[lesson]!; term < end; term++) {
+      this.#open(node.data[term]!);
+      if (this.#holds(term)) continue;
+      if (first !== NONE) return [first, term];
+      first = term;
+    }
+    return [first, NONE];
+  }
+
+  #watch(lesson: number, a: number, b: number): void {
+    const { watchA, watchB, node } = this.#lessons;
+    watchA.data[lesson] = a;
+    watchB.data[lesson] = b;
+    (this.#watches[node.data[a]!] ??= []).push(lesson);
+    (this.#watches[node.data[b]!] ??= []).push(lesson);
   }
 
   #demandOfRoot(one: Dependency): boolean {
@@ -112,16 +174,15 @@ export class PlainSearch {
   #open(node: number): void {
     const rules = this.#rules;
     if (node < this.#isOpen.length && this.#isOpen.data[node] === 1) return;
-    const possible = rules.open(node);
+    rules.open(node);
     this.#makeRoom();
     this.#isOpen.data[node] = 1;
     this.packages++;
     const at = rules.offset.data[node]!;
+    const words = rules.width.data[node]!;
+    rules.possibleInto(this.#ground, node);
     let count = 0;
-    for (let i = 0; i < possible.length; i++) {
-      this.#now[at + i] = this.#ground[at + i] = possible[i]!;
-      count += popcount(possible[i]!);
-    }
+    for (let i = at; i < at + words; i++) count += popcount((this.#now[i] = this.#ground[i]!));
     this.#count.data[node] = count;
     this.#last.data[node] = NONE;
     this.#meetDemands(node);
@@ -129,16 +190,10 @@ export class PlainSearch {
 
   #makeRoom(): void {
     const rules = this.#rules;
-    for (const one of [
-      this.#isOpen,
-      this.#count,
-      this.#last,
-      this.#draftPlace,
-      this.#since,
-      this.#isQueued,
-      this.#isMet,
-    ])
-      if (one.length < rules.keys.length) one.reserve(rules.keys.length - one.length);
+    if (this.#isOpen.length < rules.keys.length) {
+      const more = rules.keys.length - this.#isOpen.length;
+      for (const one of this.#perNode) one.reserve(more);
+    }
     if (rules.words <= this.#now.length) return;
     const grown = (old: Int32Array): Int32Array => {
       const array = new Int32Array(Math.max(rules.words, old.length * 2));
@@ -351,9 +406,14 @@ export class PlainSearch {
   }
 
   #bestOf(node: number): number {
-    const { orders, size } = this.#rules;
+    const { orders, locked, size } = this.#rules;
     const order = orders[node];
     let best = NONE;
+    for (const value of locked[node]!) {
+      if (!this.#isPossible(node, value)) continue;
+      if (this.#fits(node, value)) return value;
+      if (best === NONE) best = value;
+    }
     const length = order?.length ?? size.data[node]! - 1;
     for (let i = 0; i < length; i++) {
       const value = order === undefined ? length - i : order[i]!;
@@ -475,35 +535,33 @@ export class PlainSearch {
   }
 
   #look(lesson: number, node: number): number {
-    const a = this.#watchA.data[lesson]!;
-    const b = this.#watchB.data[lesson]!;
-    const nodes = this.#termNode.data;
-    const mine = nodes[a] === node ? a : b;
+    const { watchA, watchB, start, node: nodes, mask, sets } = this.#lessons;
+    const a = watchA.data[lesson]!;
+    const b = watchB.data[lesson]!;
+    const mine = nodes.data[a] === node ? a : b;
     if (!this.#holds(mine)) return KEPT;
-    for (let term = this.#lessonStart.data[lesson]!; term < this.#endOf(lesson); term++) {
+    const end = this.#lessons.endOf(lesson);
+    for (let term = start.data[lesson]!; term < end; term++) {
       if (term === a || term === b || this.#holds(term)) continue;
-      if (mine === a) this.#watchA.data[lesson] = term;
-      else this.#watchB.data[lesson] = term;
-      (this.#watches[nodes[term]!] ??= []).push(lesson);
+      if (mine === a) watchA.data[lesson] = term;
+      else watchB.data[lesson] = term;
+      (this.#watches[nodes.data[term]!] ??= []).push(lesson);
       return MOVED;
     }
     const other = a + b - mine;
-    return this.#remove(nodes[other]!, this.#sets.data, this.#termMask.data[other]!, LESSON - lesson) ? KEPT : VIOLATED;
+    return this.#remove(nodes.data[other]!, sets.data, mask.data[other]!, LESSON - lesson) ? KEPT : VIOLATED;
   }
 
   /** Whether nothing outside of a term's set is possible. */
   #holds(term: number): boolean {
     const { offset, width } = this.#rules;
-    const sets = this.#sets.data;
-    const node = this.#termNode.data[term]!;
-    const mask = this.#termMask.data[term]!;
+    const { node: nodes, mask: masks, sets } = this.#lessons;
+    const node = nodes.data[term]!;
+    const mask = masks.data[term]!;
     const at = offset.data[node]!;
-    for (let i = width.data[node]! - 1; i >= 0; i--) if ((this.#now[at + i]! & ~sets[mask + i]!) !== 0) return false;
+    for (let i = width.data[node]! - 1; i >= 0; i--)
+      if ((this.#now[at + i]! & ~sets.data[mask + i]!) !== 0) return false;
     return true;
-  }
-
-  #endOf(lesson: number): number {
-    return lesson + 1 < this.#lessonStart.length ? this.#lessonStart.data[lesson + 1]! : this.#termNode.length;
   }
 
   // --- learning ------------------------------------------------------------------------------------------------------
@@ -511,6 +569,7 @@ export class PlainSearch {
   /** Learns why there is a conflict, and goes back to where that bites; false where it rules out every solution. */
   #learn(conflict: number): boolean {
     this.conflicts++;
+    this.#draftMode = EVERYWHERE;
     this.#drafted.length = 0;
     this.#absorb(conflict, NONE);
     for (;;) {
@@ -531,16 +590,19 @@ export class PlainSearch {
 
   /** Union on the pivot, intersection elsewhere. */
   #absorb(reason: number, pivot: number): void {
-    const { owner, having, dependency, target, accepted, masks } = this.#rules;
+    const { owner, having, dependency, target, accepted, masks, isSometimes, mode } = this.#rules;
     if (reason >= 0) {
       const one = dependency.data[reason]!;
+      if (isSometimes.data[one] === 1) this.#draftMode = mode;
       this.#absorbTerm(owner.data[reason]!, masks.data, having.data[reason]!, 0, pivot);
       this.#absorbTerm(target.data[one]!, masks.data, accepted.data[one]!, -1, pivot);
       return;
     }
     const lesson = LESSON - reason;
-    for (let term = this.#lessonStart.data[lesson]!, end = this.#endOf(lesson); term < end; term++)
-      this.#absorbTerm(this.#termNode.data[term]!, this.#sets.data, this.#termMask.data[term]!, 0, pivot);
+    const { start, node, mask, sets, mode: modes } = this.#lessons;
+    if (modes.data[lesson] !== EVERYWHERE) this.#draftMode = mode;
+    for (let term = start.data[lesson]!, end = this.#lessons.endOf(lesson); term < end; term++)
+      this.#absorbTerm(node.data[term]!, sets.data, mask.data[term]!, 0, pivot);
   }
 
   /** With `flip` -1 the set is all but what is given. */
@@ -562,10 +624,11 @@ export class PlainSearch {
     this.#settle(node, at, words);
   }
 
-  /** Leaves out a term that holds from the ground up; finds since when another holds. */
+  /** Leaves out a term that holds from the ground up, in every environment; finds since when another holds. */
   #settle(node: number, at: number, words: number): void {
+    const ground = this.#isForSeveral ? this.#rules.all.data : this.#ground;
     let isGround = true;
-    for (let i = 0; i < words; i++) if ((this.#ground[at + i]! & ~this.#draft[at + i]!) !== 0) isGround = false;
+    for (let i = at; i < at + words; i++) if ((ground[i]! & ~this.#draft[i]!) !== 0) isGround = false;
     if (isGround) return this.#drop(node);
     let event = this.#last.data[node]!;
     while (event !== NONE) {
@@ -589,29 +652,23 @@ export class PlainSearch {
 
   #apply(top: number, second: number, level: number): boolean {
     const { offset, width } = this.#rules;
-    const sets = this.#sets;
-    const lesson = this.#lessonStart.length;
-    this.#lessonStart.push(this.#termNode.length);
+    const { sets, mask } = this.#lessons;
+    const lesson = this.#lessons.open(this.#draftMode);
     let [mine, other] = [NONE, NONE];
     for (let i = 0; i < this.#drafted.length; i++) {
       const node = this.#drafted.data[i]!;
       const at = offset.data[node]!;
-      const mask = sets.reserve(width.data[node]!);
-      for (let j = 0; j < width.data[node]!; j++) sets.data[mask + j] = this.#draft[at + j]!;
-      if (node === top) mine = this.#termNode.length;
-      else if (this.#since.data[node] === second) other = this.#termNode.length;
-      this.#termNode.push(node);
-      this.#termMask.push(mask);
+      const words = width.data[node]!;
+      const term = this.#lessons.addTerm(node, words);
+      const set = mask.data[term]!;
+      for (let j = 0; j < words; j++) sets.data[set + j] = this.#draft[at + j]!;
+      if (node === top) mine = term;
+      else if (second !== NONE && this.#since.data[node] === second) other = term;
       this.#draftPlace.data[node] = 0;
     }
-    this.#watchA.push(mine);
-    this.#watchB.push(other);
-    if (other !== NONE) {
-      (this.#watches[top] ??= []).push(lesson);
-      (this.#watches[this.#termNode.data[other]!] ??= []).push(lesson);
-    }
+    if (other !== NONE) this.#watch(lesson, mine, other);
     this.#backjump(level);
-    return this.#remove(top, this.#sets.data, this.#termMask.data[mine]!, LESSON - lesson);
+    return this.#remove(top, sets.data, mask.data[mine]!, LESSON - lesson);
   }
 }
 
