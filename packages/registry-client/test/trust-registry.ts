@@ -21,6 +21,8 @@ const ORIGIN = "test.example/log";
 /** A test registry with signed metadata and a log, every file of which a test may replace. */
 export interface SignedRegistry {
   readonly root: Uint8Array;
+  /** What the registry says of itself. */
+  readonly description: object;
   readonly logKey: string;
   /** Publishes documents: one log entry and one update of the metadata. */
   publish(documents: Readonly<Record<string, object>>, nowMs?: number): Promise<void>;
@@ -34,7 +36,7 @@ export interface SignedRegistry {
 
 const hexOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
-/** Gives a test registry keys; `batched` also the request for several files. */
+/** Gives a test registry keys. */
 export async function signRegistry(registry: TestRegistry): Promise<SignedRegistry> {
   const root = await testRoot();
   const logSigner = testSigner("log");
@@ -73,23 +75,22 @@ export async function signRegistry(registry: TestRegistry): Promise<SignedRegist
     for (const [path, bytes] of update.files) registry.addFile(`metadata/${path}`, bytes);
   };
   registry.addFile("metadata/1.root.json", root);
-  registry.addFile(
-    ".well-known/lading.json",
-    JSON.stringify({
-      protocol: 1,
-      name: "test",
-      mode: "production",
-      index: registry.url,
-      blobs: `${registry.url}blobs/sha256/`,
-      api: `${registry.url}api/v1/`,
-      signatures: "optional",
-      root: { version: 1, digest: `sha256:${hexOf(root)}` },
-      metadata: `${registry.url}metadata/`,
-      log: { origin: ORIGIN, key: logKey, url: `${registry.url}log/` },
-    }),
-  );
+  const description = {
+    protocol: 1,
+    name: "test",
+    mode: "production",
+    index: registry.url,
+    blobs: `${registry.url}blobs/sha256/`,
+    api: `${registry.url}api/v1/`,
+    signatures: "optional",
+    root: { version: 1, digest: `sha256:${hexOf(root)}` },
+    metadata: `${registry.url}metadata/`,
+    log: { origin: ORIGIN, key: logKey, url: `${registry.url}log/` },
+  };
+  registry.addFile(".well-known/lading.json", JSON.stringify(description));
   return {
     root,
+    description,
     logKey,
     signers,
     publish: async (documents, nowMs = TEST_NOW_MS) => {

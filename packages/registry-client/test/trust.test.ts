@@ -52,6 +52,14 @@ const failure = async (promise: Promise<unknown>): Promise<unknown> =>
     () => "no error",
     (error: unknown) => error,
   );
+const hexOf = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+/** Gives a registry the request for several files. */
+function offerFilesTogether(registry: TestRegistry, description: object): void {
+  const files = `${registry.url}api/v1/files`;
+  registry.addFile(".well-known/lading.json", JSON.stringify({ ...description, files }));
+}
+
 const digestOf = (bytes: Uint8Array): string => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 
 describe("packageDocument() of a registry with signed metadata", () => {
@@ -73,6 +81,40 @@ describe("packageDocument() of a registry with signed metadata", () => {
     expect(asked.toSorted()).toEqual(["/log/checkpoint", "/metadata/2.root.json", "/metadata/timestamp.json"]);
     const conditional = registry.requests.slice(before).filter(({ headers }) => headers["if-none-match"] !== undefined);
     expect(conditional).toHaveLength(2);
+  });
+
+  it("reads what is wanted at one moment together, and judges each file by itself", async () => {
+    const { client, registry, signed } = await world();
+    const names = ["one", "two", "three"];
+    const documents = Object.fromEntries(names.map((name) => [name, documentOf(name, [{ version: "1.0.0" }])]));
+    await signed.publish(documents);
+    const two = JSON.stringify(documents.two);
+    registry.addFile(`index/_/tw/${hexOf(two)}.two.json`, two.replace("1.0.0", "6.0.0"));
+    offerFilesTogether(registry, signed.description);
+    const before = registry.requests.length;
+    const fresh = client();
+    const read = await Promise.allSettled(names.map((name) => versionsOf(fresh, name)));
+    expect(read.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect(read[1]).toMatchObject({ reason: { code: "TARGET_DIGEST_MISMATCH" } });
+    const asked = registry.requests.slice(before).filter(({ method }) => method === "POST");
+    expect(asked.map(({ url }) => url)).toEqual(Array(3).fill("/api/v1/files"));
+    expect(registry.requests.slice(before).some(({ url }) => url.startsWith("/index/"))).toBe(false);
+  });
+
+  it("reads one by one where a request for several is refused, and goes on for a second caller whose first gave up", async () => {
+    const { client, registry, signed } = await world();
+    offerFilesTogether(registry, signed.description);
+    registry.intercept = (request, response) => {
+      if (request.url !== "/api/v1/files") return false;
+      response.writeHead(403, { "content-type": "application/problem+json" }).end('{"code":"FORBIDDEN","status":403}');
+      return true;
+    };
+    const controller = new AbortController();
+    const shared = client();
+    expect((await shared.packageDocument("tool", { signal: controller.signal }))?.name).toBe("tool");
+    controller.abort();
+    expect(await versionsOf(shared, "nothing")).toBeUndefined();
+    expect(registry.requests.some(({ url }) => /^\/index\/_\/to\/[0-9a-f]{64}\.tool\.json$/.test(url))).toBe(true);
   });
 
   it("sees what was published since", async () => {

@@ -8,6 +8,7 @@ export {
   verifyEd25519,
 } from "./lib/ed25519.ts";
 export { fingerprint, isFingerprint, keyIdOf, spkiOf } from "./lib/key-id.ts";
+export { portableDigests, type DigestFunctions } from "./lib/digests.ts";
 export { portableVerifier, softwareSigner, type Signer, type Verifier } from "./lib/signer.ts";
 export {
   ENVELOPE_MAX_BYTES,

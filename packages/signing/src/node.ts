@@ -1,4 +1,5 @@
 export { nodeSigner } from "./lib/node/signer.ts";
+export { nodeDigests } from "./lib/node/digests.ts";
 export { nodeVerifier } from "./lib/node/verifier.ts";
 export {
   generateKeyPair,

@@ -96,8 +96,8 @@ export class Documents {
    */
   async #loadSigned(name: PackageName, view: TrustView, options: DocumentOptions): Promise<IndexDocument | undefined> {
     const signed = await import("./trust/signed-documents.ts");
-    // Looked up together, however many there are; only the documents themselves wait for each other.
-    const bytes = await signed.readSigned(this.#session, name, view, { ...options, limited: this.#limited });
+    // Not limited here: what is asked for at one moment is read together.
+    const bytes = await signed.readSigned(this.#session, name, view, options);
     return bytes === undefined ? undefined : this.#parse(bytes, name);
   }
 

@@ -21,6 +21,8 @@ import type { TrustView, TrustWalk } from "./trust/trust-types.ts";
 
 /** How long a description is used without asking whether it changed, milliseconds. */
 const DESCRIPTION_MAX_AGE_MS = 60 * 60 * 1000;
+/** Within one command. */
+const JUST_NOW_MS = 10_000;
 
 /** An API call: what {@link Transport.call} needs, with its path below the API base. */
 export interface SessionCall extends ApiRequest {
@@ -47,6 +49,8 @@ export class Session {
   readonly statements: Map<string, Promise<Uint8Array>> = new Map<string, Promise<Uint8Array>>();
   #cacheWarned = false;
   #description: Promise<RegistryDescription> | undefined;
+  /** When the registry itself was asked for its description. */
+  #describedAt = Number.NEGATIVE_INFINITY;
   readonly #openTrust: (session: Session) => TrustWalk;
   #trust: TrustWalk | undefined;
 
@@ -134,8 +138,10 @@ export class Session {
     }
   }
 
-  /** As {@link describe}, and the registry is asked even where the cache has an answer of the last hour. */
-  describeAgain(options: CallOptions): Promise<RegistryDescription> {
+  /** As {@link describe}, and the registry was asked a moment ago at most, whatever the cache has. */
+  async describeAgain(options: CallOptions): Promise<RegistryDescription> {
+    const known = await this.describe(options);
+    if (this.clock.now() - this.#describedAt <= JUST_NOW_MS) return known;
     this.#description = this.#loadDescription(options, true);
     return this.describe(options);
   }
@@ -226,6 +232,7 @@ export class Session {
     }
     const entry = answer.status === "unchanged" ? cached! : answer;
     const description = parseDescription(entry.bytes, this.registry);
+    this.#describedAt = this.clock.now();
     await this.store(DESCRIPTION_PATH, {
       bytes: entry.bytes,
       checkedAt: this.clock.now(),

@@ -154,7 +154,19 @@ async function answerApi(
   if (!authorized) return problem(response, 401, "TOKEN_INVALID", "the token is not known");
   if (path === "auth/whoami") return json(response, 200, { username: "tester", scopes: ["read", "publish"] });
   if (path === "packages/" && request.method === "POST") return receive(state, request, response);
+  if (path === "files" && request.method === "POST") return serveFiles(state, request, response);
   return problem(response, 404, "NOT_FOUND", "there is no such thing");
+}
+
+async function serveFiles({ files }: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body: Buffer[] = [];
+  for await (const part of request as AsyncIterable<Buffer>) body.push(part);
+  const { paths } = JSON.parse(Buffer.concat(body).toString()) as { readonly paths: readonly string[] };
+  const parts = paths.map((path) => {
+    const bytes = files.get(path);
+    return Buffer.concat([Buffer.from(`${path} ${bytes?.length ?? "-"}\n`), bytes ?? Buffer.alloc(0)]);
+  });
+  response.end(Buffer.concat(parts));
 }
 
 async function receive(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {

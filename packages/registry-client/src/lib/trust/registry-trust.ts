@@ -7,7 +7,7 @@ import {
   type RefreshedMetadata,
   type TargetFile,
 } from "@lading/signing/metadata";
-import { nodeVerifier } from "@lading/signing/node";
+import { nodeDigests, nodeVerifier } from "@lading/signing/node";
 import type { CallOptions } from "../client-types.ts";
 import type { RegistryDescription } from "../ports.ts";
 import { RegistryClientError } from "../registry-client-error.ts";
@@ -15,6 +15,7 @@ import type { TrustPorts } from "./trust-ports.ts";
 import type { TrustSettings, TrustView, TrustWalk } from "./trust-types.ts";
 import { explained } from "./attacks.ts";
 import { findAnchor } from "./anchor.ts";
+import { gathered } from "./gathered.ts";
 import { noteUnsigned, RECORD } from "./lazy-walk.ts";
 import { CHECKPOINT_BYTES, CHECKPOINT_PATH, LogFollower } from "./log-follower.ts";
 import { digestOf, knownRootOf, TrustFiles } from "./trust-files.ts";
@@ -42,6 +43,18 @@ const TORN: ReadonlySet<string> = new Set([
   "METADATA_MISSING",
 ]);
 const TORN_PAUSE_MS = 500;
+const CRYPTO = { verifier: nodeVerifier, digests: nodeDigests };
+
+/** What a walk came to. */
+interface Walked {
+  readonly record: TrustRecord;
+  readonly refreshed: RefreshedMetadata;
+  readonly client: MetadataClient;
+  readonly files: TrustFiles;
+  readonly source: TrustSource;
+  readonly log: LogFollower | undefined;
+  readonly checkedAt: number;
+}
 
 /** One registry's signed metadata and log, walked in the order of `docs/spec/registry-metadata.md` §6 once per process. */
 export class RegistryTrust implements TrustWalk {
@@ -120,8 +133,8 @@ export class RegistryTrust implements TrustWalk {
 
   /** @throws {RegistryClientError} where a registry that must have signed metadata offers none */
   #locate(description: RegistryDescription, record: TrustRecord | undefined): TrustLocation | undefined {
-    const { metadata, files, log } = description;
-    if (metadata !== undefined) return { metadata, files, log: log?.url };
+    const { metadata, index, files, log } = description;
+    if (metadata !== undefined) return { metadata, index, files, log: log?.url };
     const { name, root } = this.#session.registry;
     if (record !== undefined) {
       throw new RegistryClientError({
@@ -163,10 +176,9 @@ export class RegistryTrust implements TrustWalk {
       this.#session.requireOnline(`begin to trust registry "${name}"`, "its signed metadata");
       if (options.replace !== true) await this.#refuseOther(anchor);
       const description = await this.#session.describeAgain(options);
-      const { metadata, files, log } = description;
+      const { metadata, index, files, log } = description;
       if (metadata === undefined) throw metadataRequired(name, anchor.digest);
-      const location = { metadata, files, log: log?.url };
-      const source = new TrustSource(this.#session, location, options);
+      const source = new TrustSource(this.#session, { metadata, index, files, log: log?.url }, options);
       const view = await this.#begin(root, "file", source, description);
       this.#view = Promise.resolve(view);
       return view;
@@ -211,7 +223,7 @@ export class RegistryTrust implements TrustWalk {
     const now = this.#session.clock.now();
     const anchor = { ...knownRootOf(root), how, at: new Date(now).toISOString() };
     const files = new TrustFiles(this.#settings.store, this.#url, true);
-    const client = openMetadataClient({ root, source, store: files, verifier: nodeVerifier });
+    const client = openMetadataClient({ root, source, store: files, ...CRYPTO });
     const refreshed = await client.refresh(now);
     const log = await this.#follow(undefined, refreshed, description, source);
     const record = {
@@ -225,7 +237,7 @@ export class RegistryTrust implements TrustWalk {
     await this.#put(ANCHOR, root, true);
     await this.#put(RECORD, encodeTrustRecord(record), true);
     if (how === "first-use") this.#announce(record, refreshed);
-    return this.#viewOf(record, refreshed, client, files, log, now);
+    return this.#viewOf({ record, refreshed, client, files, source, log, checkedAt: now });
   }
 
   #announce({ anchor }: TrustRecord, { development }: RefreshedMetadata): void {
@@ -247,7 +259,7 @@ export class RegistryTrust implements TrustWalk {
     const root = await this.#anchorOf(record);
     await this.#checkPin(record, source);
     const now = this.#session.clock.now();
-    const client = openMetadataClient({ root, source, store: files, verifier: nodeVerifier });
+    const client = openMetadataClient({ root, source, store: files, ...CRYPTO });
     await this.#prefetch(source, await versionOf(files, root), {
       timestamp: await files.read("timestamp"),
       checkpoint: await this.#settings.store.read(this.#url, CHECKPOINT),
@@ -256,7 +268,7 @@ export class RegistryTrust implements TrustWalk {
     const log = await this.#follow(record, refreshed, description, source);
     await this.#keep(log, now);
     const next = await this.#advanced(record, files, log);
-    return this.#viewOf(next, refreshed, client, files, log, now);
+    return this.#viewOf({ record: next, refreshed, client, files, source, log, checkedAt: now });
   }
 
   /** What every contact begins with, in one request where the registry offers it. */
@@ -343,7 +355,7 @@ export class RegistryTrust implements TrustWalk {
       source,
     });
     const memory = new TrustFiles(this.#settings.store, this.#url, true);
-    const client = openMetadataClient({ root: older, rootPin: pin, source, store: memory, verifier: nodeVerifier });
+    const client = openMetadataClient({ root: older, rootPin: pin, source, store: memory, ...CRYPTO });
     await client.refresh(this.#session.clock.now());
     if (memory.roots.some(({ digest }) => roots.some((known) => known.digest === digest))) return;
     throw new MetadataError({
@@ -354,24 +366,23 @@ export class RegistryTrust implements TrustWalk {
     });
   }
 
-  #viewOf(
-    record: TrustRecord,
-    refreshed: RefreshedMetadata,
-    client: MetadataClient,
-    files: TrustFiles,
-    log: LogFollower | undefined,
-    checkedAt: number,
-  ): Promise<TrustView> {
-    const find = batched((paths) => this.#explaining(() => client.findAll(paths)));
-    return files.read("root").then((bytes) => ({
-      record,
-      refreshed,
-      root: { bytes: bytes!, digest: digestOf(bytes!) },
-      checkedAt,
-      log,
-      find,
-      pathOf: (target) => client.pathOf(target),
-    }));
+  async #viewOf({ record, refreshed, client, files, source, log, checkedAt }: Walked): Promise<TrustView> {
+    source.endCall();
+    const find = gathered((paths: readonly string[]) =>
+      this.#explaining(async () => {
+        const found = await client.findAll(paths);
+        return paths.map((path) => found.get(path));
+      }),
+    );
+    const read = gathered((targets: readonly TargetFile[], options) =>
+      source.get(
+        targets.map((target) => ({ path: client.pathOf(target), maxBytes: target.length, length: target.length })),
+        options,
+      ),
+    );
+    const bytes = (await files.read("root"))!;
+    const root = { bytes, digest: digestOf(bytes) };
+    return { record, refreshed, root, checkedAt, log, find: (path) => find(path), read };
   }
 
   async #explaining<T>(work: () => Promise<T>): Promise<T> {
@@ -398,15 +409,15 @@ export class RegistryTrust implements TrustWalk {
       root: await this.#anchorOf(record),
       source: { fetch: ({ path }) => Promise.resolve(path === "timestamp.json" ? timestamp : undefined) },
       store: files,
-      verifier: nodeVerifier,
+      ...CRYPTO,
     });
     // As it was then: what it is worth today is the caller's to judge, by its age.
     const refreshed = await client.refresh(checkedAt);
     this.#judgeAge(checkedAt, refreshed.expiresMs);
-    const offline = new TrustSource(this.#session, { metadata: this.#url }, {});
+    const offline = new TrustSource(this.#session, { metadata: this.#url, index: this.#url }, {});
     const seen = await this.#settings.store.read(this.#url, CHECKPOINT);
     const log = record.log === undefined ? undefined : new LogFollower(offline, record.log.key, seen);
-    return this.#viewOf(record, refreshed, client, files, log, checkedAt);
+    return this.#viewOf({ record, refreshed, client, files, source: offline, log, checkedAt });
   }
 
   async #lastContact(): Promise<number> {
@@ -476,24 +487,4 @@ async function versionOf(files: TrustFiles, anchor: Uint8Array): Promise<number>
     // A damaged one: the walk begins with the anchor again.
     return parseMetadata(anchor, "root").body.version;
   }
-}
-
-/** Looks paths up together that are asked for at one moment. */
-function batched(
-  findAll: (paths: readonly string[]) => Promise<ReadonlyMap<string, TargetFile | undefined>>,
-): TrustView["find"] {
-  let waiting: Set<string> | undefined;
-  let answer: Promise<ReadonlyMap<string, TargetFile | undefined>> | undefined;
-  return async (path) => {
-    if (waiting === undefined) {
-      const paths = new Set<string>();
-      waiting = paths;
-      answer = new Promise((resolve) => setImmediate(resolve)).then(() => {
-        waiting = undefined;
-        return findAll([...paths]);
-      });
-    }
-    waiting.add(path);
-    return (await answer!).get(path);
-  };
 }

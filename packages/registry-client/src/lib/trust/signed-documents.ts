@@ -1,5 +1,6 @@
 import { indexDocumentPath, type PackageName } from "@lading/core-manifest";
 import { MetadataError, checkTarget, type TargetFile } from "@lading/signing/metadata";
+import { nodeDigests } from "@lading/signing/node";
 import type { DocumentOptions } from "../client-types.ts";
 import type { CachedMetadata } from "../ports.ts";
 import type { Session } from "../session.ts";
@@ -22,7 +23,7 @@ export async function readSigned(
   session: Session,
   name: PackageName,
   view: TrustView,
-  options: ReadOptions,
+  options: DocumentOptions,
 ): Promise<Uint8Array | undefined> {
   try {
     return await read(session, name, view, options);
@@ -35,7 +36,7 @@ async function read(
   session: Session,
   name: PackageName,
   view: TrustView,
-  options: ReadOptions,
+  options: DocumentOptions,
 ): Promise<Uint8Array | undefined> {
   const path = indexDocumentPath(name);
   const cached = await session.cached(cachePath(path));
@@ -79,12 +80,6 @@ function requireOnline(session: Session, name: PackageName, path: string): void 
   session.requireOnline(`read the index document of "${name}"`, `"${path}" of registry "${session.registry.name}"`);
 }
 
-/** How a document is read. */
-interface ReadOptions extends DocumentOptions {
-  /** Runs a download when it is its turn. */
-  readonly limited: <T>(task: () => Promise<T>) => Promise<T>;
-}
-
 interface Wanted {
   readonly name: PackageName;
   readonly view: TrustView;
@@ -93,7 +88,7 @@ interface Wanted {
   readonly closed: boolean;
 }
 
-async function document(session: Session, wanted: Wanted, options: ReadOptions): Promise<Uint8Array> {
+async function document(session: Session, wanted: Wanted, options: DocumentOptions): Promise<Uint8Array> {
   const { name, view, target, cached, closed } = wanted;
   if (cached !== undefined && digestOf(cached.bytes) === `sha256:${target.hashes["sha256"] ?? ""}`) {
     session.metrics.notModified++;
@@ -102,24 +97,17 @@ async function document(session: Session, wanted: Wanted, options: ReadOptions):
   // A copy that was verified once, though it is known that there is a newer one.
   if (closed && cached !== undefined) return cached.bytes;
   if (closed) requireOnline(session, name, target.path);
-  const { index } = await session.describe(options);
-  const url = new URL(view.pathOf(target), index).href;
-  const action = `read the index document of "${name}"`;
-  const answer = await options.limited(() =>
-    session.retrying(options, () =>
-      session.transport.metadata(url, { action, signal: options.signal, maxBytes: target.length }),
-    ),
-  );
-  if (answer.status !== "found") {
+  const bytes = await view.read(target, options);
+  if (bytes === undefined) {
     throw new MetadataError({
       code: "TARGET_MISSING",
-      message: `Cannot ${action}: signed metadata promises it, but it is not served`,
+      message: `Cannot read the index document of "${name}": signed metadata promises it, but it is not served`,
       path: target.path,
     });
   }
-  checkTarget(target, answer.bytes);
-  await session.store(cachePath(target.path), { bytes: answer.bytes, checkedAt: session.clock.now() });
-  return answer.bytes;
+  checkTarget(target, bytes, nodeDigests);
+  await session.store(cachePath(target.path), { bytes, checkedAt: session.clock.now() });
+  return bytes;
 }
 
 interface Listing {

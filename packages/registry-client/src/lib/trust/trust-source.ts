@@ -1,12 +1,16 @@
 import { createHash } from "node:crypto";
 import { MetadataError, type MetadataRequest, type MetadataSource } from "@lading/signing/metadata";
 import type { CallOptions } from "../client-types.ts";
+import { createLimiter } from "../limit.ts";
 import { RegistryClientError } from "../registry-client-error.ts";
 import type { TrustPorts } from "./trust-ports.ts";
 import { parseFiles } from "./batch.ts";
 
-/** Most files that are asked for at once (`docs/spec/http-api.md`). */
+/** Most files that are asked for at once, and most bytes (`docs/spec/http-api.md`). */
 const BATCH_FILES = 200;
+const BATCH_BYTES = 8 * 2 ** 20;
+/** Files that are asked for one by one at a time: without a bound each would open a connection of its own. */
+const CONCURRENCY = 16;
 /** Refusals of the request for several files that say nothing of the files. */
 const REFUSALS: ReadonlySet<string> = new Set([
   "REGISTRY_AUTH_REQUIRED",
@@ -23,6 +27,8 @@ const LINE_BYTES = 1200;
 export interface TrustLocation {
   /** Absolute, ending in `/`. */
   readonly metadata: string;
+  /** Absolute, ending in `/`; what is below begins with `index/`. */
+  readonly index: string;
   /** Where several files are asked for at once; absent: one by one. */
   readonly files?: string | undefined;
   readonly log?: string | undefined;
@@ -30,9 +36,11 @@ export interface TrustLocation {
 
 /** A file that is asked for, by the path that it has below the registry's address. */
 export interface TrustRequest {
-  /** `metadata/timestamp.json`, `log/checkpoint`. */
+  /** `metadata/timestamp.json`, `log/checkpoint`, `index/_/to/<sha256>.tool.json`. */
   readonly path: string;
   readonly maxBytes: number;
+  /** Bytes that it has, where that is known. */
+  readonly length?: number | undefined;
   /** What is here already: its bytes stand for an answer "not modified". */
   readonly known?: Uint8Array | undefined;
 }
@@ -41,14 +49,20 @@ export interface TrustRequest {
 export class TrustSource implements MetadataSource {
   readonly #session: TrustPorts;
   readonly #location: TrustLocation;
-  readonly #options: CallOptions;
+  #options: CallOptions;
   #isRefused = false;
+  readonly #limited = createLimiter(CONCURRENCY);
   readonly #ahead = new Map<string, Uint8Array | undefined>();
 
   constructor(session: TrustPorts, location: TrustLocation, options: CallOptions) {
     this.#session = session;
     this.#location = location;
     this.#options = options;
+  }
+
+  /** Ends the call that this began with: what is asked for later is not given up with it. */
+  endCall(): void {
+    this.#options = {};
   }
 
   /** Gets files that are about to be asked for; each is given out once. */
@@ -77,31 +91,42 @@ export class TrustSource implements MetadataSource {
   }
 
   /** Files in the order asked for. */
-  async get(requests: readonly TrustRequest[]): Promise<readonly (Uint8Array | undefined)[]> {
+  async get(
+    requests: readonly TrustRequest[],
+    options: CallOptions = this.#options,
+  ): Promise<readonly (Uint8Array | undefined)[]> {
     const { files } = this.#location;
-    const { transport } = this.#session;
-    if (files === undefined || requests.length < 2 || transport.files === undefined || this.#isRefused) {
-      return Promise.all(requests.map((request) => this.#one(request)));
+    if (files === undefined || this.#session.transport.files === undefined || this.#isRefused) {
+      return this.#each(requests, options);
     }
-    const parts: TrustRequest[][] = [];
-    for (let at = 0; at < requests.length; at += BATCH_FILES) parts.push(requests.slice(at, at + BATCH_FILES));
     try {
-      return (await Promise.all(parts.map((part) => this.#batch(files, part)))).flat();
+      const parts = partsOf(requests).map((part) =>
+        part.length === 1 ? this.#each(part, options) : this.#batch(files, part, options),
+      );
+      return (await Promise.all(parts)).flat();
     } catch (error) {
       // A call of the API is refused where plain files are given: an old token, too many calls.
-      if (!(error instanceof RegistryClientError) || !REFUSALS.has(error.code)) throw error;
+      if (this.#isRefused || !(error instanceof RegistryClientError) || !REFUSALS.has(error.code)) throw error;
       this.#isRefused = true;
-      return this.get(requests);
+      return this.#each(requests, options);
     }
   }
 
-  async #batch(url: string, requests: readonly TrustRequest[]): Promise<readonly (Uint8Array | undefined)[]> {
+  #each(requests: readonly TrustRequest[], options: CallOptions): Promise<readonly (Uint8Array | undefined)[]> {
+    return Promise.all(requests.map((request) => this.#limited(() => this.#one(request, options))));
+  }
+
+  async #batch(
+    url: string,
+    requests: readonly TrustRequest[],
+    options: CallOptions,
+  ): Promise<readonly (Uint8Array | undefined)[]> {
     const { registry, transport } = this.#session;
     const action = `read the signed metadata of registry "${registry.name}"`;
     const paths = [...new Set(requests.map(({ path }) => path))];
     const maxBytes = requests.reduce((sum, request) => sum + request.maxBytes + LINE_BYTES, 0);
-    const bytes = await this.#session.retrying(this.#options, () =>
-      transport.files!(url, paths, { action, signal: this.#options.signal, maxBytes }),
+    const bytes = await this.#session.retrying(options, () =>
+      transport.files!(url, paths, { action, signal: options.signal, maxBytes }),
     );
     if (bytes.length > maxBytes) {
       throw new MetadataError({
@@ -114,14 +139,14 @@ export class TrustSource implements MetadataSource {
     return requests.map(({ path }) => found.get(path));
   }
 
-  async #one({ path, maxBytes, known }: TrustRequest): Promise<Uint8Array | undefined> {
+  async #one({ path, maxBytes, known }: TrustRequest, options: CallOptions): Promise<Uint8Array | undefined> {
     const url = this.#urlOf(path);
     if (url === undefined) return undefined;
     const action = `read "${path}" of registry "${this.#session.registry.name}"`;
-    const answer = await this.#session.retrying(this.#options, () =>
+    const answer = await this.#session.retrying(options, () =>
       this.#session.transport.metadata(url, {
         action,
-        signal: this.#options.signal,
+        signal: options.signal,
         maxBytes,
         compressed: true,
         validator: known === undefined ? undefined : validatorOf(known),
@@ -132,10 +157,27 @@ export class TrustSource implements MetadataSource {
   }
 
   #urlOf(path: string): string | undefined {
+    if (path.startsWith("index/")) return new URL(path, this.#location.index).href;
     const slash = path.indexOf("/");
     const base = path.startsWith("log/") ? this.#location.log : this.#location.metadata;
     return base === undefined ? undefined : new URL(path.slice(slash + 1), base).href;
   }
+}
+
+/** Requests in the order given, cut into what may be asked for at once. */
+function partsOf(requests: readonly TrustRequest[]): TrustRequest[][] {
+  const parts: TrustRequest[][] = [];
+  let room = { files: 0, bytes: 0 };
+  for (const request of requests) {
+    const { length = 0 } = request;
+    if (room.files === 0 || room.bytes < length) {
+      parts.push([]);
+      room = { files: BATCH_FILES, bytes: BATCH_BYTES };
+    }
+    parts.at(-1)!.push(request);
+    room = { files: room.files - 1, bytes: room.bytes - length };
+  }
+  return parts;
 }
 
 // A registry's entity tags are digests of the content, with a suffix where it is compressed on its way.

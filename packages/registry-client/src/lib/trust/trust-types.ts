@@ -17,8 +17,11 @@ export interface TrustView {
   readonly log: LogFollower | undefined;
   /** What signed metadata states of a path; `undefined` where no role knows it. Lookups of one moment share requests. */
   find(path: string): Promise<TargetFile | undefined>;
-  /** Where a target is served, below the index base. */
-  pathOf(target: TargetFile): string;
+  /**
+   * What is served as a target, not compared with it yet; `undefined` where nothing is. Targets wanted at one moment share
+   * requests.
+   */
+  read(target: TargetFile, options: CallOptions): Promise<Uint8Array | undefined>;
 }
 
 /** How trust is walked. */

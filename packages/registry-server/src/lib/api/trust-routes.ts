@@ -2,6 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { canonicalName, tryParsePackageName, tryParseVersion } from "@lading/core-manifest";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
+import { gzipOfParts, type AnswerPart } from "../deflate-fragments.ts";
 import { acceptsGzip } from "../trust/served-file.ts";
 import type { TrustService } from "../trust/trust-service.ts";
 import { RegistryError } from "../registry-error.ts";
@@ -14,25 +15,26 @@ import { jsonResponse, nameParam, problems, versionParam } from "./schemas.ts";
 const FILES_MAX = 256;
 /** Most bytes of one answer. */
 const BYTES_MAX = 16 * 2 ** 20;
-const COMPRESS_MIN_BYTES = 512;
 
 const filesBody = z.object({ paths: z.array(z.string().max(1100)).min(1).max(FILES_MAX) }).openapi("Files");
 
-async function fileAt({ trust, index }: Services, path: string): Promise<Uint8Array | undefined> {
-  return (await trust?.file(path))?.bytes ?? (path.startsWith("index/") ? (await index.read(path))?.bytes : undefined);
+async function fileAt({ trust, index }: Services, path: string): Promise<AnswerPart | undefined> {
+  const file = await trust?.file(path);
+  if (file !== undefined) return file;
+  return path.startsWith("index/") ? index.read(path) : undefined;
 }
 
 /**
  * Files one after the other: a line with path and length, then the bytes as they are served alone; `-` in place of a length
  * where there is no such file.
  */
-async function together(services: Services, paths: readonly string[]): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
+async function together(services: Services, paths: readonly string[]): Promise<readonly AnswerPart[]> {
+  const parts: AnswerPart[] = [];
   let total = 0;
   for (const path of new Set(paths)) {
-    const bytes = await fileAt(services, path);
-    parts.push(Buffer.from(`${path} ${bytes?.length ?? "-"}\n`), ...(bytes === undefined ? [] : [bytes]));
-    total += bytes?.length ?? 0;
+    const file = await fileAt(services, path);
+    parts.push({ bytes: Buffer.from(`${path} ${file?.bytes.length ?? "-"}\n`) }, ...(file === undefined ? [] : [file]));
+    total += file?.bytes.length ?? 0;
     if (total > BYTES_MAX) {
       throw new RegistryError({
         code: "PAYLOAD_TOO_LARGE",
@@ -42,7 +44,7 @@ async function together(services: Services, paths: readonly string[]): Promise<U
       });
     }
   }
-  return Buffer.concat(parts);
+  return parts;
 }
 
 const wantedProof = z.object({
@@ -170,16 +172,16 @@ export function registerTrustRoutes(app: App, services: Services): void {
       if (paths.some((path) => /[\n\r ]/.test(path))) {
         throw new RegistryError({ code: "REQUEST_INVALID", message: "Cannot read the request: a path has a space" });
       }
-      const bytes = await together(services, paths);
-      const compressed = bytes.length >= COMPRESS_MIN_BYTES && acceptsGzip(context.req.header("accept-encoding"));
+      const parts = await together(services, paths);
+      const compressed = acceptsGzip(context.req.header("accept-encoding"));
       const headers = {
         "content-type": "application/octet-stream",
         vary: "accept-encoding",
         "cache-control": "no-store",
       };
       return compressed
-        ? context.body(new Uint8Array(await promisify(gzip)(bytes)), 200, { ...headers, "content-encoding": "gzip" })
-        : context.body(new Uint8Array(bytes), 200, headers);
+        ? context.body(gzipOfParts(parts), 200, { ...headers, "content-encoding": "gzip" })
+        : context.body(Buffer.concat(parts.map(({ bytes }) => bytes)), 200, headers);
     },
   );
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
+import { deflateFragment } from "../deflate-fragments.ts";
 import { matchesEtag } from "../etag.ts";
 import type { ReadAnswer, ReadHeaders } from "../read-answer.ts";
 
@@ -22,6 +23,7 @@ export class ServedFile {
   readonly #compress: boolean;
   readonly #headers: Readonly<Record<string, string>>;
   #gzip: Uint8Array | undefined;
+  #fragment: Uint8Array | undefined;
 
   constructor(
     bytes: Uint8Array,
@@ -38,9 +40,14 @@ export class ServedFile {
     };
   }
 
-  /** Bytes in memory. */
+  /** Bytes in memory at most, with what is kept of its compressed forms. */
   get size(): number {
-    return this.bytes.length + (this.#gzip?.length ?? 0);
+    return this.bytes.length * (this.#compress ? 2 : 1);
+  }
+
+  /** Its bytes as a part of a compressed answer; `undefined` where it is not worth compressing alone. */
+  get fragment(): Uint8Array | undefined {
+    return this.#compress ? (this.#fragment ??= deflateFragment(this.bytes)) : undefined;
   }
 
   /** The answer to a request. */

@@ -1,5 +1,6 @@
 import { digestFromBytes, type Digest } from "@lading/core-manifest";
 import { sha256 } from "@noble/hashes/sha2.js";
+import { portableDigests, type DigestFunctions } from "../digests.ts";
 import { portableVerifier, type Verifier } from "../signer.ts";
 import { readLogBinding, type LogBinding } from "./log-binding.ts";
 import { MetadataError } from "./metadata-error.ts";
@@ -98,6 +99,8 @@ export interface MetadataClientOptions {
   readonly limits?: Partial<MetadataLimits> | undefined;
   /** The portable one unless given; `nodeVerifier` is many times faster. */
   readonly verifier?: Verifier | undefined;
+  /** The portable ones unless given; `nodeDigests` is faster. */
+  readonly digests?: DigestFunctions | undefined;
 }
 
 /** What an update established. */
@@ -184,7 +187,11 @@ class Client implements MetadataClient {
 
   constructor(options: MetadataClientOptions) {
     this.#options = options;
-    this.#rules = { verifier: options.verifier ?? portableVerifier, form: options.form ?? "exact" };
+    this.#rules = {
+      verifier: options.verifier ?? portableVerifier,
+      digests: options.digests ?? portableDigests,
+      form: options.form ?? "exact",
+    };
     this.#limits = { ...METADATA_LIMITS, ...options.limits };
   }
 
@@ -427,7 +434,7 @@ class Client implements MetadataClient {
         path,
       });
     }
-    checkTarget(target, bytes);
+    checkTarget(target, bytes, this.#rules.digests);
     return bytes;
   }
 }

@@ -159,9 +159,11 @@ export function formatExpiry(timeMs: number): string {
 }
 
 function readHashes(value: Json | undefined, what: string): Readonly<Record<string, string>> {
-  const entries = Object.entries(asObject(value, what)).map(([name, hex]) => [name, asText(hex, what)] as const);
-  if (entries.length === 0) throw malformed(`${what} is empty`);
-  return Object.fromEntries(entries);
+  const hashes = asObject(value, what);
+  const names = Object.keys(hashes);
+  if (names.length === 0) throw malformed(`${what} is empty`);
+  for (const name of names) asText(hashes[name], what);
+  return hashes as Readonly<Record<string, string>>;
 }
 
 function readMeta(value: Json | undefined, what: string): MetaFile {
@@ -335,18 +337,20 @@ function checkNothingSpare(file: JsonObject): void {
   if (spare || Object.keys(file).length !== 2) throw notExact();
 }
 
-/** The file's value and the canonical text of its signed part. */
-function readText(text: string, form: MetadataForm): { readonly file: JsonObject; readonly body: string } {
+/** The file's value and the canonical bytes of its signed part. */
+function readFile(bytes: Uint8Array, form: MetadataForm): { readonly file: JsonObject; readonly message: Uint8Array } {
+  const text = decodeUtf8(bytes);
+  if (text === undefined) throw malformed("it is not UTF-8");
   if (form === "any") {
     const file = asObject(parseStrictJson(text), "the file");
-    return { file, body: encodeTufCanonical(asObject(file["signed"], `"signed"`)) };
+    return { file, message: encodeUtf8(encodeTufCanonical(asObject(file["signed"], `"signed"`))) };
   }
   const value = parseCanonicalJson(text);
   if (value === undefined) throw notExact();
   const file = asObject(value, "the file");
   checkNothingSpare(file);
-  const before = `{"signatures":${encodeTufCanonical(file["signatures"]!)},"signed":`;
-  return { file, body: text.slice(before.length, -1) };
+  const before = encodeUtf8(`{"signatures":${encodeTufCanonical(file["signatures"]!)},"signed":`);
+  return { file, message: bytes.subarray(before.length, -1) };
 }
 
 /**
@@ -360,14 +364,12 @@ export function parseMetadata<Type extends RoleType>(
   type: Type,
   form: MetadataForm = "exact",
 ): MetadataFile<Extract<MetadataBody, { type: Type }>> {
-  const text = decodeUtf8(bytes);
-  if (text === undefined) throw malformed("it is not UTF-8");
-  const { file, body: canonicalBody } = readText(text, form);
+  const { file, message } = readFile(bytes, form);
   const signed = asObject(file["signed"], `"signed"`);
   checkType(signed, type);
   const signatures = readSignatures(file["signatures"]);
   const body = READERS[type](signed) as Extract<MetadataBody, { type: Type }>;
-  return { body, signatures, message: encodeUtf8(canonicalBody), bytes };
+  return { body, signatures, message, bytes };
 }
 
 /** The byte-exact form of a file: its signed part as given, with signatures in the order given. */

@@ -1,6 +1,7 @@
 import { digestHex, type Digest } from "@lading/core-manifest";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { encodeHex } from "../bytes.ts";
+import { portableDigests } from "../digests.ts";
 import { portableVerifier, type Signer, type Verifier } from "../signer.ts";
 import { binIndex, binName, chooseBitLength } from "./bins.ts";
 import { LOG_MEMBER, writeLogBinding, type LogBinding } from "./log-binding.ts";
@@ -122,7 +123,7 @@ export interface UpdateOptions extends WriteOptions {
 
 const BIN_PREFIX = "bins";
 function rulesOf(verifier: Verifier = portableVerifier): Rules {
-  return { verifier, form: "exact" };
+  return { verifier, digests: portableDigests, form: "exact" };
 }
 // oxlint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f]/;

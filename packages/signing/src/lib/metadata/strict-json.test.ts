@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { isPlainlyCanonical } from "./canonical-scan.ts";
 import { MetadataError } from "./metadata-error.ts";
 import { encodeTufCanonical, parseCanonicalJson, parseStrictJson, type Json } from "./strict-json.ts";
 
@@ -100,3 +101,62 @@ describe("encodeTufCanonical()", () => {
     expect(encodeTufCanonical(value)).toBe('{"a":[true,null],"b":"\\"\\\\\n","\uffff":2,"\u{1f600}":1}');
   });
 });
+
+describe("isPlainlyCanonical()", () => {
+  it.each([
+    '{"a":1,"a":2}',
+    '{"b":1,"a":2}',
+    '{"a":{"b":1,"a":2}}',
+    '[{"a":1},{"b":{"z":1},"a":2}]',
+    '{"a" :1}',
+    '{"a":1 }',
+    ' {"a":1}',
+    '{"a":1}\n',
+    '{"a":-0}',
+    '{"a":1.0}',
+    '{"a":1e2}',
+    '{"a":10000000000000000}',
+    String.raw`{"\u0061":1}`,
+    String.raw`{"a":"\/"}`,
+    `${"[".repeat(40)}${"]".repeat(40)}`,
+  ])("does not vouch for %s", (text) => {
+    expect(isPlainlyCanonical(text)).toBe(false);
+  });
+
+  it("vouches for metadata as it is", () => {
+    expect(isPlainlyCanonical('{"":0,"a":[-12,true,null,"x"],"ab":{"a":{},"b":[]},"b":{"a":"é"}}')).toBe(true);
+  });
+
+  it("vouches for no text that differs from the canonical form of what it says", () => {
+    const name = fc.string({ unit: fc.constantFrom(...'ab"\\é\uffee\ud83d\ude00 '.split("")), maxLength: 3 });
+    const { tree } = fc.letrec((tie) => ({
+      tree: fc.oneof(
+        { maxDepth: 3 },
+        fc.oneof(fc.integer(), fc.double(), name, fc.boolean(), fc.constant(null)),
+        fc.array(tie("tree"), { maxLength: 4 }),
+        fc
+          .array(fc.tuple(name, tie("tree")), { maxLength: 4 })
+          .map((entries) => Object.fromEntries(entries) as unknown),
+      ),
+    }));
+    const blank = fc.constantFrom("", "", "", " ");
+    fc.assert(
+      fc.property(tree, blank, fc.boolean(), (value, space, encoded) => {
+        const whole = JSON.stringify(value).replaceAll(",", `,${space}`);
+        const text = encoded && canonical(value) !== undefined ? canonical(value)! : whole;
+        if (!isPlainlyCanonical(text)) return;
+        expect(canonical(JSON.parse(text))).toBe(text);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
+
+function canonical(value: unknown): string | undefined {
+  try {
+    return encodeTufCanonical(value as Json);
+  } catch (error) {
+    if (error instanceof MetadataError) return undefined;
+    throw error;
+  }
+}

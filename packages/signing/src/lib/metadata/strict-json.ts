@@ -1,3 +1,4 @@
+import { isPlainlyCanonical } from "./canonical-scan.ts";
 import { MetadataError } from "./metadata-error.ts";
 
 /** A JSON value whose numbers are integers. Objects have no prototype, so that `__proto__` is a name like others. */
@@ -218,7 +219,7 @@ export function parseCanonicalJson(text: string): Json | undefined {
     if (!(error instanceof SyntaxError)) throw error;
     return refuseValue("it is not valid JSON");
   }
-  if (encodeTufCanonical(value) === text) return value;
+  if (isPlainlyCanonical(text) || encodeTufCanonical(value) === text) return value;
   parseStrictJson(text);
   return undefined;
 }

@@ -1,5 +1,5 @@
-import { sha256, sha512 } from "@noble/hashes/sha2.js";
 import { encodeHex } from "../bytes.ts";
+import { portableDigests, type DigestFunctions } from "../digests.ts";
 import type { Verifier } from "../signer.ts";
 import { MetadataError, type MetadataErrorCode } from "./metadata-error.ts";
 import {
@@ -25,6 +25,7 @@ export type TargetsFile = MetadataFile<TargetsBody>;
 /** How files are read and signatures checked. */
 export interface Rules {
   readonly verifier: Verifier;
+  readonly digests: DigestFunctions;
   readonly form: MetadataForm;
 }
 
@@ -134,25 +135,27 @@ export function verifyTimestamp(
   return file;
 }
 
-const ALGORITHMS: Readonly<Record<string, (bytes: Uint8Array) => Uint8Array>> = { sha256, sha512 };
-
 /** Compares with every stated digest of a known algorithm; `undefined` when all agree, and there is one. */
-function digestProblem(bytes: Uint8Array, hashes: Readonly<Record<string, string>>): string | undefined {
-  const known = Object.entries(hashes).filter(([name]) => Object.hasOwn(ALGORITHMS, name));
+function digestProblem(
+  bytes: Uint8Array,
+  hashes: Readonly<Record<string, string>>,
+  digests: DigestFunctions,
+): string | undefined {
+  const known = Object.entries(hashes).filter(([name]) => Object.hasOwn(digests, name));
   if (known.length === 0) return `none of its digests is of a known algorithm: ${Object.keys(hashes).join(", ")}`;
   for (const [name, stated] of known) {
-    const found = encodeHex(ALGORITHMS[name]!(bytes));
+    const found = encodeHex(digests[name as keyof DigestFunctions](bytes));
     if (found !== stated) return `its ${name} is "${found}", stated is "${stated.slice(0, 128)}"`;
   }
   return undefined;
 }
 
 /** @throws {MetadataError} `METADATA_LENGTH_MISMATCH`, `METADATA_DIGEST_MISMATCH` */
-function checkMeta(name: string, bytes: Uint8Array, meta: MetaFile): void {
+function checkMeta(name: string, bytes: Uint8Array, meta: MetaFile, { digests }: Rules): void {
   if (meta.length !== undefined && meta.length !== bytes.length) {
     throw refuse("METADATA_LENGTH_MISMATCH", name, `it has ${bytes.length} bytes, stated are ${meta.length}`);
   }
-  const problem = meta.hashes && digestProblem(bytes, meta.hashes);
+  const problem = meta.hashes && digestProblem(bytes, meta.hashes, digests);
   if (problem !== undefined) throw refuse("METADATA_DIGEST_MISMATCH", name, problem);
 }
 
@@ -197,7 +200,7 @@ export function verifySnapshot(
   rules: Rules,
 ): SnapshotFile {
   const meta = above.timestamp.body.snapshot;
-  checkMeta("snapshot.json", bytes, meta);
+  checkMeta("snapshot.json", bytes, meta, rules);
   const file = readLocalSnapshot(bytes, above.root, rules);
   checkVersion("snapshot.json", file, meta);
   if (trusted !== undefined) checkNoRollback("snapshot.json", file, trusted);
@@ -246,7 +249,7 @@ export function verifyTargets(
 ): TargetsFile {
   const name = `${role}.json`;
   const [meta, party] = [metaOf(above.snapshot, role), targetsParty(above.delegator, role)];
-  checkMeta(name, bytes, meta);
+  checkMeta(name, bytes, meta, rules);
   const file = parseMetadata(bytes, "targets", rules.form);
   if (party === undefined) throw refuse("METADATA_UNTRUSTED", name, "nothing delegates to it");
   checkSigned(name, file, party, rules);
@@ -260,13 +263,13 @@ export function verifyTargets(
  * Compares a downloaded file with what signed metadata states of it (TUF 1.0 §5.7.3).
  * @throws {MetadataError} `TARGET_TOO_LARGE` (endless data), `TARGET_LENGTH_MISMATCH`, `TARGET_DIGEST_MISMATCH`
  */
-export function checkTarget(target: TargetFile, bytes: Uint8Array): void {
+export function checkTarget(target: TargetFile, bytes: Uint8Array, digests: DigestFunctions = portableDigests): void {
   const fail = (code: MetadataErrorCode, problem: string): MetadataError => {
     return new MetadataError({ code, message: `Cannot use the file "${target.path}": ${problem}`, path: target.path });
   };
   const [found, stated] = [bytes.length, target.length];
   if (found > stated) throw fail("TARGET_TOO_LARGE", `it has more than the ${stated} bytes that are stated`);
   if (found < stated) throw fail("TARGET_LENGTH_MISMATCH", `it has ${found} bytes, stated are ${stated}`);
-  const problem = digestProblem(bytes, target.hashes);
+  const problem = digestProblem(bytes, target.hashes, digests);
   if (problem !== undefined) throw fail("TARGET_DIGEST_MISMATCH", problem);
 }

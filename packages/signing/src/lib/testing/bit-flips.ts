@@ -1,6 +1,7 @@
 import { digestFromBytes } from "@lading/core-manifest";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { decodeUtf8 } from "../bytes.ts";
+import { portableDigests } from "../digests.ts";
 import { checkRootPin } from "../metadata/client.ts";
 import { MetadataError } from "../metadata/metadata-error.ts";
 import type { RepositoryUpdate } from "../metadata/repository.ts";
@@ -58,7 +59,7 @@ export async function flipRegistry(
   chosen: (bit: number, signatureBits: number) => boolean = () => true,
   verifier: Verifier = portableVerifier,
 ): Promise<string[]> {
-  const rules: Rules = { verifier, form: "exact" };
+  const rules: Rules = { verifier, digests: portableDigests, form: "exact" };
   const { root, timestamp, snapshot, targets } = repository;
   const pin = digestFromBytes(sha256(rootBytes));
   const next = await signMetadata(nextRoot(rootBytes, { expiresMs: TEST_NOW_MS + 1000 }), "root", TEST_ROLES.root);

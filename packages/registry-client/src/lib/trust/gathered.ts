@@ -1,0 +1,33 @@
+import type { CallOptions } from "../client-types.ts";
+
+interface Group<Key, Value> {
+  readonly options: CallOptions;
+  readonly keys: Key[];
+  readonly answers: Promise<readonly Value[]>;
+}
+
+/**
+ * Collects what is asked for at one moment, and asks for it together. What belongs to calls that are aborted apart stays
+ * apart.
+ * @param load answers in the order asked for
+ */
+export function gathered<Key, Value>(
+  load: (keys: readonly Key[], options: CallOptions) => Promise<readonly Value[]>,
+): (key: Key, options?: CallOptions) => Promise<Value> {
+  const groups = new Map<AbortSignal | undefined, Group<Key, Value>>();
+  const begin = (options: CallOptions): Group<Key, Value> => {
+    const keys: Key[] = [];
+    const answers = new Promise((resolve) => setImmediate(resolve)).then(() => {
+      groups.delete(options.signal);
+      return load(keys, options);
+    });
+    const group = { options, keys, answers };
+    groups.set(options.signal, group);
+    return group;
+  };
+  return async (key, options = {}) => {
+    const { keys, answers } = groups.get(options.signal) ?? begin(options);
+    const place = keys.push(key) - 1;
+    return (await answers)[place]!;
+  };
+}
