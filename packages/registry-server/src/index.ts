@@ -1,4 +1,4 @@
-export { createRegistry, type ReadRequest, type Registry, type RegistryPorts } from "./lib/registry.ts";
+export { createRegistry, type Registry, type RegistryPorts } from "./lib/registry.ts";
 export type { RegistrySettings } from "./lib/settings.ts";
 export type {
   AuditQuery,
@@ -49,7 +49,7 @@ export {
 export { REGISTRY_ERRORS, RegistryError, statusOf, type RegistryErrorCode } from "./lib/registry-error.ts";
 export type { Outbound, OutboundRequest } from "./lib/outbound.ts";
 export type { FieldProblem, Problem } from "./lib/problem.ts";
-export type { ReadAnswer, ReadHeaders } from "./lib/read-answer.ts";
+export type { ReadAnswer, ReadHeaders, ReadRequest } from "./lib/read-answer.ts";
 export { isLoopback, type Connection } from "./lib/connection.ts";
 export { TOKEN_PREFIX, generateToken, isWellFormedToken } from "./lib/token.ts";
 export { isPackagePattern, matchesPackagePattern } from "./lib/package-pattern.ts";

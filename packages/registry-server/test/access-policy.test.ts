@@ -7,9 +7,7 @@ import {
   type AccessRule,
   type AccessSubject,
 } from "../src/lib/access/access-policy.ts";
-import { Memberships } from "../src/lib/access/memberships.ts";
 import { patternsOverlap } from "../src/lib/access/pattern-rank.ts";
-import { MemoryCache } from "../src/lib/memory-cache.ts";
 import { compareEvaluators } from "./access-check.ts";
 
 const GAL = `
@@ -191,21 +189,5 @@ describe("patternsOverlap()", () => {
   ])("of %s and %s: %s", (left, right, overlap) => {
     expect(patternsOverlap(left, right)).toBe(overlap);
     expect(patternsOverlap(right, left)).toBe(overlap);
-  });
-});
-
-describe("Memberships", () => {
-  it("puts the groups of all sources together and remembers them for five seconds", async () => {
-    let now = 0;
-    let asked = 0;
-    const sources = [async () => ["b", "a"], async () => ((asked += 1), ["a", `team/${asked}`])];
-    const memberships = new Memberships(new MemoryCache({ now: () => now }), sources);
-    expect(await memberships.of("1")).toEqual(["a", "b", "team/1"]);
-    now = 4999;
-    expect(await memberships.of("1")).toEqual(["a", "b", "team/1"]);
-    now = 5001;
-    expect(await memberships.of("1")).toEqual(["a", "b", "team/2"]);
-    await memberships.forget("1");
-    expect(await memberships.of("1")).toEqual(["a", "b", "team/3"]);
   });
 });

@@ -22,6 +22,7 @@ const ACCESS: Readonly<
   "GET /blobs/sha256/{hex}.sig": "reader",
   "GET /feed/{page}.json": "reader",
   "GET /metrics": "reader",
+  "GET /trees/{tree}/{path}": "anybody",
   "GET /api/v1/packages/": "reader",
   "GET /api/v1/search": "reader",
   "GET /api/v1/packages/{name}": "reader",

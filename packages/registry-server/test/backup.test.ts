@@ -41,6 +41,7 @@ async function admin(words: readonly string[], data = join(root, "data")): Promi
       err: (text) => (err += text),
       readInput: async () => "",
       untilAskedToEnd: async () => "SIGTERM",
+      onReload: () => () => {},
     },
   );
   return { code, report: out === "" ? {} : (JSON.parse(out) as Record<string, unknown>), err };

@@ -47,6 +47,7 @@ async function run(...argv: string[]): Promise<{ code: number; out: string; err:
     err: (text: string) => void (err += text),
     readInput: async () => "",
     untilAskedToEnd: () => Promise.reject(new Error("a server was started")),
+    onReload: () => () => {},
   };
   const code = await runRegistry(argv, { name: "lading-registry", defaultPort: 8080 }, io);
   return { code, out, err };

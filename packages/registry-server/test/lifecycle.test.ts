@@ -310,6 +310,7 @@ async function run(
       err: (text) => (texts.err += text),
       readInput: async () => "",
       untilAskedToEnd: async () => "SIGTERM",
+      onReload: () => () => {},
       ...io,
     },
   );

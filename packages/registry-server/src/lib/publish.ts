@@ -10,8 +10,9 @@ import {
   type PackageName,
   type Version,
 } from "@lading/core-manifest";
+import { accessDenied, type AccessControl, type AccessVerdict } from "./access/access-control.ts";
 import { requireScope, type Principal } from "./authentication.ts";
-import { storeBytes } from "./blob-bytes.ts";
+import { copyBlob, storeBytes } from "./blob-bytes.ts";
 import type { IndexService } from "./index-service.ts";
 import { nameSkeleton, reservedReason } from "./package-name-rules.ts";
 import type {
@@ -44,6 +45,13 @@ export interface PublishPorts {
   readonly log: LogListener;
   readonly settings: RegistrySettings;
   readonly trust: TrustService | undefined;
+  readonly access: AccessControl;
+  /** The tree of private packages that this is; absent: that of everybody. */
+  readonly tree: string | undefined;
+  /** Where packages of that name go, if not here, for whom may publish them. */
+  readonly elsewhere?: (canonical: CanonicalName, principal: Principal) => Promise<PublishPorts | undefined>;
+  /** Path below the registry's address at which this tree is served. */
+  readonly mount: string;
   /** Called with each step's name and duration. */
   readonly onStep: (step: string, durationMs: number) => void;
 }
@@ -67,6 +75,8 @@ export interface Published {
   readonly sequence: number;
   /** Whether readers of the index see it; in a registry with keys, whether signed metadata that is served names it. */
   readonly visible: boolean;
+  /** Path of the tree that it is in, where that is another one than was asked. */
+  readonly mount?: string;
   /** Where the publication is in the log, in a registry with keys. */
   readonly log?: LogReceipt;
 }
@@ -106,19 +116,41 @@ function checkTree(found: Digest, declared: Digest | undefined): void {
 }
 
 /**
- * Whether an account may create a package of that name.
+ * What the access rules say of publishing under a name, before it is looked up: whom they refuse hears the same whether
+ * the package is there or not.
+ * @throws {RegistryError} `FORBIDDEN`
+ */
+export async function checkRights(
+  { access, tree }: Pick<PublishPorts, "access" | "tree">,
+  principal: Principal,
+  canonical: CanonicalName,
+): Promise<AccessVerdict> {
+  requireScope(principal, "publish", canonical);
+  const verdict = await access.verdict("write", principal, canonical);
+  if (verdict === "denied") throw accessDenied("write", principal, canonical);
+  if (access.treeOf(canonical) === tree) return verdict;
+  throw new RegistryError({
+    code: "FORBIDDEN",
+    message: `Cannot publish "${canonical}" here: the access rules keep its name in another tree`,
+    hint: "Publish it at the address of the registry, which knows where it belongs",
+  });
+}
+
+/**
+ * Whether an account may create a package of that name, given what {@link checkRights} said.
  * @throws {RegistryError} `NAME_RESERVED`, `NOT_OWNER` (of the namespace), `NAME_CONFUSABLE`
  */
 export async function checkNewName(
   ports: Pick<PublishPorts, "metadata" | "settings">,
   principal: Principal,
   name: CanonicalName,
+  verdict: AccessVerdict,
 ): Promise<void> {
   const reason = reservedReason(name, ports.settings.reservedNames);
   if (reason !== undefined)
     throw new RegistryError({ code: "NAME_RESERVED", message: `Cannot create package "${name}": ${reason}` });
   if (principal.scopes.has("admin")) return;
-  await checkNamespace(ports.metadata, principal, name);
+  if (verdict === "owners") await checkNamespace(ports.metadata, principal, name);
   await checkConfusable(ports.metadata, principal, name);
 }
 
@@ -146,16 +178,23 @@ async function checkConfusable(metadata: MetadataStore, principal: Principal, na
   }
 }
 
+interface Permitted {
+  readonly existing: PackageSummary | undefined;
+  /** The account may publish without owning the package. */
+  readonly override: boolean;
+}
+
 async function checkName(
   ports: PublishPorts,
   principal: Principal,
   { name, canonical, version }: Identified,
-): Promise<PackageSummary | undefined> {
-  requireScope(principal, "publish", canonical);
+): Promise<Permitted> {
+  const verdict = await checkRights(ports, principal, canonical);
   const existing = await ports.metadata.package(canonical);
+  const override = verdict === "allowed";
   if (existing === undefined) {
-    await checkNewName(ports, principal, canonical);
-    return undefined;
+    await checkNewName(ports, principal, canonical, verdict);
+    return { existing, override };
   }
   if (existing.name !== name) {
     throw refused(
@@ -163,10 +202,10 @@ async function checkName(
       "NAME_SPELLING",
     );
   }
-  if (principal.scopes.has("admin")) return existing;
+  if (override) return { existing, override };
   const owners = await ports.metadata.owners(canonical);
   if (!owners.includes(principal.account.username)) throw notOwner(name);
-  return existing;
+  return { existing, override };
 }
 
 function notOwner(name: string): RegistryError {
@@ -322,13 +361,46 @@ export async function publish(ports: PublishPorts, form: PublishForm, request: P
   const upload = await step("inspect", () => ports.inspector.inspect(form.package, { size: form.size, signal }));
   checkTree(upload.tree, form.declared.tree);
   const identified = identify(upload, request.addressed);
-  const existing = await step("authorize", () => checkName(ports, principal, identified));
+  const home = await ports.elsewhere?.(identified.canonical, principal);
+  return home === undefined
+    ? publishHere(ports, form, request, { upload, identified })
+    : publishThere(home, form, request, { upload, identified });
+}
+
+/** Publishes in a tree of private packages what came in at the registry's own address. */
+async function publishThere(
+  home: PublishPorts,
+  form: PublishForm,
+  request: PublishRequest,
+  draft: { readonly upload: InspectedUpload; readonly identified: Identified },
+): Promise<Published> {
+  const copy = await copyBlob(form.package, home.blobs);
+  try {
+    const done = await publishHere(home, { ...form, package: copy }, request, draft);
+    // Whoever publishes here looks for it here, where it never shows: it shows there when the answer says so.
+    await home.trust?.flush();
+    const { log: _, ...rest } = done;
+    return { ...rest, visible: await isShown(home, draft.identified.canonical), mount: home.mount };
+  } finally {
+    await copy.discard();
+  }
+}
+
+async function publishHere(
+  ports: PublishPorts,
+  form: PublishForm,
+  request: PublishRequest,
+  { upload, identified }: { readonly upload: InspectedUpload; readonly identified: Identified },
+): Promise<Published> {
+  const step = <Result>(name: string, work: () => Promise<Result>): Promise<Result> => timed(ports, name, work);
+  const { principal } = request;
+  const { existing, override } = await step("authorize", () => checkName(ports, principal, identified));
   const known = await ports.metadata.version(identified.canonical, identified.version);
   const same = sameArtifact(known, upload);
   if (same !== undefined) return alreadyPublished(ports, identified, known!, same);
   const verdict = await step("verify", () => checkStatement(ports, principal, { identified, existing }, form, upload));
   const artifact = await step("store", () => storeBlobs(ports, form, upload, verdict));
-  return step("commit", () => commit(ports, request, { identified, upload, artifact }));
+  return step("commit", () => commit(ports, request, { identified, upload, artifact, override }));
 }
 
 async function alreadyPublished(
@@ -346,9 +418,14 @@ async function alreadyPublished(
 async function commit(
   ports: PublishPorts,
   request: PublishRequest,
-  draft: { readonly identified: Identified; readonly upload: InspectedUpload; readonly artifact: ArtifactRecord },
+  draft: {
+    readonly identified: Identified;
+    readonly upload: InspectedUpload;
+    readonly artifact: ArtifactRecord;
+    readonly override: boolean;
+  },
 ): Promise<Published> {
-  const { identified, upload, artifact } = draft;
+  const { identified, upload, artifact, override } = draft;
   const { name, canonical, version } = identified;
   const outcome = await ports.metadata.publish({
     name,
@@ -359,7 +436,7 @@ async function commit(
     manifest: upload.record.manifest,
     artifact,
     account: request.principal.account,
-    override: request.principal.scopes.has("admin"),
+    override,
     audit: auditOf(ports, request, identified, artifact),
   });
   if (outcome.status === "not-owner") throw notOwner(name);

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Connection, ForwardedHeaders } from "./connection.ts";
 import type { ByteRange, StoredBlob } from "./ports.ts";
 
 /** Headers of a read, by lower-case name. */
@@ -7,6 +8,15 @@ export interface ReadHeaders {
   readonly "if-range"?: string | undefined;
   readonly range?: string | undefined;
   readonly "accept-encoding"?: string | undefined;
+}
+
+/** A read as `Registry.read` takes it. */
+export interface ReadRequest {
+  readonly method: string;
+  /** Without leading slash and query. */
+  readonly path: string;
+  readonly headers: ReadHeaders & ForwardedHeaders & { readonly authorization?: string | undefined };
+  readonly connection?: Connection;
 }
 
 /** An answer as data, so that the socket's fast path and the web handler can both send it. */

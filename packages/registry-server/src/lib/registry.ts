@@ -1,17 +1,22 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
+import { getPathNoStrict } from "hono/utils/url";
 import { registerAccountRoutes } from "./api/account-routes.ts";
 import { registerChangeRoutes } from "./api/change-routes.ts";
-import type { App, Env, RouteContext, Services } from "./api/context.ts";
+import type { App, Env, RouteContext, Services, TreeServer } from "./api/context.ts";
 import { registerFeedRoutes } from "./api/feed-routes.ts";
 import { registerInstallRoutes } from "./api/install-routes.ts";
 import { registerIdentityRoutes } from "./api/identity-routes.ts";
 import { registerPackageRoutes } from "./api/package-routes.ts";
 import { registerPublisherRoutes } from "./api/publisher-routes.ts";
+import { registerTreeRoutes } from "./api/tree-routes.ts";
 import { registerTrustRoutes } from "./api/trust-routes.ts";
 import { registerSystemRoutes } from "./api/system-routes.ts";
-import { Authentication, LocalIdentityProvider, requireScope } from "./authentication.ts";
-import { behindProxy, type Connection, type ForwardedHeaders } from "./connection.ts";
+import { AccessControl } from "./access/access-control.ts";
+import { AccessPolicy, isPrivate, type AccessRule } from "./access/access-policy.ts";
+import { publicDemands, treeDemands } from "./access/publisher-demands.ts";
+import { Authentication, LocalIdentityProvider, requireScope, type Principal } from "./authentication.ts";
+import { behindProxy, type Connection } from "./connection.ts";
 import { DownloadCounter } from "./download-counter.ts";
 import { IdempotentAnswers } from "./idempotent-answers.ts";
 import { CiExchange } from "./identity/ci-exchange.ts";
@@ -38,12 +43,15 @@ import type {
 import { isExpected, problemHeaders, problemOf, type FieldProblem } from "./problem.ts";
 import type { Outbound } from "./outbound.ts";
 import { RateLimiter } from "./rate-limiter.ts";
-import type { ReadAnswer, ReadHeaders } from "./read-answer.ts";
+import type { ReadAnswer, ReadRequest } from "./read-answer.ts";
 import { Reads, downloadedBlob } from "./reads.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { RegistrySettings } from "./settings.ts";
 import { randomId } from "./token.ts";
 import type { RegistryTrust } from "./trust/registry-trust.ts";
+import { PrivateTrees, mountOf, type OpenTree } from "./trees/private-trees.ts";
+import type { TreeHost } from "./trees/tree-host.ts";
+import { joinTree } from "./trees/tree-metadata-store.ts";
 import { TrustService, type TrustDescription } from "./trust/trust-service.ts";
 import { LeaseTurn } from "./turn.ts";
 
@@ -66,6 +74,8 @@ export interface RegistryPorts {
   readonly coordination?: Coordination;
   /** Keys of metadata and log; a registry without them serves neither. */
   readonly trust?: RegistryTrust;
+  /** Opens the stores of private packages; without it, rules about them are refused. */
+  readonly trees?: TreeHost;
   /** Accounts of the metadata store unless given. */
   readonly identity?: IdentityProvider;
   /** Asks addresses that others named; without it, issuers are asked whatever their address, and nothing else is asked. */
@@ -118,15 +128,11 @@ export interface Registry {
   signNow(): Promise<void>;
   /** Renders every index document again; returns their number. */
   rebuildIndex(): Promise<number>;
-}
-
-/** A read as {@link Registry.read} takes it. */
-export interface ReadRequest {
-  readonly method: string;
-  /** Without leading slash and query. */
-  readonly path: string;
-  readonly headers: ReadHeaders & ForwardedHeaders & { readonly authorization?: string | undefined };
-  readonly connection?: Connection;
+  /**
+   * Goes by other access rules from now on; rejects and keeps the former ones where they cannot be used.
+   * @throws {RegistryError} `ACCESS_RULES_INVALID`
+   */
+  replaceAccess(access: RegistrySettings["access"]): Promise<void>;
 }
 
 function fieldProblems(
@@ -138,9 +144,14 @@ function fieldProblems(
 
 const PARTS: Readonly<Record<string, string>> = { json: "body", form: "body", param: "path" };
 
-function createApp(): App {
+/** The app; of a tree, its routes are found with and without the path at which it is mounted. */
+function createApp(mount: string): App {
+  const pathOf = (request: Request): string => {
+    const path = getPathNoStrict(request);
+    return mount !== "" && path.startsWith(`${mount}/`) ? path.slice(mount.length) : path;
+  };
   return new OpenAPIHono<Env>({
-    strict: false,
+    getPath: pathOf,
     defaultHook: (result) => {
       if (result.success) return;
       const errors = fieldProblems(result.error, PARTS[result.target] ?? result.target);
@@ -223,6 +234,7 @@ function wrapRequests(app: App, services: Services): void {
     context.header("x-request-id", context.get("traceId"));
     await next();
     closeAfterUnreadBody(context);
+    if (context.get("forwarded") === true) return;
     const durationMs = performance.now() - started;
     services.metrics.request(context.req.method, context.res.status, durationMs / 1000);
     services.log("info", "request", {
@@ -232,11 +244,12 @@ function wrapRequests(app: App, services: Services): void {
       status: context.res.status,
       durationMs: Math.round(durationMs * 10) / 10,
       address: context.get("address"),
+      ...(services.tree === undefined ? {} : { tree: services.tree }),
       ...(context.get("principal") === undefined ? {} : { actor: context.get("principal")!.account.username }),
     });
   });
   app.use("/api/*", async (context, next) => {
-    await limitRequests(limiter, context);
+    if (context.env?.counted !== true) await limitRequests(limiter, context);
     refuseWhileDraining(services, context);
     context.header("cache-control", "no-store");
     await next();
@@ -285,7 +298,38 @@ function answerUnknown(app: App, services: Services): void {
   });
 }
 
-function createServices(ports: RegistryPorts, isDraining: () => boolean): Services {
+function accessPolicyOf({ readPublic, writeRequiresAuth, access }: RegistrySettings): AccessPolicy {
+  return new AccessPolicy({ readPublic, writeRequiresAuth, adminUsers: [], packages: [], ...access });
+}
+
+/** The registry that a tree of private packages belongs to, and which of its trees it is. */
+interface TreePlace {
+  readonly registry: Services;
+  readonly name: string;
+}
+
+/** What a tree shares with its registry: people, their credentials and their rights. */
+function sharedServices({ registry }: TreePlace): Partial<Services> {
+  const { authentication, access, groups, identity, secondFactors, builds, oidc, logins } = registry;
+  return { authentication, access, groups, identity, secondFactors, builds, oidc, logins };
+}
+
+function createServices(
+  ports: RegistryPorts,
+  isDraining: () => boolean,
+  openTree: (name: string, rule: AccessRule) => Promise<OpenTree<TreeServer>>,
+): Services {
+  const settings = publicDemands(ports.settings, accessPolicyOf(ports.settings));
+  const services = ownServices({ ...ports, settings }, isDraining);
+  if (ports.trees === undefined) {
+    requirePublic(services.access.policy);
+    return services;
+  }
+  const { access, metadata } = services;
+  return { ...services, trees: new PrivateTrees<TreeServer>({ access, metadata, open: openTree }) };
+}
+
+function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services {
   const { settings, metadata, blobs, documents, cache, hasher, clock, inspector, statements } = ports;
   const log: LogListener = ports.log ?? (() => {});
   const { coordination } = ports;
@@ -295,6 +339,7 @@ function createServices(ports: RegistryPorts, isDraining: () => boolean): Servic
     ports.trust &&
     new TrustService({ trust: ports.trust, metadata, documents, index, clock, tell: log, settings, turn });
   const identity = ports.identity ?? new LocalIdentityProvider(metadata, hasher);
+  const groups = new StoredGroups({ metadata, cache, directoryTeams: settings.directoryTeams });
   const secondFactors = new SecondFactors({ metadata, clock, secret: settings.jwtSecret, issuer: settings.name });
   return {
     settings,
@@ -320,11 +365,15 @@ function createServices(ports: RegistryPorts, isDraining: () => boolean): Servic
       issuer: `lading:${settings.name}`,
       needsSecondFactor: (account) => secondFactors.isEnabled(account),
     }),
+    access: new AccessControl(accessPolicyOf(settings), groups),
+    tree: undefined,
+    mount: "",
+    trees: undefined,
     secondFactors,
     builds: new CiExchange({ issuers: settings.ciIssuers, metadata, clock, outbound: ports.outbound }),
     oidc: settings.oidc && new OidcLogin(settings.oidc, { metadata, clock, outbound: ports.outbound }),
     outbound: ports.outbound,
-    groups: new StoredGroups({ metadata, cache, directoryTeams: settings.directoryTeams }),
+    groups,
     metrics: new Metrics(() => index.statistics),
     logins: new RateLimiter("login", settings.loginsPerMinute, cache),
     answers: new IdempotentAnswers(clock, ports.answers),
@@ -336,8 +385,43 @@ function createServices(ports: RegistryPorts, isDraining: () => boolean): Servic
   };
 }
 
+const TREE_READ = /^trees\/([a-z0-9-]+)\/(?:index|blobs|metadata|log)\//;
+
+// Reading demands credentials there, whatever it does elsewhere, and no shared cache keeps what was read.
+function treeSettings(settings: RegistrySettings, rule: AccessRule): RegistrySettings {
+  return { ...treeDemands(settings, rule), readPublic: false };
+}
+
+function treeServices(ports: RegistryPorts, isDraining: () => boolean, place: TreePlace): Services {
+  const { name } = place;
+  return { ...ownServices(ports, isDraining), ...sharedServices(place), tree: name, mount: mountOf(name) };
+}
+
+/** The same cache under other names. */
+function prefixed(cache: Cache, prefix: string): Cache {
+  return {
+    get: (key) => cache.get(prefix + key),
+    set: (key, value, ttlMs) => cache.set(prefix + key, value, ttlMs),
+    delete: (key) => cache.delete(prefix + key),
+    count: (key, windowMs) => cache.count(prefix + key, windowMs),
+    check: () => cache.check(),
+  };
+}
+
+/** Refuses rules about private packages where there is no place to keep them apart. */
+function requirePublic(policy: AccessPolicy): AccessPolicy {
+  const rule = policy.rules.packages.find(isPrivate);
+  if (rule === undefined) return policy;
+  throw new RegistryError({
+    code: "ACCESS_RULES_INVALID",
+    message: `Cannot use the access rule "${rule.pattern}": its packages are private, and this registry has no place for them`,
+    hint: "Give the registry a port for trees, or let @everyone read the packages",
+  });
+}
+
 class PortRegistry implements Registry {
   readonly #services: Services;
+  readonly #ports: RegistryPorts;
   readonly #onStopped: () => void | Promise<void>;
   readonly #app: App;
   #draining = false;
@@ -346,11 +430,17 @@ class PortRegistry implements Registry {
   #active = 0;
   #idle: (() => void) | undefined;
 
-  constructor(ports: RegistryPorts) {
+  constructor(ports: RegistryPorts, place?: TreePlace) {
+    this.#ports = ports;
     this.#onStopped = ports.onStopped ?? (() => {});
-    this.#services = createServices(ports, () => this.#draining);
-    this.#app = createApp();
+    const isDraining = (): boolean => this.#draining || (place?.registry.isDraining() ?? false);
+    this.#services =
+      place === undefined
+        ? createServices(ports, isDraining, (name, rule) => this.#openTree(name, rule))
+        : treeServices(ports, isDraining, place);
+    this.#app = createApp(this.#services.mount);
     wrapRequests(this.#app, this.#services);
+    if (place === undefined) registerTreeRoutes(this.#app, this.#services);
     registerSystemRoutes(this.#app, this.#services);
     registerPackageRoutes(this.#app, this.#services);
     registerChangeRoutes(this.#app, this.#services);
@@ -364,10 +454,18 @@ class PortRegistry implements Registry {
     this.#app.onError((error, context) => problemAnswer(this.#services, context, error));
   }
 
+  get services(): Services {
+    return this.#services;
+  }
+
   async fetch(request: Request, connection?: Connection): Promise<Response> {
+    return this.answer(request, connection === undefined ? {} : { connection });
+  }
+
+  async answer(request: Request, bindings: Env["Bindings"]): Promise<Response> {
     this.#active += 1;
     try {
-      return await this.#app.fetch(request, connection === undefined ? {} : { connection });
+      return await this.#app.fetch(request, bindings);
     } finally {
       this.#active -= 1;
       if (this.#active === 0) this.#idle?.();
@@ -385,7 +483,48 @@ class PortRegistry implements Registry {
     return answer;
   }
 
+  async #openTree(name: string, rule: AccessRule): Promise<OpenTree<TreeServer>> {
+    const stores = await this.#ports.trees!.open(name, mountOf(name));
+    const { metadata, blobs, documents, coordination, trust } = stores;
+    const { trees: _, coordination: _coordination, trust: _trust, install: _install, ...shared } = this.#ports;
+    const registry = new PortRegistry(
+      {
+        ...shared,
+        settings: treeSettings(this.#ports.settings, rule),
+        metadata: joinTree(this.#services.metadata, metadata),
+        blobs,
+        documents,
+        ...(coordination === undefined ? {} : { coordination }),
+        ...(trust === undefined ? {} : { trust }),
+        ...(shared.answers === undefined ? {} : { answers: prefixed(shared.answers, `tree:${name}:`) }),
+        onStopped: () => stores.close(),
+      },
+      { registry: this.#services, name },
+    );
+    return {
+      name,
+      metadata,
+      server: {
+        services: registry.services,
+        fetch: (request, bindings) => registry.answer(request, bindings),
+        read: (request) => registry.read(request),
+      },
+      start: () => registry.start(),
+      stop: () => registry.stop(),
+    };
+  }
+
+  /** As `read`, for a path below that of a tree. */
+  async #readTree(request: ReadRequest, name: string): Promise<ReadAnswer | undefined> {
+    const tree = await this.#services.trees?.readable(name, await this.#readerOf(request));
+    const path = request.path.slice(mountOf(name).length);
+    if (tree !== undefined) return tree.server.read({ ...request, path });
+    throw new RegistryError({ code: "NOT_FOUND", message: `Cannot find "/${request.path.slice(0, 200)}"` });
+  }
+
   async read(request: ReadRequest): Promise<ReadAnswer | undefined> {
+    const [, name] = TREE_READ.exec(request.path) ?? [];
+    if (name !== undefined && this.#services.tree === undefined) return this.#readTree(request, name);
     if (!Reads.owns(request.path)) return undefined;
     const { reads, metrics, downloads } = this.#services;
     try {
@@ -404,13 +543,17 @@ class PortRegistry implements Registry {
     }
   }
 
-  async #authorizeRead(request: ReadRequest): Promise<void> {
+  async #readerOf(request: ReadRequest): Promise<Principal | undefined> {
     const { settings, authentication } = this.#services;
     const url = { url: `http://server.invalid/${request.path}` };
     const { connection = {}, headers } = request;
     const client = settings.trustProxy ? behindProxy(connection, headers) : connection;
-    const principal = await authentication.principal(headers.authorization, url, client);
-    if (settings.readPublic) return;
+    return authentication.principal(headers.authorization, url, client);
+  }
+
+  async #authorizeRead(request: ReadRequest): Promise<void> {
+    const principal = await this.#readerOf(request);
+    if (this.#services.settings.readPublic) return;
     if (principal === undefined) {
       throw new RegistryError({
         code: "AUTHENTICATION_REQUIRED",
@@ -437,6 +580,7 @@ class PortRegistry implements Registry {
       await this.#start();
     } catch (error) {
       // What does not start holds nothing, so that it can be repaired from the same process.
+      for (const tree of this.#services.trees?.all ?? []) await tree.stop();
       await this.#services.trust?.stop();
       await this.#services.metadata.close();
       await this.#onStopped();
@@ -451,6 +595,7 @@ class PortRegistry implements Registry {
     // Publications that were committed and not yet rendered when the last process ended.
     await index.save();
     await this.#services.trust?.start();
+    await this.#services.trees?.adopt(this.#services.access.policy);
     this.#timer = setInterval(() => {
       this.#flush().catch((error: unknown) =>
         this.#services.log("error", "a background flush failed", { error: String(error) }),
@@ -480,6 +625,7 @@ class PortRegistry implements Registry {
         this.#idle = resolve;
       });
     }
+    for (const tree of this.#services.trees?.all ?? []) await tree.stop();
     // What cannot be written any more must not keep the process from ending; the next start finds it in the outbox.
     await this.#lastWork(() => this.#flush());
     await this.#services.trust?.stop();
@@ -508,6 +654,14 @@ class PortRegistry implements Registry {
 
   async rebuildIndex(): Promise<number> {
     return this.#services.index.rebuild();
+  }
+
+  async replaceAccess(access: RegistrySettings["access"]): Promise<void> {
+    const { access: _, ...settings } = this.#services.settings;
+    const policy = accessPolicyOf(access === undefined ? settings : { ...settings, access });
+    const { trees } = this.#services;
+    if (trees === undefined) this.#services.access.replace(requirePublic(policy));
+    else await trees.adopt(policy);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { AccessRules } from "./access/access-policy.ts";
 import type { PublisherDemand } from "./package-policy.ts";
 
 import type { OidcOptions } from "./identity/oidc-login.ts";
@@ -21,6 +22,8 @@ export interface RegistrySettings {
   readonly readPublic: boolean;
   /** `false` lets everybody publish, as the account `anonymous`. */
   readonly writeRequiresAuth: boolean;
+  /** Who administers packages, and who may do what with those whose names match; unless given, owners decide. */
+  readonly access?: Pick<AccessRules, "adminUsers" | "packages">;
   /** Largest package file, in bytes. */
   readonly packageBytes: number;
   /** Signs session tokens; at least 32 bytes. */

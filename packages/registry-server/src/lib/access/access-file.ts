@@ -26,7 +26,7 @@ interface Source {
 
 const SECTION_KEYS = ["read_public", "write_requires_auth", "admin_users", "packages"];
 const RULE_KEYS = ["read_groups", "write_groups", "admin_groups", "tree"];
-const TREE = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
+const TREE = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
 
 function invalid({ file }: Source, line: number, problem: string, cause?: unknown): RegistryError {
   return new RegistryError({
@@ -95,7 +95,7 @@ function groups(source: Source, entry: Entry): readonly string[] {
 
 function treeOf(source: Source, { value, line }: Entry): string {
   if (typeof value === "string" && TREE.test(value)) return value;
-  throw invalid(source, line, '"tree" is not a name of up to 64 letters of a to z, digits, and "-" between them');
+  throw invalid(source, line, '"tree" is not a name of up to 40 letters of a to z, digits, and "-" between them');
 }
 
 class RuleDraft {

@@ -45,9 +45,14 @@ export function registrants(services: Services): Guard {
   };
 }
 
+/** Whether a request has the credentials of a server's administrator. */
+export async function isAdminCall(services: Services, context: RouteContext): Promise<boolean> {
+  if (context.req.header("authorization") === undefined) return false;
+  return (await requirePrincipal(services, context)).scopes.has("admin");
+}
+
 async function requireAdmin(services: Services, context: RouteContext): Promise<void> {
-  const known = context.req.header("authorization") !== undefined;
-  if (known && (await requirePrincipal(services, context)).scopes.has("admin")) return;
+  if (await isAdminCall(services, context)) return;
   throw new RegistryError({
     code: "REGISTRATION_CLOSED",
     message: "Cannot create an account: this server does not let people register themselves",

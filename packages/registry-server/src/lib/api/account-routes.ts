@@ -6,7 +6,7 @@ import { SCOPES, type Account, type KeyRecord, type Scope, type TokenRecord } fr
 import { RegistryError } from "../registry-error.ts";
 import { generateToken, hashToken, randomId } from "../token.ts";
 import { keyContext, publisherKeys } from "../trust/publisher-keys.ts";
-import { callers, principalOf, registrants, smallBody } from "./access.ts";
+import { callers, isAdminCall, principalOf, registrants, smallBody } from "./access.ts";
 import { auditEntry, type App, type RouteContext, type Services } from "./context.ts";
 import { ANONYMOUS } from "./guards.ts";
 import { idempotent } from "./idempotency.ts";
@@ -145,7 +145,9 @@ async function register(
     actor: context.get("principal")?.account.username ?? account.username,
     details: { username: account.username },
   });
-  const reserved = [ANONYMOUS, "system"].includes(account.username);
+  // Whoever took the name of an administrator would be one.
+  const administers = services.access.policy.namesAdmin(account.username) && !(await isAdminCall(services, context));
+  const reserved = administers || [ANONYMOUS, "system"].includes(account.username);
   if (reserved || (await services.metadata.createAccount(account, audit)) === "exists") {
     throw new RegistryError({
       code: "USER_EXISTS",

@@ -1,5 +1,6 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import type { AccessControl } from "../access/access-control.ts";
 import type { Authentication, Principal } from "../authentication.ts";
 import type { Connection } from "../connection.ts";
 import type { DownloadCounter } from "../download-counter.ts";
@@ -22,6 +23,8 @@ import type { OidcLogin } from "../identity/oidc-login.ts";
 import type { SecondFactors } from "../identity/second-factors.ts";
 import type { Outbound } from "../outbound.ts";
 import type { Groups } from "../organisations/groups.ts";
+import type { PrivateTrees } from "../trees/private-trees.ts";
+import type { ReadAnswer, ReadRequest } from "../read-answer.ts";
 import type { RateLimiter } from "../rate-limiter.ts";
 import type { Reads } from "../reads.ts";
 import type { Replicas } from "../replicas.ts";
@@ -29,6 +32,13 @@ import type { AuditEntry } from "../records.ts";
 import type { RegistrySettings } from "../settings.ts";
 import type { TrustService } from "../trust/trust-service.ts";
 import type { LeaseTurn } from "../turn.ts";
+
+/** What serves a tree of private packages, and what its routes have at hand. */
+export interface TreeServer {
+  readonly services: Services;
+  fetch(request: Request, bindings: Env["Bindings"]): Promise<Response>;
+  read(request: ReadRequest): Promise<ReadAnswer | undefined>;
+}
 
 /** What every route has at hand. */
 export interface Services {
@@ -48,6 +58,13 @@ export interface Services {
   readonly trust: TrustService | undefined;
   readonly downloads: DownloadCounter;
   readonly authentication: Authentication;
+  readonly access: AccessControl;
+  /** The tree of private packages that these are of; absent: that of everybody. */
+  readonly tree: string | undefined;
+  /** Path below the registry's address at which these are served; empty for the public packages. */
+  readonly mount: string;
+  /** The trees of private packages; absent in a tree, and where there is no place for any. */
+  readonly trees: PrivateTrees<TreeServer> | undefined;
   readonly secondFactors: SecondFactors;
   /** Which organisations, teams and groups accounts are in. */
   readonly groups: Groups;
@@ -69,8 +86,19 @@ export interface Services {
 
 /** Hono's view of a request: the connection from outside, the rest set on the way in. */
 export interface Env {
-  Bindings: { readonly connection?: Connection };
-  Variables: { traceId: string; principal?: Principal; address: string; client: Connection };
+  Bindings: {
+    readonly connection?: Connection;
+    /** The request was counted against its address already. */
+    readonly counted?: boolean;
+  };
+  Variables: {
+    traceId: string;
+    principal?: Principal;
+    address: string;
+    client: Connection;
+    /** Another server of this registry answers, counts and logs the request. */
+    forwarded?: boolean;
+  };
 }
 
 export type App = OpenAPIHono<Env>;
@@ -78,6 +106,10 @@ export type RouteContext = Context<Env>;
 
 /** Base URL of links, without trailing slash. */
 export function baseUrl(services: Services, context: RouteContext): string {
+  return `${registryUrl(services, context)}${services.mount}`;
+}
+
+function registryUrl(services: Services, context: RouteContext): string {
   if (services.settings.publicUrl !== undefined) return services.settings.publicUrl;
   const url = new URL(context.req.url);
   if (!services.settings.trustProxy) return url.origin;

@@ -7,6 +7,7 @@ import {
   type PackageName,
   type Version,
 } from "@lading/core-manifest";
+import { accessDenied } from "../access/access-control.ts";
 import { requireScope, type Principal } from "../authentication.ts";
 import type { PackageSummary, Scope, VersionRecord } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
@@ -61,7 +62,8 @@ export async function requireWriter(services: Services, context: RouteContext, s
   return writer;
 }
 
-async function optionalPrincipal(services: Services, context: RouteContext): Promise<Principal | undefined> {
+/** Who makes this request, where it has credentials. */
+export async function optionalPrincipal(services: Services, context: RouteContext): Promise<Principal | undefined> {
   const known = context.get("principal");
   if (known !== undefined) return known;
   const principal = await services.authentication.principal(
@@ -138,7 +140,10 @@ export function versionNotFound(name: string, version: string): RegistryError {
   });
 }
 
-/** Demands `scope` for the package, and that the account owns it or is an admin. */
+/**
+ * Demands `scope` for the package, and that the access rules let the account do it; where no rule is about the package, that
+ * the account owns it or is an admin.
+ */
 export async function requireOwner(
   services: Services,
   principal: Principal,
@@ -146,7 +151,10 @@ export async function requireOwner(
   scope: Scope,
 ): Promise<void> {
   requireScope(principal, scope, summary.canonical);
-  if (principal.scopes.has("admin")) return;
+  const action = scope === "publish" ? "write" : "admin";
+  const verdict = await services.access.verdict(action, principal, summary.canonical);
+  if (verdict === "allowed") return;
+  if (verdict === "denied") throw accessDenied(action, principal, summary.canonical);
   const owners = await services.metadata.owners(summary.canonical);
   if (owners.includes(principal.account.username)) return;
   throw new RegistryError({

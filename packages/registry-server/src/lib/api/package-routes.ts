@@ -1,9 +1,8 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { digestHex } from "@lading/core-manifest";
-import { requireScope } from "../authentication.ts";
+import { digestHex, type CanonicalName, type PackageName } from "@lading/core-manifest";
 import { nameSkeleton } from "../package-name-rules.ts";
 import type { SearchQuery } from "../ports.ts";
-import { checkNewName, publish, receive, type PublishPorts } from "../publish.ts";
+import { checkNewName, checkRights, publish, receive, type PublishPorts } from "../publish.ts";
 import { RegistryError } from "../registry-error.ts";
 import { principalOf, readers, smallBody, writers } from "./access.ts";
 import { auditEntry, baseUrl, type App, type RouteContext, type Services } from "./context.ts";
@@ -337,7 +336,22 @@ function fileRoutes(app: App, services: Services): void {
 }
 
 function publishPorts(services: Services): PublishPorts {
-  const { metadata, blobs, inspector, statements, index, clock, log, settings, trust, metrics } = services;
+  const {
+    metadata,
+    blobs,
+    inspector,
+    statements,
+    index,
+    clock,
+    log,
+    settings,
+    trust,
+    metrics,
+    access,
+    tree,
+    mount,
+    trees,
+  } = services;
   return {
     metadata,
     blobs,
@@ -348,6 +362,17 @@ function publishPorts(services: Services): PublishPorts {
     log,
     settings,
     trust,
+    access,
+    tree,
+    mount,
+    ...(trees === undefined
+      ? {}
+      : {
+          elsewhere: async (canonical, principal) => {
+            const home = await trees.treeOf(canonical, "write", principal);
+            return home && publishPorts(home.server.services);
+          },
+        }),
     onStep: (step, ms) => metrics.step(step, ms),
   };
 }
@@ -369,7 +394,7 @@ async function upload(services: Services, context: RouteContext, addressed?: str
         ...(addressed === undefined ? {} : { addressed: pathName(addressed).name }),
       });
       services.metrics.publication(done.created ? "created" : "same");
-      const view = publishedView(baseUrl(services, context), done);
+      const view = publishedView(`${baseUrl(services, context)}${done.mount ?? ""}`, done);
       context.header("location", (view["links"] as { self: string }).self);
       return context.json(view, done.created ? 201 : 200);
     }).finally(() => form.package.discard());
@@ -384,7 +409,6 @@ function isJson(context: RouteContext): boolean {
 }
 
 async function createPackageName(services: Services, context: RouteContext): Promise<Response> {
-  const principal = principalOf(context);
   const body = createName.safeParse(await context.req.json().catch(() => undefined));
   if (!body.success) {
     throw new RegistryError({
@@ -393,10 +417,20 @@ async function createPackageName(services: Services, context: RouteContext): Pro
       errors: [{ field: "body.name", message: "expected a package name" }],
     });
   }
-  const { name, canonical } = bodyName(body.data.name);
-  requireScope(principal, "publish", canonical);
+  const named = bodyName(body.data.name);
+  const home = await services.trees?.treeOf(named.canonical, "write", principalOf(context));
+  return createNamed(home?.server.services ?? services, context, named);
+}
+
+async function createNamed(
+  services: Services,
+  context: RouteContext,
+  { name, canonical }: { readonly name: PackageName; readonly canonical: CanonicalName },
+): Promise<Response> {
+  const principal = principalOf(context);
+  const verdict = await checkRights(services, principal, canonical);
   const existing = await services.metadata.package(canonical);
-  if (existing === undefined) await checkNewName(services, principal, canonical);
+  if (existing === undefined) await checkNewName(services, principal, canonical, verdict);
   else await requireOwner(services, principal, existing, "publish");
   const audit = auditEntry(services, context, { action: "package.create", package: name });
   const outcome = await services.metadata.createPackage(

@@ -212,7 +212,7 @@ function webAnswer(answer: ReadAnswer, method: string): Response {
 function readRoutes(app: App, services: Services): void {
   app.on(["GET", "HEAD"], ["/index/*", "/blobs/*", "/metadata/*", "/log/*"], async (context) => {
     await requireReader(services, context);
-    const path = new URL(context.req.url).pathname.slice(1);
+    const path = context.req.path.slice(1);
     const headers: ReadHeaders = {
       "if-none-match": context.req.header("if-none-match"),
       "if-range": context.req.header("if-range"),

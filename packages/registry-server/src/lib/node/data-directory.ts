@@ -6,7 +6,7 @@ import { makeDirectory } from "./durable-file.ts";
 /** Where the parts of an embedded registry are below its data directory. */
 export function dataLayout(
   directory: string,
-): Readonly<Record<"database" | "lock" | "adminToken" | "jwtSecret" | "temporary" | "keys", string>> {
+): Readonly<Record<"database" | "lock" | "adminToken" | "jwtSecret" | "temporary" | "keys" | "trees", string>> {
   return {
     database: join(directory, "registry.db"),
     lock: join(directory, "server.lock"),
@@ -14,6 +14,7 @@ export function dataLayout(
     jwtSecret: join(directory, "jwt-secret"),
     temporary: join(directory, "tmp"),
     keys: join(directory, "keys"),
+    trees: join(directory, "trees"),
   };
 }
 

@@ -218,9 +218,16 @@ export async function hasKeys(directory: string): Promise<boolean> {
   return (await listing(directory)) !== undefined;
 }
 
+/** Files of a directory, without the folders in it, which are the keys of trees. */
+async function filesIn(directory: string): Promise<readonly string[] | undefined> {
+  if ((await listing(directory)) === undefined) return undefined;
+  const entries = await readdir(directory, { withFileTypes: true });
+  return entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+}
+
 /** Copies keys and roots, for a backup; what is there is replaced. */
 export async function copyKeys(from: string, to: string, temporary: string): Promise<void> {
-  const names = await listing(from);
+  const names = await filesIn(from);
   if (names === undefined) return;
   await makeDirectory(to);
   // Roots last: a directory of keys without a root would be refused, one without keys too.

@@ -21,6 +21,7 @@ import { dataLayout, prepareDirectory } from "./data-directory.ts";
 import { lockDataDirectory } from "./data-lock.ts";
 import { createOutbound } from "./outbound.ts";
 import { openKeys } from "./key-directory.ts";
+import { NodeTreeHost } from "./node-trees.ts";
 import { readDocsAsset } from "./docs-assets.ts";
 import { writeDurably } from "./durable-file.ts";
 import { createLdapDirectory } from "./create-ldap-directory.ts";
@@ -312,6 +313,18 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
       inspector: new ArchiveInspector(new DecodeBudget(decodeBudgetBytes ?? DECODE_BUDGET_BYTES)),
       statements,
       trust,
+      trees: new NodeTreeHost(
+        { dataDirectory, databaseUrl, s3, redirectDownloads, keyDirectory },
+        {
+          passphrase: keyPassphrase,
+          publicUrl: given.publicUrl,
+          now: () => clock.now(),
+          finish: async (own, ownKeys) => {
+            await requireSameRoot(own, ownKeys);
+            return countersigned(ownKeys, countersigner);
+          },
+        },
+      ),
       outbound: createOutbound({ allow: outboundAllow }),
       clock,
       ...(install === undefined ? {} : { install }),

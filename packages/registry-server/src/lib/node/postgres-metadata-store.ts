@@ -261,6 +261,20 @@ export class PostgresMetadataStore extends SqlMetadataStore {
   }
 }
 
+/** Makes a schema where there is none, also where several servers do at once. */
+export async function createSchema(url: string, schema: string): Promise<void> {
+  const { pool, address, client } = await openPool(url, 1);
+  try {
+    await client.query(`create schema if not exists ${client.escapeIdentifier(schema)}`);
+  } catch (error) {
+    // Another server was faster.
+    if (!["23505", "42P06"].includes((error as { code?: string }).code ?? "")) throw databaseError(error, address);
+  } finally {
+    client.release();
+    await pool.end();
+  }
+}
+
 /** Oldest server that the suites run against. */
 const MINIMUM_VERSION = 150_000;
 

@@ -1,6 +1,8 @@
 import { isLadingError } from "@lading/core-manifest";
 import { resolve } from "node:path";
 import type { InstallService } from "../install-service.ts";
+import type { LogListener } from "../ports.ts";
+import type { Registry } from "../registry.ts";
 import { RegistryError } from "../registry-error.ts";
 import type { TrustDescription } from "../trust/trust-service.ts";
 import { adminCommand } from "./admin-commands.ts";
@@ -8,7 +10,7 @@ import { parseCommandLine, type CommandLine } from "./command-line.ts";
 import { SCHEMA_VERSION, migrate } from "./migrations.ts";
 import { createNodeRegistry, dataLayout, prepareDirectory, type Bootstrap } from "./node-registry.ts";
 import { assertCanListen, serve, type RegistryServer } from "./serve.ts";
-import { loadServerConfig, withoutPassword, type ServerConfig } from "./server-config.ts";
+import { loadServerConfig, withoutPassword, type ConfigSources, type ServerConfig } from "./server-config.ts";
 import type { ServerIo } from "./server-io.ts";
 import { releaseMemoryWhenIdle } from "./idle-memory.ts";
 import { migrateDatabase } from "./postgres-metadata-store.ts";
@@ -44,6 +46,10 @@ function processIo(): ServerIo {
       new Promise((done) => {
         for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => done(signal));
       }),
+    onReload: (listener) => {
+      process.on("SIGHUP", listener);
+      return () => process.off("SIGHUP", listener);
+    },
   };
 }
 
@@ -127,7 +133,46 @@ function welcome(
   return `${lines.join("\n")}\n`;
 }
 
-async function serveCommand(brand: RegistryBrand, io: ServerIo, config: ServerConfig): Promise<number> {
+/** Takes the access rules as they are now; what cannot be used changes nothing. */
+async function reloadAccess(
+  registry: Registry,
+  {
+    sources,
+    before,
+    log,
+  }: { readonly sources: ConfigSources; readonly before: ServerConfig; readonly log: LogListener },
+): Promise<void> {
+  try {
+    const now = loadServerConfig(sources).registry;
+    for (const key of ["readPublic", "writeRequiresAuth"] as const) {
+      if (now[key] === before.registry[key]) continue;
+      const name = key === "readPublic" ? "read_public" : "write_requires_auth";
+      throw new RegistryError({
+        code: "ACCESS_RULES_INVALID",
+        message: `Cannot change "${name}" to ${now[key]} while the server runs`,
+        hint: "Start the server again",
+      });
+    }
+    await registry.replaceAccess(now.access);
+    log("info", "access rules read again", { rules: now.access?.packages.length ?? 0 });
+  } catch (error) {
+    log("error", "the access rules cannot be used; those that were read before stay in force", {
+      error: error instanceof Error ? error.message : String(error),
+      ...(isLadingError(error) ? { code: error.code, hint: error.hint } : {}),
+    });
+  }
+}
+
+/** Reloads one after the other, so that the last file wins. */
+function reloading(io: ServerIo, reload: () => Promise<void>): () => void {
+  let last = Promise.resolve();
+  return io.onReload(() => {
+    last = last.then(reload);
+  });
+}
+
+async function serveCommand(brand: RegistryBrand, io: ServerIo, sources: ConfigSources): Promise<number> {
+  const config = loadServerConfig(sources);
   const log = createServerLog(config.logLevel);
   const address = { host: config.host, port: config.port };
   // Before there is an account whose password would be shown to nobody.
@@ -147,10 +192,12 @@ async function serveCommand(brand: RegistryBrand, io: ServerIo, config: ServerCo
   own = config.registry.publicUrl ?? server.url.replace("//0.0.0.0:", "//127.0.0.1:");
   // Whoever reads that it listens may ask it to end at once.
   const asked = io.untilAskedToEnd();
+  const stopReloading = reloading(io, () => reloadAccess(registry, { sources, before: config, log }));
   io.err(welcome(brand, server, config, { bootstrap, trust: registry.trust }));
   const stopReleasing = releaseMemoryWhenIdle();
   const signal = await asked;
   stopReleasing();
+  stopReloading();
   log("info", "stopping", { signal });
   await server.close(config.shutdownTimeoutMs);
   return 0;
@@ -187,12 +234,13 @@ async function dispatch(brand: RegistryBrand, io: ServerIo, { words, flags }: Co
     return 0;
   }
   const { config: file, ...rest } = flags;
-  const config = loadServerConfig({
+  const sources: ConfigSources = {
     env: io.env,
     flags: rest,
     ...(file === undefined ? {} : { file }),
     defaults: { "server.port": String(brand.defaultPort), "server.name": brand.name },
-  });
+  };
+  const config = loadServerConfig(sources);
   if (flags["version"] !== undefined) {
     io.out(`${config.registry.version}\n`);
     return 0;
@@ -202,7 +250,7 @@ async function dispatch(brand: RegistryBrand, io: ServerIo, { words, flags }: Co
     return 0;
   }
   const [command, ...more] = words;
-  if (command === undefined || command === "serve") return serveCommand(brand, io, config);
+  if (command === undefined || command === "serve") return serveCommand(brand, io, sources);
   if (command === "migrate") return migrateCommand(io, config);
   if (command === "admin") return adminCommand({ words: more, flags, io, config });
   throw new RegistryError({

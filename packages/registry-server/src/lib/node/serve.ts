@@ -5,8 +5,8 @@ import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Connection } from "../connection.ts";
-import type { ReadAnswer } from "../read-answer.ts";
-import type { ReadRequest, Registry } from "../registry.ts";
+import type { ReadAnswer, ReadRequest } from "../read-answer.ts";
+import type { Registry } from "../registry.ts";
 import { RegistryError } from "../registry-error.ts";
 
 /** Where and how to listen. */
@@ -44,11 +44,12 @@ function single(value: string | string[] | undefined): string | undefined {
 }
 
 const READS = ["/index/", "/blobs/", "/metadata/", "/log/"];
+const TREE_READ = /^\/trees\/[a-z0-9-]+\/(?:index|blobs|metadata|log)\//;
 
 /** The path of a read of index, blobs, metadata or log, without leading slash and query; `undefined` for anything else. */
 function readPath({ method, url = "" }: IncomingMessage): string | undefined {
   if (method !== "GET" && method !== "HEAD") return undefined;
-  if (!READS.some((prefix) => url.startsWith(prefix))) return undefined;
+  if (!READS.some((prefix) => url.startsWith(prefix)) && !TREE_READ.test(url)) return undefined;
   const query = url.indexOf("?");
   return query === -1 ? url.slice(1) : url.slice(1, query);
 }

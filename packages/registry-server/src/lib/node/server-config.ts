@@ -4,6 +4,7 @@ import { parse as parseToml } from "smol-toml";
 import type { RegistrySettings } from "../settings.ts";
 import { RegistryError } from "../registry-error.ts";
 import { readPublisherRules } from "./publisher-rules-file.ts";
+import { ACCESS_FILE_KEY, isAccessKey, readAccessConfig, type AccessConfig } from "./access-config.ts";
 import { identityConfig } from "./identity-config.ts";
 import { DEFAULT_SETTINGS, type NodeRegistryOptions } from "./node-registry.ts";
 import { isAllowedHostEntry } from "./outbound.ts";
@@ -76,7 +77,9 @@ function readTable(file: string): Map<string, string> {
   }
   const found = new Map<string, string>();
   flatten(table, "", found);
-  const unknown = [...found.keys()].find((key) => !SETTINGS.some((setting) => setting.key === key));
+  const unknown = [...found.keys()].find(
+    (key) => !isAccessKey(key) && !SETTINGS.some((setting) => setting.key === key),
+  );
   if (unknown === undefined) return found;
   throw new RegistryError({
     code: "SERVER_CONFIG_INVALID",
@@ -91,12 +94,14 @@ function flatten(value: unknown, prefix: string, into: Map<string, string>): voi
   } else into.set(prefix, Array.isArray(value) ? value.map(String).join(",") : String(value));
 }
 
-function writtenValue(
-  setting: Setting,
-  sources: ConfigSources,
-  table: ReadonlyMap<string, string>,
-  file: string | undefined,
-): Written | undefined {
+interface Files {
+  readonly file: string | undefined;
+  readonly table: ReadonlyMap<string, string>;
+  /** Absent while the place of the access file is looked up. */
+  readonly access?: AccessConfig;
+}
+
+function writtenValue(setting: Setting, sources: ConfigSources, { table, file, access }: Files): Written | undefined {
   const flag = sources.flags[setting.flag];
   if (flag !== undefined) return { text: flag, origin: `--${setting.flag}` };
   for (const name of setting.variables) {
@@ -104,24 +109,35 @@ function writtenValue(
     // An empty variable is how containers spell "not set".
     if (text !== undefined && text !== "") return { text, origin: name };
   }
+  const rule = access?.settings.get(setting.key);
+  if (rule !== undefined) return { text: rule.text, origin: `"${setting.key}" in "${rule.file}"` };
   const inFile = table.get(setting.key);
   if (inFile !== undefined) return { text: inFile, origin: `"${setting.key}" in "${file}"` };
   const fallback = sources.defaults?.[setting.key] ?? setting.default;
   return fallback === undefined ? undefined : { text: fallback, origin: "default" };
 }
 
-function resolveAll(sources: ConfigSources): Map<string, ResolvedSetting> {
+function accessOf(sources: ConfigSources, files: Files): AccessConfig {
+  const setting = SETTINGS.find(({ key }) => key === ACCESS_FILE_KEY)!;
+  return readAccessConfig(files.file, writtenValue(setting, sources, files)?.text);
+}
+
+function resolveAll(sources: ConfigSources): {
+  readonly resolved: Map<string, ResolvedSetting>;
+  readonly access: AccessConfig;
+} {
   const file = sources.file ?? (sources.env["REGISTRY_CONFIG"] || undefined);
   const table = file === undefined ? new Map<string, string>() : readTable(file);
+  const access = accessOf(sources, { file, table });
   const resolved = new Map<string, ResolvedSetting>();
   for (const setting of SETTINGS) {
-    const written = writtenValue(setting, sources, table, file);
+    const written = writtenValue(setting, sources, { file, table, access });
     if (written === undefined) continue;
     const value = parseSetting(setting, written.text);
     if (value === undefined) throw wrong(setting, written);
     resolved.set(setting.key, { setting, value, origin: written.origin });
   }
-  return resolved;
+  return { resolved, access };
 }
 
 /** Path of the database file that a `sqlite:` URL names: `sqlite:///relative.db`, `sqlite:////absolute.db`. */
@@ -330,11 +346,11 @@ function registrySettings(values: Values): Partial<Omit<RegistrySettings, "jwtSe
 
 /**
  * Reads the server's configuration: defaults, then the TOML file, then the environment, then flags.
- * @throws {RegistryError} `SERVER_CONFIG_INVALID`, `SERVER_CONFIG_CONTRADICTION`; each names the
+ * @throws {RegistryError} `SERVER_CONFIG_INVALID`, `SERVER_CONFIG_CONTRADICTION`, `ACCESS_RULES_INVALID`; each names the
  * variable, flag or key, its value and what is allowed
  */
 export function loadServerConfig(sources: ConfigSources): ServerConfig {
-  const resolved = resolveAll(sources);
+  const { resolved, access } = resolveAll(sources);
   const values = new Values(resolved);
   const secret = jwtSecret(values, values.text("server.mode") === "production");
   return {
@@ -346,6 +362,7 @@ export function loadServerConfig(sources: ConfigSources): ServerConfig {
       ...DEFAULT_SETTINGS,
       ...registrySettings(values),
       ...identityConfig(values),
+      ...(access.access === undefined ? {} : { access: access.access }),
       dataDirectory: values.text("server.data"),
       decodeBudgetBytes: values.number("packages.decode_budget"),
       outboundAllow: outboundAllow(values),

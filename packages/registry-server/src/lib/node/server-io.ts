@@ -7,4 +7,6 @@ export interface ServerIo {
   readInput(): Promise<string>;
   /** Resolves when the process is asked to end (SIGTERM, SIGINT). */
   untilAskedToEnd(): Promise<string>;
+  /** Calls `listener` whenever the process is asked to read its configuration again (SIGHUP), until the function that it returns is called. */
+  onReload(listener: () => void): () => void;
 }

@@ -289,6 +289,13 @@ export const SETTINGS: readonly Setting[] = [
     summary: "false lets everybody publish, in development mode only",
   },
   {
+    key: "access.file",
+    variables: ["REGISTRY_ACCESS_FILE"],
+    flag: "access-file",
+    kind: "text",
+    summary: "TOML file of who may read, publish and administer packages, by name pattern; read again on SIGHUP",
+  },
+  {
     key: "access.registration",
     variables: ["REGISTRY_REGISTRATION"],
     flag: "registration",
