@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { spawnSync, type ChildProcess } from "node:child_process";
 import { platform, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +7,7 @@ import { versionOf } from "./lib/peers.ts";
 import { freePort, startServer, stopServer } from "./lib/processes.ts";
 import { publishSeries } from "./lib/packages.ts";
 import { publishToVerdaccio, startLading, startVerdaccio } from "./lib/registries.ts";
+import { processorSeconds } from "./lib/wrk.ts";
 
 const VERSIONS = 20;
 const ROUNDS = 7;
@@ -60,19 +61,6 @@ function measure(contenders: readonly Contender[]): { rates: Figure[]; costs: Fi
   const figures = (values: readonly number[][]): Figure[] =>
     contenders.map(({ name }, index) => figure(name, values[index]!, "requests/s"));
   return { rates: figures(rates), costs: platform() === "linux" ? figures(costs) : [] };
-}
-
-const TICKS_PER_SECOND = 100;
-
-/** Processor time that a process and its children have used, as Linux counts it; elsewhere 0. */
-function processorSeconds(pid: number): number {
-  if (platform() !== "linux") return 0;
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /, "")
-    .split(" ");
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-  const below = children === "" ? [] : children.split(" ").map((child) => processorSeconds(Number(child)));
-  return below.reduce((sum, seconds) => sum + seconds, (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND);
 }
 
 /** One round of wrk from a process of its own; anything but 2xx ends the benchmark. */

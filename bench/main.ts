@@ -1,7 +1,7 @@
 /**
  * Benchmarks beside peers, in one run:
  *
- *     pnpm bench [NAME...]      one of: index-get, pack-unpack, cli-start, install, resolver
+ *     pnpm bench [NAME...]      one of: index-get, registry-load, pack-unpack, cli-start, install, resolver
  *     pnpm bench resolver [--vectors DIR] [--only LETTERS] [--cpu]
  *
  * The peers are installed into `bench/node_modules` on the first run. Times are medians with the range; ratios count,
@@ -17,6 +17,7 @@ const benchmarks: Readonly<Record<string, () => Promise<{ run: () => Promise<voi
   "index-get": () => import("./index-get.ts"),
   "pack-unpack": () => import("./pack-unpack.ts"),
   install: () => import("./install.ts"),
+  "registry-load": () => import("./registry-load.ts"),
   resolver: () => import("./resolver.ts"),
 };
 

@@ -13,10 +13,12 @@ export interface RunningRegistry {
   readonly process: ChildProcess;
 }
 
-/** A fresh registry of ours, as built, in a process of its own, with its administrator's token. */
-export async function startLading(directory: string): Promise<RunningRegistry & { readonly token: string }> {
+/** A registry of ours, as built, in a process of its own, with its administrator's token; fresh unless `data` is given. */
+export async function startLading(
+  directory: string,
+  { data = join(directory, "lading") }: { readonly data?: string } = {},
+): Promise<RunningRegistry & { readonly token: string }> {
   const port = await freePort();
-  const data = join(directory, "lading");
   const url = `http://127.0.0.1:${port}`;
   const child = await startServer(
     process.execPath,
@@ -57,12 +59,12 @@ log: { type: stdout, format: json, level: fatal }
   return { url, process: child };
 }
 
-/** Sends the request that `npm publish` makes. */
-export async function publishToVerdaccio(
+/** The request that `npm publish` makes. */
+export function verdaccioPublication(
   url: string,
   manifest: { readonly name: string; readonly version: string; readonly [key: string]: unknown },
   tarball: Uint8Array,
-): Promise<void> {
+): { readonly path: string; readonly body: string } {
   const { name, version } = manifest;
   const file = `${name}-${version}.tgz`;
   const digest = (algorithm: string, encoding: "hex" | "base64"): string =>
@@ -72,22 +74,34 @@ export async function publishToVerdaccio(
     shasum: digest("sha1", "hex"),
     integrity: `sha512-${digest("sha512", "base64")}`,
   };
-  const response = await fetch(`${url}/${name.replace("/", "%2f")}`, {
+  const body = JSON.stringify({
+    _id: name,
+    name,
+    "dist-tags": { latest: version },
+    versions: { [version]: { ...manifest, dist } },
+    _attachments: {
+      [file]: {
+        content_type: "application/octet-stream",
+        data: Buffer.from(tarball).toString("base64"),
+        length: tarball.length,
+      },
+    },
+  });
+  return { path: `/${name.replace("/", "%2f")}`, body };
+}
+
+/** Publishes a package to Verdaccio. */
+export async function publishToVerdaccio(
+  url: string,
+  manifest: { readonly name: string; readonly version: string; readonly [key: string]: unknown },
+  tarball: Uint8Array,
+): Promise<void> {
+  const { path, body } = verdaccioPublication(url, manifest, tarball);
+  const response = await fetch(`${url}${path}`, {
     method: "PUT",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({
-      _id: name,
-      name,
-      "dist-tags": { latest: version },
-      versions: { [version]: { ...manifest, dist } },
-      _attachments: {
-        [file]: {
-          content_type: "application/octet-stream",
-          data: Buffer.from(tarball).toString("base64"),
-          length: tarball.length,
-        },
-      },
-    }),
+    body,
   });
-  if (!response.ok) throw new Error(`Verdaccio answered ${response.status} to ${name}: ${await response.text()}`);
+  if (!response.ok)
+    throw new Error(`Verdaccio answered ${response.status} to ${manifest.name}: ${await response.text()}`);
 }

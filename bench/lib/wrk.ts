@@ -1,0 +1,82 @@
+import { spawnSync, type ChildProcess } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { platform } from "node:os";
+import { join } from "node:path";
+
+const TICKS_PER_SECOND = 100;
+
+/** Processor time that a process and its children have used in seconds, as Linux counts it; elsewhere 0. */
+export function processorSeconds(pid: number): number {
+  if (platform() !== "linux") return 0;
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /, "")
+    .split(" ");
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+  const below = children === "" ? [] : children.split(" ").map((child) => processorSeconds(Number(child)));
+  return below.reduce((sum, seconds) => sum + seconds, (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND);
+}
+
+/** What a round of requests is. */
+export interface Load {
+  readonly connections: number;
+  readonly seconds: number;
+  /** Addresses below `base`, of which each request takes one at random. */
+  readonly paths: readonly string[];
+}
+
+/** How a round of requests went. */
+export interface LoadResult {
+  readonly requests: number;
+  /** Requests a second. */
+  readonly rate: number;
+  /** Milliseconds within which 95 and 99 of a hundred requests were answered. */
+  readonly p95: number;
+  readonly p99: number;
+  /** Answers other than 2xx and 3xx, connections that failed, and requests without an answer. */
+  readonly errors: number;
+  /** Requests for each second of the server's processor time; 0 where it cannot be known. */
+  readonly perProcessorSecond: number;
+}
+
+function script(paths: readonly string[]): string {
+  return `local paths = { ${paths.map((path) => JSON.stringify(path)).join(", ")} }
+math.randomseed(os.time())
+function request() return wrk.format("GET", paths[math.random(#paths)]) end
+function done(summary, latency, requests)
+  local e = summary.errors
+  io.write(string.format("\\nRESULT {\\"requests\\":%d,\\"us\\":%d,\\"p95\\":%d,\\"p99\\":%d,\\"errors\\":%d}\\n",
+    summary.requests, summary.duration, latency:percentile(95), latency:percentile(99),
+    e.connect + e.read + e.write + e.status + e.timeout))
+end
+`;
+}
+
+/** One round of wrk, from a process of its own, against the server `child` at `base`. */
+export function load(
+  directory: string,
+  base: string,
+  child: ChildProcess,
+  { connections, seconds, paths }: Load,
+): LoadResult {
+  const file = join(directory, "paths.lua");
+  writeFileSync(file, script(paths));
+  const before = processorSeconds(child.pid!);
+  const args = ["-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "10s", "-s", file, base];
+  const { stdout, error } = spawnSync("wrk", args, { encoding: "utf8" });
+  if (error !== undefined) throw new Error('"wrk" is needed for this benchmark', { cause: error });
+  const used = processorSeconds(child.pid!) - before;
+  const found = /^RESULT (.+)$/m.exec(stdout)?.[1];
+  if (found === undefined) throw new Error(`wrk told nothing of ${base}:\n${stdout}`);
+  const { requests, us, p95, p99, errors } = JSON.parse(found) as Record<
+    "requests" | "us" | "p95" | "p99" | "errors",
+    number
+  >;
+  return {
+    requests,
+    rate: (requests * 1_000_000) / us,
+    p95: p95 / 1000,
+    p99: p99 / 1000,
+    errors,
+    perProcessorSecond: used === 0 ? 0 : requests / used,
+  };
+}
