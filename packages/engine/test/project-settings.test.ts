@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -81,6 +81,56 @@ describe("the [config] table of a project", () => {
     await run({ LADING_REGISTRY_URL: url });
     expect(seen[1]).toBe("Bearer of its name");
     server.close();
+  });
+});
+
+describe("a registry of files that a project alone names", () => {
+  const manifest = (url: string): string =>
+    `[package]\nname = "app"\nversion = "1.0.0"\n[dependencies]\ntool = "1"\n[config.registry]\nurl = "${url}"\n`;
+
+  it("in a bucket is read without its user's keys, which one that the user names is read with", async () => {
+    const seen: (string | undefined)[] = [];
+    const server = createServer(({ headers }, response) => {
+      seen.push(headers.authorization);
+      response.writeHead(404).end();
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const url = `s3+http://127.0.0.1:${(server.address() as AddressInfo).port}/bucket/`;
+    const keys = { AWS_ACCESS_KEY_ID: "AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY: "secret", AWS_REGION: "eu-1" };
+    await box.write({ "lading.toml": manifest(url) });
+    const run = (env: Readonly<Record<string, string>>): Promise<unknown> =>
+      box.use((context) => install({}, context), { env: { ...keys, ...env } }).catch(() => undefined);
+    await run({});
+    expect(seen.length).toBeGreaterThan(0);
+    expect(seen.every((header) => header === undefined)).toBe(true);
+    expect(box.events).toContainEqual(
+      expect.objectContaining({
+        code: "TOKEN_WITHHELD",
+        message: expect.stringContaining("AWS_ACCESS_KEY_ID") as string,
+      }),
+    );
+    await run({ LADING_REGISTRY_URL: url });
+    expect(seen.at(-1)).toMatch(/^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/);
+    server.close();
+  });
+
+  it("in a Git repository is read by a git that knows no token of its user", async () => {
+    const bin = path.join(box.home, "bin");
+    const seen = path.join(box.home, "seen.txt");
+    await mkdir(bin, { recursive: true });
+    await writeFile(path.join(bin, "git"), `#!/bin/sh\nenv >> ${seen}\nexit 1\n`, { mode: 0o755 });
+    await box.write({ "lading.toml": manifest("git+https://git.example/registry.git") });
+    const env = { PATH: `${bin}:${process.env["PATH"]}`, GITHUB_TOKEN: "secret-token", GIT_ASKPASS: "/bin/echo" };
+    const run = (more: Readonly<Record<string, string>>): Promise<unknown> =>
+      box.use((context) => install({}, context), { env: { ...env, ...more } }).catch(() => undefined);
+    await run({});
+    const alone = await readFile(seen, "utf8");
+    expect(alone).toContain("GIT_CONFIG_GLOBAL=/dev/null");
+    expect(alone).not.toMatch(/secret-token|GIT_ASKPASS/);
+    expect(alone).not.toContain(`HOME=${box.home}\n`);
+    await writeFile(seen, "");
+    await run({ LADING_REGISTRY_URL: "git+https://git.example/registry.git" });
+    expect(await readFile(seen, "utf8")).toContain("secret-token");
   });
 });
 

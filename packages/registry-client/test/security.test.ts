@@ -1,3 +1,4 @@
+import { parseDigest, type LadingEvent } from "@lading/core-manifest";
 import { execFileSync } from "node:child_process";
 import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
@@ -146,6 +147,60 @@ describe("plain http:", () => {
     "http://dev.localhost/",
   ])("to %s is allowed", (url) => {
     expect(clientOf(url).registry.url).toMatch(/\/$/);
+  });
+});
+
+describe("a credential that the registry refuses", () => {
+  /** A registry that answers 401 to every request with a credential, and 404 to others for what is private. */
+  async function refusing(): Promise<{ url: string; seen: string[]; registry: TestRegistry }> {
+    const registry = await testRegistry();
+    const seen: string[] = [];
+    registry.addDocument(documentOf("tool", [{ version: "1.0.0" }]));
+    registry.intercept = (request, response) => {
+      seen.push(request.headers.authorization ?? "-");
+      if (request.headers.authorization === undefined) return false;
+      const problem = { title: "Unauthorized", detail: "The token has expired.", code: "TOKEN_INVALID" };
+      response.writeHead(401, { "content-type": "application/problem+json" }).end(JSON.stringify(problem));
+      return true;
+    };
+    return { url: registry.url, seen, registry };
+  }
+
+  it("keeps nobody from reading what is public, with a warning that names where it comes from", async () => {
+    const { url, seen } = await refusing();
+    const events: LadingEvent[] = [];
+    const credentials = createEnvironmentCredentials({ MY_TOKEN: "old" }, [{ url, variables: ["MY_TOKEN"] }]);
+    const client = clientOf(url, { credentials, onEvent: (event) => events.push(event) });
+    expect((await client.packageDocument("tool"))?.versions).toHaveLength(1);
+    expect(events.filter(({ type }) => type === "warning")).toEqual([
+      expect.objectContaining({
+        code: "CREDENTIAL_REJECTED",
+        message: expect.stringContaining("the variable MY_TOKEN") as string,
+      }),
+    ]);
+    // Refused once, it is not shown again.
+    expect(seen.filter((header) => header !== "-")).toEqual(["Bearer old"]);
+  });
+
+  it("is told of where a package is not there for everybody, since it may be there for whom it was", async () => {
+    const { url } = await refusing();
+    const credentials = createEnvironmentCredentials({ MY_TOKEN: "old" }, [{ url, variables: ["MY_TOKEN"] }]);
+    const client = clientOf(url, { credentials });
+    const error = { code: "REGISTRY_AUTH_FAILED", message: expect.stringContaining("the variable MY_TOKEN") as string };
+    await expect(client.packageDocument("private")).rejects.toMatchObject(error);
+    await expect(client.info("private")).rejects.toMatchObject(error);
+    const blob = parseDigest(`sha256:${"a".repeat(64)}`);
+    await expect(client.statement(blob)).rejects.toMatchObject(error);
+  });
+
+  it("is not left out of a call that writes", async () => {
+    const { url, seen } = await refusing();
+    const credentials = createMemoryCredentials([[url, { type: "token", token: "old" }]]);
+    const client = clientOf(url, { credentials });
+    await client.describe();
+    seen.length = 0;
+    await expect(client.yank("tool", "1.0.0", "broken")).rejects.toMatchObject({ code: "REGISTRY_AUTH_FAILED" });
+    expect(seen).toEqual(["Bearer old"]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { pathToFileURL } from "node:url";
 import { dirname, join } from "node:path";
 import * as fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
@@ -32,6 +33,20 @@ function place(directory: string, nameOf: (path: string) => string = (path) => p
   }
 }
 
+describe("directoryTransport()", () => {
+  it("takes one byte more than it is allowed to, and nothing from what is no file", async () => {
+    const directory = temporary();
+    place(directory);
+    symlinkSync("/dev/zero", join(directory, "endless.json"));
+    const url = `${pathToFileURL(directory).href}/`;
+    const transport = directoryTransport(registryConfig({ name: "files", url }));
+    const cut = await transport.metadata(`${url}blobs/sha256/${"0".repeat(64)}`, { action: "test", maxBytes: 70_000 });
+    expect(cut.status === "found" && cut.bytes.length).toBe(70_001);
+    const endless = transport.metadata(`${url}endless.json`, { action: "test" });
+    await expect(endless).rejects.toMatchObject({ code: "REGISTRY_UNREACHABLE" });
+  });
+});
+
 describe("gitTransport()", () => {
   const work = temporary();
   place(work);
@@ -51,6 +66,15 @@ describe("gitTransport()", () => {
   it.each(transportContract)("$name", async ({ run }) => {
     const transport = open();
     await run({ transport, base: url });
+    await transport.close();
+  });
+
+  it("takes one byte more than it is allowed to, and goes on with the next file", async () => {
+    const transport = open();
+    const [long, short] = [`${url}blobs/sha256/${"0".repeat(64)}`, `${url}index/_/to/tool.json`];
+    const cut = await transport.metadata(long, { action: "test", maxBytes: 70_000 });
+    expect(cut.status === "found" && cut.bytes.length).toBe(70_001);
+    expect(await transport.metadata(short, { action: "test" })).toMatchObject({ status: "found" });
     await transport.close();
   });
 

@@ -4,6 +4,7 @@ import type { RegistriesFile, RegistryConfig } from "@lading/registry-client";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { readTextIfExists } from "./files.ts";
+import { settingVariable } from "./settings-table.ts";
 
 /** Path of this user's `registries.toml`. */
 export function registriesPath(context: EngineContext): string {
@@ -67,6 +68,16 @@ export async function addressOfProject(context: EngineContext): Promise<string |
   const url = canonicalRegistryUrl(String(named.value));
   const { defaultUrl } = context.profile.registry;
   return defaultUrl !== undefined && canonicalRegistryUrl(defaultUrl) === url ? undefined : url;
+}
+
+/** Says that a credential of the environment is not sent where it might have been expected to be. */
+export function sayWithheld(context: EngineContext, variable: string, url: string): void {
+  context.onEvent({
+    type: "warning",
+    code: "TOKEN_WITHHELD",
+    message: `${variable} is not sent to ${url}: the project alone names that address`,
+    hint: `If you trust it with your token, run: registry add NAME ${url} --default, or set ${settingVariable(context.profile.environmentPrefix, "registry.url")}`,
+  });
 }
 
 /** The configured default registry, where `--registry` puts another in its place. */

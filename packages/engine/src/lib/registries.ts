@@ -14,12 +14,12 @@ import {
   offlineMaxAge,
   plainRegistry,
   readRegistries,
+  sayWithheld,
   tokenVariable,
   trustDirectory,
 } from "./configured-registries.ts";
 import { cacheDirectory, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
-import { settingVariable } from "./settings-table.ts";
 
 /**
  * Opens every configured registry; `--registry` stands in for the default one.
@@ -230,15 +230,6 @@ async function openCredentials(
     ),
     await credentialsFile(context),
   );
-}
-
-function sayWithheld(context: EngineContext, variable: string, url: string): void {
-  context.onEvent({
-    type: "warning",
-    code: "TOKEN_WITHHELD",
-    message: `${variable} is not sent to ${url}: the project alone names that address`,
-    hint: `If you trust it with your token, run: registry add NAME ${url} --default, or set ${settingVariable(context.profile.environmentPrefix, "registry.url")}`,
-  });
 }
 
 /** The file of stored credentials. */

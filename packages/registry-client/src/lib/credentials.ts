@@ -60,6 +60,10 @@ export function createEnvironmentCredentials(
           .filter((url) => variableOf(url) !== undefined)
           .sort(),
       ),
+    origin: (url) => {
+      const name = variableOf(url);
+      return Promise.resolve(name === undefined ? undefined : `the variable ${name}`);
+    },
   };
 }
 
@@ -73,5 +77,6 @@ export function layerCredentials(first: CredentialStore, second: CredentialStore
     set: (url, credential) => second.set(url, credential),
     delete: (url) => second.delete(url),
     list: async () => [...new Set([...(await first.list()), ...(await second.list())])].sort(),
+    origin: async (url) => ((await first.get(url)) === undefined ? second : first).origin?.(url),
   };
 }

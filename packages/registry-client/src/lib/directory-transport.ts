@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { METADATA_LIMIT_BYTES, refuseLong } from "./metadata-limit.ts";
 import type { Transport, TransportOptions } from "./ports.ts";
 import { RegistryClientError } from "./registry-client-error.ts";
 import type { RegistryConfig } from "./registry-config.ts";
@@ -29,10 +30,11 @@ export function directoryTransport(registry: RegistryConfig): Transport {
     metadata: async (url, options) => {
       options.signal?.throwIfAborted();
       const bytes = await whenPresent(
-        () => readFile(fileURLToPath(url)),
+        () => readStart(fileURLToPath(url), options.maxBytes ?? METADATA_LIMIT_BYTES),
         (error) => failed(options, error),
       );
       if (bytes === undefined) return absentIfRootExists(registry, (error) => failed(options, error));
+      if (options.maxBytes === undefined) refuseLong(bytes, options.action, registry);
       const validator = `"sha256:${createHash("sha256").update(bytes).digest("hex")}"`;
       const asked = options.validator?.split(",").map((one) => one.trim());
       return asked?.includes(validator) === true ? { status: "unchanged" } : { status: "found", bytes, validator };
@@ -53,6 +55,21 @@ export function directoryTransport(registry: RegistryConfig): Transport {
     call: readOnly,
     close: () => Promise.resolve(),
   };
+}
+
+/** A file, or the first `most` bytes and one more of a longer one. */
+async function readStart(path: string, most: number): Promise<Buffer> {
+  const handle = await open(path);
+  try {
+    const found = await handle.stat();
+    if (!found.isFile() && !found.isDirectory()) throw new Error(`"${path}" is no file`);
+    if (found.size <= most) return await handle.readFile();
+    const start = Buffer.alloc(most + 1);
+    const { bytesRead } = await handle.read(start, 0, start.length, 0);
+    return start.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
 }
 
 // A directory that is gone (an unmounted disk) must not look like a registry without packages.

@@ -81,7 +81,7 @@ export class Documents {
     if (this.#session.offline && !this.#session.registry.url.startsWith("file:"))
       return this.#fromCache(name, path, cached);
     const answer = await this.#ask(name, path, cached, options);
-    if (answer.status === "absent") return this.#forget(path);
+    if (answer.status === "absent") return this.#absent(path, answer);
     if (answer.status === "unchanged") {
       this.#session.metrics.notModified++;
       const document = this.#tryParse(cached!.bytes, name);
@@ -119,7 +119,7 @@ export class Documents {
   }
 
   async #accept(name: PackageName, path: string, answer: MetadataAnswer): Promise<IndexDocument | undefined> {
-    if (answer.status === "absent") return this.#forget(path);
+    if (answer.status === "absent") return this.#absent(path, answer);
     const { registry } = this.#session;
     if (answer.status === "unchanged") {
       throw invalidAnswer(
@@ -138,7 +138,10 @@ export class Documents {
     return document;
   }
 
-  async #forget(path: string): Promise<undefined> {
+  /** @throws {RegistryClientError} `REGISTRY_AUTH_FAILED` where it may be there for whom the credential was */
+  async #absent(path: string, { rejected }: { readonly rejected?: Error }): Promise<undefined> {
+    if (rejected !== undefined) throw rejected;
+
     await this.#session.cache.delete(this.#session.registry.url, path);
     return undefined;
   }

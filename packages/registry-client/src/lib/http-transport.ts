@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import { invalidAnswer } from "./json.ts";
+import { METADATA_LIMIT_BYTES } from "./metadata-limit.ts";
 import { errorFromProblem } from "./problem.ts";
 import type {
   ApiAnswer,
@@ -22,9 +23,6 @@ import { isLoopback, redactUrl } from "./registry-url.ts";
 import { parseRetryAfter } from "./retry.ts";
 import { Watchdog, type ExchangeContext } from "./watchdog.ts";
 
-/** Most bytes of a metadata document or an API answer. */
-export const METADATA_LIMIT_BYTES: number = 64 * 1024 * 1024;
-
 /**
  * How fast a registry checks an upload at least, bytes per millisecond (4 MiB a second): it unpacks and hashes all of it
  * before it answers, and says nothing meanwhile (`docs/spec/client-configuration.md` §`registries.toml`).
@@ -41,6 +39,10 @@ export interface HttpTransportOptions {
   readonly userAgent: string;
   /** The credential for exactly this registry's URL, asked before each exchange. */
   readonly credential: () => Promise<Credential | undefined>;
+  /** Where that credential comes from, in words for messages. */
+  readonly credentialOrigin?: (() => Promise<string | undefined>) | undefined;
+  /** Called once, when something was read without the credential after the registry had refused it. */
+  readonly onRejected?: ((error: RegistryClientError) => void) | undefined;
   /** Called before each exchange. */
   readonly onRequest?: (method: string, url: string) => void;
 }
@@ -52,11 +54,15 @@ interface Exchange {
   readonly body?: NonNullable<FetchInit["body"]>;
   readonly purpose: "call" | "bulk";
   readonly credential?: Credential | "none" | undefined;
+  /** Whether nothing changes by it: it is tried without a credential that the registry refuses. */
+  readonly reads?: boolean;
 }
 
 interface Answer {
   readonly response: FetchResponse;
   readonly authenticated: boolean;
+  /** Why this was asked without the credential that there is. */
+  readonly rejected?: RegistryClientError | undefined;
 }
 
 /** A registry over HTTP (`docs/spec/http-api.md`). */
@@ -66,6 +72,9 @@ export function httpTransport(options: HttpTransportOptions): Transport {
 
 class HttpTransport implements Transport {
   readonly #options: HttpTransportOptions;
+  /** A credential that the registry has refused. */
+  #rejected: { readonly authorization: string; readonly error: RegistryClientError } | undefined;
+  #toldRejected = false;
 
   constructor(options: HttpTransportOptions) {
     this.#options = options;
@@ -83,19 +92,27 @@ class HttpTransport implements Transport {
     if (options.validator !== undefined) headers["if-none-match"] = options.validator;
     // Signed metadata compresses to a third; its length and digest are those of the file, whatever came over the wire.
     if (options.compressed === true) headers["accept-encoding"] = "gzip";
-    return this.#exchange({ method: "GET", url, headers, purpose: "call" }, options, async (answer, watchdog) => {
-      const { status } = answer.response;
-      if (status === 304 && options.validator !== undefined) return { status: "unchanged" };
-      if (status === 404 || status === 410) return this.#drop<MetadataAnswer>(answer, watchdog, { status: "absent" });
-      if (status !== 200) throw await this.#problem(answer, options, watchdog);
-      const { maxBytes } = options;
-      const bytes =
-        maxBytes === undefined
-          ? await this.#collect(answer.response, METADATA_LIMIT_BYTES, options, watchdog)
-          : await this.#collect(answer.response, maxBytes, options, watchdog, "cut");
-      const validator = answer.response.headers.get("etag");
-      return { status: "found", bytes, ...(validator === null ? {} : { validator }) };
-    });
+    return this.#exchange(
+      { method: "GET", url, headers, purpose: "call", reads: true },
+      options,
+      async (answer, watchdog) => {
+        const { status } = answer.response;
+        if (status === 304 && options.validator !== undefined) return { status: "unchanged" };
+        if (status === 404 || status === 410) {
+          const { rejected } = answer;
+          const absent: MetadataAnswer = { status: "absent", ...(rejected === undefined ? {} : { rejected }) };
+          return this.#drop(answer, watchdog, absent);
+        }
+        if (status !== 200) throw await this.#problem(answer, options, watchdog);
+        const { maxBytes } = options;
+        const bytes =
+          maxBytes === undefined
+            ? await this.#collect(answer.response, METADATA_LIMIT_BYTES, options, watchdog)
+            : await this.#collect(answer.response, maxBytes, options, watchdog, "cut");
+        const validator = answer.response.headers.get("etag");
+        return { status: "found", bytes, ...(validator === null ? {} : { validator }) };
+      },
+    );
   }
 
   async files(
@@ -109,7 +126,14 @@ class HttpTransport implements Transport {
       "accept-encoding": "gzip",
       "content-type": "application/json",
     };
-    const exchange: Exchange = { method: "POST", url, headers, body: JSON.stringify({ paths }), purpose: "call" };
+    const exchange: Exchange = {
+      method: "POST",
+      url,
+      headers,
+      body: JSON.stringify({ paths }),
+      purpose: "call",
+      reads: true,
+    };
     return this.#exchange(exchange, options, async (answer, watchdog) => {
       if (answer.response.status !== 200) throw await this.#problem(answer, options, watchdog);
       return this.#collect(answer.response, options.maxBytes, options, watchdog, "cut");
@@ -123,8 +147,13 @@ class HttpTransport implements Transport {
     if (from > 0) headers.range = `bytes=${from}-`;
     const watchdog = new Watchdog(this.#options.registry.timeoutMs, options.signal);
     try {
-      const answer = await this.#follow({ method: "GET", url, headers, purpose: "bulk" }, options, watchdog);
+      const answer = await this.#follow(
+        { method: "GET", url, headers, purpose: "bulk", reads: true },
+        options,
+        watchdog,
+      );
       const { status } = answer.response;
+      if (status >= 400 && answer.rejected !== undefined) throw answer.rejected;
       if (status === 404 || status === 410) return await this.#drop(answer, watchdog, undefined);
       if (status !== 200 && status !== 206) throw await this.#problem(answer, options, watchdog);
       const range = blobRange(answer.response, from);
@@ -170,11 +199,13 @@ class HttpTransport implements Transport {
       url,
       headers,
       purpose: "call",
+      reads: request.method === "GET",
       credential: request.credential,
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
     };
     return this.#exchange(exchange, options, async (answer, watchdog) => {
       const { status } = answer.response;
+      if (status === 404 && answer.rejected !== undefined) throw answer.rejected;
       if (status === 404) return { status, body: await this.#problem(answer, options, watchdog) };
       if (status < 200 || status > 299) throw await this.#problem(answer, options, watchdog);
       return { status, body: await this.#json(answer.response, options, watchdog) };
@@ -201,7 +232,7 @@ class HttpTransport implements Transport {
   async #follow(exchange: Exchange, options: TransportOptions, watchdog: Watchdog): Promise<Answer> {
     let url = exchange.url;
     for (let redirects = 0; ; redirects++) {
-      const answer = await this.#send({ ...exchange, url }, watchdog);
+      const answer = await this.#ask({ ...exchange, url }, options, watchdog);
       const target = redirectTarget(answer.response, url);
       if (target === undefined) return answer;
       await this.#drop(answer, watchdog, undefined);
@@ -210,8 +241,34 @@ class HttpTransport implements Transport {
     }
   }
 
-  async #send(exchange: Exchange, watchdog: Watchdog): Promise<Answer> {
+  /**
+   * Sends, and where the registry refuses the credential of a read, once more without it: most of what is read is public,
+   * and a token that has expired must not stand in its way. What is not there for everybody ends with the refusal.
+   */
+  async #ask(exchange: Exchange, options: TransportOptions, watchdog: Watchdog): Promise<Answer> {
     const authorization = await this.#authorization(exchange);
+    const isOptional = exchange.reads === true && exchange.credential === undefined && authorization !== undefined;
+    if (!isOptional) return this.#send(exchange, authorization, watchdog);
+    if (this.#rejected?.authorization !== authorization) {
+      const answer = await this.#send(exchange, authorization, watchdog);
+      if (answer.response.status !== 401) return answer;
+      this.#rejected = { authorization, error: await this.#problem(answer, options, watchdog) };
+    }
+    const { error } = this.#rejected;
+    const answer = await this.#send(exchange, undefined, watchdog);
+    const { status } = answer.response;
+    if (status === 401 || status === 403) {
+      await this.#drop(answer, watchdog, undefined);
+      throw error;
+    }
+    if (status < 400 && !this.#toldRejected) {
+      this.#toldRejected = true;
+      this.#options.onRejected?.(error);
+    }
+    return { ...answer, rejected: error };
+  }
+
+  async #send(exchange: Exchange, authorization: string | undefined, watchdog: Watchdog): Promise<Answer> {
     const headers: Record<string, string> = { "user-agent": this.#options.userAgent, ...exchange.headers };
     if (authorization !== undefined) headers.authorization = authorization;
     this.#options.onRequest?.(exchange.method, exchange.url);
@@ -258,6 +315,7 @@ class HttpTransport implements Transport {
       contentType: response.headers.get("content-type"),
       retryAfterMs: parseRetryAfter(response.headers.get("retry-after"), this.#options.clock.now()),
       authenticated: answer.authenticated,
+      origin: answer.authenticated ? await this.#options.credentialOrigin?.() : undefined,
     });
   }
 

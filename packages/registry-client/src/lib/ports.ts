@@ -64,6 +64,8 @@ export interface CredentialStore {
   delete(registryUrl: string): Promise<boolean>;
   /** Canonical URLs that have a credential, sorted. */
   list(): Promise<readonly string[]>;
+  /** Where the credential for this URL comes from, in words for messages: `the variable LADING_TOKEN`. */
+  origin?(registryUrl: string): Promise<string | undefined>;
 }
 
 /** A metadata document as it was last received. */
@@ -101,7 +103,11 @@ export type MetadataAnswer =
   | { readonly status: "found"; readonly bytes: Uint8Array; readonly validator?: string }
   /** Only where a validator was given: what the caller has is current. */
   | { readonly status: "unchanged" }
-  | { readonly status: "absent" };
+  | {
+      readonly status: "absent";
+      /** The registry refused the credential, and was asked without it: what is private looks absent then. */
+      readonly rejected?: Error;
+    };
 
 /** A blob on its way. */
 export interface BlobStream {

@@ -13,6 +13,8 @@ export interface ProblemContext {
   readonly retryAfterMs: number | undefined;
   /** Whether a credential was sent. */
   readonly authenticated: boolean;
+  /** Where that came from, in words. */
+  readonly origin?: string | undefined;
 }
 
 /** The typed error for an answer with status >= 400, by RFC 9457 where the body is a problem document. */
@@ -23,10 +25,11 @@ export function errorFromProblem(context: ProblemContext): RegistryClientError {
   const code = codeOf(context, serverCode);
   return new RegistryClientError({
     code,
-    message: `Cannot ${context.action}: registry "${context.registry}" answered ${context.status}${detail === "" ? "" : `: ${withoutPeriod(detail)}`}${listed(problem)}`,
+    message: `Cannot ${context.action}: registry "${context.registry}" answered ${context.status}${code === "REGISTRY_AUTH_FAILED" && context.origin !== undefined ? ` to the credential from ${context.origin}` : ""}${detail === "" ? "" : `: ${withoutPeriod(detail)}`}${listed(problem)}`,
     hint: loginHint(code, context, serverCode) ?? optionalString(problem?.hint) ?? hintOf(code, context),
     registry: context.registry,
     status: context.status,
+    ...(code !== "REGISTRY_AUTH_FAILED" || context.origin === undefined ? {} : { origin: context.origin }),
     ...(serverCode === undefined ? {} : { serverCode }),
     ...(optionalString(problem?.traceId) === undefined ? {} : { traceId: problem?.traceId }),
     ...(context.retryAfterMs === undefined ? {} : { retryAfterMs: context.retryAfterMs }),
@@ -66,7 +69,9 @@ function loginHint(
 ): string | undefined {
   if (code === "REGISTRY_AUTH_REQUIRED") return `Run "login" for registry "${context.registry}"`;
   if (code === "REGISTRY_AUTH_FAILED" && (serverCode === undefined || serverCode === "TOKEN_INVALID"))
-    return `The credential is mistyped, expired or revoked: run "login" for registry "${context.registry}" again`;
+    return context.origin?.startsWith("the variable ") === true
+      ? `The credential is mistyped, expired or revoked: set ${context.origin} anew, or unset it and run "login" for registry "${context.registry}"`
+      : `The credential is mistyped, expired or revoked: run "login" for registry "${context.registry}" again`;
   return undefined;
 }
 

@@ -126,6 +126,14 @@ function createSession(options: CreateRegistryClientOptions): Session {
         if (registry.authType === "none") return undefined;
         return session.override ?? (await credentials.get(registry.url));
       },
+      credentialOrigin: async () => (session.override === undefined ? credentials.origin?.(registry.url) : undefined),
+      onRejected: (error) =>
+        session.onEvent({
+          type: "warning",
+          code: "CREDENTIAL_REJECTED",
+          message: `Registry "${registry.name}" does not accept the credential${typeof error.details.origin === "string" ? ` from ${error.details.origin}` : ""}; what is public is read without it`,
+          ...(error.hint === undefined ? {} : { hint: error.hint }),
+        }),
       onRequest: () => metrics.requests++,
     });
   const settings = {

@@ -28,6 +28,7 @@ export function createCredentialsFile(file: string): CredentialStore {
     set: (url, credential) => change((entries) => void entries.set(canonicalRegistryUrl(url), credential)),
     delete: async (url) => (await readEntries(file)).has(url) && change((entries) => entries.delete(url)),
     list: async () => [...(await readEntries(file)).keys()].sort(),
+    origin: async (url) => ((await readEntries(file)).has(url) ? file : undefined),
   };
 }
 

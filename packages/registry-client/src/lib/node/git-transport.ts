@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileIn, readOnly } from "../moved-transport.ts";
+import { METADATA_LIMIT_BYTES, refuseLong } from "../metadata-limit.ts";
 import type { MetadataAnswer, Transport, TransportOptions } from "../ports.ts";
 import { RegistryClientError } from "../registry-client-error.ts";
 import type { RegistryConfig } from "../registry-config.ts";
@@ -16,9 +17,13 @@ export interface GitTransportOptions {
   readonly cache: string;
   /** Environment of git; the process's unless given. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Whether git is kept from every token of its user: no credential helper, header of a configuration or `.netrc`. */
+  readonly anonymous?: boolean | undefined;
 }
 
 const LOCKED = /\.lock'?: File exists|Unable to create|cannot lock/i;
+/** A buffer holds no more, and Git hosts take no file of this size. */
+const BLOB_LIMIT_BYTES = 2 ** 31 - 2;
 const LOCK_WAIT_MS = 60_000;
 const POLL_MS = 200;
 
@@ -50,19 +55,33 @@ class Objects {
     this.#child.stdin.on("error", end);
   }
 
-  read(name: string): Promise<Buffer | undefined> {
-    const next = this.#queue.then(() => this.#read(name));
+  /** An object, or the first `most` bytes and one more of a longer one. */
+  read(name: string, most: number): Promise<Buffer | undefined> {
+    const next = this.#queue.then(() => this.#read(name, most));
     this.#queue = next.catch(() => {});
     return next;
   }
 
-  async #read(name: string): Promise<Buffer | undefined> {
+  async #read(name: string, most: number): Promise<Buffer | undefined> {
     this.#child.stdin.write(`${name}\n`);
     const header = (await this.#line()).trimEnd();
     if (header.endsWith(" missing")) return undefined;
     const [, type, size] = header.split(" ");
-    const bytes = await this.#take(Number(size) + 1);
-    return type === "blob" ? bytes.subarray(0, -1) : undefined;
+    const bytes = await this.#skim(Number(size), most + 1);
+    await this.#take(1);
+    return type === "blob" ? bytes : undefined;
+  }
+
+  /** Takes `count` bytes and keeps the first of them: git cannot be told to stop in the middle of an object. */
+  async #skim(count: number, keep: number): Promise<Buffer> {
+    const kept: Buffer[] = [];
+    for (let taken = 0; taken < count;) {
+      if (this.#length === 0) await this.#more();
+      const part = await this.#take(Math.min(count - taken, this.#length));
+      if (taken < keep) kept.push(part.subarray(0, keep - taken));
+      taken += part.length;
+    }
+    return Buffer.concat(kept);
   }
 
   async #line(): Promise<string> {
@@ -91,12 +110,28 @@ class Objects {
   }
 }
 
+const CREDENTIAL_VARIABLES =
+  /^(?:GIT_CONFIG|GIT_ASKPASS$|SSH_ASKPASS|GITHUB_TOKEN$|GH_TOKEN$|GITLAB_TOKEN$|CI_JOB_TOKEN$)/;
+
+/** An environment in which git finds no token: no helper, no header and no `.netrc` of its user is read. */
+function withoutCredentials(env: NodeJS.ProcessEnv, home: string): NodeJS.ProcessEnv {
+  const kept = Object.entries(env).filter(([name]) => !CREDENTIAL_VARIABLES.test(name));
+  const none = process.platform === "win32" ? "NUL" : "/dev/null";
+  const own = { HOME: home, XDG_CONFIG_HOME: home, GIT_CONFIG_GLOBAL: none, GIT_CONFIG_NOSYSTEM: "1" };
+  return { ...Object.fromEntries(kept), ...own };
+}
+
 /** A registry in a Git repository: the newest commit of its default branch, as it was when the client first asked. */
 export function gitTransport(options: GitTransportOptions): Transport {
   const { registry, url, env = process.env } = options;
   const repository = join(options.cache, createHash("sha256").update(url).digest("hex").slice(0, 32));
   // Nobody can answer a question here, and only these ways of reaching a repository are safe to be named by others.
-  const environment = { ...env, GIT_TERMINAL_PROMPT: "0", LC_ALL: "C", GIT_ALLOW_PROTOCOL: "https:ssh:file" };
+  const environment = {
+    ...(options.anonymous === true ? withoutCredentials(env, options.cache) : env),
+    GIT_TERMINAL_PROMPT: "0",
+    LC_ALL: "C",
+    GIT_ALLOW_PROTOCOL: "https:ssh:file",
+  };
   let opened: Promise<{ readonly commit: string; readonly objects: Objects }> | undefined;
 
   const failed = (action: string, problem: string): RegistryClientError =>
@@ -138,7 +173,7 @@ export function gitTransport(options: GitTransportOptions): Transport {
     if (there !== "commit") await fetchCommit(commit, call);
     return { commit, objects: new Objects(repository, environment) };
   };
-  const read = async (address: string, call: TransportOptions): Promise<Buffer | undefined> => {
+  const read = async (address: string, call: TransportOptions, most: number): Promise<Buffer | undefined> => {
     call.signal?.throwIfAborted();
     if (!address.startsWith(registry.url)) throw failed(call.action, "the address is not in it");
     const path = fileIn(registry, address, call.action);
@@ -146,7 +181,7 @@ export function gitTransport(options: GitTransportOptions): Transport {
     const pending = opened;
     try {
       const { commit, objects } = await pending;
-      return await objects.read(`${commit}:${path}`);
+      return await objects.read(`${commit}:${path}`, most);
     } catch (error) {
       if (opened === pending) opened = undefined;
       throw error instanceof RegistryClientError || call.signal?.aborted === true
@@ -156,14 +191,15 @@ export function gitTransport(options: GitTransportOptions): Transport {
   };
   return {
     async metadata(address, call): Promise<MetadataAnswer> {
-      const bytes = await read(address, call);
+      const bytes = await read(address, call, call.maxBytes ?? METADATA_LIMIT_BYTES);
       if (bytes === undefined) return { status: "absent" };
+      if (call.maxBytes === undefined) refuseLong(bytes, call.action, registry);
       const validator = `"sha256:${createHash("sha256").update(bytes).digest("hex")}"`;
       const asked = call.validator?.split(",").map((one) => one.trim());
       return asked?.includes(validator) === true ? { status: "unchanged" } : { status: "found", bytes, validator };
     },
     async blob(address, call) {
-      const bytes = await read(address, call);
+      const bytes = await read(address, call, BLOB_LIMIT_BYTES);
       if (bytes === undefined) return undefined;
       const offset = call.offset ?? 0;
       return { size: bytes.length, offset, body: inOnePiece(bytes.subarray(offset)) };

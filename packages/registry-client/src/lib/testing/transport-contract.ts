@@ -47,6 +47,16 @@ export const transportContract: readonly ContractCase<TransportUnderTest>[] = [
     },
   },
   {
+    name: "metadata() gives back what shows that a document is longer than was wanted, and one that fits whole",
+    run: async ({ transport, base }) => {
+      const { length } = transportFixture[DOCUMENT]!;
+      const cut = await transport.metadata(`${base}${DOCUMENT}`, { action, maxBytes: length - 1 });
+      check(cut.status === "found" && cut.bytes.length >= length, "it does not show");
+      const whole = await transport.metadata(`${base}${DOCUMENT}`, { action, maxBytes: length });
+      check(whole.status === "found" && whole.bytes.length === length, "it is not whole");
+    },
+  },
+  {
     name: "metadata() with the validator that it gave is unchanged, and with another one found",
     run: async ({ transport, base }) => {
       const first = await transport.metadata(`${base}${DOCUMENT}`, { action });

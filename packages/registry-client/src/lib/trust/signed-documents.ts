@@ -167,6 +167,7 @@ async function plainDigest(
       validator: listed === undefined ? undefined : `"${listed}"`,
     }),
   );
+  if (answer.status === "absent" && answer.rejected !== undefined) throw answer.rejected;
   if (answer.status === "absent") return undefined;
   return answer.status === "unchanged" ? listed : digestOf(answer.bytes);
 }
