@@ -1,6 +1,8 @@
+import { canonicalName } from "@lading/core-manifest";
 import { matchesNamePattern } from "@lading/signing";
 import { judgePublisher, type PublisherRule } from "@lading/signing/publisher";
 import type { Principal } from "./authentication.ts";
+import { rulesFor as rulesForPublication } from "./governance/publication-policy.ts";
 import { ruleOf } from "./package-policy.ts";
 import type {
   Clock,
@@ -119,14 +121,24 @@ export async function judgeStatement(ports: Ports, question: StatementQuestion):
   const { principal, subject, statement } = question;
   const rules = rulesFor(ports, question);
   judge(rules, question);
-  const required = ports.settings.signatures === "required";
+  const { canonical = canonicalName(subject.name), latest } = question.existing ?? {};
+  const rulesOfPolicy = rulesForPublication(ports.settings.publicationRules ?? [], {
+    canonical,
+    isNew: latest === undefined,
+  });
+  const demanded = rulesOfPolicy.some(({ requireSignatures }) => requireSignatures === true);
+  const required = ports.settings.signatures === "required" || demanded;
   // Whoever says which keys count, or how many, says that there must be one.
   const ruled = rules.find(({ publicKeys, threshold }) => publicKeys !== undefined || threshold !== undefined);
   if (statement === undefined) {
     if (!required && ruled === undefined) return undefined;
     throw unsigned(
       question,
-      ruled === undefined ? "this registry accepts signed packages only" : `${ruled.source} says who must sign`,
+      ruled === undefined
+        ? demanded
+          ? "a rule of this registry accepts signed packages only"
+          : "this registry accepts signed packages only"
+        : `${ruled.source} says who must sign`,
     );
   }
   const own = await keysOf(ports, principal.account.id);

@@ -22,10 +22,15 @@ import type {
   LogListener,
   MetadataStore,
   PackageInspector,
+  Publication,
   PublishOutcome,
   StatementVerdict,
   StatementVerifier,
 } from "./ports.ts";
+import type { ReviewService } from "./governance/review-service.ts";
+import type { PolicyFinding } from "./governance/publication-policy.ts";
+import type { Review } from "./governance/review-store.ts";
+import { firstRecord } from "./publication-rules.ts";
 import { readPublishForm, type PublishForm } from "./publish-form.ts";
 import { judgeStatement } from "./publish-statement.ts";
 import type { ArtifactRecord, AuditEntry, PackageSummary, VersionRecord } from "./records.ts";
@@ -52,6 +57,7 @@ export interface PublishPorts {
   readonly elsewhere?: (canonical: CanonicalName, principal: Principal) => Promise<PublishPorts | undefined>;
   /** Path below the registry's address at which this tree is served. */
   readonly mount: string;
+  readonly reviews: ReviewService;
   /** Called with each step's name and duration. */
   readonly onStep: (step: string, durationMs: number) => void;
 }
@@ -77,6 +83,8 @@ export interface Published {
   readonly visible: boolean;
   /** Path of the tree that it is in, where that is another one than was asked. */
   readonly mount?: string;
+  /** Where it waits for a reviewer: nothing of it is public then. */
+  readonly review?: Review;
   /** Where the publication is in the log, in a registry with keys. */
   readonly log?: LogReceipt;
 }
@@ -377,6 +385,7 @@ async function publishThere(
   const copy = await copyBlob(form.package, home.blobs);
   try {
     const done = await publishHere(home, { ...form, package: copy }, request, draft);
+    if (done.review !== undefined) return { ...done, mount: home.mount };
     // Whoever publishes here looks for it here, where it never shows: it shows there when the answer says so.
     await home.trust?.flush();
     const { log: _, ...rest } = done;
@@ -398,9 +407,78 @@ async function publishHere(
   const known = await ports.metadata.version(identified.canonical, identified.version);
   const same = sameArtifact(known, upload);
   if (same !== undefined) return alreadyPublished(ports, identified, known!, same);
+  const waiting = await ports.reviews.waiting(
+    draftOf(ports, request, { identified, upload, form, override }),
+    existing !== undefined,
+  );
+  if (waiting !== undefined) return held(false, waiting);
+  const findings = await step("policy", () => judge(ports, request, { identified, upload, existing }));
   const verdict = await step("verify", () => checkStatement(ports, principal, { identified, existing }, form, upload));
   const artifact = await step("store", () => storeBlobs(ports, form, upload, verdict));
-  return step("commit", () => commit(ports, request, { identified, upload, artifact, override }));
+  const draft = { identified, upload, artifact, override };
+  return step("commit", () =>
+    findings.length === 0 ? commit(ports, request, draft) : submit(ports, request, draft, findings),
+  );
+}
+
+function judge(
+  { reviews }: PublishPorts,
+  { principal }: PublishRequest,
+  draft: {
+    readonly identified: Identified;
+    readonly upload: InspectedUpload;
+    readonly existing: PackageSummary | undefined;
+  },
+): Promise<readonly PolicyFinding[]> {
+  const { identified, upload, existing } = draft;
+  const { license } = upload.record.manifest;
+  return reviews.judge(
+    { ...identified, account: principal.account },
+    { license, isNew: existing?.latest === undefined },
+  );
+}
+
+/** The publication as far as it is known before its bytes are stored. */
+function draftOf(
+  ports: PublishPorts,
+  request: PublishRequest,
+  draft: {
+    readonly identified: Identified;
+    readonly upload: InspectedUpload;
+    readonly form: PublishForm;
+    readonly override: boolean;
+  },
+): Publication {
+  const { identified, upload, form, override } = draft;
+  const artifact: ArtifactRecord = {
+    target: upload.record.target,
+    blob: form.digest,
+    size: form.size,
+    tree: upload.tree,
+    plainSize: upload.plainSize,
+    fileCount: upload.fileCount,
+    signers: [],
+    verified: false,
+    published: ports.clock.now(),
+  };
+  return publicationOf(ports, request, { identified, upload, artifact, override });
+}
+
+function held(created: boolean, review: Review): Published {
+  const { publication } = review;
+  const { name, artifact } = publication;
+  const version = { ...firstRecord(publication), status: "held" } as const;
+  return { created, name, version, artifact, sequence: 0, visible: false, review };
+}
+
+async function submit(
+  ports: PublishPorts,
+  request: PublishRequest,
+  draft: Draft,
+  findings: readonly PolicyFinding[],
+): Promise<Published> {
+  const { created, review } = await ports.reviews.submit(publicationOf(ports, request, draft), findings);
+  return held(created, review);
 }
 
 async function alreadyPublished(
@@ -415,19 +493,21 @@ async function alreadyPublished(
   return { created: false, name, version, artifact, sequence: summary?.sequence ?? 0, visible, ...receipt };
 }
 
-async function commit(
+interface Draft {
+  readonly identified: Identified;
+  readonly upload: InspectedUpload;
+  readonly artifact: ArtifactRecord;
+  /** The account may publish without owning the package. */
+  readonly override: boolean;
+}
+
+function publicationOf(
   ports: PublishPorts,
   request: PublishRequest,
-  draft: {
-    readonly identified: Identified;
-    readonly upload: InspectedUpload;
-    readonly artifact: ArtifactRecord;
-    readonly override: boolean;
-  },
-): Promise<Published> {
-  const { identified, upload, artifact, override } = draft;
+  { identified, upload, artifact, override }: Draft,
+): Publication {
   const { name, canonical, version } = identified;
-  const outcome = await ports.metadata.publish({
+  return {
     name,
     canonical,
     skeleton: nameSkeleton(canonical),
@@ -438,7 +518,13 @@ async function commit(
     account: request.principal.account,
     override,
     audit: auditOf(ports, request, identified, artifact),
-  });
+  };
+}
+
+async function commit(ports: PublishPorts, request: PublishRequest, draft: Draft): Promise<Published> {
+  const { identified, upload, artifact } = draft;
+  const { name, canonical } = identified;
+  const outcome = await ports.metadata.publish(publicationOf(ports, request, draft));
   if (outcome.status === "not-owner") throw notOwner(name);
   if (outcome.status === "conflict") throw conflict(identified, outcome, upload);
   const visible = await makeVisible(ports, canonical);

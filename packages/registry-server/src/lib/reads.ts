@@ -1,5 +1,6 @@
 import { parseDigest, tryParseDigest, type Digest } from "@lading/core-manifest";
 import { matchesEtag } from "./etag.ts";
+import type { BlobGate } from "./governance/blob-gate.ts";
 import type { IndexService } from "./index-service.ts";
 import type { BlobStore, ByteRange, MetadataStore, StoredBlob } from "./ports.ts";
 import { immutable, type ReadAnswer, type ReadHeaders, type RenderedDocument } from "./read-answer.ts";
@@ -83,6 +84,7 @@ export class Reads {
   readonly #index: IndexService;
   readonly #blobs: BlobStore;
   readonly #metadata: Pick<MetadataStore, "statementOf">;
+  readonly #gate: BlobGate;
   readonly #cacheControl: string;
   readonly #statements = new Map<Digest, Digest>();
   readonly #trust: TrustService | undefined;
@@ -92,12 +94,14 @@ export class Reads {
     readonly index: IndexService;
     readonly blobs: BlobStore;
     readonly metadata: Pick<MetadataStore, "statementOf">;
+    readonly gate: BlobGate;
     readonly readPublic: boolean;
   }) {
     this.#trust = options.trust;
     this.#index = options.index;
     this.#blobs = options.blobs;
     this.#metadata = options.metadata;
+    this.#gate = options.gate;
     this.#cacheControl = immutable(options.readPublic);
   }
 
@@ -139,6 +143,7 @@ export class Reads {
   }
 
   async #blob(digest: Digest, headers: ReadHeaders): Promise<ReadAnswer> {
+    this.#gate.require(digest);
     const source = await this.#blobs.open(digest);
     if (source === undefined)
       throw new RegistryError({ code: "BLOB_NOT_FOUND", message: `Cannot find blob "${digest}"` });

@@ -48,6 +48,12 @@ export type RegistryErrorCode =
   | "KEY_HAS_HISTORY"
   | "KEY_STATEMENT_REFUSED"
   | "PUBLISHER_REFUSED"
+  | "POLICY_REFUSED"
+  | "PUBLICATION_REJECTED"
+  | "REVIEW_NOT_FOUND"
+  | "REVIEW_DECIDED"
+  | "REVIEW_BLOCKED"
+  | "REVIEWER_IS_PUBLISHER"
   | "RATE_LIMITED"
   | "UNAVAILABLE"
   | "INTERNAL"
@@ -302,6 +308,36 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     summary: "A rule about publishers names other accounts for this package than the one that publishes.",
     help: "Publish with an account that the rule names; `GET /api/v1/packages/{name}/policy` shows the package's own.",
   },
+  POLICY_REFUSED: {
+    category: "refused",
+    summary: "A publication breaks a rule of this registry: its licence, or a name that is taken for another.",
+    help: "Change what the message names; the operator's rules are in the file of `REGISTRY_POLICY`.",
+  },
+  PUBLICATION_REJECTED: {
+    category: "refused",
+    summary: "A reviewer rejected these very bytes before they were published.",
+    help: "Publish a package without the fault, or answer with `review appeal`.",
+  },
+  REVIEW_NOT_FOUND: {
+    category: "io",
+    summary: "There is no such review, or it is not for you to see.",
+    help: "`review list` shows those that concern you.",
+  },
+  REVIEW_DECIDED: {
+    category: "refused",
+    summary: "A step does not start from the state that a review is in.",
+    help: "`review show` tells its state and who decided.",
+  },
+  REVIEW_BLOCKED: {
+    category: "refused",
+    summary: "What was published or changed since leaves no room for a publication that waited.",
+    help: "Reject it; its publisher publishes under a new version number.",
+  },
+  REVIEWER_IS_PUBLISHER: {
+    category: "auth",
+    summary: "Nobody decides about what they published themselves, admins included.",
+    help: "Ask another reviewer.",
+  },
   RATE_LIMITED: {
     category: "refused",
     summary: "Too many requests in too short a time.",
@@ -424,6 +460,12 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   REGISTRATION_CLOSED: 403,
   SIGNER_UNKNOWN: 403,
   PUBLISHER_REFUSED: 403,
+  REVIEWER_IS_PUBLISHER: 403,
+  REVIEW_NOT_FOUND: 404,
+  REVIEW_DECIDED: 409,
+  REVIEW_BLOCKED: 409,
+  POLICY_REFUSED: 422,
+  PUBLICATION_REJECTED: 422,
   NOT_FOUND: 404,
   PACKAGE_NOT_FOUND: 404,
   VERSION_NOT_FOUND: 404,

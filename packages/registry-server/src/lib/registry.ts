@@ -11,6 +11,7 @@ import { registerPackageRoutes } from "./api/package-routes.ts";
 import { registerPublisherRoutes } from "./api/publisher-routes.ts";
 import { registerTreeRoutes } from "./api/tree-routes.ts";
 import { registerTrustRoutes } from "./api/trust-routes.ts";
+import { registerReviewRoutes } from "./api/review-routes.ts";
 import { registerSystemRoutes } from "./api/system-routes.ts";
 import { AccessControl } from "./access/access-control.ts";
 import { AccessPolicy, isPrivate, type AccessRule } from "./access/access-policy.ts";
@@ -22,6 +23,8 @@ import { IdempotentAnswers } from "./idempotent-answers.ts";
 import { CiExchange } from "./identity/ci-exchange.ts";
 import { OidcLogin } from "./identity/oidc-login.ts";
 import { SecondFactors } from "./identity/second-factors.ts";
+import { BlobGate } from "./governance/blob-gate.ts";
+import { ReviewService } from "./governance/review-service.ts";
 import { IndexService } from "./index-service.ts";
 import { StoredGroups } from "./organisations/groups.ts";
 import type { InstallService } from "./install-service.ts";
@@ -338,6 +341,8 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
   const trust =
     ports.trust &&
     new TrustService({ trust: ports.trust, metadata, documents, index, clock, tell: log, settings, turn });
+  const gate = new BlobGate(metadata);
+  const reviews = new ReviewService({ metadata, index, trust, clock, gate, rules: settings.publicationRules ?? [] });
   const identity = ports.identity ?? new LocalIdentityProvider(metadata, hasher);
   const groups = new StoredGroups({ metadata, cache, directoryTeams: settings.directoryTeams });
   const secondFactors = new SecondFactors({ metadata, clock, secret: settings.jwtSecret, issuer: settings.name });
@@ -354,7 +359,7 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
     identity,
     index,
     trust,
-    reads: new Reads({ trust, index, blobs, metadata, readPublic: settings.readPublic }),
+    reads: new Reads({ trust, index, blobs, metadata, gate, readPublic: settings.readPublic }),
     downloads: new DownloadCounter(metadata),
     authentication: new Authentication({
       metadata,
@@ -374,6 +379,8 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
     oidc: settings.oidc && new OidcLogin(settings.oidc, { metadata, clock, outbound: ports.outbound }),
     outbound: ports.outbound,
     groups,
+    gate,
+    reviews,
     metrics: new Metrics(() => index.statistics),
     logins: new RateLimiter("login", settings.loginsPerMinute, cache),
     answers: new IdempotentAnswers(clock, ports.answers),
@@ -445,6 +452,7 @@ class PortRegistry implements Registry {
     registerPackageRoutes(this.#app, this.#services);
     registerChangeRoutes(this.#app, this.#services);
     registerAccountRoutes(this.#app, this.#services);
+    registerReviewRoutes(this.#app, this.#services);
     registerFeedRoutes(this.#app, this.#services);
     registerTrustRoutes(this.#app, this.#services);
     registerIdentityRoutes(this.#app, this.#services);
@@ -591,6 +599,7 @@ class PortRegistry implements Registry {
   async #start(): Promise<void> {
     const { blobs, index } = this.#services;
     await blobs.recover();
+    await this.#services.gate.refresh();
     await this.#services.replicas?.start();
     // Publications that were committed and not yet rendered when the last process ended.
     await index.save();
@@ -608,6 +617,7 @@ class PortRegistry implements Registry {
     await this.#services.downloads.flush();
     await this.#services.authentication.flushUses();
     await this.#services.replicas?.follow();
+    if (this.#services.replicas !== undefined) await this.#services.gate.refresh();
     await this.#services.index.save();
     this.#services.trust?.refreshIfDue();
   }

@@ -3,6 +3,7 @@ import type { PublisherDemand } from "./package-policy.ts";
 
 import type { OidcOptions } from "./identity/oidc-login.ts";
 import type { DirectoryTeam } from "./organisations/groups.ts";
+import type { PublicationRule } from "./governance/publication-policy.ts";
 import type { CiIssuer } from "./identity/trusted-publisher.ts";
 
 /** How a registry behaves; `lading-registry --help` explains each with its default. */
@@ -38,6 +39,8 @@ export interface RegistrySettings {
   readonly loginsPerMinute: number;
   /** What is demanded of the publishers of packages whose names match; all that match hold. */
   readonly publishers?: readonly PublisherDemand[];
+  /** What publications must be like, and which of them wait for a reviewer; all that match hold. */
+  readonly publicationRules?: readonly PublicationRule[];
   /** Build systems whose identity tokens are exchanged for tokens that publish. */
   readonly ciIssuers: readonly CiIssuer[];
   /** Audience that their tokens must have; the registry's base URL unless given. */

@@ -5,6 +5,8 @@ import type { Authentication, Principal } from "../authentication.ts";
 import type { Connection } from "../connection.ts";
 import type { DownloadCounter } from "../download-counter.ts";
 import type { IdempotentAnswers } from "../idempotent-answers.ts";
+import type { BlobGate } from "../governance/blob-gate.ts";
+import type { ReviewService } from "../governance/review-service.ts";
 import type { IndexService } from "../index-service.ts";
 import type { Metrics } from "../metrics.ts";
 import type {
@@ -73,6 +75,8 @@ export interface Services {
   readonly oidc: OidcLogin | undefined;
   /** Absent where the server asks no address that others named. */
   readonly outbound: Outbound | undefined;
+  readonly reviews: ReviewService;
+  readonly gate: BlobGate;
   readonly metrics: Metrics;
   readonly logins: RateLimiter;
   readonly answers: IdempotentAnswers;

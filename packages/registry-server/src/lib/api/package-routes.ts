@@ -19,6 +19,7 @@ import {
 import { pageBody } from "./paging.ts";
 import { versionEtag } from "./preconditions.ts";
 import { SECURED, jsonResponse, nameParam, pageShape, problems, versionParam } from "./schemas.ts";
+import { reviewView } from "./review-views.ts";
 import { trustOf } from "./version-trust.ts";
 
 const TAGS = ["packages"];
@@ -112,6 +113,7 @@ const published = z
     published: z.string(),
     sequence: z.number(),
     visible: z.boolean(),
+    review: reviewView.optional(),
     log: z.object({ index: z.number(), checkpoint: z.string(), proof: z.string() }).optional(),
     links: z.record(z.string(), z.string()),
   })
@@ -351,6 +353,7 @@ function publishPorts(services: Services): PublishPorts {
     tree,
     mount,
     trees,
+    reviews,
   } = services;
   return {
     metadata,
@@ -373,6 +376,7 @@ function publishPorts(services: Services): PublishPorts {
             return home && publishPorts(home.server.services);
           },
         }),
+    reviews,
     onStep: (step, ms) => metrics.step(step, ms),
   };
 }
@@ -393,10 +397,11 @@ async function upload(services: Services, context: RouteContext, addressed?: str
         audit: { ...(traceId === undefined ? {} : { traceId }), ...(address === "" ? {} : { address }) },
         ...(addressed === undefined ? {} : { addressed: pathName(addressed).name }),
       });
-      services.metrics.publication(done.created ? "created" : "same");
+      services.metrics.publication(done.review !== undefined ? "held" : done.created ? "created" : "same");
       const view = publishedView(`${baseUrl(services, context)}${done.mount ?? ""}`, done);
-      context.header("location", (view["links"] as { self: string }).self);
-      return context.json(view, done.created ? 201 : 200);
+      const links = view["links"] as { self: string; review?: string };
+      context.header("location", links.review ?? links.self);
+      return context.json(view, done.created ? (done.review === undefined ? 201 : 202) : 200);
     }).finally(() => form.package.discard());
   } catch (error) {
     services.metrics.publication(error instanceof RegistryError ? error.code : "INTERNAL");
@@ -430,8 +435,11 @@ async function createNamed(
   const principal = principalOf(context);
   const verdict = await checkRights(services, principal, canonical);
   const existing = await services.metadata.package(canonical);
-  if (existing === undefined) await checkNewName(services, principal, canonical, verdict);
-  else await requireOwner(services, principal, existing, "publish");
+  if (existing === undefined) {
+    await checkNewName(services, principal, canonical, verdict);
+    await services.reviews.requireFreeName(name, canonical, principal.account);
+  }
+  if (existing !== undefined) await requireOwner(services, principal, existing, "publish");
   const audit = auditEntry(services, context, { action: "package.create", package: name });
   const outcome = await services.metadata.createPackage(
     { name, canonical, skeleton: nameSkeleton(canonical), account: principal.account },
@@ -449,6 +457,7 @@ function publishRoutes(app: App, services: Services): void {
   const responses = {
     200: jsonResponse(published, "The same tree is published already; the first file and statement stay"),
     201: jsonResponse(published, "Published"),
+    202: jsonResponse(published, "Held: it waits for a reviewer, and nobody else sees it"),
     ...problems(400, 401, 403, 409, 413, 415, 422, 503),
   };
   // The body is a stream of any length: it must not pass through the framework's form parser.

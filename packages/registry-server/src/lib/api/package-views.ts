@@ -2,6 +2,7 @@ import { indexDocumentPath } from "@lading/core-manifest";
 import { timestamp } from "../index-model.ts";
 import type { Published } from "../publish.ts";
 import type { ArtifactRecord, PackagePolicy, PackageSummary, VersionRecord } from "../records.ts";
+import { reviewUrl, viewReview } from "./review-views.ts";
 import { isTrustedAt, type PublisherKey } from "../trust/publisher-keys.ts";
 
 type Json = Record<string, unknown>;
@@ -175,7 +176,7 @@ export function packageView(
 
 /** The answer to a publication. */
 export function publishedView(base: string, published: Published): Json {
-  const { name, version, artifact, sequence, visible, log } = published;
+  const { name, version, artifact, sequence, visible, log, review } = published;
   const { target, blob, size, tree, statement, signers } = artifact;
   return {
     name,
@@ -190,7 +191,9 @@ export function publishedView(base: string, published: Published): Json {
     sequence,
     visible,
     ...(log === undefined ? {} : { log }),
+    ...(review === undefined ? {} : { review: viewReview(base, review) }),
     links: {
+      ...(review === undefined ? {} : { review: reviewUrl(base, review.id) }),
       self: versionUrl(base, name, version.version),
       download: `${versionUrl(base, name, version.version)}/download?target=${encodeURIComponent(target)}`,
       index: `${base}/${indexDocumentPath(name)}`,

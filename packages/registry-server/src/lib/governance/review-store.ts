@@ -55,8 +55,11 @@ export interface ReviewQuery extends PageRequest {
 export interface ReviewStep {
   readonly id: string;
   readonly audit: AuditEntry;
-  /** Called in the transaction with the review as it is; what it throws ends the transaction without a change. */
-  readonly check: (current: Review) => void;
+  /**
+   * Called in the transaction with the review as it is, and with the others of its package in {@link OPEN_STATES}; what it
+   * throws ends the transaction without a change.
+   */
+  readonly check: (current: Review, others: readonly Review[]) => void;
 }
 
 /**

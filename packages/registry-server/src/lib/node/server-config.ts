@@ -8,6 +8,7 @@ import { ACCESS_FILE_KEY, isAccessKey, readAccessConfig, type AccessConfig } fro
 import { identityConfig } from "./identity-config.ts";
 import { DEFAULT_SETTINGS, type NodeRegistryOptions } from "./node-registry.ts";
 import { isAllowedHostEntry } from "./outbound.ts";
+import { readPolicyFile } from "./policy-file.ts";
 import { parsePostgresUrl } from "./postgres-pool.ts";
 import { S3_OBJECT_MAX } from "./s3-blob-store.ts";
 import type { StoreOptions } from "./stores.ts";
@@ -337,6 +338,7 @@ function registrySettings(values: Values): Partial<Omit<RegistrySettings, "jwtSe
     ...(values.has("security.publishers")
       ? { publishers: readPublisherRules(values.text("security.publishers")) }
       : {}),
+    ...(values.has("security.policy") ? { publicationRules: readPolicyFile(values.text("security.policy")) } : {}),
     trustProxy: values.boolean("server.trust_proxy"),
     requestsPerMinute: values.number("security.rate_limit"),
     loginsPerMinute: values.number("security.login_rate_limit"),

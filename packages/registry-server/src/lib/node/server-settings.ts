@@ -245,6 +245,13 @@ export const SETTINGS: readonly Setting[] = [
     summary: "TOML file of rules about who may publish and must sign packages, by name pattern",
   },
   {
+    key: "security.policy",
+    variables: ["REGISTRY_POLICY"],
+    flag: "policy",
+    kind: "text",
+    summary: "TOML file of rules about publications, by name pattern: review, licences, signatures, similar names",
+  },
+  {
     key: "security.login_rate_limit",
     variables: ["REGISTRY_LOGIN_RATE_LIMIT"],
     flag: "login-rate-limit",

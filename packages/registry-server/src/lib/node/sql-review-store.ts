@@ -64,6 +64,24 @@ async function reviewsIn(session: Session, canonical: string, version?: string):
   return rows.map(toReview);
 }
 
+function isOpen({ state }: Review): boolean {
+  return OPEN_STATES.includes(state);
+}
+
+async function checkedReview(
+  session: Session,
+  { id, check }: Pick<ReviewStep, "id" | "check">,
+): Promise<Review | undefined> {
+  const current = await reviewIn(session, id);
+  if (current === undefined) return undefined;
+  const others = await reviewsIn(session, current.publication.canonical);
+  check(
+    current,
+    others.filter((other) => other.id !== id && isOpen(other)),
+  );
+  return current;
+}
+
 async function ownership(
   session: Session,
   { canonical, account, override }: Publication,
@@ -78,9 +96,7 @@ async function ownership(
     return override || owners.some((owner) => owner.account_id === account.id) ? undefined : "not-owner";
   }
   const waiting = await reviewsIn(session, canonical);
-  const others = waiting.filter(
-    ({ state, publication }) => OPEN_STATES.includes(state) && publication.account.id !== account.id,
-  );
+  const others = waiting.filter((review) => isOpen(review) && review.publication.account.id !== account.id);
   return others.length === 0 ? undefined : "name-taken";
 }
 
@@ -188,9 +204,8 @@ export class SqlReviewStore implements ReviewStore {
     check,
   }: ReviewStep): Promise<{ readonly review: Review; readonly outcome: PublishOutcome } | undefined> {
     return this.#engine.write(async (session) => {
-      const current = await reviewIn(session, id);
+      const current = await checkedReview(session, { id, check });
       if (current === undefined) return undefined;
-      check(current);
       const outcome = await this.#publish(session, agreed(current, audit));
       if (outcome.status !== "created" && outcome.status !== "same") return { review: current, outcome };
       const review = await this.#step(session, { id, audit }, { state: "published", decided_by: audit.actor });
@@ -200,18 +215,16 @@ export class SqlReviewStore implements ReviewStore {
 
   async reject({ id, audit, check, reason }: ReviewStep & { readonly reason: string }): Promise<Review | undefined> {
     return this.#engine.write(async (session) => {
-      const current = await reviewIn(session, id);
+      const current = await checkedReview(session, { id, check });
       if (current === undefined) return undefined;
-      check(current);
       return this.#step(session, { id, audit }, { state: "rejected", decided_by: audit.actor, reason });
     });
   }
 
   async appeal({ id, audit, check, text }: ReviewStep & { readonly text: string }): Promise<Review | undefined> {
     return this.#engine.write(async (session) => {
-      const current = await reviewIn(session, id);
+      const current = await checkedReview(session, { id, check });
       if (current === undefined) return undefined;
-      check(current);
       return this.#step(session, { id, audit }, { state: "appealed", appeal: text });
     });
   }

@@ -92,26 +92,34 @@ export class MemoryReviewStore implements ReviewStore {
     audit,
     check,
   }: ReviewStep): Promise<{ readonly review: Review; readonly outcome: PublishOutcome } | undefined> {
-    const current = this.#reviews.get(id);
+    const current = this.#checked({ id, check });
     if (current === undefined) return undefined;
-    check(current);
     const outcome = await this.#store.publish(agreed(current, audit));
     if (outcome.status !== "created" && outcome.status !== "same") return { review: current, outcome };
     return { review: this.#step(current, audit, { state: "published", decidedBy: audit.actor }), outcome };
   }
 
   async reject({ id, audit, check, reason }: ReviewStep & { readonly reason: string }): Promise<Review | undefined> {
-    const current = this.#reviews.get(id);
+    const current = this.#checked({ id, check });
     if (current === undefined) return undefined;
-    check(current);
     return this.#step(current, audit, { state: "rejected", decidedBy: audit.actor, reason });
   }
 
   async appeal({ id, audit, check, text }: ReviewStep & { readonly text: string }): Promise<Review | undefined> {
+    const current = this.#checked({ id, check });
+    if (current === undefined) return undefined;
+    return this.#step(current, audit, { state: "appealed", appeal: text });
+  }
+
+  #checked({ id, check }: Pick<ReviewStep, "id" | "check">): Review | undefined {
     const current = this.#reviews.get(id);
     if (current === undefined) return undefined;
-    check(current);
-    return this.#step(current, audit, { state: "appealed", appeal: text });
+    const { canonical } = current.publication;
+    const others = this.#sorted(
+      (other) => other.id !== id && OPEN_STATES.includes(other.state) && other.publication.canonical === canonical,
+    );
+    check(current, others);
+    return current;
   }
 
   #step(current: Review, audit: AuditEntry, change: Partial<Review>): Review {

@@ -122,6 +122,19 @@ export function reviewStoreContract(it: (name: string, body: (store: MetadataSto
     await store.reviews.reject({ ...step("r1", "review.reject", 40), reason: "still none" });
     same((await submit(store, "r4", of("tool", "1.0.0", 2))).status, "held", "other bytes");
   });
+  it("shows a step what else of the package waits", async (store) => {
+    await withPeople(store);
+    await submit(store, "r1", of("tool"));
+    await submit(store, "r2", of("tool", "2.0.0", 2));
+    await submit(store, "r3", of("other", "1.0.0", 3));
+    const seen: string[][] = [];
+    const check = (current: Review, others: readonly Review[]): void => {
+      seen.push([current.id, ...others.map(({ id }) => id)]);
+    };
+    await store.reviews.reject({ ...step("r1", "review.reject"), check, reason: "no" });
+    await store.reviews.reject({ ...step("r2", "review.reject"), check, reason: "no" });
+    same(seen, [["r1", "r2"], ["r2"]], "open ones alone");
+  });
   it("lists reviews newest first, to whom they concern", async (store) => {
     await withPeople(store);
     await store.publish(of("owned", "1.0.0", 7, "bob"));
