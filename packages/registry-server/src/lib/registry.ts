@@ -342,7 +342,16 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
     ports.trust &&
     new TrustService({ trust: ports.trust, metadata, documents, index, clock, tell: log, settings, turn });
   const gate = new BlobGate(metadata);
-  const reviews = new ReviewService({ metadata, index, trust, clock, gate, rules: settings.publicationRules ?? [] });
+  const groups = new StoredGroups({ metadata, cache, directoryTeams: settings.directoryTeams });
+  const reviews = new ReviewService({
+    metadata,
+    index,
+    trust,
+    clock,
+    gate,
+    groups,
+    rules: settings.publicationRules ?? [],
+  });
   const identity = ports.identity ?? new LocalIdentityProvider(metadata, hasher);
   const groups = new StoredGroups({ metadata, cache, directoryTeams: settings.directoryTeams });
   const secondFactors = new SecondFactors({ metadata, clock, secret: settings.jwtSecret, issuer: settings.name });

@@ -12,7 +12,7 @@ export interface PublicationRule {
   readonly newPackagesOnly?: boolean;
   /** Every publication waits for a reviewer. */
   readonly review?: boolean;
-  /** User names, and `group:NAME` for the groups of a directory; admins may always review. */
+  /** User names, and `group:` with a team (`organisation/team`) or a group of a directory; admins may always review. */
   readonly reviewers?: readonly string[];
   readonly requireSignatures?: boolean;
   /** SPDX identifiers; a package's expression must be satisfied by them. A package without a licence satisfies nothing. */

@@ -3,6 +3,7 @@ import { requireScope, type Principal } from "../authentication.ts";
 import type { IndexService } from "../index-service.ts";
 import type { Clock, MetadataStore, Publication, PublishOutcome } from "../ports.ts";
 import type { Account, AuditEntry, Page, PageRequest } from "../records.ts";
+import type { Groups } from "../organisations/groups.ts";
 import { RegistryError } from "../registry-error.ts";
 import { randomId } from "../token.ts";
 import type { TrustService } from "../trust/trust-service.ts";
@@ -18,6 +19,8 @@ interface Ports {
   readonly trust: TrustService | undefined;
   readonly clock: Clock;
   readonly gate: BlobGate;
+  /** Teams and groups of accounts, which rules may name. */
+  readonly groups: Groups;
   readonly rules: readonly PublicationRule[];
 }
 
@@ -183,7 +186,7 @@ export class ReviewService {
 
   /** Names under which rules may name this caller as a reviewer. */
   async #reviewerNames({ account }: Principal): Promise<readonly string[]> {
-    const groups = await this.#ports.metadata.identities.groupsOf(account.id);
+    const groups = await this.#ports.groups.groupsOf(account.id);
     return [account.username, ...groups.map((group) => `group:${group}`)];
   }
 
