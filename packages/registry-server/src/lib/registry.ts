@@ -353,7 +353,6 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
     rules: settings.publicationRules ?? [],
   });
   const identity = ports.identity ?? new LocalIdentityProvider(metadata, hasher);
-  const groups = new StoredGroups({ metadata, cache, directoryTeams: settings.directoryTeams });
   const secondFactors = new SecondFactors({ metadata, clock, secret: settings.jwtSecret, issuer: settings.name });
   return {
     settings,
