@@ -122,6 +122,11 @@ export class AccessPolicy {
   }
 }
 
+/** Names of the trees that rules need. */
+export function treeNames(rules: readonly AccessRule[]): readonly string[] {
+  return rules.filter(isPrivate).flatMap((rule) => treeName(rule) ?? []);
+}
+
 /** Whether the packages of a rule are kept from the public. */
 export function isPrivate(rule: AccessRule): boolean {
   return !rule.readGroups.includes(EVERYONE);

@@ -1,21 +1,23 @@
 import { createHash } from "node:crypto";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { Digest } from "@lading/core-manifest";
 import { READ_TOKEN_MAX_DAYS, WRITE_TOKEN_MAX_DAYS } from "../api/account-routes.ts";
 import { USERNAME } from "../identity/external-user.ts";
+import { treeNames } from "../access/access-policy.ts";
 import { IndexService } from "../index-service.ts";
 import { isPackagePattern } from "../package-pattern.ts";
 import type { BlobStore, MetadataStore } from "../ports.ts";
 import { SCOPES, type Account, type Scope } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import { randomId } from "../token.ts";
-import { backUp, backUpStores, collectGarbage, keepSecret, restore, restoreStores } from "./backup.ts";
+import { backUp, backUpStores, collectGarbage, keepSecret, restore, restoreStores, type CopyReport } from "./backup.ts";
 import { copyBlobs, copyMetadata } from "./copy-registry.ts";
 import { TrustService } from "../trust/trust-service.ts";
 import { lockDataDirectory } from "./data-lock.ts";
 import { keyCommand } from "./key-commands.ts";
 import { copyKeys, hasKeys, readKeys } from "./key-directory.ts";
 import { DEFAULT_SETTINGS, dataLayout, mintToken, prepareDirectory } from "./node-registry.ts";
+import { prepareTree, treesIn } from "./node-trees.ts";
 import { Argon2Hasher } from "./password.ts";
 import type { ServerIo } from "./server-io.ts";
 import { lockDatabase } from "./postgres-coordination.ts";
@@ -51,6 +53,47 @@ async function withStores<Result>(call: AdminCall, work: (stores: Stores) => Pro
   } finally {
     await stores.close();
   }
+}
+
+/** The call on a tree of private packages. */
+async function treeCall(call: AdminCall, name: string): Promise<AdminCall> {
+  const { databaseFile: _, keyDirectory: _directory, ...registry } = call.config.registry;
+  const places = await prepareTree({ ...storeOptions(call), keyDirectory: call.config.registry.keyDirectory }, name);
+  const { keyDirectory: keys, ...stores } = places;
+  const own = { ...registry, ...stores, ...(keys === undefined ? {} : { keyDirectory: keys }) };
+  return { ...call, config: { ...call.config, registry: own } };
+}
+
+/** The call on a tree that is there already. */
+async function knownTree(call: AdminCall, name: string): Promise<AdminCall> {
+  const names = await treesOf(call);
+  if (names.includes(name)) return treeCall(call, name);
+  const known = names.map((one) => `"${one}"`).join(", ");
+  throw usage(
+    `Cannot find the tree "${name.slice(0, 60)}" of private packages: there ${known === "" ? "are none" : `are ${known}`}`,
+    "Trees are made for the access rules of private packages",
+  );
+}
+
+/**
+ * Names of the trees of private packages: those that have a directory, also where their rule is gone; and those of the
+ * rules where a database may have them though this machine's directory does not.
+ */
+async function treesOf({ config }: AdminCall): Promise<readonly string[]> {
+  const { dataDirectory, databaseUrl, access } = config.registry;
+  const ruled = databaseUrl === undefined ? [] : treeNames(access?.packages ?? []);
+  return [...new Set([...(await treesIn(dataDirectory)), ...ruled])].sort();
+}
+
+/** What `work` says of each tree, for reports: absent where there are none. */
+async function ofTrees<Result>(
+  call: AdminCall,
+  work: (call: AdminCall, name: string) => Promise<Result>,
+  names?: readonly string[],
+): Promise<{ readonly trees?: Readonly<Record<string, Result>> }> {
+  const found: Record<string, Result> = {};
+  for (const name of names ?? (await treesOf(call))) found[name] = await work(await treeCall(call, name), name);
+  return Object.keys(found).length === 0 ? {} : { trees: found };
 }
 
 async function withMetadata<Result>(
@@ -176,7 +219,25 @@ async function blobProblem(blobs: BlobStore, digest: Digest): Promise<string | u
   return `sha256:${hash.digest("hex")}` === digest ? undefined : "altered";
 }
 
+interface Verified {
+  readonly checked: number;
+  readonly bad: readonly (
+    | { readonly blob: Digest; readonly problem: string }
+    | { readonly file: string; readonly problem: string }
+  )[];
+  readonly unreferenced: number;
+  readonly pending: number;
+}
+
 async function verify(call: AdminCall): Promise<number> {
+  const report = await verifyStores(call);
+  const trees = await ofTrees(call, verifyStores);
+  call.io.out(`${JSON.stringify({ ...report, ...trees })}\n`);
+  const all = [report, ...Object.values(trees.trees ?? {})];
+  return all.every(({ bad }) => bad.length === 0) ? 0 : 7;
+}
+
+async function verifyStores(call: AdminCall): Promise<Verified> {
   return withStores(call, async ({ metadata, blobs }) => {
     const referenced = await metadata.referencedBlobs();
     const bad: ({ blob: Digest; problem: string } | { file: string; problem: string })[] = [];
@@ -191,10 +252,8 @@ async function verify(call: AdminCall): Promise<number> {
     }
     let unreferenced = 0;
     for await (const blob of blobs.list()) if (!referenced.has(blob)) unreferenced += 1;
-    call.io.out(
-      `${JSON.stringify({ checked: referenced.size, bad, unreferenced, pending: (await metadata.pendingIndexUpdates(1000)).length })}\n`,
-    );
-    return bad.length === 0 ? 0 : 7;
+    const pending = (await metadata.pendingIndexUpdates(1000)).length;
+    return { checked: referenced.size, bad, unreferenced, pending };
   });
 }
 
@@ -207,7 +266,12 @@ async function renderIndex(call: AdminCall): Promise<number> {
 
 async function rebuildIndex(call: AdminCall): Promise<number> {
   return locked(call, async () => {
-    const count = await renderIndex(call);
+    const { trees = {} } = await ofTrees(call, async (tree) => {
+      const rendered = await renderIndex(tree);
+      await rebuildTrust(tree);
+      return rendered;
+    });
+    const count = Object.values(trees).reduce((sum, rendered) => sum + rendered, await renderIndex(call));
     const signed = await rebuildTrust(call);
     call.io.out(`Rendered ${count} index documents${signed ? ", and signed metadata and log anew" : ""}\n`);
   });
@@ -228,12 +292,18 @@ function isInDirectory({ config }: AdminCall): boolean {
 }
 
 async function makeBackup(call: AdminCall, target: string): Promise<number> {
-  const { directory, keys } = places(call);
-  const { blobs, bytes, copied } = isInDirectory(call)
-    ? await backUp(places(call), target)
-    : await withStores(call, (stores) => backUpStores({ stores, directory, keys }, target));
-  call.io.out(`${JSON.stringify({ backup: target, blobs, bytes, copied })}\n`);
+  // The registry's own record comes last: with it, the backup is whole.
+  const trees = await ofTrees(call, (tree, name) => backUpTo(tree, join(dataLayout(target).trees, name)));
+  const report = await backUpTo(call, target);
+  call.io.out(`${JSON.stringify({ backup: target, ...report, ...trees })}\n`);
   return 0;
+}
+
+async function backUpTo(call: AdminCall, target: string): Promise<CopyReport> {
+  const { directory, keys } = places(call);
+  return isInDirectory(call)
+    ? backUp(places(call), target)
+    : withStores(call, (stores) => backUpStores({ stores, directory, keys }, target));
 }
 
 /** Claims everything that servers use: no server runs beside `work`. */
@@ -256,13 +326,22 @@ async function locked(call: AdminCall, work: () => Promise<void>): Promise<numbe
 
 async function restoreBackup(call: AdminCall, backup: string): Promise<number> {
   return locked(call, async () => {
-    const { directory, keys } = places(call);
-    const { blobs, bytes } = isInDirectory(call)
-      ? await restore(backup, places(call))
-      : await withStores(call, (stores) => restoreStores(backup, { stores, directory, keys }));
-    const documents = await renderIndex(call);
-    call.io.out(`${JSON.stringify({ restored: backup, blobs, bytes, documents })}\n`);
+    const names = await treesIn(backup);
+    const trees = await ofTrees(call, (tree, name) => restoreFrom(tree, join(dataLayout(backup).trees, name)), names);
+    const report = await restoreFrom(call, backup);
+    call.io.out(`${JSON.stringify({ restored: backup, ...report, ...trees })}\n`);
   });
+}
+
+async function restoreFrom(
+  call: AdminCall,
+  backup: string,
+): Promise<{ readonly blobs: number; readonly bytes: number; readonly documents: number }> {
+  const { directory, keys } = places(call);
+  const { blobs, bytes } = isInDirectory(call)
+    ? await restore(backup, places(call))
+    : await withStores(call, (stores) => restoreStores(backup, { stores, directory, keys }));
+  return { blobs, bytes, documents: await renderIndex(call) };
 }
 
 /** The call that another configuration file would make. */
@@ -280,22 +359,11 @@ function elsewhere(call: AdminCall, file: string): AdminCall {
 
 async function move(call: AdminCall, file: string): Promise<number> {
   const target = elsewhere(call, file);
-  const report = async (): Promise<Record<string, unknown>> =>
-    withStores(call, (from) =>
-      withStores(target, async (to) => {
-        await to.blobs.recover();
-        const blobs = await copyBlobs(await from.metadata.referencedBlobs(), from.blobs, to.blobs);
-        const { temporary } = dataLayout(target.config.registry.dataDirectory);
-        await keepSecret(call.config.registry.dataDirectory, target.config.registry.dataDirectory);
-        await copyKeys(keyDirectory(call), keyDirectory(target), temporary);
-        return { ...blobs, tables: await copyMetadata(from.metadata, to.metadata) };
-      }),
-    );
   return locked(call, async () => {
     await locked(target, async () => {
-      const moved = await report();
-      const documents = await renderIndex(target);
-      call.io.out(`${JSON.stringify({ moved: file, ...moved, documents })}\n`);
+      const trees = await ofTrees(call, async (tree, name) => moveStores(tree, await treeCall(target, name)));
+      const moved = await moveStores(call, target);
+      call.io.out(`${JSON.stringify({ moved: file, ...moved, ...trees })}\n`);
       call.io.err(
         `Start servers with "${file}" from now on; what is in the old place is as it was, and of no use beside the new one\n`,
       );
@@ -303,14 +371,30 @@ async function move(call: AdminCall, file: string): Promise<number> {
   });
 }
 
+async function moveStores(call: AdminCall, target: AdminCall): Promise<Record<string, unknown>> {
+  const moved = await withStores(call, (from) =>
+    withStores(target, async (to) => {
+      await to.blobs.recover();
+      const blobs = await copyBlobs(await from.metadata.referencedBlobs(), from.blobs, to.blobs);
+      const { temporary } = dataLayout(target.config.registry.dataDirectory);
+      await keepSecret(call.config.registry.dataDirectory, target.config.registry.dataDirectory);
+      await copyKeys(keyDirectory(call), keyDirectory(target), temporary);
+      return { ...blobs, tables: await copyMetadata(from.metadata, to.metadata) };
+    }),
+  );
+  return { ...moved, documents: await renderIndex(target) };
+}
+
 // An upload's blobs are there before its version is: only without a server is what nobody names garbage.
 async function garbage(call: AdminCall): Promise<number> {
   const dryRun = call.flags["dry-run"] === "true";
-  const work = async (): Promise<void> => {
-    const report = await withStores(call, async ({ metadata, blobs }) =>
+  const collect = (one: AdminCall): Promise<{ readonly blobs: number; readonly bytes: number }> =>
+    withStores(one, async ({ metadata, blobs }) =>
       collectGarbage(blobs, { needed: await metadata.referencedBlobs(), dryRun }),
     );
-    call.io.out(`${JSON.stringify({ ...report, dryRun })}\n`);
+  const work = async (): Promise<void> => {
+    const report = await collect(call);
+    call.io.out(`${JSON.stringify({ ...report, dryRun, ...(await ofTrees(call, collect)) })}\n`);
   };
   if (!dryRun) return locked(call, work);
   await work();
@@ -342,7 +426,8 @@ export async function adminCommand(call: AdminCall): Promise<number> {
   if (command === "migrate-to" && name !== undefined) return move(call, name);
   if (command === "gc") return garbage(call);
   if (command === "keys") {
-    return keyCommand({ ...call, words: call.words.slice(1), locked: (work) => locked(call, work) });
+    const of = call.flags["tree"] === undefined ? call : await knownTree(call, call.flags["tree"]);
+    return keyCommand({ ...of, words: call.words.slice(1), locked: (work) => locked(call, work) });
   }
   if (command === "create-user" && name !== undefined) return createUser(call, name);
   if (command === "remove-second-factor" && name !== undefined) return removeSecondFactor(call, name);

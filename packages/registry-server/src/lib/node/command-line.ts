@@ -28,6 +28,7 @@ const VALUES: ReadonlySet<string> = new Set([
   "expires-days",
   "key",
   "out",
+  "tree",
 ]);
 
 function unknownFlag(name: string): RegistryError {

@@ -71,13 +71,13 @@ export async function treesIn(dataDirectory: string): Promise<readonly string[]>
   }
 }
 
-/** Opens the stores of a tree, made where there are none. */
-export async function openTreeStores(places: RegistryPlaces, name: string): Promise<Stores> {
+/** Makes the places of a tree where there are none, and tells them. */
+export async function prepareTree(places: RegistryPlaces, name: string): Promise<RegistryPlaces> {
   const own = treePlaces(places, name);
   await prepareDirectory(own.dataDirectory);
   if (places.databaseUrl !== undefined)
     await createSchema(places.databaseUrl, databaseOf(places.databaseUrl, name).schema);
-  return openStores(own);
+  return own;
 }
 
 /** How the keys of a tree are made and used. */
@@ -100,8 +100,9 @@ export class NodeTreeHost implements TreeHost {
   }
 
   async open(name: string, mount: string): Promise<TreeStores> {
-    const { keyDirectory, dataDirectory } = treePlaces(this.#places, name);
-    const stores = await openTreeStores(this.#places, name);
+    const own = await prepareTree(this.#places, name);
+    const { keyDirectory, dataDirectory } = own;
+    const stores = await openStores(own);
     try {
       const { passphrase, publicUrl, now, finish } = this.#options;
       if (keyDirectory !== undefined) await makeDirectory(dirname(keyDirectory));

@@ -1,6 +1,8 @@
 import { isLadingError } from "@lading/core-manifest";
 import { resolve } from "node:path";
 import type { InstallService } from "../install-service.ts";
+import { treeNames } from "../access/access-policy.ts";
+import { prepareTree, treePlaces, treesIn } from "./node-trees.ts";
 import type { LogListener } from "../ports.ts";
 import type { Registry } from "../registry.ts";
 import { RegistryError } from "../registry-error.ts";
@@ -80,6 +82,7 @@ Usage:
   ${name} admin keys sign FILE            sign a draft, offline (--key FILE; --out FILE)
   ${name} admin keys combine FILE...      put signed copies of a draft together (--out FILE)
   ${name} admin keys install FILE         use a root from the next start on
+      (--tree NAME: the keys of a tree of private packages)
 
 Settings, weakest first: default, TOML file (--config FILE or REGISTRY_CONFIG), environment, flag.
 
@@ -203,26 +206,40 @@ async function serveCommand(brand: RegistryBrand, io: ServerIo, sources: ConfigS
   return 0;
 }
 
-function tellMigrated(io: ServerIo, applied: readonly string[], version: number): void {
+function tellMigrated(io: ServerIo, applied: readonly string[], version: number, tree?: string): void {
+  const of = tree === undefined ? "" : ` of tree "${tree}"`;
   io.out(
     applied.length === 0
-      ? `Schema is current: version ${version}\n`
-      : `Applied to schema version ${version}: ${applied.join("; ")}\n`,
+      ? `Schema${of} is current: version ${version}\n`
+      : `Applied to schema${of} version ${version}: ${applied.join("; ")}\n`,
   );
 }
 
 async function migrateCommand(io: ServerIo, config: ServerConfig): Promise<number> {
   const { dataDirectory, databaseFile, databaseUrl } = config.registry;
+  const trees = await treesIn(dataDirectory);
   if (databaseUrl !== undefined) {
+    const ruled = treeNames(config.registry.access?.packages ?? []);
     tellMigrated(io, await migrateDatabase(databaseUrl), POSTGRES_SCHEMA_VERSION);
+    for (const name of new Set([...trees, ...ruled])) {
+      const tree = await prepareTree({ dataDirectory, databaseUrl }, name);
+      tellMigrated(io, await migrateDatabase(tree.databaseUrl!), POSTGRES_SCHEMA_VERSION, name);
+    }
     return 0;
   }
   await prepareDirectory(dataDirectory);
-  const file = databaseFile ?? dataLayout(dataDirectory).database;
+  tellMigrated(io, migrateFile(databaseFile ?? dataLayout(dataDirectory).database), SCHEMA_VERSION);
+  for (const name of trees) {
+    const tree = treePlaces({ dataDirectory }, name);
+    tellMigrated(io, migrateFile(dataLayout(tree.dataDirectory).database), SCHEMA_VERSION, name);
+  }
+  return 0;
+}
+
+function migrateFile(file: string): readonly string[] {
   const database = openDatabase(file);
   try {
-    tellMigrated(io, migrate(database, file), SCHEMA_VERSION);
-    return 0;
+    return migrate(database, file);
   } finally {
     database.close();
   }
