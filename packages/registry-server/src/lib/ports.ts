@@ -305,7 +305,7 @@ export interface PendingIndexUpdate {
 /** How a change of ownership ended. */
 export type OwnerOutcome = "changed" | "unchanged" | "last-owner";
 
-/** What may object to a change of ownership, given the user names of the owners. */
+/** What may object to a change of ownership, given the user names of the owners, and the teams as `team:o/t` after them. */
 export type OwnersCheck = (owners: readonly string[]) => void;
 
 /** The keys of an account, as a change of them finds them. */

@@ -13,6 +13,8 @@ import {
 import { accessDenied, type AccessControl, type AccessVerdict } from "./access/access-control.ts";
 import { requireScope, type Principal } from "./authentication.ts";
 import { copyBlob, storeBytes } from "./blob-bytes.ts";
+import type { Namespace } from "./organisations/organisation.ts";
+import type { PackageRights } from "./organisations/package-rights.ts";
 import type { IndexService } from "./index-service.ts";
 import { nameSkeleton, reservedReason } from "./package-name-rules.ts";
 import type {
@@ -42,6 +44,7 @@ import type { TrustService } from "./trust/trust-service.ts";
 /** What publishing needs of the registry. */
 export interface PublishPorts {
   readonly metadata: MetadataStore;
+  readonly rights: PackageRights;
   readonly blobs: BlobStore;
   readonly inspector: PackageInspector;
   readonly statements: StatementVerifier;
@@ -149,7 +152,7 @@ export async function checkRights(
  * @throws {RegistryError} `NAME_RESERVED`, `NOT_OWNER` (of the namespace), `NAME_CONFUSABLE`
  */
 export async function checkNewName(
-  ports: Pick<PublishPorts, "metadata" | "settings">,
+  ports: Pick<PublishPorts, "metadata" | "settings" | "rights">,
   principal: Principal,
   name: CanonicalName,
   verdict: AccessVerdict,
@@ -158,13 +161,19 @@ export async function checkNewName(
   if (reason !== undefined)
     throw new RegistryError({ code: "NAME_RESERVED", message: `Cannot create package "${name}": ${reason}` });
   if (principal.scopes.has("admin")) return;
-  if (verdict === "owners") await checkNamespace(ports.metadata, principal, name);
-  await checkConfusable(ports.metadata, principal, name);
+  if (verdict === "owners") await checkNamespace(ports, principal, name);
+  await checkConfusable(ports, principal, name);
 }
 
-async function checkNamespace(metadata: MetadataStore, principal: Principal, name: CanonicalName): Promise<void> {
+async function checkNamespace(
+  { metadata, rights }: Pick<PublishPorts, "metadata" | "rights">,
+  principal: Principal,
+  name: CanonicalName,
+): Promise<void> {
   const { namespace } = splitName(name);
   if (namespace === undefined) return;
+  const claimed = await rights.namespaceOf(name);
+  if (claimed !== undefined) return checkClaimed(rights, principal, claimed, name);
   const access = await metadata.namespaceAccess(namespace, principal.account.id);
   if (!access.exists || access.owned) return;
   throw new RegistryError({
@@ -174,10 +183,29 @@ async function checkNamespace(metadata: MetadataStore, principal: Principal, nam
   });
 }
 
-async function checkConfusable(metadata: MetadataStore, principal: Principal, name: CanonicalName): Promise<void> {
+async function checkClaimed(
+  rights: PackageRights,
+  principal: Principal,
+  claimed: Namespace,
+  name: CanonicalName,
+): Promise<void> {
+  if (await rights.mayCreate(principal.account, claimed)) return;
+  const { organisation, team, name: namespace } = claimed;
+  const who = team === undefined ? "its maintainers and teams that publish" : `its maintainers and team "${team}"`;
+  throw new RegistryError({
+    code: "NOT_OWNER",
+    message: `Cannot create package "${name}": namespace "${namespace}" belongs to organisation "${organisation}", whose packages ${who} create`,
+    hint: "Ask an owner of the organisation to put you in a team that publishes",
+  });
+}
+
+async function checkConfusable(
+  { metadata, rights }: Pick<PublishPorts, "metadata" | "rights">,
+  principal: Principal,
+  name: CanonicalName,
+): Promise<void> {
   for (const similar of await metadata.similarNames(nameSkeleton(name), name)) {
-    const owners = await metadata.owners(similar);
-    if (owners.includes(principal.account.username)) continue;
+    if ((await rights.on(principal.account, similar)).scopes.has("publish")) continue;
     throw new RegistryError({
       code: "NAME_CONFUSABLE",
       message: `Cannot create package "${name}": it looks like "${similar}", which belongs to others`,
@@ -211,9 +239,10 @@ async function checkName(
     );
   }
   if (override) return { existing, override };
-  const owners = await ports.metadata.owners(canonical);
-  if (!owners.includes(principal.account.username)) throw notOwner(name);
-  return { existing, override };
+  const { scopes, direct } = await ports.rights.on(principal.account, canonical);
+  if (!scopes.has("publish")) throw notOwner(name);
+  // Whoever publishes through a team is no owner in the transaction's eyes.
+  return { existing, override: !direct };
 }
 
 function notOwner(name: string): RegistryError {

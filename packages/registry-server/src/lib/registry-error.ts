@@ -33,6 +33,14 @@ export type RegistryErrorCode =
   | "USER_EXISTS"
   | "KEY_EXISTS"
   | "LAST_OWNER"
+  | "ORGANISATION_NOT_FOUND"
+  | "ORGANISATION_EXISTS"
+  | "ORGANISATION_IN_USE"
+  | "TEAM_NOT_FOUND"
+  | "NOT_MEMBER"
+  | "NAMESPACE_TAKEN"
+  | "NAMESPACE_UNPROVEN"
+  | "INVITATION_CLOSED"
   | "PRECONDITION_FAILED"
   | "IDEMPOTENCY_KEY_IN_USE"
   | "IDEMPOTENCY_KEY_REUSED"
@@ -231,6 +239,46 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     category: "refused",
     summary: "The last owner of a package cannot be removed.",
     help: "Add another owner first.",
+  },
+  ORGANISATION_NOT_FOUND: {
+    category: "io",
+    summary: "There is no organisation of that name.",
+    help: "`GET /api/v1/organisations` lists them.",
+  },
+  ORGANISATION_EXISTS: {
+    category: "refused",
+    summary: "An organisation of that name exists, or the name is reserved.",
+    help: "Choose another name, or ask one of its owners to invite you.",
+  },
+  ORGANISATION_IN_USE: {
+    category: "refused",
+    summary: "An organisation that has namespaces, or whose teams own packages, cannot be removed.",
+    help: "Give its namespaces up and transfer its packages first.",
+  },
+  TEAM_NOT_FOUND: {
+    category: "io",
+    summary: "The organisation has no team of that name.",
+    help: "`GET /api/v1/organisations/{organisation}` lists its teams.",
+  },
+  NOT_MEMBER: {
+    category: "auth",
+    summary: "Only members of the organisation, or those with a higher role in it, may do this or be given this.",
+    help: "Ask one of its owners.",
+  },
+  NAMESPACE_TAKEN: {
+    category: "refused",
+    summary: "The namespace belongs to an organisation, or has packages of people who are not in yours.",
+    help: "Ask them, or an admin of the registry.",
+  },
+  NAMESPACE_UNPROVEN: {
+    category: "refused",
+    summary: "What was brought does not show that the namespace is the organisation's to claim.",
+    help: "`detail` and `hint` say which TXT record or token would.",
+  },
+  INVITATION_CLOSED: {
+    category: "refused",
+    summary: "The invitation is for somebody else, was answered or revoked, or has expired.",
+    help: "Ask an owner of the organisation for a new one.",
   },
   PRECONDITION_FAILED: {
     category: "refused",
@@ -457,6 +505,7 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   BASIC_AUTH_INSECURE: 401,
   FORBIDDEN: 403,
   NOT_OWNER: 403,
+  NOT_MEMBER: 403,
   REGISTRATION_CLOSED: 403,
   SIGNER_UNKNOWN: 403,
   PUBLISHER_REFUSED: 403,
@@ -471,6 +520,9 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   VERSION_NOT_FOUND: 404,
   BLOB_NOT_FOUND: 404,
   USER_NOT_FOUND: 404,
+  ORGANISATION_NOT_FOUND: 404,
+  TEAM_NOT_FOUND: 404,
+  INVITATION_CLOSED: 410,
   METHOD_NOT_ALLOWED: 405,
   VERSION_EXISTS: 409,
   USER_EXISTS: 409,
@@ -478,6 +530,10 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   TRUSTED_PUBLISHER_EXISTS: 409,
   KEY_EXISTS: 409,
   LAST_OWNER: 409,
+  ORGANISATION_EXISTS: 409,
+  ORGANISATION_IN_USE: 409,
+  NAMESPACE_TAKEN: 409,
+  NAMESPACE_UNPROVEN: 422,
   KEY_HAS_HISTORY: 409,
   IDEMPOTENCY_KEY_IN_USE: 409,
   PRECONDITION_FAILED: 412,

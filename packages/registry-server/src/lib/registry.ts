@@ -6,6 +6,7 @@ import { registerChangeRoutes } from "./api/change-routes.ts";
 import type { App, Env, RouteContext, Services, TreeServer } from "./api/context.ts";
 import { registerFeedRoutes } from "./api/feed-routes.ts";
 import { registerInstallRoutes } from "./api/install-routes.ts";
+import { registerOrganisationRoutes } from "./api/organisation-routes.ts";
 import { registerIdentityRoutes } from "./api/identity-routes.ts";
 import { registerPackageRoutes } from "./api/package-routes.ts";
 import { registerPublisherRoutes } from "./api/publisher-routes.ts";
@@ -27,6 +28,8 @@ import { BlobGate } from "./governance/blob-gate.ts";
 import { ReviewService } from "./governance/review-service.ts";
 import { IndexService } from "./index-service.ts";
 import { StoredGroups } from "./organisations/groups.ts";
+import { NamespaceClaims, type TxtResolver } from "./organisations/namespace-claim.ts";
+import { PackageRights } from "./organisations/package-rights.ts";
 import type { InstallService } from "./install-service.ts";
 import { Metrics } from "./metrics.ts";
 import { Replicas } from "./replicas.ts";
@@ -79,6 +82,8 @@ export interface RegistryPorts {
   readonly trust?: RegistryTrust;
   /** Opens the stores of private packages; without it, rules about them are refused. */
   readonly trees?: TreeHost;
+  /** Asks the DNS for proofs of namespaces; without it none is proven so. */
+  readonly resolveTxt?: TxtResolver;
   /** Accounts of the metadata store unless given. */
   readonly identity?: IdentityProvider;
   /** Asks addresses that others named; without it, issuers are asked whatever their address, and nothing else is asked. */
@@ -342,6 +347,8 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
     ports.trust &&
     new TrustService({ trust: ports.trust, metadata, documents, index, clock, tell: log, settings, turn });
   const gate = new BlobGate(metadata);
+  const identity = ports.identity ?? new LocalIdentityProvider(metadata, hasher);
+  const builds = new CiExchange({ issuers: settings.ciIssuers, metadata, clock, outbound: ports.outbound });
   const groups = new StoredGroups({ metadata, cache, directoryTeams: settings.directoryTeams });
   const reviews = new ReviewService({
     metadata,
@@ -383,12 +390,19 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
     mount: "",
     trees: undefined,
     secondFactors,
-    builds: new CiExchange({ issuers: settings.ciIssuers, metadata, clock, outbound: ports.outbound }),
+    builds,
+    namespaceClaims: new NamespaceClaims({
+      metadata,
+      builds,
+      resolveTxt: ports.resolveTxt,
+      reservedNames: settings.reservedNames,
+    }),
     oidc: settings.oidc && new OidcLogin(settings.oidc, { metadata, clock, outbound: ports.outbound }),
     outbound: ports.outbound,
     groups,
     gate,
     reviews,
+    rights: new PackageRights({ metadata, groups }),
     metrics: new Metrics(() => index.statistics),
     logins: new RateLimiter("login", settings.loginsPerMinute, cache),
     answers: new IdempotentAnswers(clock, ports.answers),
@@ -464,6 +478,7 @@ class PortRegistry implements Registry {
     registerFeedRoutes(this.#app, this.#services);
     registerTrustRoutes(this.#app, this.#services);
     registerIdentityRoutes(this.#app, this.#services);
+    registerOrganisationRoutes(this.#app, this.#services);
     registerPublisherRoutes(this.#app, this.#services);
     if (ports.install !== undefined) registerInstallRoutes(this.#app, this.#services, ports.install);
     answerUnknown(this.#app, this.#services);

@@ -37,6 +37,25 @@ export function writers(services: Services, scope: Scope): Guard {
   };
 }
 
+/**
+ * Lets credentials with scope `owner` go on that are not limited to packages: rights in an organisation reach further than
+ * any package.
+ */
+export function organisers(services: Services): Guard {
+  return async (context, next) => {
+    const principal = await requirePrincipal(services, context, "owner");
+    if (principal.packages.length > 0) {
+      throw new RegistryError({
+        code: "FORBIDDEN",
+        message: `Cannot do this with this token: it is limited to ${principal.packages.map((pattern) => `"${pattern}"`).join(", ")}`,
+        hint: 'Log in, or use a token with scope "owner" and without package patterns',
+        needed: "owner",
+      });
+    }
+    await next();
+  };
+}
+
 /** Lets people register where they may, and admins anywhere. */
 export function registrants(services: Services): Guard {
   return async (context, next) => {

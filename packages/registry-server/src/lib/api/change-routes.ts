@@ -1,10 +1,12 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { VersionStatus } from "@lading/core-manifest";
-import type { PackageSummary, VersionRecord } from "../records.ts";
+import type { CanonicalName, VersionStatus } from "@lading/core-manifest";
+import { TEAM_PREFIX, groupOf, type Team } from "../organisations/organisation.ts";
+import type { OwnerOutcome, OwnersCheck } from "../ports.ts";
+import type { Account, AuditEntry, PackageSummary, VersionRecord } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import { principalOf, readers, smallBody, writers } from "./access.ts";
 import { auditEntry, baseUrl, type App, type RouteContext, type Services } from "./context.ts";
-import { requireOwner, requirePackage, requireVersion, versionNotFound } from "./guards.ts";
+import { requireOwner, requirePackage, requireTeam, requireVersion, versionNotFound } from "./guards.ts";
 import { idempotent } from "./idempotency.ts";
 import { versionDetailsView } from "./package-views.ts";
 import { ownersEtag, requireMatch, versionEtag } from "./preconditions.ts";
@@ -20,7 +22,12 @@ const yankBody = z.object({ reason: z.string().trim().min(1).max(500) }).openapi
 const deprecateBody = z
   .object({ reason: z.string().trim().min(1).max(500), replacement: z.string().max(140).optional() })
   .openapi("Deprecate");
-const ownersBody = z.object({ name: z.string(), items: z.array(z.object({ username: z.string() })) }).openapi("Owners");
+const ownersBody = z
+  .object({
+    name: z.string(),
+    items: z.array(z.object({ username: z.string().optional(), team: z.string().optional() })),
+  })
+  .openapi("Owners");
 
 interface Change {
   readonly action: string;
@@ -155,9 +162,60 @@ function statusRoutes(app: App, services: Services): void {
 }
 
 async function ownersAnswer(services: Services, context: RouteContext, summary: PackageSummary): Promise<Response> {
-  const owners = await services.metadata.owners(summary.canonical);
+  const owners = await services.rights.ownersOf(summary.canonical);
   context.header("etag", ownersEtag(owners));
-  return context.json({ name: summary.name, items: owners.map((username) => ({ username })) });
+  const items = owners.map((owner) =>
+    owner.startsWith(TEAM_PREFIX) ? { team: owner.slice(TEAM_PREFIX.length) } : { username: owner },
+  );
+  return context.json({ name: summary.name, items });
+}
+
+type Owner = { readonly account: Account } | { readonly team: Team };
+
+/** @throws {RegistryError} `USER_NOT_FOUND`, `TEAM_NOT_FOUND` */
+async function findOwner(services: Services, text: string): Promise<Owner> {
+  if (text.startsWith(TEAM_PREFIX)) return { team: await requireTeam(services, text.slice(TEAM_PREFIX.length)) };
+  const account = await services.metadata.accountByName(text);
+  if (account !== undefined) return { account };
+  throw new RegistryError({ code: "USER_NOT_FOUND", message: `Cannot find account "${text.slice(0, 100)}"` });
+}
+
+/** In an organisation's namespace only its members and teams are owners. */
+async function requireMayOwn(services: Services, summary: PackageSummary, owner: Owner): Promise<void> {
+  const namespace = await services.rights.namespaceOf(summary.canonical);
+  if (namespace === undefined) return;
+  const { organisation } = namespace;
+  const may =
+    "team" in owner
+      ? owner.team.organisation === organisation
+      : await services.rights.isMember(owner.account, organisation);
+  if (may) return;
+  throw new RegistryError({
+    code: "NOT_MEMBER",
+    message: `Cannot make ${"team" in owner ? `team "${groupOf(owner.team)}"` : `"${owner.account.username}"`} an owner of "${summary.name}": its namespace belongs to organisation "${organisation}", whose members and teams alone own packages in it`,
+    hint: "Invite them to the organisation first",
+  });
+}
+
+function applyOwner(
+  { metadata }: Services,
+  canonical: CanonicalName,
+  owner: Owner,
+  {
+    action,
+    audit,
+    check,
+  }: { readonly action: "add" | "remove"; readonly audit: AuditEntry; readonly check: OwnersCheck },
+): Promise<OwnerOutcome> {
+  if ("team" in owner) {
+    const { organisations } = metadata;
+    return action === "add"
+      ? organisations.addOwnerTeam(canonical, owner.team, audit, check)
+      : organisations.removeOwnerTeam(canonical, owner.team, audit, check);
+  }
+  return action === "add"
+    ? metadata.addOwner(canonical, owner.account, audit, check)
+    : metadata.removeOwner(canonical, owner.account, audit, check);
 }
 
 async function changeOwner(services: Services, context: RouteContext, action: "add" | "remove"): Promise<Response> {
@@ -165,23 +223,19 @@ async function changeOwner(services: Services, context: RouteContext, action: "a
   const { name = "", user = "" } = context.req.param() as { name?: string; user?: string };
   const summary = await requirePackage(services, name);
   await requireOwner(services, principal, summary, "owner");
-  const account = await services.metadata.accountByName(user);
-  if (account === undefined)
-    throw new RegistryError({ code: "USER_NOT_FOUND", message: `Cannot find account "${user.slice(0, 100)}"` });
+  const owner = await findOwner(services, user);
+  if (action === "add") await requireMayOwn(services, summary, owner);
   const audit = auditEntry(services, context, {
     action: `owner.${action}`,
     package: summary.name,
-    details: { user: account.username },
+    details: "team" in owner ? { team: groupOf(owner.team) } : { user: owner.account.username },
   });
   const check = (owners: readonly string[]): void => requireMatch(context, ownersEtag(owners));
-  const outcome =
-    action === "add"
-      ? await services.metadata.addOwner(summary.canonical, account, audit, check)
-      : await services.metadata.removeOwner(summary.canonical, account, audit, check);
+  const outcome = await applyOwner(services, summary.canonical, owner, { action, audit, check });
   if (outcome === "last-owner") {
     throw new RegistryError({
       code: "LAST_OWNER",
-      message: `Cannot remove "${account.username}" from package "${summary.name}": it would have no owner left`,
+      message: `Cannot remove "${user}" from package "${summary.name}": it would have no owner left`,
       hint: "Add another owner first",
     });
   }
@@ -190,7 +244,13 @@ async function changeOwner(services: Services, context: RouteContext, action: "a
 }
 
 function ownerRoutes(app: App, services: Services): void {
-  const params = z.object({ name: nameParam, user: z.string().max(64) });
+  const params = z.object({
+    name: nameParam,
+    user: z
+      .string()
+      .max(140)
+      .openapi({ description: "User name, or team:organisation/team; a slash is URL-encoded", example: "ada" }),
+  });
   const responses = {
     200: jsonResponse(ownersBody, "The owners as they are now"),
     ...problems(401, 403, 404, 409, 412),

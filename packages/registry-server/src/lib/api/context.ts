@@ -27,6 +27,8 @@ import type { Outbound } from "../outbound.ts";
 import type { Groups } from "../organisations/groups.ts";
 import type { PrivateTrees } from "../trees/private-trees.ts";
 import type { ReadAnswer, ReadRequest } from "../read-answer.ts";
+import type { NamespaceClaims } from "../organisations/namespace-claim.ts";
+import type { PackageRights } from "../organisations/package-rights.ts";
 import type { RateLimiter } from "../rate-limiter.ts";
 import type { Reads } from "../reads.ts";
 import type { Replicas } from "../replicas.ts";
@@ -70,6 +72,8 @@ export interface Services {
   readonly secondFactors: SecondFactors;
   /** Which organisations, teams and groups accounts are in. */
   readonly groups: Groups;
+  readonly rights: PackageRights;
+  readonly namespaceClaims: NamespaceClaims;
   readonly builds: CiExchange;
   /** Absent where people do not log in through a provider. */
   readonly oidc: OidcLogin | undefined;

@@ -9,6 +9,13 @@ import {
 } from "@lading/core-manifest";
 import { accessDenied } from "../access/access-control.ts";
 import { requireScope, type Principal } from "../authentication.ts";
+import {
+  ORGANISATION_ROLES,
+  parseTeamName,
+  type Organisation,
+  type OrganisationRole,
+  type Team,
+} from "../organisations/organisation.ts";
 import type { PackageSummary, Scope, VersionRecord } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import type { RouteContext, Services } from "./context.ts";
@@ -142,7 +149,7 @@ export function versionNotFound(name: string, version: string): RegistryError {
 
 /**
  * Demands `scope` for the package, and that the access rules let the account do it; where no rule is about the package, that
- * the account owns it or is an admin.
+ * the account has it: as an owner, through a team or organisation, or as an admin.
  */
 export async function requireOwner(
   services: Services,
@@ -155,11 +162,57 @@ export async function requireOwner(
   const verdict = await services.access.verdict(action, principal, summary.canonical);
   if (verdict === "allowed") return;
   if (verdict === "denied") throw accessDenied(action, principal, summary.canonical);
-  const owners = await services.metadata.owners(summary.canonical);
-  if (owners.includes(principal.account.username)) return;
+  const { scopes } = await services.rights.on(principal.account, summary.canonical);
+  if (scopes.has(scope)) return;
+  const owners = await services.rights.ownersOf(summary.canonical);
   throw new RegistryError({
     code: "NOT_OWNER",
     message: `Cannot change package "${summary.name}": it belongs to ${owners.map((owner) => `"${owner}"`).join(", ")}`,
     hint: "Ask an owner to add you",
+  });
+}
+
+/** @throws {RegistryError} `ORGANISATION_NOT_FOUND` */
+export async function requireOrganisation(services: Services, name: string): Promise<Organisation> {
+  const organisation = await services.metadata.organisations.organisation(name.toLowerCase());
+  if (organisation !== undefined) return organisation;
+  throw new RegistryError({
+    code: "ORGANISATION_NOT_FOUND",
+    message: `Cannot find organisation "${name.slice(0, 100)}"`,
+  });
+}
+
+/**
+ * The team that `o/t` names.
+ * @throws {RegistryError} `TEAM_NOT_FOUND`
+ */
+export async function requireTeam(services: Services, text: string): Promise<Team> {
+  const named = parseTeamName(text.toLowerCase());
+  const team = named && (await services.metadata.organisations.team(named.organisation, named.team));
+  if (team !== undefined) return team;
+  throw new RegistryError({
+    code: "TEAM_NOT_FOUND",
+    message: `Cannot find team "${text.slice(0, 140)}"${named === undefined ? ": it is not of the form organisation/team" : ""}`,
+  });
+}
+
+/**
+ * Demands that the account is in the organisation with this role or a higher one, or is an admin of the registry.
+ * @throws {RegistryError} `NOT_MEMBER`
+ */
+export async function requireRole(
+  services: Services,
+  principal: Principal,
+  organisation: Organisation,
+  role: OrganisationRole,
+): Promise<OrganisationRole> {
+  if (principal.scopes.has("admin")) return "owner";
+  const { organisations } = await services.groups.membershipsOf(principal.account.id);
+  const own = organisations.find(({ name }) => name === organisation.name)?.role;
+  if (own !== undefined && ORGANISATION_ROLES.indexOf(own) >= ORGANISATION_ROLES.indexOf(role)) return own;
+  throw new RegistryError({
+    code: "NOT_MEMBER",
+    message: `Cannot do this in organisation "${organisation.name}": role "${role}" is needed, "${principal.account.username}" ${own === undefined ? "is no member" : `is "${own}"`}`,
+    hint: "Ask one of its owners",
   });
 }

@@ -260,8 +260,12 @@ function publisherRoutes(app: App, services: Services): void {
   );
 }
 
-// Never the address of the request: whoever was given a token for another registry could send that registry's name.
-function ownUrl(services: Services): string {
+/**
+ * Address of this registry as its operator told it. Never that of the request: whoever was given a token for another registry
+ * could send that registry's name.
+ * @throws {RegistryError} `IDENTITY_TOKEN_REFUSED`
+ */
+export function ownUrl(services: Services): string {
   if (services.settings.publicUrl !== undefined) return services.settings.publicUrl;
   throw new RegistryError({
     code: "IDENTITY_TOKEN_REFUSED",

@@ -201,7 +201,7 @@ function detailRoutes(app: App, services: Services): void {
       const summary = await requirePackage(services, context.req.valid("param").name);
       const [versions, owners] = await Promise.all([
         services.metadata.versions(summary.canonical),
-        services.metadata.owners(summary.canonical),
+        services.rights.ownersOf(summary.canonical),
       ]);
       return context.json(packageView(baseUrl(services, context), summary, versions, owners));
     },
@@ -340,6 +340,7 @@ function fileRoutes(app: App, services: Services): void {
 function publishPorts(services: Services): PublishPorts {
   const {
     metadata,
+    rights,
     blobs,
     inspector,
     statements,
@@ -357,6 +358,7 @@ function publishPorts(services: Services): PublishPorts {
   } = services;
   return {
     metadata,
+    rights,
     blobs,
     inspector,
     statements,

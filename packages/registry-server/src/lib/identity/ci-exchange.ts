@@ -4,7 +4,14 @@ import type { AuditEntry, TokenRecord } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import { generateToken, hashToken, randomId } from "../token.ts";
 import { IdentityTokens, type VerifiedToken } from "./identity-tokens.ts";
-import { anchorOf, matchesPublisher, refusalOf, type CiIssuer, type TrustedPublisher } from "./trusted-publisher.ts";
+import {
+  anchorOf,
+  matchesPublisher,
+  ownerOf,
+  refusalOf,
+  type CiIssuer,
+  type TrustedPublisher,
+} from "./trusted-publisher.ts";
 
 /** How long a build may publish with what it got, in milliseconds. */
 export const CI_TOKEN_LIFETIME_MS: number = 15 * 60 * 1000;
@@ -95,6 +102,22 @@ export class CiExchange {
       actor: publishers[0]!.account,
       details: { issuer: verified.issuer, packages, ...told(verified.claims) },
     });
+  }
+
+  /**
+   * Who the project of an identity token belongs to, as its issuer names them; the token is used up.
+   * @throws {RegistryError} `IDENTITY_TOKEN_REFUSED`, `ISSUER_UNAVAILABLE`
+   */
+  async projectOwner(
+    identity: string,
+    audience: string,
+  ): Promise<{ readonly issuer: string; readonly owner: string | undefined }> {
+    const verified = await this.#tokens.verify(identity, audience);
+    const { kind, url } = this.issuer(verified.issuer);
+    const refusal = refusalOf(kind, verified.claims);
+    if (refusal !== undefined) throw refused(refusal, "Take the token of a run of a tag or of a branch of the project");
+    await this.#useOnce(verified);
+    return { issuer: url, owner: ownerOf(kind, verified.claims) };
   }
 
   async #publishersOf(verified: VerifiedToken): Promise<readonly TrustedPublisher[]> {

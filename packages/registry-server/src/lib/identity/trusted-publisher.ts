@@ -111,6 +111,12 @@ export function anchorOf(kind: IssuerKind, claims: Claims): string | undefined {
   return claims[RULES[kind].required[0]!];
 }
 
+/** The organisation or person that a token's project belongs to; only systems that say so in a claim of their own. */
+export function ownerOf(kind: IssuerKind, claims: Claims): string | undefined {
+  if (kind === "github") return claims["repository_owner"];
+  return kind === "gitlab" ? claims["namespace_path"] : undefined;
+}
+
 /** Build systems that everybody can use. */
 export const CI_ISSUERS: readonly CiIssuer[] = [
   { kind: "github", url: "https://token.actions.githubusercontent.com" },

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { OidcOptions } from "../identity/oidc-login.ts";
 import { parseIssuer, type CiIssuer } from "../identity/trusted-publisher.ts";
 import type { DirectoryTeam } from "../organisations/groups.ts";
@@ -13,6 +14,7 @@ export interface IdentityConfig {
   readonly ciIssuers: readonly CiIssuer[];
   readonly ciAudience?: string;
   readonly directoryTeams: readonly DirectoryTeam[];
+  readonly dnsServers: readonly string[];
 }
 
 const LDAP_URL = /^ldaps?:\/\/(?:[\w.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?\/?$/i;
@@ -108,6 +110,19 @@ function directoryTeams(values: ConfigValues): readonly DirectoryTeam[] {
   });
 }
 
+function dnsServers(values: ConfigValues): readonly string[] {
+  return listed(values, "access.dns_servers").map((text) => {
+    const [, address = text, port = "53"] = /^(\d[\d.]*|\[[^\]]+\]):(\d{1,5})$/.exec(text) ?? [];
+    if (isIP(address.replace(/^\[|\]$/g, "")) !== 0 && Number(port) < 65_536) return text;
+    throw new RegistryError({
+      code: "SERVER_CONFIG_INVALID",
+      message: `Cannot use ${values.origin("access.dns_servers")}: "${text.slice(0, 100)}" is no address of a name server`,
+      hint: "Write an IP address, with a port as 192.0.2.1:53 or [2001:db8::1]:53",
+      setting: "access.dns_servers",
+    });
+  });
+}
+
 /**
  * Reads the settings of who people and builds are. A directory's settings without `REGISTRY_AUTH_TYPE` are a contradiction,
  * not a hint.
@@ -131,6 +146,7 @@ export function identityConfig(values: ConfigValues): IdentityConfig {
     ...(type === "oidc" ? { oidc: oidcOptions(values) } : {}),
     ciIssuers: issuers(values),
     directoryTeams: directoryTeams(values),
+    dnsServers: dnsServers(values),
     ...optional(values, "builds.audience", "ciAudience"),
   };
 }

@@ -23,6 +23,14 @@ export const IDENTITY_SETTINGS: readonly Setting[] = [
       "Groups of the directory or provider whose members are in a team: group=organisation/team, comma-separated",
   },
   {
+    key: "access.dns_servers",
+    variables: ["REGISTRY_DNS_SERVERS"],
+    flag: "dns-servers",
+    kind: "list",
+    summary:
+      "Name servers that proofs of namespaces are asked of, address or address:port, comma-separated; the machine's unless set",
+  },
+  {
     key: "ldap.url",
     variables: ["REGISTRY_LDAP_URL"],
     flag: "ldap-url",

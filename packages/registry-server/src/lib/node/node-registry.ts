@@ -20,6 +20,7 @@ import { ArchiveInspector } from "./archive-inspector.ts";
 import { dataLayout, prepareDirectory } from "./data-directory.ts";
 import { lockDataDirectory } from "./data-lock.ts";
 import { createOutbound } from "./outbound.ts";
+import { createTxtResolver } from "./resolve-txt.ts";
 import { openKeys } from "./key-directory.ts";
 import { NodeTreeHost } from "./node-trees.ts";
 import { readDocsAsset } from "./docs-assets.ts";
@@ -55,6 +56,8 @@ export interface NodeRegistryOptions extends Partial<Omit<RegistrySettings, "jwt
   readonly ldap?: LdapOptions;
   /** Hosts that the server may ask whatever address they have, beside the public Internet; see `OutboundOptions.allow`. */
   readonly outboundAllow?: readonly string[];
+  /** Name servers that proofs of namespaces are asked of, `address` or `address:port`; those of the machine unless given. */
+  readonly dnsServers?: readonly string[];
   readonly log?: LogListener;
   readonly clock?: Clock;
   readonly hasher?: PasswordHasher;
@@ -269,6 +272,7 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
     install,
     ldap,
     outboundAllow = [],
+    dnsServers = [],
     log,
     clock = { now: () => Date.now() },
     hasher = new Argon2Hasher(),
@@ -326,6 +330,7 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
         },
       ),
       outbound: createOutbound({ allow: outboundAllow }),
+      resolveTxt: createTxtResolver(dnsServers),
       clock,
       ...(install === undefined ? {} : { install }),
       ...(ldap === undefined ? {} : { identity: await peopleOf(ldap, { metadata, hasher, clock }) }),

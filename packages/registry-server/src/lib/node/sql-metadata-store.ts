@@ -64,7 +64,7 @@ import type { SqlEngine, TextIndex } from "./sql-engine.ts";
 import { appendEntry, isOwner, nextPosition, ownerCount, ownersOf, packageRow } from "./sql-packages.ts";
 import { SqlIdentityStore } from "./sql-identity-store.ts";
 import { SqlUpstreamStore } from "./sql-upstream-store.ts";
-import { SqlOrganisationStore } from "./sql-organisation-store.ts";
+import { SqlOrganisationStore, ownerNames } from "./sql-organisation-store.ts";
 import {
   accountKeys,
   insertKey,
@@ -623,7 +623,7 @@ export class SqlMetadataStore implements MetadataStore {
   ): Promise<OwnerOutcome> {
     return this.#write(async (session) => {
       const row = await packageRow(session, canonical);
-      check?.(await ownersOf(session, canonical));
+      if (row !== undefined) check?.(await ownerNames(session, row));
       if (row === undefined || (await isOwner(session, row.id, account.id))) return "unchanged";
       await session
         .insertInto("owners")
@@ -643,7 +643,7 @@ export class SqlMetadataStore implements MetadataStore {
   ): Promise<OwnerOutcome> {
     return this.#write(async (session) => {
       const row = await packageRow(session, canonical);
-      check?.(await ownersOf(session, canonical));
+      if (row !== undefined) check?.(await ownerNames(session, row));
       if (row === undefined || !(await isOwner(session, row.id, account.id))) return "unchanged";
       if ((await ownerCount(session, row.id)) === 1) return "last-owner";
       await session

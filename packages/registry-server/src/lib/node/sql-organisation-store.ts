@@ -196,8 +196,12 @@ async function teamsOwning(session: Session, packageId: number): Promise<readonl
   return rows.map(toTeam);
 }
 
-async function ownerNames(session: Session, packageId: number, canonical: string): Promise<readonly string[]> {
-  const teams = await teamsOwning(session, packageId);
+/** Everybody who owns a package: user names, then teams as `team:o/t`. */
+export async function ownerNames(
+  session: Session,
+  { id, canonical }: Pick<Selectable<Tables["packages"]>, "id" | "canonical">,
+): Promise<readonly string[]> {
+  const teams = await teamsOwning(session, id);
   return [...(await ownersOf(session, canonical)), ...teams.map((team) => `${TEAM_PREFIX}${groupOf(team)}`)];
 }
 
@@ -573,7 +577,7 @@ export class SqlOrganisationStore implements OrganisationStore {
     return this.#engine.write(async (session) => {
       const row = await packageRow(session, canonical);
       if (row === undefined) return "unchanged";
-      check?.(await ownerNames(session, row.id, canonical));
+      check?.(await ownerNames(session, row));
       if ((await teamsOwning(session, row.id)).some(({ id }) => id === team.id)) return "unchanged";
       await session
         .insertInto("owner_teams")
@@ -594,7 +598,7 @@ export class SqlOrganisationStore implements OrganisationStore {
     return this.#engine.write(async (session) => {
       const row = await packageRow(session, canonical);
       if (row === undefined) return "unchanged";
-      check?.(await ownerNames(session, row.id, canonical));
+      check?.(await ownerNames(session, row));
       if (!(await teamsOwning(session, row.id)).some(({ id }) => id === team.id)) return "unchanged";
       if ((await ownerCount(session, row.id)) === 1) return "last-owner";
       await this.#disown(session, row.id, team.id, audit);

@@ -99,7 +99,7 @@ export interface OrganisationStore {
 
   /** Teams that own a package, in order of their addition. */
   ownerTeams(canonical: CanonicalName): Promise<readonly Team[]>;
-  /** As `MetadataStore.addOwner`, for a team; `check` gets the user names, and the teams as `team:o/t` after them. */
+  /** As `MetadataStore.addOwner`, for a team. */
   addOwnerTeam(canonical: CanonicalName, team: Team, audit: AuditEntry, check?: OwnersCheck): Promise<OwnerOutcome>;
   removeOwnerTeam(canonical: CanonicalName, team: Team, audit: AuditEntry, check?: OwnersCheck): Promise<OwnerOutcome>;
 

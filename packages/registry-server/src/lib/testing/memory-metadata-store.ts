@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { splitName, type CanonicalName, type Digest, type IndexDocument, type Version } from "@lading/core-manifest";
 import type { IdentityStore } from "../identity/identity-store.ts";
+import { TEAM_PREFIX, groupOf } from "../organisations/organisation.ts";
 import type { OrganisationStore } from "../organisations/organisation-store.ts";
 import { indexDocumentOf, latestVersion, sortVersions } from "../index-model.ts";
 import type {
@@ -384,6 +385,11 @@ export class MemoryMetadataStore implements MetadataStore {
     return (this.#packages.get(canonical)?.owners ?? []).map(({ username }) => username);
   }
 
+  async #ownerNames({ summary, owners }: Entry): Promise<readonly string[]> {
+    const teams = await this.organisations.ownerTeams(summary.canonical);
+    return [...owners.map(({ username }) => username), ...teams.map((team) => `${TEAM_PREFIX}${groupOf(team)}`)];
+  }
+
   async addOwner(
     canonical: CanonicalName,
     account: Account,
@@ -391,7 +397,7 @@ export class MemoryMetadataStore implements MetadataStore {
     check?: OwnersCheck,
   ): Promise<OwnerOutcome> {
     const entry = this.#packages.get(canonical);
-    check?.((entry?.owners ?? []).map(({ username }) => username));
+    if (entry !== undefined) check?.(await this.#ownerNames(entry));
     if (entry === undefined || entry.owners.some(({ id }) => id === account.id)) return "unchanged";
     entry.owners.push(account);
     this.#log.push(ownerEntry("add", canonical, account.username, audit));
@@ -406,7 +412,7 @@ export class MemoryMetadataStore implements MetadataStore {
     check?: OwnersCheck,
   ): Promise<OwnerOutcome> {
     const entry = this.#packages.get(canonical);
-    check?.((entry?.owners ?? []).map(({ username }) => username));
+    if (entry !== undefined) check?.(await this.#ownerNames(entry));
     if (entry === undefined || !entry.owners.some(({ id }) => id === account.id)) return "unchanged";
     if (entry.owners.length + entry.teams.length === 1) return "last-owner";
     entry.owners = entry.owners.filter(({ id }) => id !== account.id);
