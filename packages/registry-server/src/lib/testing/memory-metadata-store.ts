@@ -1,8 +1,6 @@
 import { createHash } from "node:crypto";
 import { splitName, type CanonicalName, type Digest, type IndexDocument, type Version } from "@lading/core-manifest";
 import type { IdentityStore } from "../identity/identity-store.ts";
-import { TEAM_PREFIX, groupOf } from "../organisations/organisation.ts";
-import type { OrganisationStore } from "../organisations/organisation-store.ts";
 import { indexDocumentOf, latestVersion, sortVersions } from "../index-model.ts";
 import type {
   AuditQuery,
@@ -87,7 +85,7 @@ export class MemoryMetadataStore implements MetadataStore {
     ownerIds: (canonical) => this.#packages.get(canonical)?.owners.map(({ id }) => id),
     publishedFiles: () => this.#artifacts(),
   });
-  readonly organisations: OrganisationStore = new MemoryOrganisationStore(
+  readonly organisations: MemoryOrganisationStore = new MemoryOrganisationStore(
     this.#accounts,
     {
       names: () => [...this.#packages.keys()],
@@ -385,11 +383,6 @@ export class MemoryMetadataStore implements MetadataStore {
     return (this.#packages.get(canonical)?.owners ?? []).map(({ username }) => username);
   }
 
-  async #ownerNames({ summary, owners }: Entry): Promise<readonly string[]> {
-    const teams = await this.organisations.ownerTeams(summary.canonical);
-    return [...owners.map(({ username }) => username), ...teams.map((team) => `${TEAM_PREFIX}${groupOf(team)}`)];
-  }
-
   async addOwner(
     canonical: CanonicalName,
     account: Account,
@@ -397,7 +390,7 @@ export class MemoryMetadataStore implements MetadataStore {
     check?: OwnersCheck,
   ): Promise<OwnerOutcome> {
     const entry = this.#packages.get(canonical);
-    if (entry !== undefined) check?.(await this.#ownerNames(entry));
+    if (entry !== undefined) check?.(this.organisations.ownerNames(canonical));
     if (entry === undefined || entry.owners.some(({ id }) => id === account.id)) return "unchanged";
     entry.owners.push(account);
     this.#log.push(ownerEntry("add", canonical, account.username, audit));
@@ -412,7 +405,7 @@ export class MemoryMetadataStore implements MetadataStore {
     check?: OwnersCheck,
   ): Promise<OwnerOutcome> {
     const entry = this.#packages.get(canonical);
-    if (entry !== undefined) check?.(await this.#ownerNames(entry));
+    if (entry !== undefined) check?.(this.organisations.ownerNames(canonical));
     if (entry === undefined || !entry.owners.some(({ id }) => id === account.id)) return "unchanged";
     if (entry.owners.length + entry.teams.length === 1) return "last-owner";
     entry.owners = entry.owners.filter(({ id }) => id !== account.id);

@@ -319,7 +319,8 @@ export class MemoryOrganisationStore implements OrganisationStore {
     return this.#packages.teams(canonical).map((id) => this.#team(this.#teams.get(id)!));
   }
 
-  async #ownerNames(canonical: CanonicalName): Promise<readonly string[]> {
+  /** Everybody who owns a package: user names, then teams as `team:o/t`. */
+  ownerNames(canonical: CanonicalName): readonly string[] {
     const accounts = this.#packages.accounts(canonical) ?? [];
     const teams = this.#packages.teams(canonical).map((id) => this.#team(this.#teams.get(id)!));
     return [...accounts.map(({ username }) => username), ...teams.map((team) => `${TEAM_PREFIX}${groupOf(team)}`)];
@@ -331,7 +332,7 @@ export class MemoryOrganisationStore implements OrganisationStore {
     audit: AuditEntry,
     check?: OwnersCheck,
   ): Promise<OwnerOutcome> {
-    check?.(await this.#ownerNames(canonical));
+    check?.(this.ownerNames(canonical));
     const owners = this.#packages.teams(canonical);
     if (this.#packages.accounts(canonical) === undefined || owners.includes(team.id)) return "unchanged";
     owners.push(team.id);
@@ -346,7 +347,7 @@ export class MemoryOrganisationStore implements OrganisationStore {
     audit: AuditEntry,
     check?: OwnersCheck,
   ): Promise<OwnerOutcome> {
-    check?.(await this.#ownerNames(canonical));
+    check?.(this.ownerNames(canonical));
     if (!this.#packages.teams(canonical).includes(team.id)) return "unchanged";
     if (this.#ownerCount(canonical) === 1) return "last-owner";
     this.#disown(canonical, team.id, audit);
