@@ -359,7 +359,6 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
     groups,
     rules: settings.publicationRules ?? [],
   });
-  const identity = ports.identity ?? new LocalIdentityProvider(metadata, hasher);
   const secondFactors = new SecondFactors({ metadata, clock, secret: settings.jwtSecret, issuer: settings.name });
   return {
     settings,
