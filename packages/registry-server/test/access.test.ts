@@ -21,6 +21,8 @@ const ACCESS: Readonly<
   "GET /blobs/sha256/{hex}": "reader",
   "GET /blobs/sha256/{hex}.sig": "reader",
   "GET /feed/{page}.json": "reader",
+  "GET /graphql": "reader",
+  "POST /graphql": "reader",
   "GET /metrics": "reader",
   "GET /trees/{tree}/{path}": "anybody",
   "GET /api/v1/packages/": "reader",

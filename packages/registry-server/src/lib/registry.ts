@@ -5,6 +5,7 @@ import { registerAccountRoutes } from "./api/account-routes.ts";
 import { registerChangeRoutes } from "./api/change-routes.ts";
 import type { App, Env, RouteContext, Services, TreeServer } from "./api/context.ts";
 import { registerFeedRoutes } from "./api/feed-routes.ts";
+import { registerGraphqlRoutes } from "./api/graphql-routes.ts";
 import { registerInstallRoutes } from "./api/install-routes.ts";
 import { registerOrganisationRoutes } from "./api/organisation-routes.ts";
 import { registerIdentityRoutes } from "./api/identity-routes.ts";
@@ -475,6 +476,7 @@ class PortRegistry implements Registry {
     registerAccountRoutes(this.#app, this.#services);
     registerReviewRoutes(this.#app, this.#services);
     registerFeedRoutes(this.#app, this.#services);
+    registerGraphqlRoutes(this.#app, this.#services);
     registerTrustRoutes(this.#app, this.#services);
     registerIdentityRoutes(this.#app, this.#services);
     registerOrganisationRoutes(this.#app, this.#services);

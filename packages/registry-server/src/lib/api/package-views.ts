@@ -22,7 +22,8 @@ export function packageUrl(base: string, name: string): string {
   return `${base}/api/v1/packages/${encodeURIComponent(name)}`;
 }
 
-function versionUrl(base: string, name: string, version: string): string {
+/** URL of a version below the API. */
+export function versionUrl(base: string, name: string, version: string): string {
   return `${packageUrl(base, name)}/versions/${encodeURIComponent(version)}`;
 }
 
