@@ -1,5 +1,4 @@
 export {
-  ONLINE_ROLES,
   createKeyDirectory,
   defaultKeyDirectory,
   draftStaticRoot,
@@ -10,7 +9,6 @@ export {
   type CreateKeysOptions,
   type DraftRootOptions,
   type KeyDirectoryOptions,
-  type OnlineRole,
   type RootView,
 } from "./lib/node/key-directory.ts";
 export { directoryStore, readRegistryFile } from "./lib/node/directory-store.ts";

@@ -11,5 +11,22 @@ export {
   type ReadKeyOptions,
   type WrittenKeyFiles,
 } from "./lib/node/key-files.ts";
+export {
+  ONLINE_ROLES,
+  ROOT_DAYS,
+  ROOT_DRAFT,
+  createRegistryKeys,
+  hasRegistryKeys,
+  hasRegistryRoot,
+  missingOnlineRole,
+  nextLogKeyFile,
+  readOnlineSigners,
+  readRegistryKeys,
+  readRegistryRoots,
+  registryKeyFiles,
+  type CreateRegistryKeysOptions,
+  type OnlineRole,
+  type RegistryKeys,
+} from "./lib/node/registry-keys.ts";
 export { openTrustStore, type TrustStore } from "./lib/node/trust-store.ts";
 export { digestFile, readSideFile, sideFilePath, signFile, verifyFile, type SignedFile } from "./lib/node/side-file.ts";

@@ -29,7 +29,7 @@ import {
   targetPath,
   type Repository,
 } from "@lading/signing/metadata";
-import { CHECKPOINT, DESCRIPTION, LOG, METADATA, blobPath, boundLog, damaged, sha256 } from "./state.ts";
+import { CHECKPOINT, DESCRIPTION, LOG, METADATA, READS, blobPath, boundLog, damaged, sha256 } from "./state.ts";
 import { StaticRegistryError } from "./static-error.ts";
 import type { ReadRegistryFile } from "./store.ts";
 
@@ -143,8 +143,7 @@ class Check {
         if (next === undefined) break;
         root = next;
       }
-      const load = { root, read: (path: string) => read(`${METADATA}${path}`) };
-      return loadRepository(verifier === undefined ? load : { ...load, verifier });
+      return loadRepository({ root, read: (path) => read(`${METADATA}${path}`), verifier, concurrency: READS });
     });
   }
 

@@ -88,11 +88,15 @@ export function timeText(milliseconds: number): string {
 
 const encoder = new TextEncoder();
 
+function logKeyOf({ logOrigin, logSigner }: StaticTrust): string {
+  return formatNoteKey(createNoteKey(logOrigin, logSigner.publicKey));
+}
+
 /** `/.well-known/lading.json`: addresses count from the registry's own, so that a copy elsewhere describes itself. */
 export function describeRegistry(trust: StaticTrust): Uint8Array {
   const root = trust.roots.at(-1)!;
   const { body } = parseMetadata(root, "root");
-  const { settings, logOrigin, logSigner } = trust;
+  const { settings, logOrigin } = trust;
   const description = {
     protocol: 1,
     name: settings.name,
@@ -107,7 +111,7 @@ export function describeRegistry(trust: StaticTrust): Uint8Array {
     root: { version: body.version, digest: sha256(root), development: body.raw["x-lading-development"] === true },
     log: {
       origin: logOrigin,
-      key: formatNoteKey(createNoteKey(logOrigin, logSigner.publicKey)),
+      key: logKeyOf(trust),
       url: "./log/",
     },
     policy: { signatures: settings.signatures },
@@ -156,10 +160,11 @@ async function write(
   before: Before,
   change: RegistryChange,
 ): Promise<Written> {
-  const { logOrigin, logSigner, signers, verifier, roots } = trust;
+  const { logOrigin, logSigner, logCosigners = [], signers, verifier, roots } = trust;
   const documents = placeDocuments(change.documents);
   const grown = appendToLog(before.tree, change.events.map(encodeLogEvent));
-  const log = { origin: logOrigin, size: grown.tree.size, root: change.events.length === 0 ? before.root : grown.root };
+  const hash = change.events.length === 0 ? before.root : grown.root;
+  const log = { origin: logOrigin, size: grown.tree.size, root: hash, key: logKeyOf(trust) };
   const options = { signers, verifier, nowMs, lifetimes: lifetimesOf(trust.settings), log };
   const root = roots.at(-1)!;
   const old = before.state?.repository;
@@ -171,7 +176,7 @@ async function write(
           put: documents.entries,
           root: rootVersion(root) > old.root.body.version ? root : undefined,
         });
-  const checkpoint = await signCheckpoint(log, [logSigner]);
+  const checkpoint = await signCheckpoint(log, [logSigner, ...logCosigners]);
   const timestamp = update.files.get("timestamp.json")!;
   const metadata = [...update.files].filter(([path]) => path !== "timestamp.json");
   const first = old === undefined ? 1 : old.root.body.version + 1;

@@ -41,6 +41,10 @@ export interface StaticTrust {
   /** Online keys of targets, snapshot and timestamp; each role takes those that the root names. */
   readonly signers: readonly Signer[];
   readonly logSigner: Signer;
+  /** Keys that the log had before and that still sign. */
+  readonly logCosigners?: readonly Signer[] | undefined;
+  /** Public keys that the log ever had, 32 bytes each. */
+  readonly formerLogKeys?: readonly Uint8Array[] | undefined;
   /** First line of the log's checkpoints, and name of its key. */
   readonly logOrigin: string;
   /** The portable one unless given. */
@@ -54,6 +58,9 @@ export interface RegistryState {
   readonly checkpoint: Checkpoint;
   readonly read: ReadRegistryFile;
 }
+
+/** Files that are read at a time: in a bucket each takes a round trip. */
+export const READS = 16;
 
 export const METADATA = "metadata/";
 export const LOG = "log/";
@@ -115,7 +122,8 @@ async function readLog(
 ): Promise<Pick<RegistryState, "tree" | "checkpoint">> {
   const bytes = await read(CHECKPOINT);
   if (bytes === undefined) throw damaged(CHECKPOINT, "it is missing");
-  const keys = [createNoteKey(trust.logOrigin, trust.logSigner.publicKey)];
+  const { logOrigin, logSigner, formerLogKeys = [] } = trust;
+  const keys = [logSigner.publicKey, ...formerLogKeys].map((key) => createNoteKey(logOrigin, key));
   const checkpoint = openCheckpoint(bytes, { origin: trust.logOrigin, keys, verifier: trust.verifier });
   const tile: ReadRegistryFile = (path) => read(`${LOG}${path}`);
   // It may be ahead, where the last writer did not get to its timestamp; what it signed for is history all the same.
@@ -143,7 +151,8 @@ export async function loadState(trust: StaticTrust, read: ReadRegistryFile, loca
     const repository = await loadRepository({
       root,
       read: (path) => read(`${METADATA}${path}`),
-      ...(trust.verifier === undefined ? {} : { verifier: trust.verifier }),
+      verifier: trust.verifier,
+      concurrency: READS,
     });
     return { repository, read, ...(await readLog(trust, boundLog(repository), read)) };
   } catch (error) {

@@ -28,6 +28,7 @@ export type SigningErrorCode =
   | "KEY_FILE_NOT_FOUND"
   | "KEY_FILE_PERMISSIONS"
   | "KEY_FILE_IO"
+  | "KEY_DIRECTORY_UNUSABLE"
   | "TRUST_FILE_INVALID"
   | "TRUST_FILE_UNSUPPORTED"
   | "TRUST_FILE_BUSY"
@@ -166,6 +167,12 @@ export const SIGNING_ERRORS: ErrorCatalogue<SigningErrorCode> = {
     category: "io",
     summary: "A key file could not be read or written.",
     help: "Check that the path exists and that you may read and write there.",
+  },
+  KEY_DIRECTORY_UNUSABLE: {
+    category: "io",
+    summary:
+      "A file in a registry's key directory is missing, damaged, or not opened by the passphrase that was given.",
+    help: "Put it back from a backup, and give the passphrase where the keys are encrypted.",
   },
   TRUST_FILE_INVALID: {
     category: "usage",

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
 import type { Digest } from "@lading/core-manifest";
+import { hasRegistryKeys, readRegistryKeys } from "@lading/signing/node";
 import { READ_TOKEN_MAX_DAYS, WRITE_TOKEN_MAX_DAYS } from "../api/account-routes.ts";
 import { USERNAME } from "../identity/external-user.ts";
 import { treeNames } from "../access/access-policy.ts";
@@ -15,7 +16,7 @@ import { copyBlobs, copyMetadata } from "./copy-registry.ts";
 import { TrustService } from "../trust/trust-service.ts";
 import { lockDataDirectory } from "./data-lock.ts";
 import { keyCommand } from "./key-commands.ts";
-import { copyKeys, hasKeys, readKeys } from "./key-directory.ts";
+import { copyKeys, withKeys } from "./key-directory.ts";
 import { DEFAULT_SETTINGS, dataLayout, mintToken, prepareDirectory } from "./node-registry.ts";
 import { prepareTree, treesIn } from "./node-trees.ts";
 import { Argon2Hasher } from "./password.ts";
@@ -404,8 +405,8 @@ async function garbage(call: AdminCall): Promise<number> {
 async function rebuildTrust(call: AdminCall): Promise<boolean> {
   const { keyPassphrase, ...given } = call.config.registry;
   const keys = keyDirectory(call);
-  if (!(await hasKeys(keys))) return false;
-  const trust = await readKeys(keys, keyPassphrase);
+  if (!(await hasRegistryKeys(keys))) return false;
+  const trust = await withKeys(() => readRegistryKeys(keys, keyPassphrase));
   const settings = { ...DEFAULT_SETTINGS, ...given, jwtSecret: new Uint8Array() };
   const tell = (): void => {};
   await withStores(call, ({ metadata, documents }) => {

@@ -11,18 +11,22 @@ import {
   signMetadata,
   type RootRoles,
 } from "@lading/signing/metadata";
-import { nodeSigner, nodeVerifier, readPrivateKeyFile, readPublicKeyFile, writeKeyFiles } from "@lading/signing/node";
-import { RegistryError } from "../registry-error.ts";
-import { describeRoot } from "../trust/trust-service.ts";
-import { makeDirectory, writeDurably } from "./durable-file.ts";
 import {
   ONLINE_ROLES,
   nextLogKeyFile,
+  nodeSigner,
+  nodeVerifier,
   readOnlineSigners,
-  readRoots,
-  requireOnlineKeys,
+  readPrivateKeyFile,
+  readPublicKeyFile,
+  readRegistryRoots,
+  writeKeyFiles,
   type OnlineRole,
-} from "./key-directory.ts";
+} from "@lading/signing/node";
+import { RegistryError } from "../registry-error.ts";
+import { describeRoot } from "../trust/trust-service.ts";
+import { makeDirectory, writeDurably } from "./durable-file.ts";
+import { requireOnlineKeys, withKeys } from "./key-directory.ts";
 import { dataLayout } from "./node-registry.ts";
 import type { ServerConfig } from "./server-config.ts";
 import type { ServerIo } from "./server-io.ts";
@@ -88,7 +92,7 @@ async function createKey({ io, config }: KeyCall, file: string): Promise<number>
 }
 
 async function writeDraft(call: KeyCall, roles: Partial<RootRoles>, development: boolean): Promise<void> {
-  const roots = await readRoots(keysOf(call));
+  const roots = await readRegistryRoots(keysOf(call));
   const expiresMs = Date.now() + count(call.flags, "expires-days", DAYS, 3650) * DAY_MS;
   const draft = nextRoot(roots.at(-1)!, { roles, expiresMs, development });
   const out = outputOf(call);
@@ -135,7 +139,7 @@ async function rotate(call: KeyCall, role: string): Promise<number> {
     );
   }
   outputOf(call);
-  const roots = await readRoots(keysOf(call));
+  const roots = await readRegistryRoots(keysOf(call));
   const path = join(keysOf(call), `${role}-${roots.length + 1}.pem`);
   await writeKeyFiles({ path, format: "pem", passphrase: call.config.registry.keyPassphrase });
   const { publicKey } = await readPublicKeyFile(path.replace(/\.pem$/, ".pub"));
@@ -176,7 +180,7 @@ function statusView(bytes: Uint8Array, previous: Uint8Array | undefined): object
 }
 
 async function status(call: KeyCall, file: string | undefined): Promise<number> {
-  const roots = await readRoots(keysOf(call));
+  const roots = await readRegistryRoots(keysOf(call));
   const view =
     file === undefined ? statusView(roots.at(-1)!, roots.at(-2)) : statusView(await readInput(file), roots.at(-1));
   call.io.out(`${JSON.stringify(view)}\n`);
@@ -187,7 +191,7 @@ async function install(call: KeyCall, file: string): Promise<number> {
   const bytes = await readInput(file);
   return call.locked(async () => {
     const directory = keysOf(call);
-    const roots = await readRoots(directory);
+    const roots = await readRegistryRoots(directory);
     const { version, complete, progress } = rootStatus(bytes, roots.at(-1), nodeVerifier);
     if (!complete) {
       const lacking = progress.map(({ by, threshold, signed }) => `${by}: ${signed.length} of ${threshold}`).join(", ");
@@ -226,7 +230,7 @@ async function dispatch(call: KeyCall): Promise<number> {
  */
 export async function keyCommand(call: KeyCall): Promise<number> {
   try {
-    return await dispatch(call);
+    return await withKeys(() => dispatch(call));
   } catch (error) {
     throw refusal(`run "admin keys ${call.words[0]}"`, error);
   }

@@ -1,12 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { SigningError, type Signer } from "@lading/signing";
-import { createNoteKey } from "@lading/signing/log";
+import { SigningError } from "@lading/signing";
 import {
   MetadataError,
   combineMetadata,
-  createRoot,
   metadataKeyOf,
   nextRoot,
   parseMetadata,
@@ -17,35 +15,38 @@ import {
   type RootStatus,
 } from "@lading/signing/metadata";
 import {
-  generateKeyPair,
+  ROOT_DAYS,
+  ROOT_DRAFT,
+  createRegistryKeys,
+  hasRegistryRoot,
+  missingOnlineRole,
   nodeSigner,
   nodeVerifier,
-  readPrivateKeyFile,
+  readOnlineSigners,
   readPublicKeyFile,
+  readRegistryKeys,
+  readRegistryRoots,
   writeKeyFiles,
+  type OnlineRole,
 } from "@lading/signing/node";
 import { parseSettings, renderSettings, type StaticSettings } from "../settings.ts";
 import type { StaticTrust } from "../state.ts";
 import { StaticRegistryError } from "../static-error.ts";
 
-/** Roles whose keys are at hand where a registry is changed. */
-export const ONLINE_ROLES = ["targets", "snapshot", "timestamp"] as const;
-/** One of {@link ONLINE_ROLES}. */
-export type OnlineRole = (typeof ONLINE_ROLES)[number];
-
+const SETTINGS = "settings.json";
 const DAY_MS = 86_400_000;
-const DEVELOPMENT_ROOT_DAYS = 3650;
-const ROOT_DAYS = 365;
-const ONLINE_KEY = /^(?:targets|snapshot|timestamp)(?:-\d{1,6})?\.pem$/;
-const ROOT = /^([1-9]\d{0,8})\.root\.json$/;
 
-function unusable(file: string, problem: string, cause?: unknown): StaticRegistryError {
-  return new StaticRegistryError({
-    code: "STATIC_KEYS_UNUSABLE",
-    message: `Cannot use the registry's key file "${file}": ${problem}`,
-    path: file,
-    ...(cause === undefined ? {} : { cause }),
-  });
+function unusable(message: string, path: unknown, cause: unknown): StaticRegistryError {
+  return new StaticRegistryError({ code: "STATIC_KEYS_UNUSABLE", message, path, cause });
+}
+
+async function withKeys<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (!(cause instanceof SigningError) || cause.code !== "KEY_DIRECTORY_UNUSABLE") throw cause;
+    throw unusable(cause.message, cause.details.file, cause);
+  }
 }
 
 function refused(problem: string, cause?: unknown): StaticRegistryError {
@@ -53,22 +54,6 @@ function refused(problem: string, cause?: unknown): StaticRegistryError {
     code: "STATIC_ROOT_REFUSED",
     message: problem,
     ...(cause === undefined ? {} : { cause }),
-  });
-}
-
-async function names(directory: string): Promise<readonly string[] | undefined> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw unusable(directory, (error as Error).message, error);
-  }
-}
-
-async function readFileOf(directory: string, name: string): Promise<Buffer> {
-  const file = join(directory, name);
-  return readFile(file).catch((cause: unknown) => {
-    throw unusable(file, "it cannot be read", cause);
   });
 }
 
@@ -106,110 +91,29 @@ function originOf(url: string): string {
  * @throws {StaticRegistryError} `STATIC_REGISTRY_EXISTS` where there are keys already, `STATIC_SETTINGS_INVALID`
  */
 export async function createKeyDirectory(options: CreateKeysOptions): Promise<{ readonly draft: string | undefined }> {
-  const { directory, settings, passphrase, rootKeys = [], nowMs } = options;
-  const there = await names(directory);
-  if (there !== undefined && there.length > 0) {
-    throw new StaticRegistryError({
-      code: "STATIC_REGISTRY_EXISTS",
-      message: `Cannot make keys in "${directory}": there is something already`,
-      hint: "Name an empty directory with --keys, or use these keys as they are",
-      path: directory,
-    });
-  }
-  const staged = `${resolve(directory)}.${randomBytes(6).toString("hex")}.tmp`;
-  await mkdir(staged, { recursive: true, mode: 0o700 });
+  const { directory, settings, url, passphrase, rootKeys, threshold, nowMs } = options;
+  const keys = resolve(directory);
   try {
-    const draft = await fillKeys(staged, {
-      settings,
+    const { draft } = await createRegistryKeys({
+      directory: keys,
+      logOrigin: originOf(url),
       passphrase,
       rootKeys,
+      threshold,
       nowMs,
-      url: options.url,
-      threshold: options.threshold,
+      files: new Map([[SETTINGS, renderSettings(settings)]]),
     });
-    if (there !== undefined) await rm(directory, { recursive: true });
-    await rename(staged, directory);
-    await chmod(directory, 0o700);
-    return { draft: draft ? join(directory, DRAFT) : undefined };
-  } finally {
-    await rm(staged, { recursive: true, force: true });
-  }
-}
-
-const DRAFT = "root.draft.json";
-
-async function fillKeys(
-  staged: string,
-  options: Omit<CreateKeysOptions, "directory"> & { readonly rootKeys: readonly Uint8Array[] },
-): Promise<boolean> {
-  const { settings, passphrase, rootKeys, nowMs } = options;
-  const make = async (name: string): Promise<Signer> => {
-    const key = generateKeyPair();
-    await writeKeyFiles({ path: join(staged, `${name}.pem`), format: "pem", passphrase, key });
-    return nodeSigner(key.seed);
-  };
-  const online: RoleAssignment[] = [];
-  for (const role of ONLINE_ROLES) online.push({ keys: [(await make(role)).publicKey] });
-  await make("log");
-  await writeFile(join(staged, "log-origin"), `${originOf(options.url)}\n`);
-  await writeFile(join(staged, "settings.json"), renderSettings(settings));
-  const [targets, snapshot, timestamp] = online;
-  const others = { targets: targets!, snapshot: snapshot!, timestamp: timestamp! };
-  if (rootKeys.length > 0) {
-    const threshold = options.threshold ?? Math.min(2, rootKeys.length);
-    const roles: RootRoles = { root: { keys: rootKeys, threshold }, ...others };
-    await writeFile(join(staged, DRAFT), createRoot({ roles, expiresMs: nowMs + ROOT_DAYS * DAY_MS }));
-    return true;
-  }
-  const root = await make("root");
-  const roles: RootRoles = { root: { keys: [root.publicKey] }, ...others };
-  const expiresMs = nowMs + DEVELOPMENT_ROOT_DAYS * DAY_MS;
-  const draft = createRoot({ roles, expiresMs, development: true });
-  await writeFile(join(staged, "1.root.json"), await signMetadata(draft, "root", [root]));
-  return false;
-}
-
-async function readSigner(file: string, passphrase: string | undefined): Promise<Signer> {
-  try {
-    return nodeSigner((await readPrivateKeyFile(file, { passphrase, strictPermissions: true })).seed);
+    return { draft: draft ? join(directory, ROOT_DRAFT) : undefined };
   } catch (cause) {
-    if (!(cause instanceof SigningError)) throw cause;
-    throw unusable(file, cause.message, cause);
+    if (!(cause instanceof SigningError) || cause.code !== "KEY_FILE_EXISTS") throw cause;
+    throw new StaticRegistryError({
+      code: "STATIC_REGISTRY_EXISTS",
+      message: cause.message,
+      hint: "Name an empty directory with --keys, or use these keys as they are",
+      path: directory,
+      cause,
+    });
   }
-}
-
-async function readRoots(directory: string): Promise<readonly Uint8Array[]> {
-  const count = ((await names(directory)) ?? []).filter((name) => ROOT.test(name)).length;
-  if (count === 0) {
-    throw unusable(directory, "it has no root in force; the draft of the first one must be signed and installed");
-  }
-  const roots: Uint8Array[] = [];
-  for (let version = 1; version <= count; version++) {
-    const name = `${version}.root.json`;
-    const bytes = await readFileOf(directory, name);
-    try {
-      if (!rootStatus(bytes, roots.at(-1), nodeVerifier).complete) throw unusable(name, "signatures on it are missing");
-    } catch (cause) {
-      if (cause instanceof MetadataError) throw unusable(join(directory, name), cause.message, cause);
-      throw cause;
-    }
-    roots.push(bytes);
-  }
-  return roots;
-}
-
-async function readSigners(directory: string, passphrase: string | undefined): Promise<readonly Signer[]> {
-  const files = ((await names(directory)) ?? []).filter((name) => ONLINE_KEY.test(name)).sort();
-  const signers: Signer[] = [];
-  // One after the other: of a wrong passphrase the first one tells, and each takes a while to try.
-  for (const name of files) signers.push(await readSigner(join(directory, name), passphrase));
-  return signers;
-}
-
-function missingRole(root: Uint8Array, signers: readonly Signer[]): OnlineRole | undefined {
-  const { roles } = parseMetadata(root, "root").body;
-  const known = new Set(signers.map(({ publicKey }) => metadataKeyOf(publicKey).keyId));
-  return ONLINE_ROLES.find((role) => roles[role].keyIds.filter((id) => known.has(id)).length < roles[role].threshold);
 }
 
 /** Where keys are, and how they are opened. */
@@ -222,22 +126,15 @@ export interface KeyDirectoryOptions {
  * Reads the key directory of a registry.
  * @throws {StaticRegistryError} `STATIC_KEYS_UNUSABLE`, `STATIC_SETTINGS_INVALID`
  */
-export async function readKeyDirectory({ directory, passphrase }: KeyDirectoryOptions): Promise<StaticTrust> {
-  if ((await names(directory)) === undefined) throw unusable(directory, "there is no such directory");
-  const settings = parseSettings((await readFileOf(directory, "settings.json")).toString("utf8"));
-  const roots = await readRoots(directory);
-  const signers = await readSigners(directory, passphrase);
-  const missing = missingRole(roots.at(-1)!, signers);
-  if (missing !== undefined)
-    throw unusable(join(directory, `${missing}.pem`), `the root names other keys for the role "${missing}"`);
-  const logOrigin = (await readFileOf(directory, "log-origin")).toString("utf8").trim();
-  const logSigner = await readSigner(join(directory, "log.pem"), passphrase);
-  try {
-    createNoteKey(logOrigin, logSigner.publicKey);
-  } catch (cause) {
-    throw unusable(join(directory, "log-origin"), (cause as Error).message, cause);
-  }
-  return { settings, roots, signers, logSigner, logOrigin, verifier: nodeVerifier };
+export function readKeyDirectory({ directory, passphrase }: KeyDirectoryOptions): Promise<StaticTrust> {
+  return withKeys(async () => {
+    const keys = await readRegistryKeys(directory, passphrase);
+    const file = join(directory, SETTINGS);
+    const text = await readFile(file, "utf8").catch((cause: unknown) => {
+      throw unusable(`Cannot use the registry's key file "${file}": it cannot be read`, file, cause);
+    });
+    return { ...keys, settings: parseSettings(text) };
+  });
 }
 
 /** How far a root is signed, and what it says. */
@@ -255,8 +152,7 @@ function viewOf(file: string, bytes: Uint8Array, previous: Uint8Array | undefine
 }
 
 async function installedRoots(directory: string): Promise<readonly Uint8Array[]> {
-  const there = ((await names(directory)) ?? []).some((name) => ROOT.test(name));
-  return there ? readRoots(directory) : [];
+  return (await hasRegistryRoot(directory)) ? readRegistryRoots(directory) : [];
 }
 
 async function readRootFile(file: string): Promise<Uint8Array> {
@@ -267,7 +163,7 @@ async function readRootFile(file: string): Promise<Uint8Array> {
 
 async function ceremony<T>(action: string, run: () => Promise<T>): Promise<T> {
   try {
-    return await run();
+    return await withKeys(run);
   } catch (cause) {
     if (!(cause instanceof MetadataError) && !(cause instanceof SigningError)) throw cause;
     throw refused(`Cannot ${action}: ${cause.message}`, cause);
@@ -308,7 +204,7 @@ export interface DraftRootOptions extends KeyDirectoryOptions {
 export function draftStaticRoot(options: DraftRootOptions): Promise<RootView> {
   const { directory, passphrase, rootKeys = [], rotate = [], expiresDays = ROOT_DAYS, nowMs, output } = options;
   return ceremony("draft a root", async () => {
-    const roots = await readRoots(directory);
+    const roots = await readRegistryRoots(directory);
     const roles: Partial<Record<keyof RootRoles, RoleAssignment>> = {};
     for (const role of rotate) {
       const path = join(directory, `${role}-${roots.length + 1}.pem`);
@@ -361,14 +257,14 @@ export function installStaticRoot(
       const lacking = view.progress.map(({ by, threshold, signed }) => `${by}: ${signed.length} of ${threshold}`);
       throw refused(`Cannot install root ${view.version}: signatures are missing or broken (${lacking.join(", ")})`);
     }
-    const missing = missingRole(bytes, await readSigners(directory, passphrase));
+    const missing = missingOnlineRole(bytes, await readOnlineSigners(directory, passphrase));
     if (missing !== undefined)
       throw refused(
         `Cannot install root ${view.version}: it names other keys for the role "${missing}" than are in "${directory}"`,
       );
     const file = join(directory, `${view.version}.root.json`);
     await replaceFile(file, bytes);
-    await rm(join(directory, DRAFT), { force: true });
+    await rm(join(directory, ROOT_DRAFT), { force: true });
     return { ...view, file };
   });
 }

@@ -236,6 +236,24 @@ describe("createRepository() and updateRepository()", () => {
     const missing = loadRepository({ root: first.root, read: () => Promise.resolve(undefined) });
     expect(await code(missing)).toBe("METADATA_MISSING");
   });
+
+  it("are read with several bins at a time, as many as were allowed, to the same result", async () => {
+    const names = Array.from({ length: 300 }, (_, i) => `index/_/pa/package-${i}.json`);
+    const first = await testRepository(Object.fromEntries(names.map((name) => [name, name])));
+    let [running, most] = [0, 0];
+    const read = async (path: string): Promise<Uint8Array | undefined> => {
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      running--;
+      return first.files.get(path);
+    };
+    const loaded = await loadRepository({ root: first.root, read, concurrency: 4 });
+    expect(most).toBe(4);
+    expect(loaded.bins).toEqual((await loadRepository({ root: first.root, read })).bins);
+    const broken = async (path: string): Promise<Uint8Array | undefined> =>
+      path.includes("bins-5") ? undefined : read(path);
+    expect(await code(loadRepository({ root: first.root, read: broken, concurrency: 4 }))).toBe("METADATA_MISSING");
+  });
 });
 
 describe("the root's ceremony", () => {

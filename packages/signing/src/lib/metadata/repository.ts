@@ -439,12 +439,14 @@ export async function updateRepository(before: Repository, options: UpdateOption
  * Reads a repository that was stored, to update it. Everything is verified, expired or not.
  * @param options.root its newest root
  * @param options.read the file at a path below the metadata base; `undefined` where there is none
+ * @param options.concurrency how many bins are read at a time; 1 unless given
  * @throws {MetadataError} `METADATA_MISSING`, and those of verification
  */
 export async function loadRepository(options: {
   readonly root: Uint8Array;
   readonly read: (path: string) => Promise<Uint8Array | undefined>;
-  readonly verifier?: Verifier;
+  readonly verifier?: Verifier | undefined;
+  readonly concurrency?: number | undefined;
 }): Promise<Repository> {
   const rules = rulesOf(options.verifier);
   const read = async (path: string): Promise<Uint8Array> => {
@@ -470,11 +472,15 @@ export async function loadRepository(options: {
   const targets = await roleFile("targets", root);
   const bitLength = targets.body.delegations?.succinct?.bitLength;
   if (bitLength === undefined) throw inputInvalid("the targets role has no bins");
-  const bins: Bin[] = [];
-  for (let i = 0; i < 2 ** bitLength; i++) {
-    const { body } = await roleFile(binName(BIN_PREFIX, bitLength, i), targets);
-    bins.push({ version: body.version, expiresMs: body.expiresMs, targets: body.targets });
-  }
+  const bins = Array.from<Bin>({ length: 2 ** bitLength });
+  const waiting = bins.keys();
+  const readNext = async (): Promise<void> => {
+    for (const i of waiting) {
+      const { body } = await roleFile(binName(BIN_PREFIX, bitLength, i), targets);
+      bins[i] = { version: body.version, expiresMs: body.expiresMs, targets: body.targets };
+    }
+  };
+  await Promise.all(Array.from({ length: options.concurrency ?? 1 }, readNext));
   return { root, timestamp, snapshot, targets, bitLength, bins };
 }
 
