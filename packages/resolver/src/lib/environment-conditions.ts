@@ -15,11 +15,15 @@ interface Conditions {
 /** Axis -> value -> how it answers the conditions. */
 type Classes = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
+const NOTHING: Conditions = { hosts: new Map(), targets: new Set() };
+
+/** What metadata asks, read once: the same object says the same, as long as it has as many candidates. */
+const conditions = new WeakMap<PackageMetadata, { readonly candidates: number; readonly asked: Conditions }>();
+
 /** What is asked of environments, read once per text, and how each environment answers. */
 export class EnvironmentConditions {
   readonly #axes: readonly Axis[];
   readonly #requirements = new Map<string, VersionRequirement | undefined>();
-  readonly #known = new WeakMap<PackageMetadata, Conditions>();
   readonly #answers = new Map<string, boolean>();
 
   constructor(axes: readonly Axis[]) {
@@ -51,9 +55,11 @@ export class EnvironmentConditions {
     const all: Conditions = { hosts: new Map(), targets: new Set() };
     for (const { dependencies } of input.roots) this.#collect(all, dependencies);
     for (const metadata of read) {
-      const { hosts, targets } = this.#of(metadata);
-      for (const [axis, asked] of hosts)
-        for (const [text, requirement] of asked) textsOf(all, axis).set(text, requirement);
+      const asked = this.#of(metadata);
+      if (asked === NOTHING) continue;
+      const { hosts, targets } = asked;
+      for (const [axis, texts] of hosts)
+        for (const [text, requirement] of texts) textsOf(all, axis).set(text, requirement);
       for (const target of targets) all.targets.add(target);
     }
     return new Map(
@@ -89,15 +95,16 @@ export class EnvironmentConditions {
   }
 
   #of(metadata: PackageMetadata): Conditions {
-    const known = this.#known.get(metadata);
-    if (known !== undefined) return known;
-    const made: Conditions = { hosts: new Map(), targets: new Set() };
+    const known = conditions.get(metadata);
+    if (known?.candidates === metadata.candidates.length) return known.asked;
+    const asked: Conditions = { hosts: new Map(), targets: new Set() };
     for (const { hosts, dependencies } of metadata.candidates) {
-      this.#collectHosts(made, hosts);
-      this.#collect(made, dependencies);
+      this.#collectHosts(asked, hosts);
+      this.#collect(asked, dependencies);
     }
-    this.#known.set(metadata, made);
-    return made;
+    const isNothing = asked.hosts.size === 0 && asked.targets.size === 0;
+    conditions.set(metadata, { candidates: metadata.candidates.length, asked: isNothing ? NOTHING : asked });
+    return asked;
   }
 
   #collect(into: Conditions, dependencies: readonly Dependency[]): void {

@@ -28,31 +28,42 @@ export function joinAnswers(
 }
 
 function mergeEqual(found: readonly UniversalAnswer[]): UniversalAnswer[] {
-  const merged = new Map<string, { cells: number[]; resolution: SolvedResolution }>();
-  const edges = new WeakMap<readonly ResolvedDependency[], string>();
+  const merged: { cells: number[]; resolution: SolvedResolution }[] = [];
   for (const { cells, resolution } of found) {
-    const text = textOf(resolution, edges);
-    const known = merged.get(text);
-    if (known === undefined) merged.set(text, { cells: [...cells], resolution });
+    const known = merged.find((one) => areEqual(one.resolution, resolution));
+    if (known === undefined) merged.push({ cells: [...cells], resolution });
     else known.cells.push(...cells);
   }
-  for (const { cells } of merged.values()) cells.sort((a, b) => a - b);
-  return [...merged.values()].sort((a, b) => a.cells[0]! - b.cells[0]!);
+  for (const { cells } of merged) ascending(cells);
+  return merged.sort((a, b) => a.cells[0]! - b.cells[0]!);
 }
 
-/** Everything of an answer that a lock says; equal lists of edges are mostly one list, and told once. */
-function textOf({ packages, roots }: SolvedResolution, known: WeakMap<readonly ResolvedDependency[], string>): string {
-  const edges = (list: readonly ResolvedDependency[]): string => {
-    let text = known.get(list);
-    if (text === undefined) known.set(list, (text = list.map(edgeText).join("\n")));
-    return text;
-  };
-  const parts = packages.map(
-    ({ id, features, kinds, dependencies }) => `${id}\0${features.join()}\0${kinds.join()}\n${edges(dependencies)}`,
-  );
-  return [...parts, ...roots.map(({ features, dependencies }) => `${features.join()}\n${edges(dependencies)}`)].join(
-    "\f",
-  );
+/** Whether everything is equal that a lock says of two answers. What is the same object mostly says so. */
+function areEqual(left: SolvedResolution, right: SolvedResolution): boolean {
+  const { packages, roots } = left;
+  if (packages.length !== right.packages.length) return false;
+  for (let i = 0; i < packages.length; i++) {
+    const [one, other] = [packages[i]!, right.packages[i]!];
+    if (one === other) continue;
+    if (one.id !== other.id || !areSame(one.kinds, other.kinds) || !haveEqualEdges(one, other)) return false;
+  }
+  return roots.every((root, i) => haveEqualEdges(root, right.roots[i]!));
+}
+
+function haveEqualEdges(left: Owner, right: Owner): boolean {
+  if (!areSame(left.features, right.features)) return false;
+  const [edges, others] = [left.dependencies, right.dependencies];
+  if (edges === others) return true;
+  return edges.length === others.length && edges.every((edge, i) => edgeText(edge) === edgeText(others[i]!));
+}
+
+interface Owner {
+  readonly features: readonly string[];
+  readonly dependencies: readonly ResolvedDependency[];
+}
+
+function areSame(left: readonly string[], right: readonly string[]): boolean {
+  return left === right || (left.length === right.length && left.every((one, i) => one === right[i]));
 }
 
 function edgeText({ name, id, kind, requirement, optional }: ResolvedDependency): string {
@@ -60,68 +71,58 @@ function edgeText({ name, id, kind, requirement, optional }: ResolvedDependency)
 }
 
 interface Joined<Of> {
-  readonly of: Of;
+  /** What it is in each of the answers that have it, the same object once. */
+  readonly forms: { readonly of: Of; readonly cells: number[] }[];
   readonly cells: number[];
-  /** The lists of edges that it has, each with its environments. */
-  readonly edges: Map<readonly ResolvedDependency[], number[]>;
-  readonly features: Set<string>;
 }
 
-function join<Of extends { features: readonly string[]; dependencies: readonly ResolvedDependency[] }>(
-  into: Map<string, Joined<Of>>,
-  id: string,
-  of: Of,
-  cells: readonly number[],
-): Joined<Of> {
-  let joined = into.get(id);
-  if (joined === undefined) into.set(id, (joined = { of, cells: [], edges: new Map(), features: new Set() }));
+function join<Of>(into: Map<string, Joined<Of>>, id: string, of: Of, cells: readonly number[]): void {
+  const joined = into.get(id);
+  if (joined === undefined) {
+    into.set(id, { forms: [{ of, cells: [...cells] }], cells: [...cells] });
+    return;
+  }
   joined.cells.push(...cells);
-  for (const feature of of.features) joined.features.add(feature);
-  const known = joined.edges.get(of.dependencies);
-  if (known === undefined) joined.edges.set(of.dependencies, [...cells]);
-  else known.push(...cells);
-  return joined;
+  const known = joined.forms.find((form) => form.of === of);
+  if (known === undefined) joined.forms.push({ of, cells: [...cells] });
+  else known.cells.push(...cells);
 }
 
 const ascending = (cells: number[]): number[] => cells.sort((a, b) => a - b);
 
-function edgesOf({ edges }: Joined<unknown>): UniversalDependency[] {
-  const lists = [...edges];
-  const [only] = lists;
-  if (lists.length === 1 && only !== undefined) {
-    const cells = ascending(only[1]);
-    return only[0].map((edge) => ({ ...edge, cells }));
-  }
+function edgesOf({ forms, cells: all }: Joined<Owner>): UniversalDependency[] {
+  const [{ of: first }] = forms as [(typeof forms)[number]];
+  if (forms.every(({ of }) => of.dependencies === first.dependencies))
+    return first.dependencies.map((edge) => ({ ...edge, cells: all }));
   const joined = new Map<string, { readonly edge: ResolvedDependency; readonly cells: number[] }>();
-  for (const [list, cells] of lists) {
-    for (const edge of list) {
+  for (const { of, cells } of forms) {
+    for (const edge of of.dependencies) {
       const text = edgeText(edge);
       const known = joined.get(text);
       if (known === undefined) joined.set(text, { edge, cells: [...cells] });
       else known.cells.push(...cells);
     }
   }
-  const all = [...joined.values()].map(({ edge, cells }) => ({ ...edge, cells: ascending(cells) }));
-  return all.sort((a, b) => compareText(a.name, b.name) || compareText(a.id, b.id));
+  const edges = [...joined.values()].map(({ edge, cells }) => ({ ...edge, cells: ascending(cells) }));
+  return edges.sort((a, b) => compareText(a.name, b.name) || compareText(a.id, b.id));
+}
+
+function featuresOf({ forms }: Joined<Owner>): readonly string[] {
+  if (forms.every(({ of }) => of.features.length === 0)) return [];
+  return [...new Set(forms.flatMap(({ of }) => of.features))].sort();
 }
 
 function joinPackages(answers: readonly UniversalAnswer[]): UniversalPackage[] {
   const joined = new Map<string, Joined<ResolvedPackage>>();
-  const all = new Map<string, { kinds: Set<ResolvedPackage["kinds"][number]>; direct: boolean }>();
-  for (const { cells, resolution } of answers) {
-    for (const one of resolution.packages) {
-      join(joined, one.id, one, cells);
-      const known = all.get(one.id) ?? { kinds: new Set(), direct: false };
-      for (const kind of one.kinds) known.kinds.add(kind);
-      all.set(one.id, { kinds: known.kinds, direct: known.direct || one.direct });
-    }
-  }
-  const packages = [...joined.values()].map((one): UniversalPackage => {
-    const { kinds, direct } = all.get(one.of.id)!;
+  for (const { cells, resolution } of answers) for (const one of resolution.packages) join(joined, one.id, one, cells);
+  const packages: UniversalPackage[] = [];
+  for (const one of joined.values()) {
     const cells = ascending(one.cells);
-    const features = [...one.features].sort();
-    return { ...one.of, features, kinds: [...kinds].sort(), direct, cells, dependencies: edgesOf(one) };
-  });
+    const { of } = one.forms[0]!;
+    const kinds = one.forms.length === 1 ? of.kinds : [...new Set(one.forms.flatMap((form) => form.of.kinds))].sort();
+    const direct = one.forms.some((form) => form.of.direct);
+    packages.push({ ...of, features: featuresOf(one), kinds, direct, cells, dependencies: edgesOf(one) });
+  }
   return packages.sort((a, b) => compareText(a.key, b.key) || compareVersion(a.version, b.version));
 }
 
@@ -129,11 +130,10 @@ function joinRoots(answers: readonly UniversalAnswer[]): UniversalRoot[] {
   const joined = new Map<string, Joined<SolvedResolution["roots"][number]>>();
   for (const { cells, resolution } of answers)
     for (const root of resolution.roots) join(joined, root.name, root, cells);
-  return [...joined.values()].map((one) => ({
-    name: one.of.name,
-    features: [...one.features].sort(),
-    dependencies: edgesOf(one),
-  }));
+  return [...joined].map(([name, one]) => {
+    ascending(one.cells);
+    return { name, features: featuresOf(one), dependencies: edgesOf(one) };
+  });
 }
 
 function compareText(left: string, right: string): number {

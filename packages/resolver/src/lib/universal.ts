@@ -311,15 +311,7 @@ class EachWork {
 
   /** The rules of one environment; what a requirement's text means is read once for all of them. */
   #policyFor(input: ResolveInput, provider: DependencyProvider = this.#provider): Policy {
-    const read = this.#requirements;
-    return new (class extends Policy {
-      override requirement(given: string | VersionRequirement): VersionRequirement {
-        if (typeof given !== "string") return given;
-        let known = read.get(given);
-        if (known === undefined) read.set(given, (known = super.requirement(given)));
-        return known;
-      }
-    })(input, provider);
+    return new Policy(input, provider, this.#requirements);
   }
 
   #question(environment: TargetEnvironment, own: readonly LockedPackage[]): CellQuestion {

@@ -1,7 +1,15 @@
 import { acceptsHost, nameOf } from "./compile.ts";
 import type { Policy } from "./compile/policy.ts";
 import { ResolverError } from "./resolver-error.ts";
-import type { Candidate, Dependency, ResolvedDependency, SolvedResolution } from "./types.ts";
+import type {
+  Candidate,
+  Dependency,
+  ResolvedDependency,
+  ResolvedPackage,
+  ResolvedRoot,
+  RootPackage,
+  SolvedResolution,
+} from "./types.ts";
 
 type Answer = Pick<SolvedResolution, "packages" | "roots">;
 
@@ -34,32 +42,74 @@ export function validateSolution(universe: Policy, answer: Answer, validated?: V
 
 /** What is wrong with an answer; `undefined` where nothing is. */
 export function solutionFault(universe: Policy, answer: Answer, validated?: ValidatedEdges): string | undefined {
-  const byId = new Map(answer.packages.map((one) => [one.id, one]));
+  const places = new Map<string, number>();
+  for (const one of answer.packages) places.set(one.id, places.size);
+  const fault = packagesFault(universe, answer);
+  if (fault !== undefined) return fault;
+  const targets: number[][] = [];
+  for (const { dependencies } of [...answer.roots, ...answer.packages]) {
+    const own: number[] = [];
+    for (const { id } of dependencies) {
+      const place = places.get(id);
+      if (place === undefined) return `an edge leads to ${id}, which is not there`;
+      own.push(place);
+    }
+    targets.push(own);
+  }
+  return ownersFault(universe, { answer, places }, validated) ?? strayFault(answer, targets);
+}
+
+function packagesFault(universe: Policy, { packages }: Answer): string | undefined {
   const slots = new Set<string>();
-  for (const { id, key, version, candidate } of answer.packages) {
-    const slot = `${key} ${universe.slotOf(key, version)}`;
+  const isSingle = (universe.input.coexistence ?? "single") === "single";
+  for (const { id, key, version, candidate } of packages) {
+    const slot = isSingle ? key : `${key} ${universe.slotOf(key, version)}`;
     if (slots.has(slot)) return `two versions of ${slot}`;
     slots.add(slot);
     if (candidate.version !== version || universe.provider.get(key)?.candidates.includes(candidate) !== true)
       return `${id} is not on offer`;
     const [reason] = universe.exclusionsOf(key, candidate);
     if (reason !== undefined) return `${id} is excluded: ${reason.text}`;
-    const host = hostFault(universe, candidate);
+    const host = candidate.hosts === undefined ? undefined : hostFault(universe, candidate);
     if (host !== undefined) return `${id} does not run on ${host}`;
   }
-  const all = ownersOf(universe, answer);
-  const owners = all.filter(({ edges, dependencies }) => validated?.get(edges) !== dependencies);
-  const astray = all.flatMap(({ edges }) => edges).find(({ id }) => !byId.has(id));
-  if (astray !== undefined) return `an edge leads to ${astray.id}, which is not there`;
-  const features = new Map(all.map((owner) => [owner.id, owner.features]));
-  for (const owner of owners) {
-    const fault = ownerFault(universe, owner, byId, features);
+  return undefined;
+}
+
+/** An answer, and where each package is in it. */
+interface Placed {
+  readonly answer: Answer;
+  readonly places: ReadonlyMap<string, number>;
+}
+
+function ownersFault(universe: Policy, placed: Placed, validated: ValidatedEdges | undefined): string | undefined {
+  const { roots } = universe.input;
+  const { packages, roots: resolved } = placed.answer;
+  for (let i = 0; i < roots.length + packages.length; i++) {
+    const root = roots[i];
+    const one = packages[i - roots.length];
+    const edges = (root === undefined ? one! : resolved[i]!).dependencies;
+    const { dependencies } = root ?? one!.candidate;
+    if (validated?.get(edges) === dependencies) continue;
+    const owner = root === undefined ? packageOwner(one!) : rootOwner(root, resolved[i]!);
+    const fault = ownerFault(universe, owner, placed);
     if (fault !== undefined) return fault;
-    if (validated !== undefined && isEverywhere(owner)) validated.set(owner.edges, owner.dependencies);
+    if (validated !== undefined && isEverywhere(owner)) validated.set(edges, dependencies);
   }
-  const reached = reachable(answer);
-  const stray = answer.packages.find(({ id }) => !reached.has(id));
-  return stray === undefined ? undefined : `nothing needs ${stray.id}`;
+  return undefined;
+}
+
+/** A package that the roots do not lead to; `targets` has the places of their edges' targets first, then those of packages. */
+function strayFault({ packages, roots }: Answer, targets: readonly (readonly number[])[]): string | undefined {
+  const isReached = new Uint8Array(packages.length);
+  const queue = targets.slice(0, roots.length).flat();
+  for (let place = queue.pop(); place !== undefined; place = queue.pop()) {
+    if (isReached[place] === 1) continue;
+    isReached[place] = 1;
+    for (const target of targets[roots.length + place]!) queue.push(target);
+  }
+  const stray = isReached.indexOf(0);
+  return stray === -1 ? undefined : `nothing needs ${packages[stray]!.id}`;
 }
 
 /** Whether it is the same in every environment which edges an owner has to have. */
@@ -78,40 +128,34 @@ function hostFault(universe: Policy, candidate: Candidate): string | undefined {
   return undefined;
 }
 
-function ownersOf(universe: Policy, answer: Answer): Owner[] {
-  const roots = universe.input.roots.map((root, i): Owner => {
-    const resolved = answer.roots[i]!;
-    const wanted = new Set([...(root.enable ?? []), ...resolved.features]);
-    const table = root.features ?? {};
-    if (root.defaultFeatures !== false && Object.hasOwn(table, "default")) wanted.add("default");
-    return {
-      id: root.name,
-      features: wanted,
-      table,
-      exclusive: root.exclusiveFeatures,
-      dependencies: root.dependencies,
-      edges: resolved.dependencies,
-      ofRoot: true,
-    };
-  });
-  const packages = answer.packages.map((one): Owner => ({
-    id: one.id,
-    features: one.features.length === 0 ? NO_FEATURES : new Set(one.features),
-    table: one.candidate.features ?? NO_TABLE,
-    exclusive: one.candidate.exclusiveFeatures,
-    dependencies: one.candidate.dependencies,
-    edges: one.dependencies,
-    ofRoot: false,
-  }));
-  return [...roots, ...packages];
+function rootOwner(root: RootPackage, resolved: ResolvedRoot): Owner {
+  const wanted = new Set([...(root.enable ?? []), ...resolved.features]);
+  const table = root.features ?? NO_TABLE;
+  if (root.defaultFeatures !== false && Object.hasOwn(table, "default")) wanted.add("default");
+  return {
+    id: root.name,
+    features: wanted,
+    table,
+    exclusive: root.exclusiveFeatures,
+    dependencies: root.dependencies,
+    edges: resolved.dependencies,
+    ofRoot: true,
+  };
 }
 
-function ownerFault(
-  universe: Policy,
-  owner: Owner,
-  byId: ReadonlyMap<string, { readonly key: string; readonly version: string; readonly candidate: Candidate }>,
-  features: ReadonlyMap<string, ReadonlySet<string>>,
-): string | undefined {
+function packageOwner({ id, features, candidate, dependencies }: ResolvedPackage): Owner {
+  return {
+    id,
+    features: features.length === 0 ? NO_FEATURES : new Set(features),
+    table: candidate.features ?? NO_TABLE,
+    exclusive: candidate.exclusiveFeatures,
+    dependencies: candidate.dependencies,
+    edges: dependencies,
+    ofRoot: false,
+  };
+}
+
+function ownerFault(universe: Policy, owner: Owner, { answer: { packages }, places }: Placed): string | undefined {
   const wanted = switchedOn(owner);
   for (const feature of wanted.own)
     if (!owner.features.has(feature)) return `${owner.id} lacks its feature "${feature}"`;
@@ -133,7 +177,7 @@ function ownerFault(
       (edge) => edge.key === dependency.key && edge.requirement === requirement.canonical,
     );
     if (edges.length === 0) {
-      const present = [...byId.values()].filter((one) => one.key === dependency.key);
+      const present = packages.filter((one) => one.key === dependency.key);
       const bad = universe.isConditional(dependency)
         ? present.length > 0 && !present.some((one) => universe.accepts(requirement, one.version))
         : dependency.ifPossible !== true;
@@ -144,12 +188,12 @@ function ownerFault(
       continue;
     }
     for (const edge of edges) {
-      const target = byId.get(edge.id);
+      const target = packages[places.get(edge.id) ?? -1];
       if (target === undefined || target.key !== dependency.key)
         return `${owner.id} leads to ${edge.id}, which is not there`;
       if (!universe.accepts(requirement, target.version)) return `${edge.id} does not meet ${requirement.canonical}`;
       const missing = featuresFor(dependency, wanted.foreign.get(name), target.candidate).find(
-        (feature) => !features.get(edge.id)!.has(feature),
+        (feature) => !target.features.includes(feature),
       );
       if (missing !== undefined && !universe.isConditional(dependency) && !isLeftOut(universe, owner, dependency))
         return `${edge.id} lacks feature "${missing}"`;
@@ -225,16 +269,4 @@ function switchedOn(owner: Owner): SwitchedOn {
   const gated = new Set(owner.dependencies.filter((one) => one.optional === true && one.kind !== "peer").map(nameOf));
   for (const [name, feature] of weak) if (!gated.has(name) || dependencies.has(name)) want(name, feature);
   return { own, dependencies, foreign };
-}
-
-function reachable(answer: Answer): Set<string> {
-  const edges = new Map(answer.packages.map((one) => [one.id, one.dependencies]));
-  const reached = new Set<string>();
-  const queue = answer.roots.flatMap((root) => root.dependencies.map(({ id }) => id));
-  for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
-    if (reached.has(id)) continue;
-    reached.add(id);
-    queue.push(...(edges.get(id) ?? []).map((edge) => edge.id));
-  }
-  return reached;
 }

@@ -29,7 +29,7 @@ const NO_EXCLUSIONS: readonly Exclusion[] = [];
 export class Policy {
   readonly input: ResolveInput;
   readonly provider: DependencyProvider;
-  readonly #requirements = new Map<string, VersionRequirement>();
+  readonly #requirements: Map<string, VersionRequirement>;
   readonly #overrides = new Map<PackageKey, VersionRequirement>();
   readonly #locked = new Map<PackageKey, Set<string>>();
   readonly #lockedSlots = new Map<string, string>();
@@ -37,9 +37,15 @@ export class Policy {
   readonly #namedOnly: boolean;
   readonly #axes: readonly string[];
 
-  constructor(input: ResolveInput, provider: DependencyProvider) {
+  /** With `requirements`, what texts mean is read once for all policies that share them. */
+  constructor(
+    input: ResolveInput,
+    provider: DependencyProvider,
+    requirements: Map<string, VersionRequirement> = new Map<string, VersionRequirement>(),
+  ) {
     this.input = input;
     this.provider = provider;
+    this.#requirements = requirements;
     this.#namedOnly = ["named", "never"].includes(input.prereleases ?? "named");
     this.#axes = Object.keys(input.hosts ?? {});
     for (const { key, requirement } of input.overrides ?? []) this.#overrides.set(key, this.requirement(requirement));

@@ -6,6 +6,7 @@ import { validateSolution, type ValidatedEdges } from "../validate.ts";
 import { PlainDescriber } from "./plain-description.ts";
 import { BeyondPlain, PlainRules } from "./plain-rules.ts";
 import { PlainSearch, type Chosen } from "./plain-search.ts";
+import { PlainPath } from "./plain-path.ts";
 
 /** Steps after which a question is left to the search that can do more: it begins again, forgets, and proves. */
 const MOST_STEPS = 5000;
@@ -57,20 +58,34 @@ export class PlainQuestions {
   }
 }
 
-/** What the answers of one registry for several environments have in common: lessons, descriptions, what was found good. */
+/** What the answers by one set of rules have in common. */
+interface Kept {
+  readonly rules: PlainRules;
+  readonly search: PlainSearch;
+  readonly describer: PlainDescriber;
+  /** Only where there are earlier answers. */
+  readonly path?: PlainPath;
+}
+
+/** Answers of one registry for several environments: they share lessons, descriptions, and what was found good. */
 export class PlainSeries {
   readonly validated: ValidatedEdges = new WeakMap();
   readonly #isLocked: (key: PackageKey, version: string) => boolean;
-  #kept: { readonly rules: PlainRules; readonly search: PlainSearch; readonly describer: PlainDescriber } | undefined;
+  #kept: Kept | undefined;
 
   constructor(isLocked: (key: PackageKey, version: string) => boolean) {
     this.#isLocked = isLocked;
   }
 
   /** What was kept for these rules, of which there is one set unless a package has changed. */
-  of(rules: PlainRules): { readonly search: PlainSearch; readonly describer: PlainDescriber } {
-    if (this.#kept?.rules === rules) return this.#kept;
-    this.#kept = { rules, search: new PlainSearch(rules, true), describer: new PlainDescriber(rules, this.#isLocked) };
+  of(rules: PlainRules): Kept {
+    if (this.#kept?.rules !== rules)
+      this.#kept = {
+        rules,
+        search: new PlainSearch(rules, true),
+        describer: new PlainDescriber(rules, this.#isLocked),
+      };
+    else this.#kept = { ...this.#kept, path: this.#kept.path ?? new PlainPath(rules) };
     return this.#kept;
   }
 }
@@ -81,17 +96,24 @@ function answerBy(
   most: number,
   series: PlainSeries | undefined,
 ): SolvedResolution | undefined {
-  const { search, describer } = series?.of(rules) ?? {
+  const { search, describer, path } = series?.of(rules) ?? {
     search: new PlainSearch(rules),
     describer: new PlainDescriber(rules, (key, version) => policy.isLocked(key, version)),
+    path: undefined,
   };
-  const chosen = solveIfPlain(search, policy.input, Math.min(most, MOST_STEPS));
+  const { roots } = policy.input;
+  const walked = ifPlain(() => path?.follow(roots));
+  const chosen = walked ?? ifPlain(() => search.solve(roots, Math.min(most, MOST_STEPS)));
   if (chosen === undefined) return undefined;
   const answer = describer.describe(policy, chosen);
   validateSolution(policy, answer, series?.validated);
-  const { decisions, conflicts, packages } = search;
-  return { ...answer, statistics: { packages, loads: 0, decisions, conflicts, solves: 1 } };
+  const packages = chosen.nodes.length;
+  if (walked !== undefined) return { ...answer, statistics: { packages, ...NO_SEARCH } };
+  const { decisions, conflicts, packages: opened } = search;
+  return { ...answer, statistics: { packages: opened, loads: 0, decisions, conflicts, solves: 1 } };
 }
+
+const NO_SEARCH = { loads: 0, decisions: 0, conflicts: 0, solves: 0 };
 
 function mayBePlain({ coexistence = "single", budget, roots }: ResolveInput): boolean {
   // Within how many steps a given budget suffices is for the full search to say.
@@ -102,9 +124,10 @@ function mayBePlain({ coexistence = "single", budget, roots }: ResolveInput): bo
   );
 }
 
-function solveIfPlain(search: PlainSearch, { roots }: ResolveInput, most: number): Chosen | undefined {
+/** What is found, unless it is another kind of question. */
+function ifPlain(find: () => Chosen | undefined): Chosen | undefined {
   try {
-    return search.solve(roots, most);
+    return find();
   } catch (error) {
     if (error instanceof BeyondPlain) return undefined;
     // Whether a package that is not as it should be has to be read at all is for the full search to say.

@@ -225,6 +225,11 @@ export class PlainRules {
   #lockedOf(number: number, { key, candidates }: PackageEntry): readonly number[] {
     const versions = this.#policy.lockedVersions(key);
     if (versions === undefined) return NO_VALUES;
+    if (versions.size === 1) {
+      // Mostly it is the version of the question before.
+      const known = this.locked[number] ?? NO_VALUES;
+      if (known.length === 1 && versions.has(candidates[known[0]! - 1]!.version)) return known;
+    }
     const values: number[] = [];
     for (let i = 0; i < candidates.length; i++) if (versions.has(candidates[i]!.version)) values.push(i + 1);
     if (values.length < 2) return values;
