@@ -30,6 +30,7 @@ export class PlainDescriber {
   readonly #rules: PlainRules;
   readonly #isLocked: (key: PackageKey, version: string) => boolean;
   readonly #described: (Described | undefined)[] = [];
+  #sorted: readonly number[] = [];
   /** Package -> its value in the answer that is described. */
   #values: Int32Array = new Int32Array(0);
 
@@ -48,10 +49,10 @@ export class PlainDescriber {
     }));
     const direct = new Set(roots.flatMap(({ dependencies }) => dependencies.map(({ key }) => key)));
     const packages: ResolvedPackage[] = [];
-    for (const node of nodes) packages.push(this.#package(policy, node, direct.has(this.#rules.keys[node]!)));
+    for (const node of this.#sort(nodes))
+      packages.push(this.#package(policy, node, direct.has(this.#rules.keys[node]!)));
     // Where every edge is a normal one, so is every way.
     const reached = roots.every(isNormal) && packages.every(isNormal) ? packages : markReach(roots, packages);
-    reached.sort((a, b) => compareText(a.key, b.key));
     return {
       status: "solved",
       packages: reached,
@@ -59,6 +60,14 @@ export class PlainDescriber {
       cycles: this.#hasCycle(nodes) ? findCycles(reached) : [],
       notes: [],
     };
+  }
+
+  /** Packages by key; mostly they are those of the answer before. */
+  #sort(nodes: Int32Array): readonly number[] {
+    const known = this.#sorted;
+    if (known.length === nodes.length && known.every((node) => this.#values[node] !== ABSENT)) return known;
+    const { keys } = this.#rules;
+    return (this.#sorted = [...nodes].sort((a, b) => compareText(keys[a]!, keys[b]!)));
   }
 
   #package(policy: Policy, node: number, isDirect: boolean): ResolvedPackage {

@@ -37,6 +37,8 @@ export class PlainRules {
   readonly all: Ints = new Ints(256);
   /** First of the dependencies on a package, or NONE. */
   readonly firstOn: Ints = new Ints(256);
+  /** Latest of the pairs of a package and one that has dependencies on it, or NONE. */
+  readonly firstPair: Ints = new Ints(256);
   /** Place of a package's first value in `rowStart` and `rowEnd`. */
   readonly firstRow: Ints = new Ints(256);
   /** Number of the environments in which the same dependencies count. */
@@ -64,9 +66,16 @@ export class PlainRules {
   readonly having: Ints = new Ints(2048);
   readonly dependency: Ints = new Ints(2048);
   readonly nextGroup: Ints = new Ints(2048);
+  /** The next group of the same pair, or NONE. */
+  readonly nextOfPair: Ints = new Ints(2048);
   /** Groups of a package: from one number to before another. */
   readonly firstGroupOf: Ints = new Ints(256);
   readonly endGroupOf: Ints = new Ints(256);
+
+  // Pairs of a package and one that depends on it.
+  readonly pairOwner: Ints = new Ints(512);
+  readonly pairGroup: Ints = new Ints(512);
+  readonly nextPair: Ints = new Ints(512);
 
   /** Groups of each value. */
   readonly rowStart: Ints = new Ints(1024);
@@ -134,6 +143,7 @@ export class PlainRules {
     this.size.push(0);
     this.width.push(0);
     this.firstOn.push(NONE);
+    this.firstPair.push(NONE);
     this.firstRow.push(NONE);
     this.firstGroupOf.push(0);
     this.endGroupOf.push(0);
@@ -330,6 +340,21 @@ export class PlainRules {
     this.dependency.push(known);
     this.nextGroup.push(this.firstGroup.data[known]!);
     this.firstGroup.data[known] = group;
+    const pair = this.#pairOf(number, this.target.data[known]!);
+    this.nextOfPair.push(this.pairGroup.data[pair]!);
+    this.pairGroup.data[pair] = group;
     return group;
+  }
+
+  /** The pair of a package whose rows are read, and one that it depends on. */
+  #pairOf(number: number, to: number): number {
+    const latest = this.firstPair.data[to]!;
+    if (latest !== NONE && this.pairOwner.data[latest] === number) return latest;
+    const pair = this.pairOwner.length;
+    this.pairOwner.push(number);
+    this.pairGroup.push(NONE);
+    this.nextPair.push(latest);
+    this.firstPair.data[to] = pair;
+    return pair;
   }
 }

@@ -506,12 +506,13 @@ export class PlainSearch {
 
   /** Rules out whose demands nothing meets any more. */
   #checkDemands(node: number): number {
-    const { firstOn, nextOn, firstGroup, nextGroup, owner, having, masks } = this.#rules;
-    for (let one = firstOn.data[node]!; one !== NONE; one = nextOn.data[one]!) {
-      if (this.#hasSupport(one, this.#now)) continue;
-      for (let group = firstGroup.data[one]!; group !== NONE; group = nextGroup.data[group]!) {
-        const demander = owner.data[group]!;
-        if (demander === node || this.#isOpen.data[demander] !== 1 || this.#count.data[demander] === 1) continue;
+    const { firstPair, nextPair, pairOwner, pairGroup, nextOfPair, dependency, having, masks } = this.#rules;
+    for (let pair = firstPair.data[node]!; pair !== NONE; pair = nextPair.data[pair]!) {
+      const demander = pairOwner.data[pair]!;
+      // What has one value has made its demands already.
+      if (demander === node || this.#isOpen.data[demander] !== 1 || this.#count.data[demander] === 1) continue;
+      for (let group = pairGroup.data[pair]!; group !== NONE; group = nextOfPair.data[group]!) {
+        if (this.#hasSupport(dependency.data[group]!, this.#now)) continue;
         if (!this.#remove(demander, masks.data, having.data[group]!, group)) return group;
       }
     }
