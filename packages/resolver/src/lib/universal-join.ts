@@ -123,7 +123,10 @@ function joinPackages(answers: readonly UniversalAnswer[]): UniversalPackage[] {
     const direct = one.forms.some((form) => form.of.direct);
     packages.push({ ...of, features: featuresOf(one), kinds, direct, cells, dependencies: edgesOf(one) });
   }
-  return packages.sort((a, b) => compareText(a.key, b.key) || compareVersion(a.version, b.version));
+  const order = (a: UniversalPackage, b: UniversalPackage): number =>
+    compareText(a.key, b.key) || compareVersion(a.version, b.version);
+  // Each answer is in order; mostly the first has all that the others have.
+  return packages.every((one, i) => i === 0 || order(packages[i - 1]!, one) < 0) ? packages : packages.sort(order);
 }
 
 function joinRoots(answers: readonly UniversalAnswer[]): UniversalRoot[] {
