@@ -1,5 +1,6 @@
 export { createRegistry, type Registry, type RegistryPorts } from "./lib/registry.ts";
 export type { RegistrySettings } from "./lib/settings.ts";
+export type { UpstreamOptions } from "./lib/upstream/upstream-options.ts";
 export type {
   AuditQuery,
   BlobStore,

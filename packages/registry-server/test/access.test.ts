@@ -3,10 +3,11 @@ import { buildPackage, startServer, type TestServer } from "./harness.ts";
 
 /**
  * Who may call each route: anybody; readers (everybody where reading is public); callers with any credentials; writers
- * with the scope; `session`: a session; `keys`: a session, or a token with scope owner.
+ * with the scope; `session`: a session; `keys`: a session, or a token with scope owner;
+ * `admin`: a token with scope admin.
  */
 const ACCESS: Readonly<
-  Record<string, "anybody" | "reader" | "caller" | "session" | "keys" | "publish" | "yank" | "owner">
+  Record<string, "admin" | "anybody" | "reader" | "caller" | "session" | "keys" | "publish" | "yank" | "owner">
 > = {
   "GET /.well-known/lading.json": "anybody",
   "GET /openapi.json": "anybody",
@@ -97,6 +98,11 @@ const ACCESS: Readonly<
   "DELETE /api/v1/packages/{name}/versions/{version}/deprecate": "yank",
   "PUT /api/v1/packages/{name}/owners/{user}": "owner",
   "DELETE /api/v1/packages/{name}/owners/{user}": "owner",
+  "GET /api/v1/upstreams": "admin",
+  "POST /api/v1/upstreams/{upstream}/sync": "admin",
+  "GET /api/v1/upstreams/{upstream}/exceptions": "admin",
+  "POST /api/v1/upstreams/{upstream}/exceptions": "admin",
+  "DELETE /api/v1/upstreams/{upstream}/exceptions/{name}/{version}": "admin",
 };
 const routes = Object.entries(ACCESS).map(([route, access]) => ({ route, access }));
 const restricted = routes.filter(({ access }) => access !== "anybody" && access !== "reader");

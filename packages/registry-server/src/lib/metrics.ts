@@ -76,6 +76,24 @@ export class Metrics {
     for (const metric of collected) this.#registry.registerMetric(metric);
   }
 
+  /** A value that others know: asked for when metrics are read. */
+  gauge(
+    { name, help, labelNames }: { readonly name: string; readonly help: string; readonly labelNames: string[] },
+    values: () => Promise<readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[]>,
+  ): void {
+    // Its registry keeps it.
+    void new Gauge({
+      name,
+      help,
+      labelNames,
+      registers: [this.#registry],
+      async collect() {
+        this.reset();
+        for (const [labels, value] of await values()) this.set(labels, value);
+      },
+    });
+  }
+
   /** One answered API request. */
   request(method: string, status: number, seconds: number): void {
     this.#requests.inc({ method: METHODS.has(method) ? method : "other", status: String(status) });

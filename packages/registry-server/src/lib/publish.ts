@@ -37,6 +37,7 @@ import { readPublishForm, type PublishForm } from "./publish-form.ts";
 import { judgeStatement } from "./publish-statement.ts";
 import type { ArtifactRecord, AuditEntry, PackageSummary, VersionRecord } from "./records.ts";
 import { RegistryError } from "./registry-error.ts";
+import type { Upstreams } from "./upstream/upstreams.ts";
 import type { RegistrySettings } from "./settings.ts";
 import type { LogReceipt } from "./trust/log-service.ts";
 import type { TrustService } from "./trust/trust-service.ts";
@@ -61,6 +62,7 @@ export interface PublishPorts {
   /** Path below the registry's address at which this tree is served. */
   readonly mount: string;
   readonly reviews: ReviewService;
+  readonly upstreams: Upstreams;
   /** Called with each step's name and duration. */
   readonly onStep: (step: string, durationMs: number) => void;
 }
@@ -152,7 +154,7 @@ export async function checkRights(
  * @throws {RegistryError} `NAME_RESERVED`, `NOT_OWNER` (of the namespace), `NAME_CONFUSABLE`
  */
 export async function checkNewName(
-  ports: Pick<PublishPorts, "metadata" | "settings" | "rights">,
+  ports: Pick<PublishPorts, "metadata" | "settings" | "rights" | "upstreams">,
   principal: Principal,
   name: CanonicalName,
   verdict: AccessVerdict,
@@ -160,6 +162,15 @@ export async function checkNewName(
   const reason = reservedReason(name, ports.settings.reservedNames);
   if (reason !== undefined)
     throw new RegistryError({ code: "NAME_RESERVED", message: `Cannot create package "${name}": ${reason}` });
+  const upstream = ports.upstreams.ownerOf(name);
+  // Two registries of one name would be one more than a reader can tell apart.
+  if (upstream !== undefined) {
+    throw new RegistryError({
+      code: "NAME_RESERVED",
+      message: `Cannot create package "${name}": its name belongs to upstream "${upstream.options.name}"`,
+      hint: "Choose a name outside of the upstream's patterns, or have the operator take it out of them",
+    });
+  }
   if (principal.scopes.has("admin")) return;
   if (verdict === "owners") await checkNamespace(ports, principal, name);
   await checkConfusable(ports, principal, name);

@@ -63,3 +63,11 @@ export function prepareDocument(bytes: Uint8Array): RenderedDocument {
   const text = bytes.length > TEXT_MAX_BYTES ? {} : { text: Buffer.from(bytes).toString("latin1") };
   return { bytes, etag, whole: { ...prepared(200, described), bytes, ...text }, unchanged: prepared(304, common) };
 }
+
+/** Reads that others answer: files of upstream registries. */
+export interface OtherReads {
+  /** Whether a path (without leading slash) is one of theirs. */
+  owns(path: string): boolean;
+  /** @throws {RegistryError} where there is no such file, or none that may be given out */
+  answer(path: string, headers: ReadHeaders): Promise<ReadAnswer>;
+}

@@ -3,7 +3,7 @@ import { matchesEtag } from "./etag.ts";
 import type { BlobGate } from "./governance/blob-gate.ts";
 import type { IndexService } from "./index-service.ts";
 import type { BlobStore, ByteRange, MetadataStore, StoredBlob } from "./ports.ts";
-import { immutable, type ReadAnswer, type ReadHeaders, type RenderedDocument } from "./read-answer.ts";
+import { immutable, type OtherReads, type ReadAnswer, type ReadHeaders, type RenderedDocument } from "./read-answer.ts";
 import { RegistryError } from "./registry-error.ts";
 import { TrustService } from "./trust/trust-service.ts";
 
@@ -68,6 +68,7 @@ function absent(path: string): RegistryError {
   return new RegistryError({ code: "NOT_FOUND", message: `Cannot find "/${path.slice(0, 200)}"` });
 }
 
+const DESCRIPTION = "/.well-known/lading.json";
 /** Smaller blobs are sent at once: another connection costs more than they do. */
 const REDIRECT_MIN_BYTES = 256 * 1024;
 /** How long an address that a reader is sent to is good for. */
@@ -75,6 +76,23 @@ const REDIRECT_SECONDS = 300;
 
 /** Statements whose place is remembered, the oldest forgotten first. */
 const STATEMENTS_KNOWN = 50_000;
+
+/**
+ * The answer with a blob that the reader may have.
+ * @throws {RegistryError} `RANGE_NOT_SATISFIABLE`
+ */
+export async function answerStored(
+  source: StoredBlob,
+  digest: Digest,
+  headers: ReadHeaders,
+  { cacheControl, blobs }: { readonly cacheControl: string; readonly blobs: BlobStore },
+): Promise<ReadAnswer> {
+  const answer = answerBlob(source, digest, headers, cacheControl);
+  if (answer.status === 304 || source.size < REDIRECT_MIN_BYTES || blobs.downloadUrl === undefined) return answer;
+  // The store checks ranges and sends the bytes; who may read them was decided before.
+  const location = await blobs.downloadUrl(digest, REDIRECT_SECONDS);
+  return { status: 307, headers: { location, "cache-control": "no-store", "content-length": "0" } };
+}
 
 /**
  * Reads of index documents, blobs, signed metadata and log: memory and files, never the metadata store; but for the place
@@ -88,6 +106,7 @@ export class Reads {
   readonly #cacheControl: string;
   readonly #statements = new Map<Digest, Digest>();
   readonly #trust: TrustService | undefined;
+  readonly #upstreams: OtherReads | undefined;
 
   constructor(options: {
     readonly trust?: TrustService | undefined;
@@ -96,7 +115,9 @@ export class Reads {
     readonly metadata: Pick<MetadataStore, "statementOf">;
     readonly gate: BlobGate;
     readonly readPublic: boolean;
+    readonly upstreams?: OtherReads;
   }) {
+    this.#upstreams = options.upstreams;
     this.#trust = options.trust;
     this.#index = options.index;
     this.#blobs = options.blobs;
@@ -106,7 +127,8 @@ export class Reads {
   }
 
   /** Whether a path (without leading slash) is one of ours. */
-  static owns(path: string): boolean {
+  owns(path: string): boolean {
+    if (this.#upstreams?.owns(path) === true) return !path.endsWith(DESCRIPTION);
     return ["index/", "blobs/", "metadata/", "log/"].some((prefix) => path.startsWith(prefix));
   }
 
@@ -117,9 +139,10 @@ export class Reads {
   }
 
   /**
-   * @throws {RegistryError} `PACKAGE_NOT_FOUND`, `BLOB_NOT_FOUND`, `RANGE_NOT_SATISFIABLE`, `NOT_FOUND`
+   * @throws {RegistryError} `PACKAGE_NOT_FOUND`, `BLOB_NOT_FOUND`, `RANGE_NOT_SATISFIABLE`, `NOT_FOUND`, and those of upstreams
    */
   async answer(path: string, headers: ReadHeaders): Promise<ReadAnswer> {
+    if (this.#upstreams?.owns(path) === true) return this.#upstreams.answer(path, headers);
     if (this.#trust !== undefined && TrustService.owns(path)) return this.#trust.answer(path, headers);
     if (path.startsWith("index/")) return this.#document(path, headers);
     const [, hex, side] = BLOB_PATH.exec(path) ?? [];
@@ -147,12 +170,7 @@ export class Reads {
     const source = await this.#blobs.open(digest);
     if (source === undefined)
       throw new RegistryError({ code: "BLOB_NOT_FOUND", message: `Cannot find blob "${digest}"` });
-    const answer = answerBlob(source, digest, headers, this.#cacheControl);
-    if (answer.status === 304 || source.size < REDIRECT_MIN_BYTES || this.#blobs.downloadUrl === undefined)
-      return answer;
-    // The store checks ranges and sends the bytes; who may read them was decided before.
-    const location = await this.#blobs.downloadUrl(digest, REDIRECT_SECONDS);
-    return { status: 307, headers: { location, "cache-control": "no-store", "content-length": "0" } };
+    return answerStored(source, digest, headers, { cacheControl: this.#cacheControl, blobs: this.#blobs });
   }
 
   async #document(path: string, headers: ReadHeaders): Promise<ReadAnswer> {

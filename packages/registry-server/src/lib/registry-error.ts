@@ -62,6 +62,11 @@ export type RegistryErrorCode =
   | "REVIEW_DECIDED"
   | "REVIEW_BLOCKED"
   | "REVIEWER_IS_PUBLISHER"
+  | "UPSTREAM_UNAVAILABLE"
+  | "UPSTREAM_REFUSED"
+  | "MIRROR_READ_ONLY"
+  | "NOT_MIRRORED"
+  | "RELEASE_TOO_YOUNG"
   | "RATE_LIMITED"
   | "UNAVAILABLE"
   | "INTERNAL"
@@ -386,6 +391,31 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     summary: "Nobody decides about what they published themselves, admins included.",
     help: "Ask another reviewer.",
   },
+  UPSTREAM_UNAVAILABLE: {
+    category: "io",
+    summary: "A registry that this one mirrors or stands before does not answer.",
+    help: "Try again later; what was fetched before is served without it.",
+  },
+  UPSTREAM_REFUSED: {
+    category: "integrity",
+    summary: "What an upstream registry serves is not what its signatures, its log or its digests say.",
+    help: "Nothing of it is served. `reason` is the code of what does not hold; tell the upstream's operator.",
+  },
+  MIRROR_READ_ONLY: {
+    category: "refused",
+    summary: "The server is a mirror: it has no packages of its own, and no API of packages.",
+    help: "Ask the registry that it mirrors, which `/.well-known/lading.json` names.",
+  },
+  NOT_MIRRORED: {
+    category: "io",
+    summary: "The upstream has this file, and this server does not hold or give out files of that package.",
+    help: "Ask the operator to add the package to the mirror's list, or the upstream itself.",
+  },
+  RELEASE_TOO_YOUNG: {
+    category: "refused",
+    summary: "The version was published too short a time ago to be given out.",
+    help: "Use an older version, wait, or ask an administrator for an exception for this version.",
+  },
   RATE_LIMITED: {
     category: "refused",
     summary: "Too many requests in too short a time.",
@@ -554,6 +584,11 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   STORAGE_FULL: 507,
   DIRECTORY_UNAVAILABLE: 503,
   ISSUER_UNAVAILABLE: 503,
+  UPSTREAM_UNAVAILABLE: 502,
+  UPSTREAM_REFUSED: 502,
+  MIRROR_READ_ONLY: 403,
+  NOT_MIRRORED: 404,
+  RELEASE_TOO_YOUNG: 403,
 };
 
 /** HTTP status of a code; codes of start-up, which no answer carries, count as 500. */

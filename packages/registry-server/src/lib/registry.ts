@@ -1,3 +1,4 @@
+import type { CanonicalName } from "@lading/core-manifest";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
 import { getPathNoStrict } from "hono/utils/url";
@@ -14,6 +15,7 @@ import { registerPublisherRoutes } from "./api/publisher-routes.ts";
 import { registerTreeRoutes } from "./api/tree-routes.ts";
 import { registerTrustRoutes } from "./api/trust-routes.ts";
 import { registerReviewRoutes } from "./api/review-routes.ts";
+import { mirrorGuard, registerUpstreamRoutes } from "./api/upstream-routes.ts";
 import { registerSystemRoutes } from "./api/system-routes.ts";
 import { AccessControl } from "./access/access-control.ts";
 import { AccessPolicy, isPrivate, type AccessRule } from "./access/access-policy.ts";
@@ -53,6 +55,7 @@ import { RateLimiter } from "./rate-limiter.ts";
 import type { ReadAnswer, ReadRequest } from "./read-answer.ts";
 import { Reads, downloadedBlob } from "./reads.ts";
 import { RegistryError } from "./registry-error.ts";
+import type { Verifier } from "@lading/signing";
 import type { RegistrySettings } from "./settings.ts";
 import { randomId } from "./token.ts";
 import type { RegistryTrust } from "./trust/registry-trust.ts";
@@ -61,6 +64,10 @@ import type { TreeHost } from "./trees/tree-host.ts";
 import { joinTree } from "./trees/tree-metadata-store.ts";
 import { TrustService, type TrustDescription } from "./trust/trust-service.ts";
 import { LeaseTurn } from "./turn.ts";
+import { HttpSource } from "./upstream/http-source.ts";
+import type { UpstreamOptions } from "./upstream/upstream-options.ts";
+import { Upstreams } from "./upstream/upstreams.ts";
+import type { TreePorts } from "./upstream/upstream-tree.ts";
 
 const FLUSH_INTERVAL_MS = 2000;
 
@@ -89,6 +96,10 @@ export interface RegistryPorts {
   readonly identity?: IdentityProvider;
   /** Asks addresses that others named; without it, issuers are asked whatever their address, and nothing else is asked. */
   readonly outbound?: Outbound;
+  /** Registries that this one mirrors or stands before. */
+  readonly upstreams?: readonly UpstreamOptions[];
+  /** Checks signatures of upstreams; the portable one unless given. */
+  readonly verifier?: Verifier;
   /** Installs packs on this machine; without it there is no `/packs/install`. */
   readonly install?: InstallService;
   /** Silent unless given. */
@@ -263,6 +274,7 @@ function wrapRequests(app: App, services: Services): void {
     context.header("cache-control", "no-store");
     await next();
   });
+  for (const route of ["/api/*", "/packs/*"]) app.use(route, mirrorGuard(services));
 }
 
 function problemAnswer(services: Services, context: RouteContext, error: unknown): Response {
@@ -307,6 +319,19 @@ function answerUnknown(app: App, services: Services): void {
   });
 }
 
+function upstreamsOf(ports: RegistryPorts, access: AccessControl): TreePorts[] {
+  const { settings, metadata, blobs, clock, outbound, upstreams = [], verifier } = ports;
+  return upstreams.map((options) => {
+    const { name, url, token } = options;
+    const source =
+      url === undefined || outbound === undefined ? undefined : new HttpSource({ name, url, outbound, token });
+    const { packageBytes, readPublic } = settings;
+    const isOwn = async (name: string): Promise<boolean> =>
+      access.treeOf(name) !== undefined || (await metadata.package(name as CanonicalName)) !== undefined;
+    return { options, source, metadata, blobs, clock, verifier, packageBytes, readPublic, isOwn };
+  });
+}
+
 function accessPolicyOf({ readPublic, writeRequiresAuth, access }: RegistrySettings): AccessPolicy {
   return new AccessPolicy({ readPublic, writeRequiresAuth, adminUsers: [], packages: [], ...access });
 }
@@ -319,8 +344,8 @@ interface TreePlace {
 
 /** What a tree shares with its registry: people, their credentials and their rights. */
 function sharedServices({ registry }: TreePlace): Partial<Services> {
-  const { authentication, access, groups, identity, secondFactors, builds, oidc, logins } = registry;
-  return { authentication, access, groups, identity, secondFactors, builds, oidc, logins };
+  const { authentication, access, groups, identity, secondFactors, builds, oidc, logins, upstreams } = registry;
+  return { authentication, access, groups, identity, secondFactors, builds, oidc, logins, upstreams };
 }
 
 function createServices(
@@ -348,7 +373,6 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
     ports.trust &&
     new TrustService({ trust: ports.trust, metadata, documents, index, clock, tell: log, settings, turn });
   const gate = new BlobGate(metadata);
-  const identity = ports.identity ?? new LocalIdentityProvider(metadata, hasher);
   const builds = new CiExchange({ issuers: settings.ciIssuers, metadata, clock, outbound: ports.outbound });
   const groups = new StoredGroups({ metadata, cache, directoryTeams: settings.directoryTeams });
   const reviews = new ReviewService({
@@ -360,6 +384,10 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
     groups,
     rules: settings.publicationRules ?? [],
   });
+  const identity = ports.identity ?? new LocalIdentityProvider(metadata, hasher);
+  const metrics = new Metrics(() => index.statistics);
+  const access = new AccessControl(accessPolicyOf(settings), groups);
+  const upstreams = new Upstreams({ trees: upstreamsOf(ports, access), coordination, log, metrics });
   const secondFactors = new SecondFactors({ metadata, clock, secret: settings.jwtSecret, issuer: settings.name });
   return {
     settings,
@@ -374,7 +402,7 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
     identity,
     index,
     trust,
-    reads: new Reads({ trust, index, blobs, metadata, gate, readPublic: settings.readPublic }),
+    reads: new Reads({ trust, index, blobs, metadata, gate, readPublic: settings.readPublic, upstreams }),
     downloads: new DownloadCounter(metadata),
     authentication: new Authentication({
       metadata,
@@ -385,7 +413,7 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
       issuer: `lading:${settings.name}`,
       needsSecondFactor: (account) => secondFactors.isEnabled(account),
     }),
-    access: new AccessControl(accessPolicyOf(settings), groups),
+    access,
     tree: undefined,
     mount: "",
     trees: undefined,
@@ -403,7 +431,8 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
     gate,
     reviews,
     rights: new PackageRights({ metadata, groups }),
-    metrics: new Metrics(() => index.statistics),
+    metrics,
+    upstreams,
     logins: new RateLimiter("login", settings.loginsPerMinute, cache),
     answers: new IdempotentAnswers(clock, ports.answers),
     docsAsset: ports.docsAsset ?? (async () => undefined),
@@ -481,6 +510,7 @@ class PortRegistry implements Registry {
     registerIdentityRoutes(this.#app, this.#services);
     registerOrganisationRoutes(this.#app, this.#services);
     registerPublisherRoutes(this.#app, this.#services);
+    registerUpstreamRoutes(this.#app, this.#services);
     if (ports.install !== undefined) registerInstallRoutes(this.#app, this.#services, ports.install);
     answerUnknown(this.#app, this.#services);
     this.#app.onError((error, context) => problemAnswer(this.#services, context, error));
@@ -518,7 +548,14 @@ class PortRegistry implements Registry {
   async #openTree(name: string, rule: AccessRule): Promise<OpenTree<TreeServer>> {
     const stores = await this.#ports.trees!.open(name, mountOf(name));
     const { metadata, blobs, documents, coordination, trust } = stores;
-    const { trees: _, coordination: _coordination, trust: _trust, install: _install, ...shared } = this.#ports;
+    const {
+      trees: _,
+      coordination: _coordination,
+      trust: _trust,
+      install: _install,
+      upstreams: _upstreams,
+      ...shared
+    } = this.#ports;
     const registry = new PortRegistry(
       {
         ...shared,
@@ -557,8 +594,8 @@ class PortRegistry implements Registry {
   async read(request: ReadRequest): Promise<ReadAnswer | undefined> {
     const [, name] = TREE_READ.exec(request.path) ?? [];
     if (name !== undefined && this.#services.tree === undefined) return this.#readTree(request, name);
-    if (!Reads.owns(request.path)) return undefined;
     const { reads, metrics, downloads } = this.#services;
+    if (!reads.owns(request.path)) return undefined;
     try {
       await this.#authorizeRead(request);
       const answer = await reads.answer(request.path, request.headers);
@@ -629,6 +666,7 @@ class PortRegistry implements Registry {
     await index.save();
     await this.#services.trust?.start();
     await this.#services.trees?.adopt(this.#services.access.policy);
+    if (this.#services.tree === undefined) this.#services.upstreams.start();
     this.#timer = setInterval(() => {
       this.#flush().catch((error: unknown) =>
         this.#services.log("error", "a background flush failed", { error: String(error) }),
@@ -654,6 +692,7 @@ class PortRegistry implements Registry {
   async #stop(): Promise<void> {
     this.#draining = true;
     clearInterval(this.#timer);
+    if (this.#services.tree === undefined) await this.#services.upstreams.stop();
     if (this.#active > 0) {
       await new Promise<void>((resolve) => {
         this.#idle = resolve;

@@ -36,6 +36,7 @@ import type { AuditEntry } from "../records.ts";
 import type { RegistrySettings } from "../settings.ts";
 import type { TrustService } from "../trust/trust-service.ts";
 import type { LeaseTurn } from "../turn.ts";
+import type { Upstreams } from "../upstream/upstreams.ts";
 
 /** What serves a tree of private packages, and what its routes have at hand. */
 export interface TreeServer {
@@ -82,6 +83,7 @@ export interface Services {
   readonly reviews: ReviewService;
   readonly gate: BlobGate;
   readonly metrics: Metrics;
+  readonly upstreams: Upstreams;
   readonly logins: RateLimiter;
   readonly answers: IdempotentAnswers;
   readonly docsAsset: (name: string) => Promise<Uint8Array | undefined>;

@@ -5,6 +5,8 @@ import { immutable } from "../read-answer.ts";
 import { matchesEtag } from "../etag.ts";
 import { RegistryError } from "../registry-error.ts";
 import { readers } from "./access.ts";
+import { webAnswer } from "./system-routes.ts";
+import { answerOfTree } from "./upstream-routes.ts";
 import type { App, RouteContext, Services } from "./context.ts";
 import { jsonResponse, problems } from "./schemas.ts";
 
@@ -46,6 +48,8 @@ export function registerFeedRoutes(app: App, services: Services): void {
     responses: { 200: jsonResponse(feedPage, "One page"), 304: { description: "Not changed" }, ...problems(401, 404) },
   });
   app.get("/feed/:file{(?:0|[1-9][0-9]{0,8})\\.json}", readers(services), async (context) =>
-    sendPage(services, context, Number.parseInt(context.req.param("file"), 10)),
+    services.upstreams.whole !== undefined
+      ? answerOfTree(services, context, webAnswer)
+      : sendPage(services, context, Number.parseInt(context.req.param("file"), 10)),
   );
 }

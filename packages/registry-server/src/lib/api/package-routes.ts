@@ -355,6 +355,7 @@ function publishPorts(services: Services): PublishPorts {
     mount,
     trees,
     reviews,
+    upstreams,
   } = services;
   return {
     metadata,
@@ -379,6 +380,7 @@ function publishPorts(services: Services): PublishPorts {
           },
         }),
     reviews,
+    upstreams,
     onStep: (step, ms) => metrics.step(step, ms),
   };
 }

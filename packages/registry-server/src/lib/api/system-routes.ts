@@ -8,6 +8,7 @@ import { baseUrl, type App, type RouteContext, type Services } from "./context.t
 import { requirePrincipal, requireReader } from "./guards.ts";
 import { pageBody } from "./paging.ts";
 import { policyOf } from "../trust/trust-service.ts";
+import { describeTree, upstreamHealth } from "./upstream-routes.ts";
 import { SECURED, jsonResponse, pageShape, problems } from "./schemas.ts";
 
 const CHECK_TIMEOUT_MS = 2000;
@@ -19,6 +20,17 @@ const health = z
     version: z.string(),
     uptime_seconds: z.number(),
     checks: z.object({ database: check, storage: check, cache: check }),
+    upstreams: z
+      .array(
+        z.object({
+          name: z.string(),
+          status: z.enum(["up", "stale", "empty"]),
+          checked: z.string().optional(),
+          behind: z.number(),
+          error: z.string().optional(),
+        }),
+      )
+      .optional(),
   })
   .openapi("Health");
 const simpleHealth = z.object({ status: z.string() });
@@ -62,14 +74,18 @@ async function healthOf(services: Services): Promise<z.infer<typeof health>> {
     checkOne(() => services.blobs.check()),
     checkOne(() => services.cache.check()),
   ]);
-  const works = database.status === "up" && storage.status === "up" && !services.isDraining();
+  const upstreams = database.status === "up" ? await upstreamHealth(services) : [];
+  // A mirror that holds nothing yet has nothing to answer with.
+  const isEmpty = services.upstreams.whole !== undefined && upstreams.some((one) => one.status === "empty");
+  const works = database.status === "up" && storage.status === "up" && !services.isDraining() && !isEmpty;
   // Without the shared cache each server goes on with its own memory: no reason to send nobody to any of them.
-  const whole = cache.status === "up" ? "ok" : "degraded";
+  const whole = cache.status === "up" && upstreams.every((one) => one.status === "up") ? "ok" : "degraded";
   return {
     status: works ? whole : "down",
     version: services.settings.version,
     uptime_seconds: Math.floor((services.clock.now() - services.started) / 1000),
     checks: { database, storage, cache },
+    ...(upstreams.length === 0 ? {} : { upstreams }),
   };
 }
 
@@ -163,7 +179,8 @@ function auditRoutes(app: App, services: Services): void {
 }
 
 function discoveryRoutes(app: App, services: Services): void {
-  app.get("/.well-known/lading.json", (context) => {
+  app.get("/.well-known/lading.json", async (context): Promise<Response> => {
+    if (services.upstreams.whole !== undefined) return describeTree(services, context, "");
     const { name, mode, packageBytes, signatures } = services.settings;
     const base = baseUrl(services, context);
     const trust = services.trust?.description;
@@ -201,7 +218,8 @@ function discoveryRoutes(app: App, services: Services): void {
   });
 }
 
-function webAnswer(answer: ReadAnswer, method: string): Response {
+/** A read's answer for the web handler. */
+export function webAnswer(answer: ReadAnswer, method: string): Response {
   const body =
     method === "HEAD" || answer.status === 304
       ? null
@@ -210,8 +228,10 @@ function webAnswer(answer: ReadAnswer, method: string): Response {
 }
 
 function readRoutes(app: App, services: Services): void {
-  app.on(["GET", "HEAD"], ["/index/*", "/blobs/*", "/metadata/*", "/log/*"], async (context) => {
+  app.on(["GET", "HEAD"], ["/index/*", "/blobs/*", "/metadata/*", "/log/*", "/upstreams/*"], async (context, next) => {
     await requireReader(services, context);
+    // Described by a route of its own, which comes after this one.
+    if (context.req.path.endsWith("/.well-known/lading.json")) return next();
     const path = context.req.path.slice(1);
     const headers: ReadHeaders = {
       "if-none-match": context.req.header("if-none-match"),

@@ -18,7 +18,11 @@ const BYTES_MAX = 16 * 2 ** 20;
 
 const filesBody = z.object({ paths: z.array(z.string().max(1100)).min(1).max(FILES_MAX) }).openapi("Files");
 
-async function fileAt({ trust, index }: Services, path: string): Promise<AnswerPart | undefined> {
+async function fileAt({ trust, index, upstreams }: Services, path: string): Promise<AnswerPart | undefined> {
+  if (upstreams.whole !== undefined) {
+    const bytes = path.startsWith("blobs/") ? undefined : await upstreams.whole.file(path);
+    return bytes && { bytes };
+  }
   const file = await trust?.file(path);
   if (file !== undefined) return file;
   return path.startsWith("index/") ? index.read(path) : undefined;

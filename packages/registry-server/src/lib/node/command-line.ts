@@ -29,6 +29,10 @@ const VALUES: ReadonlySet<string> = new Set([
   "key",
   "out",
   "tree",
+  "from",
+  "root",
+  "only",
+  "list",
 ]);
 
 function unknownFlag(name: string): RegistryError {

@@ -14,6 +14,7 @@ import { RegistryError } from "../registry-error.ts";
 import type { RegistryTrust } from "../trust/registry-trust.ts";
 import { RESERVED_NAMES } from "../package-name-rules.ts";
 import { bytesOf, type RegistrySettings } from "../settings.ts";
+import type { UpstreamOptions } from "../upstream/upstream-options.ts";
 import { SigningStatementVerifier } from "../statement-verifier.ts";
 import { generateToken, hashToken, randomId } from "../token.ts";
 import { ArchiveInspector } from "./archive-inspector.ts";
@@ -58,6 +59,8 @@ export interface NodeRegistryOptions extends Partial<Omit<RegistrySettings, "jwt
   readonly outboundAllow?: readonly string[];
   /** Name servers that proofs of namespaces are asked of, `address` or `address:port`; those of the machine unless given. */
   readonly dnsServers?: readonly string[];
+  /** Registries that it mirrors or stands before. */
+  readonly upstreams?: readonly UpstreamOptions[];
   readonly log?: LogListener;
   readonly clock?: Clock;
   readonly hasher?: PasswordHasher;
@@ -273,6 +276,7 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
     ldap,
     outboundAllow = [],
     dnsServers = [],
+    upstreams = [],
     log,
     clock = { now: () => Date.now() },
     hasher = new Argon2Hasher(),
@@ -316,7 +320,8 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
       hasher,
       inspector: new ArchiveInspector(new DecodeBudget(decodeBudgetBytes ?? DECODE_BUDGET_BYTES)),
       statements,
-      trust,
+      // A mirror signs nothing: what it serves is signed by the registry that it mirrors.
+      ...(upstreams.some(({ isWholeServer }) => isWholeServer) ? {} : { trust }),
       trees: new NodeTreeHost(
         { dataDirectory, databaseUrl, s3, redirectDownloads, keyDirectory },
         {
@@ -331,6 +336,8 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
       ),
       outbound: createOutbound({ allow: outboundAllow }),
       resolveTxt: createTxtResolver(dnsServers),
+      upstreams,
+      verifier: nodeVerifier,
       clock,
       ...(install === undefined ? {} : { install }),
       ...(ldap === undefined ? {} : { identity: await peopleOf(ldap, { metadata, hasher, clock }) }),

@@ -43,13 +43,15 @@ function single(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value.join(",") : value;
 }
 
-const READS = ["/index/", "/blobs/", "/metadata/", "/log/"];
+const READS = ["/index/", "/blobs/", "/metadata/", "/log/", "/upstreams/"];
 const TREE_READ = /^\/trees\/[a-z0-9-]+\/(?:index|blobs|metadata|log)\//;
 
 /** The path of a read of index, blobs, metadata or log, without leading slash and query; `undefined` for anything else. */
 function readPath({ method, url = "" }: IncomingMessage): string | undefined {
   if (method !== "GET" && method !== "HEAD") return undefined;
   if (!READS.some((prefix) => url.startsWith(prefix)) && !TREE_READ.test(url)) return undefined;
+  // Described for each request anew, with the address that it came by.
+  if (url.includes("/.well-known/")) return undefined;
   const query = url.indexOf("?");
   return query === -1 ? url.slice(1) : url.slice(1, query);
 }

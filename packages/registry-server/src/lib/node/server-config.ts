@@ -6,6 +6,7 @@ import { RegistryError } from "../registry-error.ts";
 import { readPublisherRules } from "./publisher-rules-file.ts";
 import { ACCESS_FILE_KEY, isAccessKey, readAccessConfig, type AccessConfig } from "./access-config.ts";
 import { identityConfig } from "./identity-config.ts";
+import { upstreamConfig } from "./upstream-config.ts";
 import { DEFAULT_SETTINGS, type NodeRegistryOptions } from "./node-registry.ts";
 import { isAllowedHostEntry } from "./outbound.ts";
 import { readPolicyFile } from "./policy-file.ts";
@@ -368,6 +369,7 @@ export function loadServerConfig(sources: ConfigSources): ServerConfig {
       dataDirectory: values.text("server.data"),
       decodeBudgetBytes: values.number("packages.decode_budget"),
       outboundAllow: outboundAllow(values),
+      upstreams: upstreamConfig(values, sources.env),
       ...database(values),
       ...bucket(values),
       ...(values.has("storage.redis_url") ? { redisUrl: values.text("storage.redis_url") } : {}),

@@ -1,6 +1,7 @@
 import { parseDuration, parseSize } from "@lading/core-manifest";
 import type { Setting, SettingValue } from "./setting.ts";
 import { IDENTITY_SETTINGS } from "./identity-settings.ts";
+import { UPSTREAM_SETTINGS } from "./upstream-settings.ts";
 import { DECODE_BUDGET_BYTES, DEFAULT_SETTINGS } from "./node-registry.ts";
 
 /** Every setting, in the order in which help and documents list them. */
@@ -311,6 +312,7 @@ export const SETTINGS: readonly Setting[] = [
     summary: "Whether people create their own accounts; closed in production mode, else open",
   },
   ...IDENTITY_SETTINGS,
+  ...UPSTREAM_SETTINGS,
 ];
 
 /** Kind of a setting in words, for help and messages. */

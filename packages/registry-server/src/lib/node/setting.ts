@@ -29,5 +29,6 @@ export interface ConfigValues {
   origin(key: string): string;
   text(key: string): string;
   boolean(key: string): boolean;
+  number(key: string): number;
   list(key: string): readonly string[];
 }

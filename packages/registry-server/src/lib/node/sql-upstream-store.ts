@@ -3,6 +3,7 @@ import { parseDigest } from "@lading/core-manifest";
 import type { AuditEntry } from "../records.ts";
 import type { AgeException, UpstreamFile, UpstreamStore, UpstreamUpdate } from "../upstream/upstream-store.ts";
 import { record } from "./sql-audit.ts";
+import { appendEntry } from "./sql-packages.ts";
 import type { SqlEngine } from "./sql-engine.ts";
 import type { Tables } from "./sql-schema.ts";
 
@@ -128,7 +129,7 @@ export class SqlUpstreamStore implements UpstreamStore {
     });
   }
 
-  async grant(exception: AgeException, audit: AuditEntry): Promise<void> {
+  async grant(exception: AgeException, audit: AuditEntry, entry?: Uint8Array): Promise<void> {
     const { upstream, version, reason, by, created, expires } = exception;
     await this.#engine.write(async (session) => {
       await session
@@ -140,6 +141,7 @@ export class SqlUpstreamStore implements UpstreamStore {
             .doUpdateSet({ reason, granted_by: by, created, expires }),
         )
         .execute();
+      if (entry !== undefined) await appendEntry(session, entry);
       await record(session, audit);
     });
   }

@@ -78,7 +78,10 @@ function words(text: string): readonly string[] {
 export class MemoryMetadataStore implements MetadataStore {
   readonly #accounts = new Map<string, Account>();
   readonly identities: IdentityStore = new MemoryIdentityStore(this.#accounts, (audit) => this.#record(audit));
-  readonly upstreams: MemoryUpstreamStore = new MemoryUpstreamStore((audit) => this.#record(audit));
+  readonly upstreams: MemoryUpstreamStore = new MemoryUpstreamStore(
+    (audit) => this.#record(audit),
+    (entry) => this.#log.push(entry),
+  );
   readonly reviews: MemoryReviewStore = new MemoryReviewStore({
     record: (audit) => this.#record(audit),
     publish: (publication) => this.publish(publication),

@@ -19,11 +19,13 @@ function keyOf({ upstream, package: name, version }: Pick<AgeException, "upstrea
 /** The {@link UpstreamStore} in memory. */
 export class MemoryUpstreamStore implements UpstreamStore {
   readonly #record: (audit: AuditEntry) => void;
+  readonly #append: (entry: Uint8Array) => void;
   readonly #upstreams = new Map<string, Upstream>();
   readonly #exceptions = new Map<string, AgeException>();
 
-  constructor(record: (audit: AuditEntry) => void) {
+  constructor(record: (audit: AuditEntry) => void, append: (entry: Uint8Array) => void) {
     this.#record = record;
+    this.#append = append;
   }
 
   /** Every file whose bytes are in the blob store. */
@@ -73,8 +75,9 @@ export class MemoryUpstreamStore implements UpstreamStore {
     return true;
   }
 
-  async grant(exception: AgeException, audit: AuditEntry): Promise<void> {
+  async grant(exception: AgeException, audit: AuditEntry, entry?: Uint8Array): Promise<void> {
     this.#exceptions.set(keyOf(exception), exception);
+    if (entry !== undefined) this.#append(entry);
     this.#record(audit);
   }
 

@@ -73,7 +73,8 @@ export function upstreamStoreContract(it: (name: string, body: (store: MetadataS
       created: 1,
       expires: 9,
     };
-    await upstreams.grant(exception, fakeAudit({ action: "upstream.except" }));
+    await upstreams.grant(exception, fakeAudit({ action: "upstream.except" }), Uint8Array.of(1, 2));
+    same((await store.logEntries(0, 9)).length, 1, "logged");
     await upstreams.grant({ ...exception, reason: "the fix" }, fakeAudit({ action: "upstream.except" }));
     same(await upstreams.exceptions(), [{ ...exception, reason: "the fix" }], "granted");
     same(await upstreams.revoke({ ...exception, version: "2.0.0" }, fakeAudit()), false, "another");

@@ -56,8 +56,8 @@ export interface UpstreamStore {
   files(upstream: string, prefix: string): Promise<readonly UpstreamFile[]>;
   /** `false`, and nothing changed, where another server put a state since. */
   update(update: UpstreamUpdate): Promise<boolean>;
-  /** Grants an exception, in place of one for the same version. */
-  grant(exception: AgeException, audit: AuditEntry): Promise<void>;
+  /** Grants an exception, in place of one for the same version; `entry` is appended to the log with it. */
+  grant(exception: AgeException, audit: AuditEntry, entry?: Uint8Array): Promise<void>;
   /** Whether there was one. */
   revoke(wanted: Pick<AgeException, "upstream" | "package" | "version">, audit: AuditEntry): Promise<boolean>;
   /** All that were granted and not revoked, expired ones included; by upstream, package and version. */
