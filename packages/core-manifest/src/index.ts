@@ -1,3 +1,4 @@
+export { LATEST_CHANNEL, parseChannel, tryParseChannel } from "./lib/channel.ts";
 export {
   LadingError,
   EXIT_CODES,

@@ -87,6 +87,7 @@ export {
   type PackageInformation,
   type SearchInput,
 } from "./lib/operations/registry-queries.ts";
+export { channelAdd, channelList, channelRemove, type PackageChannels } from "./lib/operations/channels.ts";
 export { artefactName, pack, type PackInput, type PackedPackage } from "./lib/operations/pack.ts";
 export {
   keygen,

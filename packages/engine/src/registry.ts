@@ -13,6 +13,7 @@ export {
   type PackageInformation,
   type SearchInput,
 } from "./lib/operations/registry-queries.ts";
+export { channelAdd, channelList, channelRemove, type PackageChannels } from "./lib/operations/channels.ts";
 export { registryTrust, type RegistryTrustInput, type TrustedRegistry } from "./lib/operations/registry-trust.ts";
 export {
   auditVerify,

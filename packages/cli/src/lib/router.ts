@@ -139,6 +139,21 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     load: () => import("./commands/fetch.ts"),
   },
   owner: { group: "registry", summary: "List, add or remove owners", load: () => import("./commands/owner.ts") },
+  "channel list": {
+    group: "registry",
+    summary: "List the channels of a package",
+    load: () => import("./commands/channel-list.ts"),
+  },
+  "channel add": {
+    group: "registry",
+    summary: "Let a channel name a version",
+    load: () => import("./commands/channel-add.ts"),
+  },
+  "channel remove": {
+    group: "registry",
+    summary: "Remove a channel",
+    load: () => import("./commands/channel-remove.ts"),
+  },
   login: { group: "registry", summary: "Store a token for a registry", load: () => import("./commands/login.ts") },
   logout: { group: "registry", summary: "Forget a registry's token", load: () => import("./commands/logout.ts") },
   whoami: { group: "registry", summary: "Show who you are to a registry", load: () => import("./commands/whoami.ts") },

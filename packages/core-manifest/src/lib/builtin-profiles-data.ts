@@ -166,6 +166,18 @@ export const BUILTIN_PROFILE_DATA: Readonly<
             command: "owner",
           },
           {
+            spelling: "pack channel list",
+            command: "channel list",
+          },
+          {
+            spelling: "pack channel add",
+            command: "channel add",
+          },
+          {
+            spelling: "pack channel remove",
+            command: "channel remove",
+          },
+          {
             spelling: "pack checksum",
             command: "checksum",
           },

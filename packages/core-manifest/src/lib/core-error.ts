@@ -4,6 +4,7 @@ import { LadingError, type ErrorCatalogue, type LadingErrorInit } from "./error.
 export type CoreErrorCode =
   | "DIGEST_INVALID"
   | "NAME_INVALID"
+  | "CHANNEL_INVALID"
   | "VERSION_INVALID"
   | "REQUIREMENT_INVALID"
   | "LOCKFILE_INVALID"
@@ -31,6 +32,11 @@ export const CORE_ERRORS: ErrorCatalogue<CoreErrorCode> = {
     category: "usage",
     summary: "A package name breaks the name rules.",
     help: "Use lower-case letters, digits, `-`, `_` and `.`, starting with a letter or digit, optionally after one namespace: `company/tool`.",
+  },
+  CHANNEL_INVALID: {
+    category: "usage",
+    summary: "The name of a channel breaks its rules, or could be read as a version or a requirement.",
+    help: "Use a letter, then letters, digits and single `.`, `_` or `-`: `beta`, `next`, `lts-1`.",
   },
   VERSION_INVALID: {
     category: "usage",

@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import {
+  LATEST_CHANNEL,
   canonicalName,
   compareVersions,
   isPrerelease,
@@ -135,11 +136,25 @@ export function choosableVersion(
     (policy.allowed.has(`${canonical}@${entry.version}`)
       ? undefined
       : releaseExclusions(policy.release, document.name, entry)[0]?.text);
-  const newest = newestVersion(document, hosts);
-  const chosen = newestVersion(document, hosts, undefined, (entry) => against(entry) === undefined);
+  const upToLatest = notAboveLatest(document);
+  const newest = newestVersion(document, hosts, upToLatest);
+  const chosen = newestVersion(document, hosts, upToLatest, (entry) => against(entry) === undefined);
   if (chosen === undefined) return { problem: whyNone(document, hosts, against) };
   if (newest === undefined || newest === chosen) return { version: chosen.version };
   return { version: chosen.version, heldBack: `${newest.version} exists but ${(against(newest) ?? "").slice(3)}` };
+}
+
+/** The version that a channel of a package names. */
+export function channelVersion({ channels }: IndexDocument, channel: string): string | undefined {
+  return Object.hasOwn(channels, channel) ? channels[channel] : undefined;
+}
+
+/** A name alone means channel `latest`: what its owners keep in another channel above it has to be asked for. */
+export function notAboveLatest({ channels, versions }: IndexDocument): (version: Version) => boolean {
+  const latest = versions.find(({ version }) => version === channels[LATEST_CHANNEL]);
+  if (latest === undefined || latest.status === "yanked" || latest.status === "held") return () => true;
+  const limit = parseVersion(latest.version);
+  return (version) => compareVersions(version, limit) <= 0;
 }
 
 /** Why no version of a package may be chosen: the newest of each kind, with its reason. */

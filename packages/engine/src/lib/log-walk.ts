@@ -67,6 +67,10 @@ export function eventWords(event: LogEvent | UnknownLogEvent): string {
       return `${event.account} ${{ add: "became an owner", remove: "is no owner any more", transfer: "took it over" }[event.change]}`;
     case "key":
       return `key ${event.key} of ${event.account} ${{ add: "was added", rotate: `takes the place of ${event.previous ?? "another"}`, revoke: "was revoked", recover: `is to replace ${event.previous ?? "another"}${event.effective === undefined ? "" : ` from ${event.effective} on`}` }[event.change]}`;
+    case "channel":
+      return event.version === undefined
+        ? `channel "${event.channel}" was removed`
+        : `channel "${event.channel}" names ${event.version} now`;
     case "policy":
       return `the policy of ${event.names} changed to ${event.policy}`;
     case "unknown":

@@ -134,6 +134,42 @@ export class Api {
     );
   }
 
+  async channels(name: string, options: CallOptions): Promise<Readonly<Record<string, string>>> {
+    const action = `list the channels of "${name}"`;
+    const answer = await this.#session.demand(
+      { method: "GET", path: `${packagePath(name)}/channels`, action },
+      options,
+    );
+    return this.#channelTable(answer, action);
+  }
+
+  /** Lets a channel name a version, or without one nothing any more. */
+  async setChannel(
+    change: { readonly name: string; readonly channel: string; readonly version?: string },
+    options: CallOptions,
+  ): Promise<Readonly<Record<string, string>>> {
+    const { name, channel, version } = change;
+    const set =
+      version === undefined ? ({ method: "DELETE" } as const) : ({ method: "PUT", body: { version } } as const);
+    const action =
+      version === undefined
+        ? `remove channel "${channel}" of "${name}"`
+        : `let channel "${channel}" of "${name}" name ${version}`;
+    const path = `${packagePath(name)}/channels/${encodeURIComponent(channel)}`;
+    const answer = await this.#session.demand({ ...set, path, action, repeatable: version !== undefined }, options);
+    const { settled } = await import("./trust/signed-documents.ts");
+    await settled(this.#session, parsePackageName(name), options);
+    return this.#channelTable(answer, action);
+  }
+
+  #channelTable(answer: ApiAnswer, action: string): Readonly<Record<string, string>> {
+    const read = this.#read(action);
+    const table = read.object(read.object(answer.body, "the answer").channels, '"channels"');
+    return Object.fromEntries(
+      Object.entries(table).map(([channel, version]) => [channel, read.string(version, `"channels.${channel}"`)]),
+    );
+  }
+
   async register(
     account: { username: string; password: string; email?: string },
     options: CallOptions,

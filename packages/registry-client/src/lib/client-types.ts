@@ -43,6 +43,8 @@ export interface PublishInput extends CallOptions {
   /** Bytes of the file. */
   readonly size: number;
   readonly tree?: Digest | undefined;
+  /** Channel that is to name the version; default: `latest`, by its rules. */
+  readonly channel?: string | undefined;
   /** The statement's envelope. */
   readonly statement?: Uint8Array | undefined;
   /** Whether to return only when the version is in the index. Default: true. */
@@ -237,6 +239,16 @@ export interface RegistryClient {
     options?: CallOptions,
   ): Promise<void>;
   undeprecate(name: string, version: string, options?: CallOptions): Promise<void>;
+  /** Channels (dist-tags) with the version that each names, `latest` among them. */
+  channels(name: string, options?: CallOptions): Promise<Readonly<Record<string, string>>>;
+  /** Lets a channel name a published version; answers with all channels as they are now. */
+  setChannel(
+    name: string,
+    channel: string,
+    version: string,
+    options?: CallOptions,
+  ): Promise<Readonly<Record<string, string>>>;
+  removeChannel(name: string, channel: string, options?: CallOptions): Promise<Readonly<Record<string, string>>>;
   owners(name: string, options?: CallOptions): Promise<readonly ApiObject[]>;
   addOwner(name: string, user: string, options?: CallOptions): Promise<void>;
   removeOwner(name: string, user: string, options?: CallOptions): Promise<void>;

@@ -13,7 +13,8 @@ export function encodePublication(publication: Publication, boundary: string): M
   const encoder = new TextEncoder();
   const part = (disposition: string, type: string): string =>
     `--${boundary}\r\ncontent-disposition: form-data; ${disposition}\r\ncontent-type: ${type}\r\n\r\n`;
-  const metadata = JSON.stringify({ blob: publication.blob, size: publication.size, tree: publication.tree });
+  const { blob, size, tree, channel } = publication;
+  const metadata = JSON.stringify({ blob, size, tree, channel });
   const head: Uint8Array<ArrayBuffer>[] = [
     encoder.encode(`${part('name="metadata"', "application/json")}${metadata}\r\n`),
   ];

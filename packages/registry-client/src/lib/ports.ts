@@ -123,6 +123,8 @@ export interface Publication {
   readonly blob: Digest;
   readonly size: number;
   readonly tree?: Digest;
+  /** Channel that is to name the version. */
+  readonly channel?: string;
   /** The statement's envelope, byte for byte. */
   readonly statement?: Uint8Array<ArrayBuffer>;
   /** Name of the file, without directories. */

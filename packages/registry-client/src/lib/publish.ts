@@ -107,6 +107,7 @@ function createPublication(session: Session, url: string, input: PublishInput, a
     blob: input.blob,
     size: input.size,
     ...optional("tree", input.tree),
+    ...optional("channel", input.channel),
     ...optional("statement", input.statement === undefined ? undefined : new Uint8Array(input.statement)),
     fileName: basename(input.artifact),
     open: () => readVerified(input, action, (bytes) => (session.metrics.uploadedBytes += bytes)),

@@ -64,6 +64,10 @@ export function createRegistryClient(options: CreateRegistryClientOptions): Regi
       api((calls) => calls.setStatus({ name, version, status: "deprecate", details }, call)),
     undeprecate: (name, version, call = {}) =>
       api((calls) => calls.setStatus({ name, version, status: "deprecate" }, call)),
+    channels: (name, call = {}) => api((calls) => calls.channels(name, call)),
+    setChannel: (name, channel, version, call = {}) =>
+      api((calls) => calls.setChannel({ name, channel, version }, call)),
+    removeChannel: (name, channel, call = {}) => api((calls) => calls.setChannel({ name, channel }, call)),
     owners: (name, call = {}) => api((calls) => calls.owners(name, call)),
     addOwner: (name, user, call = {}) => api((calls) => calls.changeOwner("PUT", name, user, call)),
     removeOwner: (name, user, call = {}) => api((calls) => calls.changeOwner("DELETE", name, user, call)),

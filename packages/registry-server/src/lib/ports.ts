@@ -231,6 +231,8 @@ export interface Publication {
   readonly manifest: PublishedManifest;
   readonly artifact: ArtifactRecord;
   readonly account: Account;
+  /** Channel that names the version from now on, in place of `latest`. */
+  readonly channel?: string;
   /** The account may publish to packages it does not own. */
   readonly override: boolean;
   readonly audit: AuditEntry;
@@ -343,6 +345,16 @@ export interface PolicyChange {
   readonly check?: (current: PackageSummary) => void;
 }
 
+/** A channel that is to name another version, or without `version` nothing any more. */
+export interface ChannelChange {
+  readonly canonical: CanonicalName;
+  readonly channel: string;
+  readonly version?: Version;
+  readonly audit: AuditEntry;
+  /** Called in the transaction with the package as it is; what it throws ends the transaction without a change. */
+  readonly check?: (current: PackageSummary) => void;
+}
+
 /** A change of a version's status. */
 export interface StatusChange {
   readonly canonical: CanonicalName;
@@ -433,6 +445,8 @@ export interface MetadataStore {
   setStatus(change: StatusChange): Promise<VersionRecord | undefined>;
   /** `undefined` where the package is missing. Changes the package as a change of its versions does. */
   setPolicy(change: PolicyChange): Promise<PackageSummary | undefined>;
+  /** `undefined` where the package or the version is missing. A change that changes nothing leaves no trace. */
+  setChannel(change: ChannelChange): Promise<PackageSummary | undefined>;
   /** Ascending by SemVer precedence. */
   versions(canonical: CanonicalName): Promise<readonly VersionRecord[]>;
   version(canonical: CanonicalName, version: Version): Promise<VersionRecord | undefined>;

@@ -1,7 +1,7 @@
 import busboy from "busboy";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { tryParseDigest, type Digest } from "@lading/core-manifest";
+import { tryParseChannel, tryParseDigest, type Digest } from "@lading/core-manifest";
 import type { BlobStore, StagedBlob } from "./ports.ts";
 import { RegistryError } from "./registry-error.ts";
 
@@ -13,6 +13,8 @@ export interface DeclaredPackage {
   readonly blob: Digest;
   readonly size: number;
   readonly tree?: Digest;
+  /** Channel that is to name the version, in place of `latest`. */
+  readonly channel?: string;
 }
 
 /** A publish request's parts; `package` is sealed. */
@@ -61,7 +63,7 @@ export function parseDeclaredPackage(text: string): DeclaredPackage {
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw malformed('part "metadata" is not a JSON object');
-  const { blob, size, tree } = value as Record<string, unknown>;
+  const { blob, size, tree, channel } = value as Record<string, unknown>;
   const digest = tryParseDigest(blob);
   if (digest === undefined)
     throw malformed('"blob" in part "metadata" is not "sha256:" and 64 lower-case hexadecimal digits');
@@ -70,7 +72,15 @@ export function parseDeclaredPackage(text: string): DeclaredPackage {
   const treeDigest = tryParseDigest(tree);
   if (tree !== undefined && treeDigest === undefined)
     throw malformed('"tree" in part "metadata" is not a SHA-256 digest');
-  return { blob: digest, size: size as number, ...(treeDigest === undefined ? {} : { tree: treeDigest }) };
+  const named = typeof channel === "string" ? tryParseChannel(channel) : undefined;
+  if (channel !== undefined && named === undefined)
+    throw malformed('"channel" in part "metadata" is no name of a channel, or is a version or requirement');
+  return {
+    blob: digest,
+    size: size as number,
+    ...(treeDigest === undefined ? {} : { tree: treeDigest }),
+    ...(named === undefined ? {} : { channel: named }),
+  };
 }
 
 async function collect(stream: AsyncIterable<Uint8Array>, limit: number, part: string): Promise<Uint8Array> {

@@ -362,10 +362,10 @@ async function makeVisible(ports: PublishPorts, canonical: CanonicalName): Promi
 }
 
 function auditOf(
-  ports: PublishPorts,
   request: PublishRequest,
   identified: Identified,
   artifact: ArtifactRecord,
+  channel: string | undefined,
 ): AuditEntry {
   const { blob, tree, size, target, signers } = artifact;
   return {
@@ -375,7 +375,7 @@ function auditOf(
     action: "package.publish",
     package: identified.name,
     version: identified.version,
-    details: { target, blob, tree, size, signers },
+    details: { target, blob, tree, size, signers, ...(channel === undefined ? {} : { channel }) },
   };
 }
 
@@ -454,8 +454,9 @@ async function publishHere(
   if (waiting !== undefined) return held(false, waiting);
   const findings = await step("policy", () => judge(ports, request, { identified, upload, existing }));
   const verdict = await step("verify", () => checkStatement(ports, principal, { identified, existing }, form, upload));
+  const { channel } = form.declared;
   const artifact = await step("store", () => storeBlobs(ports, form, upload, verdict));
-  const draft = { identified, upload, artifact, override };
+  const draft = { identified, upload, artifact, override, channel };
   return step("commit", () =>
     findings.length === 0 ? commit(ports, request, draft) : submit(ports, request, draft, findings),
   );
@@ -490,6 +491,7 @@ function draftOf(
   },
 ): Publication {
   const { identified, upload, form, override } = draft;
+  const { channel } = form.declared;
   const artifact: ArtifactRecord = {
     target: upload.record.target,
     blob: form.digest,
@@ -501,7 +503,7 @@ function draftOf(
     verified: false,
     published: ports.clock.now(),
   };
-  return publicationOf(ports, request, { identified, upload, artifact, override });
+  return publicationOf(request, { identified, upload, artifact, override, channel });
 }
 
 function held(created: boolean, review: Review): Published {
@@ -517,7 +519,7 @@ async function submit(
   draft: Draft,
   findings: readonly PolicyFinding[],
 ): Promise<Published> {
-  const { created, review } = await ports.reviews.submit(publicationOf(ports, request, draft), findings);
+  const { created, review } = await ports.reviews.submit(publicationOf(request, draft), findings);
   return held(created, review);
 }
 
@@ -539,12 +541,12 @@ interface Draft {
   readonly artifact: ArtifactRecord;
   /** The account may publish without owning the package. */
   readonly override: boolean;
+  readonly channel: string | undefined;
 }
 
 function publicationOf(
-  ports: PublishPorts,
   request: PublishRequest,
-  { identified, upload, artifact, override }: Draft,
+  { identified, upload, artifact, override, channel }: Draft,
 ): Publication {
   const { name, canonical, version } = identified;
   return {
@@ -557,14 +559,15 @@ function publicationOf(
     artifact,
     account: request.principal.account,
     override,
-    audit: auditOf(ports, request, identified, artifact),
+    ...(channel === undefined ? {} : { channel }),
+    audit: auditOf(request, identified, artifact, channel),
   };
 }
 
 async function commit(ports: PublishPorts, request: PublishRequest, draft: Draft): Promise<Published> {
   const { identified, upload, artifact } = draft;
   const { name, canonical } = identified;
-  const outcome = await ports.metadata.publish(publicationOf(ports, request, draft));
+  const outcome = await ports.metadata.publish(publicationOf(request, draft));
   if (outcome.status === "not-owner") throw notOwner(name);
   if (outcome.status === "conflict") throw conflict(identified, outcome, upload);
   const visible = await makeVisible(ports, canonical);

@@ -142,7 +142,9 @@ export interface PackageSummary {
   readonly sequence: number;
   /** Absent where its owners demand nothing. */
   readonly policy?: PackagePolicy;
-  /** Highest active version, releases before pre-releases; absent where nothing is published. */
+  /** Channels that somebody set, name -> version; `latest` is among them where it is not the highest release. */
+  readonly channels?: Readonly<Record<string, string>>;
+  /** What channel `latest` names; absent where nothing is published. */
   readonly latest?: string;
   readonly title?: string;
   readonly description?: string;

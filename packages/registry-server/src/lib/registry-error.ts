@@ -18,6 +18,8 @@ export type RegistryErrorCode =
   | "SECOND_FACTOR_INVALID"
   | "SECOND_FACTOR_EXISTS"
   | "TRUSTED_PUBLISHER_EXISTS"
+  | "CHANNEL_NOT_FOUND"
+  | "CHANNEL_REQUIRED"
   | "TOKEN_INVALID"
   | "BASIC_AUTH_INSECURE"
   | "FORBIDDEN"
@@ -169,6 +171,16 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     category: "refused",
     summary: "The package trusts a publisher of the same issuer and claims already.",
     help: "Nothing is to be done; remove the old one to let another account publish for it.",
+  },
+  CHANNEL_NOT_FOUND: {
+    category: "io",
+    summary: "The package has no channel of that name.",
+    help: "`channel list NAME` shows those that it has.",
+  },
+  CHANNEL_REQUIRED: {
+    category: "refused",
+    summary: "Channel `latest` cannot be removed.",
+    help: "Let it name another version with `channel add NAME@VERSION latest`.",
   },
   TOKEN_INVALID: {
     category: "auth",
@@ -558,6 +570,8 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   USER_EXISTS: 409,
   SECOND_FACTOR_EXISTS: 409,
   TRUSTED_PUBLISHER_EXISTS: 409,
+  CHANNEL_NOT_FOUND: 404,
+  CHANNEL_REQUIRED: 409,
   KEY_EXISTS: 409,
   LAST_OWNER: 409,
   ORGANISATION_EXISTS: 409,

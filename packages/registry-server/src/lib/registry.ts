@@ -3,6 +3,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
 import { getPathNoStrict } from "hono/utils/url";
 import { registerAccountRoutes } from "./api/account-routes.ts";
+import { registerChannelRoutes } from "./api/channel-routes.ts";
 import { registerChangeRoutes } from "./api/change-routes.ts";
 import type { App, Env, RouteContext, Services, TreeServer } from "./api/context.ts";
 import { registerFeedRoutes } from "./api/feed-routes.ts";
@@ -502,6 +503,7 @@ class PortRegistry implements Registry {
     registerSystemRoutes(this.#app, this.#services);
     registerPackageRoutes(this.#app, this.#services);
     registerChangeRoutes(this.#app, this.#services);
+    registerChannelRoutes(this.#app, this.#services);
     registerAccountRoutes(this.#app, this.#services);
     registerReviewRoutes(this.#app, this.#services);
     registerFeedRoutes(this.#app, this.#services);

@@ -38,6 +38,12 @@ function describe(found: PackageInformation, style: Style): string[] {
     ["features", Object.keys(found.features).join(", ")],
     ["exclusive", (found.exclusiveFeatures ?? []).map((group) => group.join(" or ")).join("; ")],
     ["files", found.artifacts.map(({ target, size }) => `${target} (${bytes(size)})`).join(", ")],
+    [
+      "channels",
+      Object.entries(found.channels)
+        .map(([channel, version]) => `${channel} ${version}`)
+        .join(", "),
+    ],
     ["registry", found.registry],
   ];
   const status =

@@ -6,6 +6,8 @@ import {
   importNpmManifest,
   parsePackageName,
   parseRequirement,
+  parseVersion,
+  tryParseChannel,
   tryParsePackageName,
   type DependencyKind,
   type Diagnostic,
@@ -13,7 +15,14 @@ import {
 } from "@lading/core-manifest";
 import type { EngineContext } from "../engine-context.ts";
 import { revokedTexts } from "../revocations.ts";
-import { choosableVersion, compatibleRequirement, findPackage, withManifestText, writeThen } from "../edit.ts";
+import {
+  channelVersion,
+  choosableVersion,
+  compatibleRequirement,
+  findPackage,
+  withManifestText,
+  writeThen,
+} from "../edit.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, readText } from "../files.ts";
 import { checkoutGit, checkGitUrl } from "../git.ts";
@@ -21,6 +30,7 @@ import { hostVersions } from "../hosts.ts";
 import { installInput, type InstallProjectInput } from "../install-project.ts";
 import { installLock, type InstallOutcome } from "../install-step.ts";
 import { ensureLock, type LockInput, type LockOutcome } from "../lock-step.ts";
+import type { AskedVersion } from "../resolution.ts";
 import { parsePackageSpec } from "../package-spec.ts";
 import { readPolicy } from "../resolver-policy.ts";
 import { chooseMember, loadProject, manifestIn, type Member, type MemberChoice, type Project } from "../project.ts";
@@ -80,7 +90,7 @@ export interface AddResult {
 export async function add(input: AddInput, context: EngineContext): Promise<AddResult> {
   const project = await loadProject(context);
   const member = chooseMember(project, input);
-  const { dependencies, findings } = await collect(input, context, { project, member });
+  const { dependencies, findings, exact } = await collect(input, context, { project, member });
   const edited = dependencies.reduce((text, dependency) => applyDependency(text, member, dependency), member.text);
   const after = withManifestText(project, member, edited);
   const lock = await ensureLock(context, after, {
@@ -89,6 +99,7 @@ export async function add(input: AddInput, context: EngineContext): Promise<AddR
     dryRun: true,
     mode: input.mode === "locked" ? "locked" : "update",
     refresh: dependencies.map((dependency) => dependency.package ?? dependency.name),
+    exact,
   });
   const result = { member: member.name, added: dependencies.map(summary), findings };
   if (input.dryRun === true) return { ...result, lock, install: undefined };
@@ -129,14 +140,16 @@ async function collect(
   input: AddInput,
   context: EngineContext,
   { project, member }: Place,
-): Promise<{ dependencies: ManifestDependency[]; findings: readonly Diagnostic[] }> {
+): Promise<{ dependencies: ManifestDependency[]; findings: readonly Diagnostic[]; exact?: readonly AskedVersion[] }> {
   const imported = await importDependencies(input, context, { project, member });
   if (input.path !== undefined) return { ...imported, dependencies: [await pathDependency(input, context, member)] };
   if (input.git !== undefined) return { ...imported, dependencies: [await gitDependency(input, context)] };
+  const asked = await Promise.all(input.specs.map((spec) => askedChannel(spec, context)));
   const named = await Promise.all(
-    input.specs.map((spec) => registryDependency(spec, input, context, { project, member })),
+    asked.map((one) => registryDependency(one.spec, input, context, { project, member })),
   );
   const dependencies = [...imported.dependencies, ...named];
+  const exact = asked.flatMap(({ version }) => (version === undefined ? [] : [version]));
   // A manifest whose dependencies are all here already was imported, too.
   const importing = input.fromCargo !== undefined || input.fromNpm !== undefined;
   if (dependencies.length === 0 && !importing) {
@@ -145,7 +158,7 @@ async function collect(
       message: "Cannot add nothing: name a package, a --path, a --git address or a manifest to import from",
     });
   }
-  return { dependencies, findings: imported.findings };
+  return { dependencies, findings: imported.findings, exact };
 }
 
 function base(input: AddInput): Omit<ManifestDependency, "name" | "source"> {
@@ -156,6 +169,32 @@ function base(input: AddInput): Omit<ManifestDependency, "name" | "source"> {
     optional: input.optional ?? false,
     workspace: false,
   };
+}
+
+/**
+ * `name@channel` as the version that the channel names now: the manifest gets a requirement for it, the lock exactly it.
+ * @throws {EngineError} `VERSION_NOT_FOUND`
+ */
+async function askedChannel(
+  spec: string,
+  context: EngineContext,
+): Promise<{ readonly spec: string; readonly version?: AskedVersion }> {
+  const { name, text } = parsePackageSpec(spec);
+  const channel = text === undefined ? undefined : tryParseChannel(text);
+  if (channel === undefined) return { spec };
+  const { document } = await findPackage(context, name, await pinnedRegistry(context));
+  const version = channelVersion(document, channel);
+  if (version === undefined) {
+    const known = Object.keys(document.channels).map((one) => `"${one}"`);
+    throw new EngineError({
+      code: "VERSION_NOT_FOUND",
+      message: `Cannot add "${name}": it has no channel "${channel}"`,
+      hint: known.length === 0 ? "It has no channels" : `Its channels are ${known.join(", ")}`,
+      package: name,
+    });
+  }
+  const requirement = compatibleRequirement(version, context.profile.manifest.requirements);
+  return { spec: `${name}@${requirement}`, version: { name, version: parseVersion(version) } };
 }
 
 async function registryDependency(

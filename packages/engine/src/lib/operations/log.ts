@@ -233,6 +233,7 @@ function entryTypeOf(action: string): string | undefined {
   if (/^version\.(?:un)?(?:yank|deprecate)$/.test(action)) return "status";
   if (action.startsWith("owner.")) return "owner";
   if (action.startsWith("key.")) return "key";
+  if (action.startsWith("channel.")) return "channel";
   return action.startsWith("policy.") ? "policy" : undefined;
 }
 
@@ -278,10 +279,9 @@ function matchKey(type: string, time: string, actor: string | undefined, name: s
 function recordKey(type: string, record: ApiObject): string {
   const { at, actor, package: name, version } = record;
   // Entries about keys and policies of the whole registry name no package, those of status and publication the version.
-  const named =
-    type === "publish" || type === "status" || type === "owner" || (type === "policy" && name !== undefined);
+  const named = ["publish", "status", "owner", "channel"].includes(type) || (type === "policy" && name !== undefined);
   const canonical = named && typeof name === "string" ? canonicalName(parsePackageName(name)) : "";
-  const own = type === "publish" || type === "status" ? text(version) : "";
+  const own = ["publish", "status", "channel"].includes(type) ? text(version) : "";
   return matchKey(
     type,
     text(at),

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { ignoreEvents, isLadingError, type Digest, type PackageKind } from "@lading/core-manifest";
+import { ignoreEvents, isLadingError, parseChannel, type Digest, type PackageKind } from "@lading/core-manifest";
 import type { InspectedPackage } from "@lading/archive/node";
 import type { PublishReceipt, RegistryClient } from "@lading/registry-client";
 import { step, type EngineContext } from "../engine-context.ts";
@@ -23,6 +23,8 @@ export interface PublishCommandInput
   readonly sign?: boolean | undefined;
   /** Used for this call, and not stored. */
   readonly token?: string | undefined;
+  /** Channel that is to name the version; `latest` stays where it is then. */
+  readonly channel?: string | undefined;
   /** Return only when the version is in the index. Default: true. */
   readonly wait?: boolean | undefined;
   /** Check everything, and send nothing. */
@@ -64,6 +66,7 @@ export async function publish(
   input: PublishCommandInput,
   context: EngineContext,
 ): Promise<readonly PublishedPackage[]> {
+  if (input.channel !== undefined) parseChannel(input.channel);
   if (input.test === true) await testFirst(input, context);
   const client = (await context.registries()).default;
   if (input.token !== undefined) client.authenticate({ type: "token", token: input.token });
@@ -320,6 +323,7 @@ async function publishFile(
         size,
         tree,
         ...(signed === undefined ? {} : { statement: signed.envelope }),
+        channel: input.channel,
         wait: input.wait ?? true,
         signal: context.signal,
         onEvent: context.onEvent,

@@ -12,7 +12,7 @@ import {
 } from "@lading/core-manifest";
 import type { ApiObject, Page, RegistryClient, SearchItem, SignedArtifact } from "@lading/registry-client";
 import type { EngineContext } from "../engine-context.ts";
-import { findPackage, newestVersion } from "../edit.ts";
+import { channelVersion, findPackage, newestVersion, notAboveLatest } from "../edit.ts";
 import { revokedTexts } from "../revocations.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, makeTemporaryDirectory } from "../files.ts";
@@ -116,6 +116,8 @@ export interface PackageInformation {
   readonly exclusiveFeatures?: readonly (readonly string[])[];
   readonly hosts: Readonly<Record<string, string>>;
   readonly artifacts: readonly IndexArtifact[];
+  /** Channel -> version. */
+  readonly channels: Readonly<Record<string, string>>;
   /** Newest first. */
   readonly versions: readonly { readonly version: string; readonly status: string; readonly published: string }[];
   readonly registry: string;
@@ -131,10 +133,11 @@ export async function info(input: { readonly spec: string }, context: EngineCont
   const { name, text } = parsePackageSpec(input.spec);
   const { document, client } = await findPackage(context, name);
   const hosts = await hostVersions(context, []);
+  const wanted = text === undefined ? undefined : (channelVersion(document, text) ?? text);
   const entry =
-    text === undefined
-      ? (newestVersion(document, hosts) ?? document.versions.at(-1))
-      : document.versions.find(({ version }) => version === text);
+    wanted === undefined
+      ? (newestVersion(document, hosts, notAboveLatest(document)) ?? document.versions.at(-1))
+      : document.versions.find(({ version }) => version === wanted);
   if (entry === undefined) throw versionMissing(name, text, document.versions);
   const details =
     client.registry.url.startsWith("file:") || context.offline
@@ -161,6 +164,7 @@ export async function info(input: { readonly spec: string }, context: EngineCont
     ...(entry.exclusiveFeatures === undefined ? {} : { exclusiveFeatures: entry.exclusiveFeatures }),
     hosts: entry.hosts,
     artifacts: entry.artifacts,
+    channels: document.channels,
     versions: document.versions
       .map(({ version, status, published }) => ({ version, status, published }))
       .sort((left, right) => compareVersions(parseVersion(right.version), parseVersion(left.version))),
@@ -187,7 +191,7 @@ function versionMissing(
 
 /** What is to be downloaded. */
 export interface FetchInput {
-  /** `name`, `name@version` or `name@requirement`. */
+  /** `name`, `name@version`, `name@channel` or `name@requirement`. */
   readonly spec: string;
   /** Directory for the file. Default: the working directory. */
   readonly output?: string | undefined;
@@ -216,7 +220,9 @@ export async function fetch(input: FetchInput, context: EngineContext): Promise<
   const hosts = await hostVersions(context, []);
   const revoked = await revokedTexts(context, { document, client });
   const isUsable = (one: IndexVersion): boolean => revoked(one) === undefined;
-  const entry = text === undefined ? newestVersion(document, hosts, undefined, isUsable) : chooseVersion(text);
+  const asked = text === undefined ? undefined : (channelVersion(document, text) ?? text);
+  const entry =
+    asked === undefined ? newestVersion(document, hosts, notAboveLatest(document), isUsable) : chooseVersion(asked);
   function chooseVersion(wanted: string) {
     if (tryParseVersion(wanted) !== undefined) return document.versions.find(({ version }) => version === wanted);
     const requirement = parseRequirement(wanted, context.profile.manifest.requirements);

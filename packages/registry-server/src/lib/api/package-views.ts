@@ -1,5 +1,5 @@
 import { indexDocumentPath } from "@lading/core-manifest";
-import { timestamp } from "../index-model.ts";
+import { channelsOf, timestamp } from "../index-model.ts";
 import type { Published } from "../publish.ts";
 import type { ArtifactRecord, PackagePolicy, PackageSummary, VersionRecord } from "../records.ts";
 import { reviewUrl, viewReview } from "./review-views.ts";
@@ -162,7 +162,7 @@ export function packageView(
     sequence: summary.sequence,
     ...(summary.policy === undefined ? {} : { policy: policyView(summary.policy) }),
     owners,
-    channels: summary.latest === undefined ? {} : { latest: summary.latest },
+    channels: channelsOf(summary, versions),
     versions: versions.map((record) => versionView(base, summary.name, record)),
     manifest: latest?.manifest,
     signature: latest && signatureView(latest),

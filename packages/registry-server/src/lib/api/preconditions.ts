@@ -22,6 +22,11 @@ export function policyEtag({ policy }: PackageSummary): string {
   return etagOf(["policy", policy ?? null]);
 }
 
+/** The validator of a package's channels. */
+export function channelsEtag({ channels, latest }: PackageSummary): string {
+  return etagOf(["channels", channels ?? {}, latest ?? null]);
+}
+
 /**
  * Demands that `If-Match`, where the request has one, names the resource as it is; strong comparison (RFC 9110 §13.1.1).
  * @throws {RegistryError} `PRECONDITION_FAILED`

@@ -240,6 +240,10 @@ export const MIGRATIONS: readonly Migration[] = [
       create table quotas (subject text primary key, packages integer, versions integer, bytes integer) strict;
     `,
   },
+  {
+    name: "channels of packages",
+    statements: "alter table packages add column channels text;",
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

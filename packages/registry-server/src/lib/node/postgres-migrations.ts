@@ -214,6 +214,11 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
       create table quotas (subject text primary key, packages bigint, versions bigint, bytes bigint);
     `,
   },
+  {
+    name: "channels of packages",
+    worksFrom: 1,
+    statements: "alter table packages add column channels text;",
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { sql, type Kysely, type RawBuilder, type Transaction } from "kysely";
 import {
+  LATEST_CHANNEL,
   splitName,
   type CanonicalName,
   type Digest,
@@ -12,7 +13,7 @@ import type { IdentityStore } from "../identity/identity-store.ts";
 import type { UpstreamStore } from "../upstream/upstream-store.ts";
 import type { ReviewStore } from "../governance/review-store.ts";
 import type { OrganisationStore } from "../organisations/organisation-store.ts";
-import { indexDocumentOf, latestVersion, sortVersions } from "../index-model.ts";
+import { channelsAfter, indexDocumentOf, latestVersion, sortVersions, withChannel } from "../index-model.ts";
 import type {
   AuditQuery,
   KeyStatementChange,
@@ -21,6 +22,7 @@ import type {
   OwnerOutcome,
   OwnersCheck,
   PendingIndexUpdate,
+  ChannelChange,
   PolicyChange,
   Publication,
   PublishOutcome,
@@ -55,6 +57,7 @@ import {
   keyEntry,
   keyStatementEntry,
   ownerEntry,
+  channelEntry,
   policyEntry,
   publishEntry,
   statusEntry,
@@ -154,6 +157,15 @@ async function insertPackage(
   return id;
 }
 
+async function setChannels(
+  session: Session,
+  packageId: number,
+  channels: Readonly<Record<string, string>>,
+): Promise<void> {
+  const text = Object.keys(channels).length === 0 ? null : JSON.stringify(channels);
+  await session.updateTable("packages").set({ channels: text }).where("id", "=", packageId).execute();
+}
+
 // Search rows and the outbox belong to the transaction of the change: a crash can lose neither alone.
 async function refreshPackage(
   session: Transaction<Tables>,
@@ -165,7 +177,13 @@ async function refreshPackage(
     .select(["version", "status"])
     .where("package_id", "=", packageId)
     .execute();
-  const latest = latestVersion(heads);
+  const { channels } = await session
+    .selectFrom("packages")
+    .select("channels")
+    .where("id", "=", packageId)
+    .executeTakeFirstOrThrow();
+  const pinned = channels === null ? undefined : (JSON.parse(channels) as Record<string, string>)[LATEST_CHANNEL];
+  const latest = latestVersion(heads, pinned);
   const manifest = latest === undefined ? undefined : (await versionsOf(session, packageId, latest))[0]?.manifest;
   const headline = headlineOf(latest, manifest);
   const { title = "", description = "", keywords, categories } = headline;
@@ -517,6 +535,11 @@ export class SqlMetadataStore implements MetadataStore {
     if (decided !== undefined) return decided;
     const leaf = await appendEntry(session, publishEntry(publication));
     await insertArtifact(session, await this.#versionId(session, packageId, publication), artifact, leaf);
+    await setChannels(session, packageId, channelsAfter(existing && toSummary(existing), publication));
+    if (publication.channel !== undefined) {
+      const { channel, version } = publication;
+      await appendEntry(session, channelEntry({ channel, version }, canonical, audit));
+    }
     const sequence = await refreshPackage(session, { packageId, canonical, at: audit.at }, this.#engine.text);
     await record(session, audit);
     return { status: "created", sequence, version: (await versionsOf(session, packageId, publication.version))[0]! };
@@ -572,6 +595,23 @@ export class SqlMetadataStore implements MetadataStore {
         .where("id", "=", row.id)
         .execute();
       await appendEntry(session, policyEntry(digest, audit, canonical));
+      await refreshPackage(session, { packageId: row.id, canonical, at: audit.at }, this.#engine.text);
+      await record(session, audit);
+      return toSummary((await packageRow(session, canonical))!);
+    });
+  }
+
+  async setChannel({ canonical, audit, check, ...change }: ChannelChange): Promise<PackageSummary | undefined> {
+    return this.#write(async (session) => {
+      const row = await packageRow(session, canonical);
+      if (row === undefined) return undefined;
+      const { channel, version } = change;
+      if (version !== undefined && (await versionsOf(session, row.id, version)).length === 0) return undefined;
+      const summary = toSummary(row);
+      check?.(summary);
+      if (summary.channels?.[channel] === version) return summary;
+      await setChannels(session, row.id, withChannel(summary.channels, change));
+      await appendEntry(session, channelEntry(change, canonical, audit));
       await refreshPackage(session, { packageId: row.id, canonical, at: audit.at }, this.#engine.text);
       await record(session, audit);
       return toSummary((await packageRow(session, canonical))!);

@@ -87,6 +87,7 @@ export function toSummary(row: Row<"packages">): PackageSummary {
     canonical: row.canonical as CanonicalName,
     sequence: row.sequence,
     ...(row.policy === null ? {} : { policy: JSON.parse(row.policy) as PackagePolicy }),
+    ...(row.channels === null ? {} : { channels: JSON.parse(row.channels) as Record<string, string> }),
     ...present({ latest: row.latest, title: row.title, description: row.description, license: row.license }),
     keywords: JSON.parse(row.keywords) as string[],
     categories: JSON.parse(row.categories) as string[],

@@ -76,6 +76,7 @@ export interface Tables {
     created: number;
     updated: number;
     policy: string | null;
+    channels: string | null;
   };
   versions: {
     id: Generated<number>;

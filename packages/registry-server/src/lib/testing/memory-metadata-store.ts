@@ -1,7 +1,14 @@
 import { createHash } from "node:crypto";
-import { splitName, type CanonicalName, type Digest, type IndexDocument, type Version } from "@lading/core-manifest";
+import {
+  LATEST_CHANNEL,
+  splitName,
+  type CanonicalName,
+  type Digest,
+  type IndexDocument,
+  type Version,
+} from "@lading/core-manifest";
 import type { IdentityStore } from "../identity/identity-store.ts";
-import { indexDocumentOf, latestVersion, sortVersions } from "../index-model.ts";
+import { channelsAfter, indexDocumentOf, latestVersion, sortVersions, withChannel } from "../index-model.ts";
 import type {
   AuditQuery,
   KeyStatementChange,
@@ -10,6 +17,7 @@ import type {
   OwnerOutcome,
   OwnersCheck,
   PendingIndexUpdate,
+  ChannelChange,
   PolicyChange,
   Publication,
   PublishOutcome,
@@ -36,6 +44,7 @@ import {
   keyEntry,
   keyStatementEntry,
   ownerEntry,
+  channelEntry,
   policyEntry,
   publishEntry,
   statusEntry,
@@ -295,17 +304,23 @@ export class MemoryMetadataStore implements MetadataStore {
         ? firstRecord({ ...publication, artifact: logged })
         : { ...first, artifacts: [...first.artifacts, logged] };
     entry.versions.set(version.version, version);
+    this.#setChannels(entry, channelsAfter(entry.summary, publication));
+    if (publication.channel !== undefined) {
+      this.#log.push(channelEntry({ channel: publication.channel, version: version.version }, canonical, audit));
+    }
     this.#refresh(entry, audit.at);
     this.#record(audit);
     return { status: "created", sequence: entry.summary.sequence, version };
   }
 
   #refresh(entry: Entry, at: number): void {
-    const latest = latestVersion([...entry.versions.values()]);
+    const { channels } = entry.summary;
+    const latest = latestVersion([...entry.versions.values()], channels?.[LATEST_CHANNEL]);
     const manifest = latest === undefined ? undefined : entry.versions.get(latest)?.manifest;
     const { name, canonical, downloads, created, sequence, policy } = entry.summary;
     entry.summary = {
       ...(policy === undefined ? {} : { policy }),
+      ...(channels === undefined ? {} : { channels }),
       name,
       canonical,
       downloads,
@@ -350,6 +365,24 @@ export class MemoryMetadataStore implements MetadataStore {
     this.#refresh(entry, audit.at);
     this.#record(audit);
     return entry.summary;
+  }
+
+  async setChannel({ canonical, audit, check, ...change }: ChannelChange): Promise<PackageSummary | undefined> {
+    const entry = this.#packages.get(canonical);
+    if (entry === undefined) return undefined;
+    if (change.version !== undefined && !entry.versions.has(change.version)) return undefined;
+    check?.(entry.summary);
+    if (entry.summary.channels?.[change.channel] === change.version) return entry.summary;
+    this.#setChannels(entry, withChannel(entry.summary.channels, change));
+    this.#log.push(channelEntry(change, canonical, audit));
+    this.#refresh(entry, audit.at);
+    this.#record(audit);
+    return entry.summary;
+  }
+
+  #setChannels(entry: Entry, channels: Readonly<Record<string, string>>): void {
+    const { channels: _, ...others } = entry.summary;
+    entry.summary = { ...others, ...(Object.keys(channels).length === 0 ? {} : { channels }) };
   }
 
   async versions(canonical: CanonicalName): Promise<readonly VersionRecord[]> {

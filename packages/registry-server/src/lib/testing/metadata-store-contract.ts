@@ -1,6 +1,6 @@
 import { canonicalName, parsePackageName, parseVersion, type CanonicalName, type Digest } from "@lading/core-manifest";
 import type { KeyStatementChange, MetadataStore, SearchQuery } from "../ports.ts";
-import type { Account, TokenRecord } from "../records.ts";
+import type { Account, PackageSummary, TokenRecord } from "../records.ts";
 import { same, type ContractTest } from "./contract.ts";
 import { identityStoreContract } from "./identity-store-contract.ts";
 import { reviewStoreContract } from "./review-store-contract.ts";
@@ -209,6 +209,87 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
       same((await store.package(canonical("tool")))?.sequence, 4, "sequence");
       same((await store.logEntries(0, 10)).length, 4, "log");
       same(await store.setPolicy({ ...change, canonical: canonical("nothing") }), undefined, "unknown package");
+    });
+  });
+
+  test.describe("MetadataStore contract: channels", () => {
+    const tool = canonical("tool");
+    const channelsNow = async (store: MetadataStore): Promise<unknown> => (await store.indexDocument(tool))?.channels;
+    const publishIn = async (
+      store: MetadataStore,
+      owner: Account,
+      version: string,
+      channel?: string,
+    ): Promise<void> => {
+      const tree = version.length + Number(version.replaceAll(/\D/g, ""));
+      const publication = fakePublication(owner, "tool", version, { tree });
+      await store.publish(channel === undefined ? publication : { ...publication, channel });
+    };
+
+    it("publish() in a channel lets it name the version, and latest stays", async (store) => {
+      const [ada] = await withAccounts(store, "ada");
+      await publishIn(store, ada!, "1.0.0");
+      await publishIn(store, ada!, "2.0.0", "beta");
+      same(await channelsNow(store), { beta: "2.0.0", latest: "1.0.0" }, "after the beta");
+      same((await store.package(tool))?.latest, "1.0.0", "latest of the package");
+      await publishIn(store, ada!, "0.9.1");
+      same(await channelsNow(store), { beta: "2.0.0", latest: "1.0.0" }, "after a lower version");
+      await publishIn(store, ada!, "1.1.0");
+      same(await channelsNow(store), { beta: "2.0.0", latest: "1.1.0" }, "after a higher version");
+      const log = (await store.logEntries(0, 20)).map((entry) => new TextDecoder().decode(entry));
+      same(log.filter((entry) => entry.includes('"type":"channel"')).length, 1, "logged changes");
+    });
+    it("setChannel() moves, adds and removes channels, and says nothing of what is so already", async (store) => {
+      const [ada] = await withAccounts(store, "ada");
+      await publishIn(store, ada!, "1.0.0");
+      await publishIn(store, ada!, "2.0.0");
+      const audit = fakeAudit({ action: "channel.set" });
+      const set = (channel: string, version?: string): Promise<PackageSummary | undefined> =>
+        store.setChannel({
+          canonical: tool,
+          channel,
+          audit,
+          ...(version === undefined ? {} : { version: parseVersion(version) }),
+        });
+      same((await set("latest", "1.0.0"))?.latest, "1.0.0", "latest");
+      await set("next", "2.0.0");
+      const { sequence } = (await set("next", "2.0.0"))!;
+      same(sequence, 4, "sequence after a change that changes nothing");
+      same(await channelsNow(store), { latest: "1.0.0", next: "2.0.0" }, "channels");
+      same(await set("next", "3.0.0"), undefined, "a version that is not there");
+      await set("next");
+      same(await channelsNow(store), { latest: "1.0.0" }, "after the removal");
+      const objection = store
+        .setChannel({
+          canonical: tool,
+          channel: "x1",
+          version: parseVersion("1.0.0"),
+          audit,
+          check: () => {
+            throw new Error("objection");
+          },
+        })
+        .then(String, (error: Error) => error.message);
+      same(await objection, "objection", "objection");
+      same(await channelsNow(store), { latest: "1.0.0" }, "after the objection");
+    });
+    it("latest is the highest release again while the version that it names is yanked", async (store) => {
+      const [ada] = await withAccounts(store, "ada");
+      await publishIn(store, ada!, "1.0.0");
+      await publishIn(store, ada!, "1.1.0");
+      await store.setChannel({
+        canonical: tool,
+        channel: "latest",
+        version: parseVersion("1.0.0"),
+        audit: fakeAudit({ action: "channel.set" }),
+      });
+      await store.setStatus({
+        canonical: tool,
+        version: parseVersion("1.0.0"),
+        status: "yanked",
+        audit: fakeAudit({ action: "version.yank" }),
+      });
+      same(await channelsNow(store), { latest: "1.1.0" }, "channels");
     });
   });
 

@@ -1,4 +1,4 @@
-import { canonicalName, parsePackageName, type CanonicalName, type Digest } from "@lading/core-manifest";
+import { canonicalName, parsePackageName, type CanonicalName, type Digest, type Version } from "@lading/core-manifest";
 import { encodeLogEvent, type LogEvent, type LoggedArtifact } from "@lading/signing/log";
 import { timestamp } from "../index-model.ts";
 import { TEAM_PREFIX, groupOf, type Team } from "../organisations/organisation.ts";
@@ -96,6 +96,16 @@ export function keyStatementEntry(
     statement,
     ...(effective === undefined ? {} : { effective: timestamp(effective) }),
   });
+}
+
+/** The entry of a channel that names a version from now on, or none. */
+export function channelEntry(
+  { channel, version }: { readonly channel: string; readonly version?: Version },
+  name: CanonicalName,
+  audit: Pick<AuditEntry, "at" | "actor">,
+): Uint8Array {
+  const named = version === undefined ? {} : { version };
+  return encodeLogEvent({ ...common(audit), type: "channel", name, channel, ...named });
 }
 
 /** The entry of what is demanded from now on: of all packages, or of those that a pattern names. */

@@ -75,6 +75,14 @@ export interface KeyEvent extends Common {
   readonly effective?: string;
 }
 
+/** A channel of a package names another version, or with none nothing any more. */
+export interface ChannelEvent extends Common {
+  readonly type: "channel";
+  readonly name: string;
+  readonly channel: string;
+  readonly version?: string;
+}
+
 /** What the registry demands of packages changed. */
 export interface PolicyEvent extends Common {
   readonly type: "policy";
@@ -85,7 +93,7 @@ export interface PolicyEvent extends Common {
 }
 
 /** What a registry logs. */
-export type LogEvent = PublishEvent | StatusEvent | OwnerEvent | KeyEvent | PolicyEvent;
+export type LogEvent = PublishEvent | StatusEvent | OwnerEvent | KeyEvent | ChannelEvent | PolicyEvent;
 
 /** An entry of a type that this release does not know: shown as it is, never taken for another. */
 export interface UnknownLogEvent {
@@ -159,6 +167,7 @@ const TYPES: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
     statement: optional(isDigest),
     effective: optional(isTime),
   },
+  channel: { name: isName, channel: isText(64), version: optional(isVersion) },
   policy: { names: (value) => typeof value === "string" && isNamePattern(value), policy: isDigest },
 };
 
