@@ -201,3 +201,38 @@ describe("attune pack install --remote", () => {
     expect(sandbox.has("pack.yaml")).toBe(false);
   });
 });
+
+test("a server that is told to stop lets a running installation come to its end, and begins none that waits", async () => {
+  const own = createSandbox();
+  sandboxes.push(own);
+  own.write(
+    "pack/pack.yaml",
+    `${yaml("slow", "1.0.0")}testing:\n  runners:\n    one: { type: script, entry_point: t.sh }\n`,
+  );
+  own.write(
+    "pack/t.sh",
+    `touch ${own.path("began")}\nwhile [ ! -e ${own.path("go-on")} ]; do sleep 0.05; done\necho "Total Tests: 1"\necho "Passed: 1"\necho "Failed: 0"\n`,
+  );
+  own.write(
+    "~/.gitconfig",
+    `[user]\n  name = A\n  email = a@example.com\n[url "file://${own.root}/"]\n  insteadOf = https://github.com/org/\n`,
+  );
+  await own.ok("git init -q . && git add -A && git commit -q -m 1", { cwd: "pack" });
+  await own.ok(`git clone -q --bare pack ${own.root}/slow.git`);
+  const server = await startRegistry({
+    bin: "attune-registry",
+    env: { ATTUNE_PACKS_DIR: own.path("packs-of-the-server"), HOME: own.home, PATH: "/usr/local/bin:/usr/bin:/bin" },
+  });
+  const begin = (): Promise<Response> =>
+    api(server, "/packs/install", { method: "POST", body: JSON.stringify({ source: git("slow"), async: true }) });
+  expect((await begin()).status).toBe(202);
+  await expect.poll(() => own.has("began"), { timeout: 20_000 }).toBe(true);
+  expect((await begin()).status).toBe(202);
+  const stopped = server.stop();
+  await expect.poll(() => server.output().includes("stopping"), { timeout: 20_000 }).toBe(true);
+  own.write("go-on", "");
+  expect(await stopped).toBe(0);
+  expect(own.has("packs-of-the-server/packs/slow/pack.yaml")).toBe(true);
+  expect(readdirSync(own.path("packs-of-the-server/.lading/gen"))).toEqual(["1"]);
+  await server.dispose();
+});

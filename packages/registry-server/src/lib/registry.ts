@@ -70,6 +70,8 @@ import type { UpstreamOptions } from "./upstream/upstream-options.ts";
 import { Upstreams } from "./upstream/upstreams.ts";
 import type { TreePorts } from "./upstream/upstream-tree.ts";
 
+/** How long a stopping server waits for a running installation before it is aborted. */
+const INSTALL_GRACE_MS = 30_000;
 const FLUSH_INTERVAL_MS = 2000;
 
 /** What a registry is built from; the contract of each is on its interface. */
@@ -484,6 +486,7 @@ class PortRegistry implements Registry {
   readonly #onStopped: () => void | Promise<void>;
   readonly #app: App;
   #draining = false;
+  #installations: { stop(graceMs: number): Promise<void> } | undefined;
   #stopped: Promise<void> | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
   #active = 0;
@@ -513,7 +516,8 @@ class PortRegistry implements Registry {
     registerOrganisationRoutes(this.#app, this.#services);
     registerPublisherRoutes(this.#app, this.#services);
     registerUpstreamRoutes(this.#app, this.#services);
-    if (ports.install !== undefined) registerInstallRoutes(this.#app, this.#services, ports.install);
+    if (ports.install !== undefined)
+      this.#installations = registerInstallRoutes(this.#app, this.#services, ports.install);
     answerUnknown(this.#app, this.#services);
     this.#app.onError((error, context) => problemAnswer(this.#services, context, error));
   }
@@ -694,6 +698,7 @@ class PortRegistry implements Registry {
   async #stop(): Promise<void> {
     this.#draining = true;
     clearInterval(this.#timer);
+    await this.#installations?.stop(INSTALL_GRACE_MS);
     if (this.#services.tree === undefined) await this.#services.upstreams.stop();
     if (this.#active > 0) {
       await new Promise<void>((resolve) => {

@@ -67,7 +67,9 @@ class InstallJobs {
   readonly #service: InstallService;
   readonly #services: Services;
   readonly #jobs = new Map<string, Job>();
+  readonly #abort = new AbortController();
   #last: Promise<void> = Promise.resolve();
+  #stopping = false;
 
   constructor(service: InstallService, services: Services) {
     this.#service = service;
@@ -98,6 +100,17 @@ class InstallJobs {
     return job;
   }
 
+  /**
+   * Lets the installation that runs come to its end, for a while; what has not begun is refused. One that takes longer is
+   * aborted, and takes back what it has done, so that in the end every one is whole or nothing.
+   */
+  async stop(graceMs: number): Promise<void> {
+    this.#stopping = true;
+    const timer = setTimeout(() => this.#abort.abort(), graceMs);
+    await this.#last;
+    clearTimeout(timer);
+  }
+
   async #run(job: Job): Promise<void> {
     const tell = (): void => {
       for (const listener of job.listeners) listener();
@@ -106,19 +119,31 @@ class InstallJobs {
       if (job.events.length < EVENTS_KEPT) job.events.push(event);
       tell();
     };
+    const { signal } = this.#abort;
     try {
-      const { signal } = new AbortController();
-      job.outcome = await this.#service.install(job.request, { onEvent, signal });
+      job.outcome = this.#stopping ? STOPPED : await this.#service.install(job.request, { onEvent, signal });
     } catch (error) {
-      this.#services.log("error", "an installation failed", {
-        installation: job.id,
-        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-      });
-      job.outcome = { ok: "fault" };
+      job.outcome = signal.aborted ? STOPPED : this.#fault(job, error);
     }
     tell();
   }
+
+  #fault(job: Job, error: unknown): { readonly ok: "fault" } {
+    this.#services.log("error", "an installation failed", {
+      installation: job.id,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+    return { ok: "fault" };
+  }
 }
+
+const STOPPED: InstallAnswer = {
+  ok: false,
+  code: "SERVER_STOPPING",
+  message: "Cannot install: the server is stopping; nothing was changed",
+  hint: "Ask again when it has started",
+  problems: ["the server is stopping"],
+};
 
 const STATUS = { true: "installed", false: "refused", fault: "failed", undefined: "running" } as const;
 
@@ -198,9 +223,13 @@ function refusal({ outcome }: Job): RegistryError {
 
 /**
  * `POST /api/v1/packs/install`, with `/packs/install` as alias: installs a pack on the server's machine. Waits for the
- * end; with `async`, or where the client accepts `text/event-stream`, it can be watched.
+ * end; with `async`, or where the client accepts `text/event-stream`, it can be watched. What is returned ends them.
  */
-export function registerInstallRoutes(app: App, services: Services, service: InstallService): void {
+export function registerInstallRoutes(
+  app: App,
+  services: Services,
+  service: InstallService,
+): { stop(graceMs: number): Promise<void> } {
   const jobs = new InstallJobs(service, services);
   const guard = writers(services, "admin");
   const find = (id: string): Job => {
@@ -281,4 +310,5 @@ export function registerInstallRoutes(app: App, services: Services, service: Ins
     url.pathname = "/api/v1/packs/install";
     return app.fetch(new Request(url, context.req.raw), context.env);
   });
+  return jobs;
 }
