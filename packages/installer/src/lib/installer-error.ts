@@ -8,6 +8,7 @@ export type InstallerErrorCode =
   | "STORE_PACKAGE_MISSING"
   | "STORE_PACKAGE_DAMAGED"
   | "INSTALL_PLAN_INVALID"
+  | "INSTALL_TARGET_MISSING"
   | "INSTALL_PATH_INVALID"
   | "INSTALL_TARGET_OCCUPIED"
   | "INSTALL_LINK_UNSUPPORTED"
@@ -47,6 +48,11 @@ export const INSTALLER_ERRORS: ErrorCatalogue<InstallerErrorCode> = {
     category: "manifest",
     summary: "The lock file names something that cannot be installed.",
     help: "Run `lock` to write it again.",
+  },
+  INSTALL_TARGET_MISSING: {
+    category: "manifest",
+    summary: "A locked version has files for other platforms, and none for the one that is installed for.",
+    help: "Give `--target` with a platform that it is offered for, or ask its author for a file for yours.",
   },
   INSTALL_PATH_INVALID: {
     category: "usage",

@@ -18,7 +18,7 @@ import { InstallerError } from "./installer-error.ts";
  * What a lock means for one environment: which packages, which artefact of each, and where each one goes. A name with
  * several versions has one under its plain path (the one that the project names itself, else the highest) and the
  * others below `.versions/`.
- * @throws {InstallerError} `INSTALL_PLAN_INVALID`
+ * @throws {InstallerError} `INSTALL_PLAN_INVALID`, `INSTALL_TARGET_MISSING`
  */
 export function planInstall(lock: Lockfile, options: PlanOptions): InstallPlan {
   const references = lockReferences(lock.packages);
@@ -142,7 +142,14 @@ function chooseArtifact(item: LockPackage, options: PlanOptions): LockArtifact |
     .find((artifact) => artifact !== undefined);
   if (found !== undefined) return found;
   const offered = item.artifacts.map((artifact) => `"${artifact.target}"`).join(", ");
-  throw invalid(item, `it is offered for ${offered}, wanted is ${targets.map((target) => `"${target}"`).join(" or ")}`);
+  const wanted = targets.map((target) => `"${target}"`).join(" or ");
+  throw new InstallerError({
+    code: "INSTALL_TARGET_MISSING",
+    message: `Cannot install "${item.name}" ${item.version}: it is offered for ${offered}, wanted is ${wanted}`,
+    hint: "Give --target with one that it is offered for, or ask its author for a file for yours",
+    offered: item.artifacts.map(({ target }) => target),
+    wanted: targets,
+  });
 }
 
 function find(references: LockReferences, reference: string, from: string): LockPackage {
