@@ -121,7 +121,7 @@ describe("planInstall()", () => {
     const only = lockOf([locked("tool", "1.0.0", { artifacts: artifacts.slice(1) })]);
     expect(() => planInstall(only, options)).toThrow(
       expect.objectContaining({
-        code: "INSTALL_PLAN_INVALID",
+        code: "INSTALL_TARGET_MISSING",
         message: expect.stringContaining('"x86_64-linux"') as string,
       }) as Error,
     );
