@@ -51,6 +51,7 @@ describe("a tree of private packages", () => {
     expect(await answer.json()).toMatchObject({
       name: NAME,
       visible: true,
+      tree: `${server.url}${tree("/")}`,
       links: { self: `${server.url}${tree(`/api/v1/packages/${PATH}/versions/1.0.0`)}` },
     });
     const next = await buildPackage({ name: NAME, version: "1.1.0" });

@@ -75,6 +75,8 @@ export interface PublishResult {
   /** Whether the version is in the index document, as the registry said or as was waited for. */
   readonly visible: boolean;
   readonly links: Readonly<Record<string, string>>;
+  /** Address of the private packages of the registry among which it is: a registry of its own. */
+  readonly tree?: string;
   /** Where the publication is in the registry's log; absent where the registry has none. */
   readonly log?: PublishReceipt;
 }

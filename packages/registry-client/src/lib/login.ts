@@ -11,10 +11,21 @@ export async function login(session: Session, credential: Credential, options: C
     credential.type === "basic" && session.registry.authType !== "basic"
       ? await api.passwordLogin(credential, options)
       : credential;
-  const account = await api.whoami(kept, options);
+  const account = await asked(session, kept, () => api.whoami(kept, options));
   await session.credentials.set(session.registry.url, kept);
   session.override = undefined;
   return account;
+}
+
+/** Asks with a credential that is not kept yet: private packages have no description for whoever has none. */
+async function asked<Result>(session: Session, credential: Credential, work: () => Promise<Result>): Promise<Result> {
+  const before = session.override;
+  session.override = credential;
+  try {
+    return await work();
+  } finally {
+    session.override = before;
+  }
 }
 
 /** Gives the registry what its provider says of somebody, and keeps the session. */

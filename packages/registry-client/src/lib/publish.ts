@@ -26,10 +26,30 @@ export async function publish(session: Session, documents: Documents, input: Pub
   const url = await session.apiUrl({ path: "packages/", action }, input);
   await checkLimit(session, input, action);
   const answer = await upload(session, url, input, action);
-  const result = await proven(session, parseResult(session, answer, action), answer, input);
+  const parsed = parseResult(session, answer, action);
+  const tree = treeOf(session, answer);
+  if (tree !== undefined) return inTree(session, parsed, tree);
+  const result = await proven(session, parsed, answer, input);
   if (input.wait === false) return result;
   await waitUntilVisible(session, documents, result, input);
   return { ...result, visible: true };
+}
+
+/** The address of private packages of this registry among which it put the publication. */
+function treeOf(session: Session, { body }: ApiAnswer): string | undefined {
+  const tree = isObject(body) ? body.tree : undefined;
+  if (typeof tree !== "string" || !URL.canParse(tree)) return undefined;
+  return new URL(tree).href.startsWith(new URL("trees/", session.registry.url).href) ? tree : undefined;
+}
+
+// Its proof is of the log of the private packages, whose keys this registry's root says nothing about.
+function inTree(session: Session, result: PublishResult, tree: string): PublishResult {
+  session.onEvent({
+    type: "warning",
+    code: "PUBLISHED_PRIVATELY",
+    message: `"${result.name}" ${result.version} is among the private packages at ${redactUrl(tree)}, whose log this command does not check; add that address as a registry and publish to it`,
+  });
+  return { ...result, tree };
 }
 
 /** Holds a registry to its log: an answer without a proof that the publication is in it promises nothing. */

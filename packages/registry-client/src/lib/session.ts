@@ -227,7 +227,7 @@ export class Session {
       throw invalidAnswer(
         action,
         this.registry.name,
-        `it has no "${DESCRIPTION_PATH}", so there is no registry at this address`,
+        `it has no "${DESCRIPTION_PATH}", so there is no registry at this address, or none that you may see`,
       );
     }
     const entry = answer.status === "unchanged" ? cached! : answer;

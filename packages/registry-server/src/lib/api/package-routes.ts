@@ -113,6 +113,7 @@ const published = z
     published: z.string(),
     sequence: z.number(),
     visible: z.boolean(),
+    tree: z.string().optional().openapi({ description: "Address of the private packages among which it is" }),
     review: reviewView.optional(),
     log: z.object({ index: z.number(), checkpoint: z.string(), proof: z.string() }).optional(),
     links: z.record(z.string(), z.string()),
@@ -402,7 +403,7 @@ async function upload(services: Services, context: RouteContext, addressed?: str
         ...(addressed === undefined ? {} : { addressed: pathName(addressed).name }),
       });
       services.metrics.publication(done.review !== undefined ? "held" : done.created ? "created" : "same");
-      const view = publishedView(`${baseUrl(services, context)}${done.mount ?? ""}`, done);
+      const view = publishedView(baseUrl(services, context), done);
       const links = view["links"] as { self: string; review?: string };
       context.header("location", links.review ?? links.self);
       return context.json(view, done.created ? (done.review === undefined ? 201 : 202) : 200);

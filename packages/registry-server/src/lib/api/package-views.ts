@@ -176,7 +176,9 @@ export function packageView(
 }
 
 /** The answer to a publication. */
-export function publishedView(base: string, published: Published): Json {
+export function publishedView(registry: string, published: Published): Json {
+  const { mount } = published;
+  const base = `${registry}${mount ?? ""}`;
   const { name, version, artifact, sequence, visible, log, review } = published;
   const { target, blob, size, tree, statement, signers } = artifact;
   return {
@@ -191,6 +193,7 @@ export function publishedView(base: string, published: Published): Json {
     published: timestamp(artifact.published),
     sequence,
     visible,
+    ...(mount === undefined ? {} : { tree: `${base}/` }),
     ...(log === undefined ? {} : { log }),
     ...(review === undefined ? {} : { review: viewReview(base, review) }),
     links: {
