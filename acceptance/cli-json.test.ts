@@ -88,6 +88,7 @@ async function session(): Promise<void> {
   await result("unyank", "leaf@1.1.0");
   await result("deprecate", 'leaf@1.0.0 --reason "old"');
   await result("owner", "list leaf");
+  await result("review list");
   await result("whoami");
   await result("login", "--token-stdin", { input: `${registry.token}\n` });
   await result("logout");

@@ -14,6 +14,8 @@ export {
   type SearchInput,
 } from "./lib/operations/registry-queries.ts";
 export { channelAdd, channelList, channelRemove, type PackageChannels } from "./lib/operations/channels.ts";
+export { reviewList, reviewShow, reviewStep, type ShownReview } from "./lib/operations/reviews.ts";
+export type { PublicationReview, ReviewQuery, ReviewStep } from "@lading/registry-client";
 export { registryTrust, type RegistryTrustInput, type TrustedRegistry } from "./lib/operations/registry-trust.ts";
 export {
   auditVerify,

@@ -154,6 +154,31 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     summary: "Remove a channel",
     load: () => import("./commands/channel-remove.ts"),
   },
+  "review list": {
+    group: "registry",
+    summary: "List publications that wait for a reviewer",
+    load: () => import("./commands/review-list.ts"),
+  },
+  "review show": {
+    group: "registry",
+    summary: "Show a publication that waits, and why",
+    load: () => import("./commands/review-show.ts"),
+  },
+  "review approve": {
+    group: "registry",
+    summary: "Publish what waits",
+    load: () => import("./commands/review-approve.ts"),
+  },
+  "review reject": {
+    group: "registry",
+    summary: "Reject what waits, with a reason",
+    load: () => import("./commands/review-reject.ts"),
+  },
+  "review appeal": {
+    group: "registry",
+    summary: "Answer a rejection",
+    load: () => import("./commands/review-appeal.ts"),
+  },
   login: { group: "registry", summary: "Store a token for a registry", load: () => import("./commands/login.ts") },
   logout: { group: "registry", summary: "Forget a registry's token", load: () => import("./commands/logout.ts") },
   whoami: { group: "registry", summary: "Show who you are to a registry", load: () => import("./commands/whoami.ts") },

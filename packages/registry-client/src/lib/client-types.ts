@@ -56,8 +56,13 @@ export interface PublishInput extends CallOptions {
 
 /** What the registry answered to a publication. */
 export interface PublishResult {
-  /** `exists`: the same tree, kind and target was there already; nothing changed. */
-  readonly outcome: "created" | "exists";
+  /**
+   * `exists`: the same tree, kind and target was there already; nothing changed. `held`: it waits for a reviewer, and nothing
+   * of it is public.
+   */
+  readonly outcome: "created" | "exists" | "held";
+  /** Id of the review in which it waits. */
+  readonly review?: string;
   readonly name: string;
   readonly version: string;
   readonly kind: string;
@@ -120,6 +125,40 @@ export interface Page<Item> {
 
 /** A JSON object of the registry's API, as `docs/spec/http-api.md` describes it. */
 export type ApiObject = Readonly<Record<string, unknown>>;
+
+/** Which reviews are listed. */
+export interface ReviewQuery {
+  readonly state?: string | undefined;
+  readonly package?: string | undefined;
+  /** From 1. */
+  readonly page?: number | undefined;
+  readonly perPage?: number | undefined;
+}
+
+/** What can be done about a publication that waits: by a reviewer, or, for `appeal`, by its publisher. */
+export type ReviewStep = "approve" | "reject" | "appeal";
+
+/** A publication that waits for a reviewer, or did. */
+export interface PublicationReview {
+  readonly id: string;
+  /** `held`, `rejected`, `appealed` or `published`. */
+  readonly state: string;
+  readonly name: string;
+  readonly version: string;
+  readonly target: string;
+  readonly publisher: string;
+  /** Why it waits. */
+  readonly findings: readonly { readonly rule: string; readonly problem: string }[];
+  readonly artifact: { readonly blob: Digest; readonly size: number };
+  readonly signers: readonly string[];
+  readonly submitted: string;
+  readonly updated: string;
+  readonly decidedBy?: string;
+  /** Of a rejection. */
+  readonly reason?: string;
+  /** What the publisher answered to it. */
+  readonly appeal?: string;
+}
 
 export interface Account {
   readonly username: string;
@@ -254,6 +293,13 @@ export interface RegistryClient {
   owners(name: string, options?: CallOptions): Promise<readonly ApiObject[]>;
   addOwner(name: string, user: string, options?: CallOptions): Promise<void>;
   removeOwner(name: string, user: string, options?: CallOptions): Promise<void>;
+  /** Publications that wait for a reviewer, or did: those that concern the caller, newest first. */
+  reviews(query?: ReviewQuery, options?: CallOptions): Promise<Page<PublicationReview>>;
+  review(id: string, options?: CallOptions): Promise<PublicationReview>;
+  /** Downloads the package file that waits, and gives it its name when length and digest are right. */
+  downloadReviewed(review: PublicationReview, destination: string, options?: DownloadOptions): Promise<void>;
+  /** A step of a review; `text` is the reason of a rejection, or what its publisher answers. */
+  decideReview(id: string, step: ReviewStep, text?: string, options?: CallOptions): Promise<PublicationReview>;
   register(account: { username: string; password: string; email?: string }, options?: CallOptions): Promise<Account>;
   /** Proves the credential to the registry and stores it; a password becomes a session token where the registry gives one. */
   login(credential: Credential, options?: CallOptions): Promise<Account>;

@@ -30,6 +30,17 @@ export async function download(
 ): Promise<void> {
   const action = `download ${shown(artifact)}`;
   const url = await blobUrl(session, artifact.blob, action, options);
+  await downloadFrom(session, url, { artifact, destination }, options);
+}
+
+/** As {@link download}, from an address of the registry's API. */
+export async function downloadFrom(
+  session: Session,
+  url: string,
+  { artifact, destination }: Download,
+  options: DownloadOptions,
+): Promise<void> {
+  const action = `download ${shown(artifact)}`;
   const partial = await PartialDownload.begin({
     artifact,
     destination,

@@ -185,7 +185,7 @@ class HttpTransport implements Transport {
       options,
       async (answer, watchdog) => {
         const { status } = answer.response;
-        if (status !== 200 && status !== 201) throw await this.#problem(answer, options, watchdog);
+        if (status < 200 || status > 202) throw await this.#problem(answer, options, watchdog);
         return { status, body: await this.#json(answer.response, options, watchdog) };
       },
     );

@@ -212,7 +212,7 @@ export interface Transport {
   ): Promise<Uint8Array>;
   /** A blob from byte `offset` on; `undefined` where there is none. Its bytes are not verified. */
   blob(url: string, options: TransportOptions & { readonly offset?: number }): Promise<BlobStream | undefined>;
-  /** One attempt to publish. Answers 200 or 201. */
+  /** One attempt to publish. Answers 200, 201, or 202: held for a reviewer. */
   publish(
     url: string,
     publication: Publication,

@@ -6,7 +6,7 @@ import type { Digest, EventListener, IndexDocument } from "@lading/core-manifest
 import { tryParseDigest } from "@lading/core-manifest";
 import type { PublishInput, PublishResult } from "./client-types.ts";
 import type { Documents } from "./documents.ts";
-import { answerReader, isObject, optional, stringList, type JsonObject } from "./json.ts";
+import { answerReader, isObject, optional, optionalString, stringList, type JsonObject } from "./json.ts";
 import type { ApiAnswer, Publication } from "./ports.ts";
 import { RegistryClientError } from "./registry-client-error.ts";
 import { redactUrl } from "./registry-url.ts";
@@ -29,6 +29,8 @@ export async function publish(session: Session, documents: Documents, input: Pub
   const parsed = parseResult(session, answer, action);
   const tree = treeOf(session, answer);
   if (tree !== undefined) return inTree(session, parsed, tree);
+  // What waits for a reviewer is in no log and no index, however long one waits.
+  if (parsed.outcome === "held") return parsed;
   const result = await proven(session, parsed, answer, input);
   if (input.wait === false) return result;
   await waitUntilVisible(session, documents, result, input);
@@ -175,7 +177,8 @@ function parseResult(session: Session, answer: ApiAnswer, action: string): Publi
   const digest = (value: unknown): Digest | undefined => tryParseDigest(value);
   const blob = digest(artifact.blob);
   return {
-    outcome: answer.status === 201 ? "created" : "exists",
+    outcome: body.status === "held" ? "held" : answer.status === 201 ? "created" : "exists",
+    ...optional("review", isObject(body.review) ? optionalString(body.review.id) : undefined),
     name: read.string(body.name, '"name"'),
     version: read.string(body.version, '"version"'),
     kind: read.string(body.kind, '"kind"'),

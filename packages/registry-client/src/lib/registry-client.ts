@@ -71,6 +71,12 @@ export function createRegistryClient(options: CreateRegistryClientOptions): Regi
     owners: (name, call = {}) => api((calls) => calls.owners(name, call)),
     addOwner: (name, user, call = {}) => api((calls) => calls.changeOwner("PUT", name, user, call)),
     removeOwner: (name, user, call = {}) => api((calls) => calls.changeOwner("DELETE", name, user, call)),
+    reviews: async (query = {}, call = {}) => (await import("./review-calls.ts")).reviews(session, query, call),
+    review: async (id, call = {}) => (await import("./review-calls.ts")).review(session, id, call),
+    downloadReviewed: async (review, destination, call = {}) =>
+      (await import("./review-calls.ts")).downloadReviewed(session, review, destination, call),
+    decideReview: async (id, step, text, call = {}) =>
+      (await import("./review-calls.ts")).decideReview(session, { id, step, text }, call),
     register: (account, call = {}) => api((calls) => calls.register(account, call)),
     identityProvider: (call = {}) => api((calls) => calls.identityProvider(call)),
     loginWithIdentity: async (proof, call = {}) => (await import("./login.ts")).loginWithIdentity(session, proof, call),

@@ -5,18 +5,17 @@ import type {
   PackageKind,
   PackageName,
   PackageRecord,
-  PublishedManifest,
   Version,
   VersionStatus,
 } from "@lading/core-manifest";
 import type { PublisherRule } from "@lading/signing/publisher";
 import type { ReviewStore } from "./governance/review-store.ts";
+import type { Publication, PublishOutcome } from "./publication.ts";
 import type { IdentityStore } from "./identity/identity-store.ts";
 import type { UpstreamStore } from "./upstream/upstream-store.ts";
 import type { OrganisationStore } from "./organisations/organisation-store.ts";
 import type {
   Account,
-  ArtifactRecord,
   AuditEntry,
   AuditRecord,
   FeedEntry,
@@ -30,6 +29,8 @@ import type {
   TokenRecord,
   VersionRecord,
 } from "./records.ts";
+
+export type { Publication, PublishOutcome } from "./publication.ts";
 
 /** Wall clock. */
 export interface Clock {
@@ -219,30 +220,6 @@ export interface StatementVerifier {
    */
   readPublicKey(text: string): Promise<{ readonly fingerprint: string; readonly pem: string }>;
 }
-
-/** A version to publish; see {@link MetadataStore.publish}. */
-export interface Publication {
-  readonly name: PackageName;
-  readonly canonical: CanonicalName;
-  /** Form under which look-alike names are equal. */
-  readonly skeleton: string;
-  readonly version: Version;
-  readonly kind: PackageKind;
-  readonly manifest: PublishedManifest;
-  readonly artifact: ArtifactRecord;
-  readonly account: Account;
-  /** Channel that names the version from now on, in place of `latest`. */
-  readonly channel?: string;
-  /** The account may publish to packages it does not own. */
-  readonly override: boolean;
-  readonly audit: AuditEntry;
-}
-
-/** How {@link MetadataStore.publish} ended. `first` is what the registry holds. */
-export type PublishOutcome =
-  | { readonly status: "created" | "same"; readonly sequence: number; readonly version: VersionRecord }
-  | { readonly status: "conflict"; readonly reason: "bytes" | "kind" | "manifest"; readonly version: VersionRecord }
-  | { readonly status: "not-owner" };
 
 /** Which packages to list. */
 export interface SearchQuery extends PageRequest {

@@ -57,12 +57,15 @@ export const command: CommandSpec = defineCommand({
       data: published.length === 1 ? published[0] : published,
       rows: published,
       text: (style) =>
-        published.flatMap(({ outcome, name, version, registry, size, checksum, signers, visible, log }) => [
+        published.flatMap(({ outcome, name, version, registry, size, checksum, signers, visible, log, review }) => [
           outcome === "dry-run"
             ? `Would publish ${style.bold(`${name} ${version}`)} to ${registry} (${bytes(size)})`
-            : outcome === "created"
-              ? `Published ${style.bold(`${name} ${version}`)} to ${registry} (${bytes(size)})${visible ? "" : ", not visible yet"}`
-              : `${style.bold(`${name} ${version}`)} is published already, with the same content`,
+            : outcome === "held"
+              ? `${style.bold(`${name} ${version}`)} is at ${registry} (${bytes(size)}) and waits for a reviewer; nobody else sees it`
+              : outcome === "created"
+                ? `Published ${style.bold(`${name} ${version}`)} to ${registry} (${bytes(size)})${visible ? "" : ", not visible yet"}`
+                : `${style.bold(`${name} ${version}`)} is published already, with the same content`,
+          ...(review === undefined ? [] : [`  review   ${review}; follow it with: review show ${review}`]),
           `  checksum ${checksum}`,
           ...(signers.length === 0 ? ["  not signed"] : signers.map((signer) => `  signer   ${signer}`)),
           ...(log === undefined ? [] : [`  log      entry ${log.index} of ${log.origin}, proven`]),

@@ -35,7 +35,10 @@ export interface PublishCommandInput
 
 /** One package that was published, or with `dryRun` could be. */
 export interface PublishedPackage {
-  readonly outcome: "created" | "exists" | "dry-run";
+  /** `held`: it waits for a reviewer, and nobody else sees it. */
+  readonly outcome: "created" | "exists" | "held" | "dry-run";
+  /** Id of the review in which it waits. */
+  readonly review?: string;
   readonly name: string;
   readonly version: string;
   readonly kind: string;
@@ -328,15 +331,24 @@ async function publishFile(
         signal: context.signal,
         onEvent: context.onEvent,
       }),
-    ({ outcome }) =>
-      outcome === "created"
-        ? `Published ${name} ${version}`
-        : `${name} ${version} is published already, with the same content`,
+    ({ outcome }) => OUTCOMES[outcome](`${name} ${version}`),
   );
   const log = result.log && (await storeReceipt(file, result.log));
-  const done = { outcome: result.outcome, ...facts, signers: result.signers, visible: result.visible };
+  const done = {
+    outcome: result.outcome,
+    ...facts,
+    signers: result.signers,
+    visible: result.visible,
+    ...(result.review === undefined ? {} : { review: result.review }),
+  };
   return log === undefined ? done : { ...done, log };
 }
+
+const OUTCOMES = {
+  created: (what: string) => `Published ${what}`,
+  exists: (what: string) => `${what} is published already, with the same content`,
+  held: (what: string) => `${what} waits for a reviewer`,
+} as const;
 
 /** The proof lies beside the package file, as its signature does. */
 async function storeReceipt(file: string, receipt: PublishReceipt): Promise<PublishedPackage["log"]> {

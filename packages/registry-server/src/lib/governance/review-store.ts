@@ -1,5 +1,5 @@
 import type { CanonicalName, Version } from "@lading/core-manifest";
-import type { Publication, PublishOutcome } from "../ports.ts";
+import type { Publication, PublishOutcome } from "../publication.ts";
 import type { AuditEntry, Page, PageRequest } from "../records.ts";
 import type { PolicyFinding } from "./publication-policy.ts";
 
