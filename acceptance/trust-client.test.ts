@@ -148,6 +148,22 @@ describe("a registry's log", () => {
   });
 });
 
+describe("a registry that was only ever given by its address", () => {
+  test("is verified by what the lock names, without being given again", async () => {
+    const visitor = createSandbox();
+    try {
+      visitor.write("lading.toml", '[package]\nname = "app"\nversion = "1.0.0"\n[dependencies]\nmylib = "1"\n');
+      await visitor.ok(`lading install --registry ${registry.url}`);
+      const verified = await visitor.ok("lading verify");
+      expect(verified.stdout).toMatch(/signed by ed25519:[0-9a-f]{64}/);
+      expect(verified.stdout).toContain("proven against");
+      expect(verified.stdout).toMatch(/held to root 1 sha256:[0-9a-f]{64}/);
+    } finally {
+      await visitor.dispose();
+    }
+  });
+});
+
 describe("a publisher's keys", () => {
   test("move in the lock along a rotation in the log, and what a key signs after its revocation is refused", async () => {
     await inLib("lading key rotate --key ../first.pem --to ../second.pem");

@@ -1,3 +1,4 @@
+export { namesRegistry } from "./lib/registry-name.ts";
 export { SIGNING_ERRORS, SigningError, type SigningErrorCode } from "./lib/signing-error.ts";
 export {
   PUBLIC_KEY_BYTES,

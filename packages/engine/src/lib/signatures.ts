@@ -26,7 +26,9 @@ import {
 import type { Project } from "./project.ts";
 
 /** Who has statements and keys: a registry, which also knows what became of keys, or files in its place. */
-export type StatementSource = Pick<RegistryClient, "statementOf" | "statement"> & Partial<HistorySource>;
+export type StatementSource = Pick<RegistryClient, "statementOf" | "statement"> &
+  Partial<HistorySource> &
+  Partial<Pick<RegistryClient, "describe" | "registry">>;
 
 /** What is to be verified before it is downloaded. */
 export interface VerifyRequest {
@@ -200,11 +202,11 @@ async function refuseEnded(
 async function judge(
   envelope: Uint8Array,
   keys: readonly TrustedKey[],
-  { entry, artifact, name, version, policies }: VerifyRequest,
+  request: VerifyRequest,
   logIndex: number | undefined,
 ): Promise<SignatureVerdict> {
-  // The registry that the lock names, which a mirror stands in for: a statement that was made for another is none for it.
-  const [source] = policies;
+  const { entry, artifact, name, version } = request;
+  const registry = await namesOf(request);
   const { blob, tree } = artifact;
   const subject = { name, version, kind: entry.kind, target: artifact.target, blob, tree };
   const { verifyEnvelope, createTrustPolicy } = await import("@lading/signing");
@@ -214,8 +216,32 @@ async function judge(
     verifier: nodeVerifier,
     publishedMs: Date.parse(entry.published),
     ...(logIndex === undefined ? {} : { logIndex }),
-    expect: source === undefined ? subject : { ...subject, registry: source.url },
+    expect: registry === undefined ? subject : { ...subject, registry },
   });
+}
+
+/**
+ * Which registries a statement may name: the one that the lock names, which a mirror stands in for, by its address, by the
+ * one where it says that its index is, and by what its user calls it. Nothing is compared of files in a registry's place:
+ * the lock's digests are what those are held to.
+ */
+async function namesOf({ client, policies }: VerifyRequest): Promise<((named: string) => boolean) | undefined> {
+  const [source] = policies;
+  if (source === undefined || client.describe === undefined) return undefined;
+  const { namesRegistry } = await import("@lading/signing");
+  const addresses = [source.url, ...source.aliases];
+  if (client.registry?.url === source.url) addresses.push(...(await ownAddress(client.describe)));
+  return (named) => addresses.some((address) => namesRegistry(named, address));
+}
+
+/** What is read is read from there: a registry that names another's address in this place reads that one's documents. */
+async function ownAddress(describe: RegistryClient["describe"]): Promise<string[]> {
+  try {
+    return [(await describe()).index];
+  } catch (error) {
+    if (isLadingError(error) && error.code === "REGISTRY_OFFLINE") return [];
+    throw error;
+  }
 }
 
 function keyEnded(name: string, version: string, key: string, until: number, leaf: number): EngineError {

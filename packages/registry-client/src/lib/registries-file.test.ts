@@ -138,6 +138,7 @@ describe("parseRegistries()", () => {
       maxRetries: fc.integer({ min: 0, max: 20 }),
       publicKeys: fc.array(fc.string(), { maxLength: 3 }),
       trustedPublishers: fc.array(fc.string(), { maxLength: 3 }),
+      aliases: fc.array(fc.webUrl({ validSchemes: ["https"] }).map(canonicalRegistryUrl), { maxLength: 2 }),
     });
     fc.assert(
       fc.property(

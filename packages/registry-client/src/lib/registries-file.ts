@@ -17,6 +17,7 @@ const REGISTRY_KEYS = [
   "max_retries",
   "public_keys",
   "trusted_publishers",
+  "aliases",
   "root",
   "ca_file",
   "proxy",
@@ -38,6 +39,7 @@ export function registryConfig(given: Partial<RegistryConfig> & Pick<RegistryCon
     publicKeys: [],
     trustedPublishers: [],
     ...given,
+    aliases: (given.aliases ?? []).map(canonicalRegistryUrl),
     url: canonicalRegistryUrl(given.url),
   };
 }
@@ -104,6 +106,7 @@ function readRegistry(reader: Reader, tables: JsonObject, name: string): Registr
     maxRetries: reader.number(table, "max_retries", path, { min: 0, max: 20, whole: true }),
     publicKeys: reader.strings(table, "public_keys", path),
     trustedPublishers: reader.strings(table, "trusted_publishers", path),
+    aliases: reader.strings(table, "aliases", path),
     caFile,
     proxy,
     root: readRoot(reader, table, path),
@@ -168,6 +171,7 @@ function renderRegistry(registry: RegistryConfig): Record<string, unknown> {
     max_retries: registry.maxRetries,
     ...(registry.publicKeys.length === 0 ? {} : { public_keys: [...registry.publicKeys] }),
     ...(registry.trustedPublishers.length === 0 ? {} : { trusted_publishers: [...registry.trustedPublishers] }),
+    ...(registry.aliases.length === 0 ? {} : { aliases: [...registry.aliases] }),
     ...(registry.root === undefined ? {} : { root: registry.root }),
     ...(registry.caFile === undefined ? {} : { ca_file: registry.caFile }),
     ...(registry.proxy === undefined ? {} : { proxy: registry.proxy }),

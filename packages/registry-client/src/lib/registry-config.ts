@@ -20,6 +20,11 @@ export interface RegistryConfig {
   readonly publicKeys: readonly string[];
   /** Accounts whose packages are accepted; empty: all. */
   readonly trustedPublishers: readonly string[];
+  /**
+   * Further addresses that statements of its packages may name: its own other names, and those of registries that it
+   * mirrors.
+   */
+  readonly aliases: readonly string[];
   /** Digest of a root of its signed metadata, by which it is trusted; absent: by first use. */
   readonly root?: Digest;
   /** PEM file of certificate authorities beside the system's. */

@@ -180,6 +180,8 @@ export interface StatementSubject {
   readonly blob: Digest;
   readonly tree: Digest;
   readonly manifestDigest: Digest;
+  /** Address of the registry that it is published to: a statement that names another was not made for it. */
+  readonly registry: string;
 }
 
 /** Who signed a statement, and whether the server could check it. */

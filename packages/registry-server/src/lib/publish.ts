@@ -75,6 +75,8 @@ export interface PublishRequest {
   /** Name that the address says, where it says one. */
   readonly addressed?: PackageName;
   readonly audit: Pick<AuditEntry, "traceId" | "address">;
+  /** The registry's own address, which a statement may name. */
+  readonly address: string;
 }
 
 /** How a publication ended. */
@@ -266,7 +268,7 @@ function notOwner(name: string): RegistryError {
 
 function checkStatement(
   ports: PublishPorts,
-  principal: Principal,
+  { principal, address }: PublishRequest,
   { identified, existing }: { readonly identified: Identified; readonly existing: PackageSummary | undefined },
   form: PublishForm,
   upload: InspectedUpload,
@@ -280,6 +282,7 @@ function checkStatement(
     blob: form.digest,
     tree: upload.tree,
     manifestDigest: upload.recordDigest,
+    registry: address,
   };
   return judgeStatement(ports, { principal, subject, existing, statement: form.statement });
 }
@@ -453,7 +456,7 @@ async function publishHere(
   );
   if (waiting !== undefined) return held(false, waiting);
   const findings = await step("policy", () => judge(ports, request, { identified, upload, existing }));
-  const verdict = await step("verify", () => checkStatement(ports, principal, { identified, existing }, form, upload));
+  const verdict = await step("verify", () => checkStatement(ports, request, { identified, existing }, form, upload));
   const { channel } = form.declared;
   const artifact = await step("store", () => storeBlobs(ports, form, upload, verdict));
   const draft = { identified, upload, artifact, override, channel };

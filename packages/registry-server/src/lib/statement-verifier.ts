@@ -4,6 +4,7 @@ import {
   decodeEnvelope,
   fingerprint,
   formatPublicKey,
+  namesRegistry,
   parsePublicKey,
   spkiOf,
   portableVerifier,
@@ -33,6 +34,9 @@ function assertSubject(envelope: Uint8Array, subject: StatementSubject): readonl
   if (different !== undefined) {
     const problem = `its ${different} is "${facts[different]}", the package's is "${subject[different]}"`;
     throw refused(subject, "SIGNATURE_SUBJECT_MISMATCH", problem);
+  }
+  if (facts.registry !== undefined && !namesRegistry(facts.registry, subject.registry)) {
+    throw refused(subject, "SIGNATURE_SUBJECT_MISMATCH", `it was made for the registry "${facts.registry}"`);
   }
   return decoded.envelope.signatures.map(({ keyid }) => `ed25519:${keyid}`);
 }
@@ -64,7 +68,8 @@ export class SigningStatementVerifier implements StatementVerifier {
     rules: readonly PublisherRule[] = [],
   ): Promise<StatementVerdict> {
     const policy = policyOf(keys, rules, subject.name);
-    const verdict = verifyEnvelope(envelope, { policy, expect: { ...subject }, verifier: this.#verifier });
+    const registry = (named: string): boolean => namesRegistry(named, subject.registry);
+    const verdict = verifyEnvelope(envelope, { policy, expect: { ...subject, registry }, verifier: this.#verifier });
     if (verdict.ok) {
       const publicKeys = verdict.signers.map((signer) => spkiOf(policy.keys.get(signer)!.publicKey));
       return { signers: verdict.signers, verified: true, publicKeys };

@@ -19,6 +19,7 @@ import {
   PUBLIC_KEY_BYTES,
   createTrustPolicy,
   decodeEnvelope,
+  namesRegistry,
   fingerprint,
   spkiOf,
   verifyEnvelope,
@@ -40,6 +41,8 @@ export interface StaticPublication {
   readonly statement?: Uint8Array | undefined;
   /** 32-byte public keys that may sign it, beside those that signed the package before. */
   readonly publicKeys?: readonly Uint8Array[] | undefined;
+  /** Addresses that readers use, where they are known: a statement that names another registry was not made for this one. */
+  readonly addresses?: readonly string[] | undefined;
   /** Take a signature by none of the keys that signed the package before. */
   readonly acceptKey?: boolean | undefined;
 }
@@ -101,7 +104,7 @@ async function verifyStatement(
   document: IndexDocument | undefined,
   verifier: Verifier | undefined,
 ): Promise<Verified> {
-  const { statement, inspected, publicKeys = [], acceptKey } = publication;
+  const { statement, inspected, publicKeys = [], acceptKey, addresses = [] } = publication;
   const { record, blob, tree } = inspected;
   const known = await knownKeys(state, document);
   const keys = new Map([...known, ...publicKeys].map((publicKey) => [fingerprint(publicKey), publicKey]));
@@ -112,8 +115,13 @@ async function verifyStatement(
   const { name, version } = record.manifest;
   const manifestDigest = sha256(encodeRecord(record));
   const expect = { name, version, kind: record.kind, target: record.target, blob, tree, manifestDigest };
+  const registry = (named: string): boolean => addresses.some((address) => namesRegistry(named, address));
   const policy = createTrustPolicy([...keys.values()].map((publicKey) => ({ publicKey })));
-  const verdict = verifyEnvelope(statement, { policy, expect, verifier });
+  const verdict = verifyEnvelope(statement, {
+    policy,
+    expect: addresses.length === 0 ? expect : { ...expect, registry },
+    verifier,
+  });
   if (!verdict.ok) throw refusedStatement(publication, verdict.reason);
   const before = document?.versions.flatMap(({ signers }) => signers) ?? [];
   if (before.length > 0 && acceptKey !== true && !verdict.signers.some((signer) => before.includes(signer))) {

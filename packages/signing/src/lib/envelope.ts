@@ -31,8 +31,8 @@ export interface ExpectedSubject {
   readonly blob?: Digest | undefined;
   readonly tree?: Digest | undefined;
   readonly manifestDigest?: Digest | undefined;
-  /** Compared only where the statement names a registry. */
-  readonly registry?: string | undefined;
+  /** Compared only where the statement names a registry; a function says whether the name is one of this registry. */
+  readonly registry?: string | ((named: string) => boolean) | undefined;
 }
 
 /** Codes that a verdict can carry. */
@@ -195,14 +195,16 @@ function judgeTally(counted: Tally, threshold: number): SignatureVerdict | undef
     : refuse("SIGNATURE_KEY_UNKNOWN", `no trusted key signed it; it is signed by "ed25519:${unknown[0]!.keyid}"`);
 }
 
-const COMPARED = ["name", "version", "kind", "target", "blob", "tree", "manifestDigest", "registry"] as const;
+const COMPARED = ["name", "version", "kind", "target", "blob", "tree", "manifestDigest"] as const;
 
 function mismatch(facts: StatementFacts, expect: ExpectedSubject): string | undefined {
-  const key = COMPARED.find(
-    (key) =>
-      expect[key] !== undefined && facts[key] !== expect[key] && !(key === "registry" && facts.registry === undefined),
-  );
-  return key && `the statement's ${key} is "${facts[key]}", expected "${expect[key]}"`;
+  const key = COMPARED.find((one) => expect[one] !== undefined && facts[one] !== expect[one]);
+  if (key !== undefined) return `the statement's ${key} is "${facts[key]}", expected "${expect[key]}"`;
+  const [named, { registry }] = [facts.registry, expect];
+  if (named === undefined || registry === undefined) return undefined;
+  if (typeof registry === "string")
+    return named === registry ? undefined : `the statement's registry is "${named}", expected "${registry}"`;
+  return registry(named) ? undefined : `the statement was made for the registry "${named}", which this is not`;
 }
 
 function verifyDecoded({ statement, envelope, payload }: DecodedEnvelope, options: VerifyOptions): SignatureVerdict {

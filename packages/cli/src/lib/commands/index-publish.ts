@@ -18,6 +18,11 @@ export const command: CommandSpec = defineCommand({
     key: { type: "text", summary: "Sign the packages with this private key", placeholder: "FILE" },
     "public-key": { type: "list", summary: "Public key of an author who is new", placeholder: "FILE" },
     "accept-key": { type: "boolean", summary: "Take a signature by other keys than earlier versions have" },
+    address: {
+      type: "list",
+      summary: "Address by which readers reach the registry: signatures for other registries are refused",
+      placeholder: "URL",
+    },
     publisher: { type: "text", summary: "Account that is logged with it", placeholder: "NAME" },
   },
   async run({ args, flags, context }) {
@@ -32,6 +37,7 @@ export const command: CommandSpec = defineCommand({
         key: flags.key,
         publicKeys: flags["public-key"],
         acceptKey: flags["accept-key"],
+        addresses: flags.address,
         publisher: flags.publisher,
       },
       await context(),

@@ -15,6 +15,10 @@ export const command: CommandSpec = defineCommand({
     key: { type: "text", summary: "Sign with this private key", placeholder: "FILE" },
     token: { type: "text", summary: "Token to use; better: the environment variable or login", placeholder: "TOKEN" },
     channel: { type: "text", summary: "Channel that is to name the version, in place of latest", placeholder: "NAME" },
+    "any-registry": {
+      type: "boolean",
+      summary: "Sign for every registry; without it the signature counts for this one alone",
+    },
     "no-wait": { type: "boolean", summary: "Do not wait until the version is visible" },
     manifest: { type: "text", summary: "The manifest; default: the one here or above", placeholder: "FILE" },
     output: { type: "text", alias: "o", summary: "Directory of package files", placeholder: "DIR" },
@@ -39,6 +43,7 @@ export const command: CommandSpec = defineCommand({
           passphrase,
           token: flags.token,
           channel: flags.channel,
+          anyRegistry: flags["any-registry"],
           wait: !flags["no-wait"],
           manifest: flags.manifest,
           output: flags.output,

@@ -21,6 +21,8 @@ export interface PublishCommandInput
   readonly file?: string | undefined;
   /** Sign even though `signing.auto` is not set. Implied by `key`. */
   readonly sign?: boolean | undefined;
+  /** Sign for every registry: what is published to several, or promoted from one to another, is named for none. */
+  readonly anyRegistry?: boolean | undefined;
   /** Used for this call, and not stored. */
   readonly token?: string | undefined;
   /** Channel that is to name the version; `latest` stays where it is then. */
@@ -387,9 +389,21 @@ async function signatureFor(
   if (!wanted) return existingSignature(artefact, context);
   const { encodeEnvelope, fingerprint, softwareSigner } = await import("@lading/signing");
   const key = await readSigningKey(input, context);
-  const envelope = await encodeEnvelope(await statementOf(artefact.inspected), [softwareSigner(key.seed)]);
+  const registry = input.anyRegistry === true ? undefined : await addressOf(client, input, context);
+  const statement = await statementOf(artefact.inspected, registry);
+  const envelope = await encodeEnvelope(statement, [softwareSigner(key.seed)]);
   if (input.dryRun !== true) await registerKey(client, key, context);
   return { envelope, signers: [fingerprint(key.publicKey)] };
+}
+
+/** How a registry calls itself, which is what its readers compare with; one that is files has its address alone. */
+async function addressOf(
+  client: RegistryClient,
+  { dryRun }: PublishCommandInput,
+  { signal }: EngineContext,
+): Promise<string> {
+  if (dryRun === true || !client.registry.url.startsWith("http")) return client.registry.url;
+  return (await client.describe({ signal })).index;
 }
 
 /** A signature of other bytes must not travel with this file. */

@@ -63,8 +63,8 @@ export async function sign(input: KeyInput & { readonly file: string }, context:
   };
 }
 
-/** What a publisher states of a package file. */
-export async function statementOf(inspected: InspectedPackage): Promise<Statement> {
+/** What a publisher states of a package file; without a registry, for any. */
+export async function statementOf(inspected: InspectedPackage, registry?: string): Promise<Statement> {
   const { encodeRecord } = await import("@lading/archive");
   const { createStatement } = await import("@lading/signing");
   const { record, blob, tree } = inspected;
@@ -76,6 +76,7 @@ export async function statementOf(inspected: InspectedPackage): Promise<Statemen
     blob,
     tree,
     manifestDigest: digestFromBytes(createHash("sha256").update(encodeRecord(record)).digest()),
+    ...(registry === undefined ? {} : { registry }),
   });
 }
 

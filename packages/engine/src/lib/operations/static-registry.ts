@@ -146,6 +146,8 @@ export interface StaticPublishInput extends StaticPlace, Pick<KeyInput, "key"> {
   readonly publicKeys?: readonly string[] | undefined;
   readonly acceptKey?: boolean | undefined;
   /** Account under which the publication is logged. */
+  /** Addresses by which readers reach it: with a key, the first is what the signature is for. */
+  readonly addresses?: readonly string[] | undefined;
   readonly publisher?: string | undefined;
 }
 
@@ -166,14 +168,15 @@ async function publicationOf(
   if (!(await exists(file)))
     throw new EngineError({ code: "ARTEFACT_NOT_FOUND", message: `Cannot publish "${shown}": there is no such file` });
   const inspected = await inspectFile(file, { shown, signal: context.signal });
-  const common = { file, inspected, acceptKey: input.acceptKey };
+  const { addresses = [] } = input;
+  const common = { file, inspected, addresses, acceptKey: input.acceptKey };
   if (input.key === undefined) {
     const { readSideFile, sideFilePath } = await import("@lading/signing/node");
     return { ...common, publicKeys, statement: await readSideFile(sideFilePath(file)) };
   }
   const { encodeEnvelope, softwareSigner } = await import("@lading/signing");
   const key = await readSigningKey({ key: input.key }, context);
-  const statement = await encodeEnvelope(await statementOf(inspected), [softwareSigner(key.seed)]);
+  const statement = await encodeEnvelope(await statementOf(inspected, addresses[0]), [softwareSigner(key.seed)]);
   return { ...common, publicKeys: [...publicKeys, key.publicKey], statement };
 }
 

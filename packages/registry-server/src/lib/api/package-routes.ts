@@ -399,6 +399,7 @@ async function upload(services: Services, context: RouteContext, addressed?: str
       const done = await publish(ports, form, {
         signal: context.req.raw.signal,
         principal,
+        address: baseUrl(services, context),
         audit: { ...(traceId === undefined ? {} : { traceId }), ...(address === "" ? {} : { address }) },
         ...(addressed === undefined ? {} : { addressed: pathName(addressed).name }),
       });
