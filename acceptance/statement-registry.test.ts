@@ -8,6 +8,7 @@ import { createSandbox, startRegistry, type RegistryProcess, type Sandbox } from
 let own: RegistryProcess;
 let other: RegistryProcess;
 let mirror: Server;
+let mirrorOf: string | undefined;
 let publisher: Sandbox;
 const readers: Sandbox[] = [];
 
@@ -26,7 +27,8 @@ async function startMirror(of: string): Promise<Server> {
       const isText = (answer.headers.get("content-type") ?? "").includes("json");
       const body = isText ? text.toString().replaceAll(of, addressOf(server)) : text;
       response.writeHead(answer.status, { "content-type": answer.headers.get("content-type") ?? "text/plain" });
-      response.end(request.url === "/.well-known/lading.json" ? body : text);
+      const description = { ...(isText ? (JSON.parse(body.toString()) as object) : {}), mirror: { of: mirrorOf } };
+      response.end(request.url === "/.well-known/lading.json" ? JSON.stringify(description) : text);
     })();
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -95,6 +97,10 @@ test("[SIG-22] an installation takes it under every name of that machine, and un
   expect(refused.code).toBe(7);
   expect(refused.stderr).toContain("error[SIGNATURE_SUBJECT_MISMATCH]");
   expect((await reader(addressOf(mirror), "2.0.0")).code).toBe(0);
-  // Who knows that it is a mirror says so.
+  // Who knows that it is a mirror says so: by the address, or by the root of the registry that it says it is a mirror of.
+  mirrorOf = `${own.url}/`;
+  expect((await reader(addressOf(mirror), "1.0.0")).code).toBe(7);
+  const root = /Root 1: (sha256:[0-9a-f]{64})/.exec(own.output())![1]!;
+  expect(await reader(addressOf(mirror), "1.0.0", `root = "${root}"\n`)).toMatchObject({ code: 0 });
   expect(await reader(addressOf(mirror), "1.0.0", `aliases = ["${own.url}"]\n`)).toMatchObject({ code: 0 });
 });

@@ -230,14 +230,24 @@ async function namesOf({ client, policies }: VerifyRequest): Promise<((named: st
   if (source === undefined || client.describe === undefined) return undefined;
   const { namesRegistry } = await import("@lading/signing");
   const addresses = [source.url, ...source.aliases];
-  if (client.registry?.url === source.url) addresses.push(...(await ownAddress(client.describe)));
+  if (client.registry?.url === source.url) addresses.push(...(await ownAddresses(client.describe, client.trust)));
   return (named) => addresses.some((address) => namesRegistry(named, address));
 }
 
-/** What is read is read from there: a registry that names another's address in this place reads that one's documents. */
-async function ownAddress(describe: RegistryClient["describe"]): Promise<string[]> {
+/**
+ * Where a registry says that its index is: what is read is read from there, so that one that names another's address reads
+ * that one's documents. Of a mirror, what it is a mirror of, but only where its user has given the root by which it is
+ * trusted: that is the other's, which nobody else can answer with.
+ */
+async function ownAddresses(
+  describe: RegistryClient["describe"],
+  trust: RegistryClient["trust"] | undefined,
+): Promise<string[]> {
   try {
-    return [(await describe()).index];
+    const { index, mirrorOf } = await describe();
+    if (mirrorOf === undefined) return [index];
+    const how = (await trust?.report())?.anchor.how;
+    return how === undefined || how === "first-use" ? [index] : [index, mirrorOf];
   } catch (error) {
     if (isLadingError(error) && error.code === "REGISTRY_OFFLINE") return [];
     throw error;

@@ -50,6 +50,7 @@ export function parseDescription(bytes: Uint8Array, registry: RegistryConfig): R
     ...optional("metadata", base("metadata")),
     ...optional("files", address(value.files, registry)),
     ...optional("root", rootOf(value.root)),
+    ...optional("mirrorOf", isObject(value.mirror) ? optionalString(value.mirror.of) : undefined),
     ...optional("log", logOf(value.log, registry)),
   };
 }

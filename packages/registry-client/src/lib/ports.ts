@@ -179,6 +179,8 @@ export interface RegistryDescription {
   readonly files?: string;
   /** The root that it says is in force. It proves nothing. */
   readonly root?: { readonly version: number; readonly digest?: Digest };
+  /** Address of the registry whose files and signatures it hands on. It proves nothing. */
+  readonly mirrorOf?: string;
   /** Its log: name and key in text form, and absolute URL, ending in `/`. */
   readonly log?: { readonly origin: string; readonly key: string; readonly url: string };
 }
