@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Configuration } from "openid-client";
 import type { Account, IdentityProof, IdentityProviderInfo, RegistryClient } from "../client-types.ts";
@@ -45,7 +45,8 @@ async function listen(): Promise<{
   readonly redirect: string;
   readonly answer: Promise<URL>;
 }> {
-  const server = createServer();
+  // An import would touch every export of that module, and with them load the whole of `fetch` into each process.
+  const server = process.getBuiltinModule("node:http").createServer();
   const answer = new Promise<URL>((resolve) => {
     server.on("request", (request, response) => {
       const url = new URL(request.url ?? "/", redirect);

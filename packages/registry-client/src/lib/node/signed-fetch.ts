@@ -1,4 +1,4 @@
-import { AwsClient } from "aws4fetch";
+import type { AwsClient } from "aws4fetch";
 import type { Fetch } from "../ports.ts";
 
 /** Who reads a bucket, as the variables of AWS name them. */
@@ -16,9 +16,15 @@ export interface BucketCredentials {
 export function signedFetch(fetch: Fetch, base: string, credentials: BucketCredentials): Fetch {
   const { accessKeyId, secretAccessKey, sessionToken, region = "us-east-1" } = credentials;
   const token = sessionToken === undefined ? {} : { sessionToken };
-  const client = new AwsClient({ accessKeyId, secretAccessKey, ...token, service: "s3", region, retries: 0 });
+  let signer: Promise<AwsClient> | undefined;
+  // Most registries are no bucket: who asks none does not load what signs for them.
+  const load = async (): Promise<AwsClient> => {
+    const aws = await import("aws4fetch");
+    return new aws.AwsClient({ accessKeyId, secretAccessKey, ...token, service: "s3", region, retries: 0 });
+  };
   return async (url, init) => {
     if (!url.startsWith(base)) return fetch(url, init);
+    const client = await (signer ??= load());
     // Of the headers only those that the signature needs: others may change on the way without harm.
     const signed = await client.sign(url, { method: init.method });
     return fetch(url, { ...init, headers: { ...init.headers, ...Object.fromEntries(signed.headers) } });
