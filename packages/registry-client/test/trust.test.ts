@@ -176,6 +176,20 @@ describe("attacks on what is signed", () => {
     expect((error as { hint: string }).hint).toMatch(/An attack would look like this: .*older state/);
   });
 
+  it("freeze: a timestamp that expired is taken, with a warning, for as long as the user allowed for the registry", async () => {
+    const { client, events } = await world();
+    const config = { staleMs: 3 * DAY };
+    const late = client({ nowMs: TEST_NOW_MS + 2 * DAY, config });
+    expect(await versionsOf(late)).toEqual(["1.0.0"]);
+    const warnings = events.filter(({ type }) => type === "warning");
+    expect(warnings).toMatchObject([
+      { code: "REGISTRY_STATE_OLD", message: expect.stringContaining("allowed are 3 days") },
+    ]);
+    await expect(client({ nowMs: TEST_NOW_MS + 5 * DAY, config }).packageDocument("tool")).rejects.toMatchObject({
+      code: "METADATA_EXPIRED",
+    });
+  });
+
   it("freeze: a timestamp that expired is refused by the clock that is given", async () => {
     const { client } = await world();
     await versionsOf(client());

@@ -106,7 +106,7 @@ describe("upstreams", () => {
   beforeAll(async () => {
     upstream = await startServer();
     between = await startBetween(() => upstream);
-    expect((await upstream.call("/api/v1/keys", { method: "POST", json: { public_key: pem } })).status).toBe(201);
+    await upstream.call("/api/v1/keys", { method: "POST", json: { public_key: pem } });
     tool = await publish("tool", "1.0.0");
     other = await publish("company/other", "1.0.0");
   });

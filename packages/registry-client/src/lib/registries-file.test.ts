@@ -57,13 +57,21 @@ describe("parseRegistries()", () => {
 
   it("reads every key, auth_type in any case, and the order of fallbacks", () => {
     const text =
-      'default_registry = "a"\nfallback = ["b"]\n[registries.a]\nurl = "https://a.example"\nauth_type = "BASIC"\ntimeout_seconds = 1.5\nmax_retries = 0\nca_file = "ca.pem"\nproxy = "http://p:1"\n[registries.b]\nurl = "file:///srv/b"\nauth_type = "none"\n';
+      'default_registry = "a"\nfallback = ["b"]\n[registries.a]\nurl = "https://a.example"\nauth_type = "BASIC"\ntimeout_seconds = 1.5\nmax_retries = 0\nstale_days = 30\nca_file = "ca.pem"\nproxy = "http://p:1"\n[registries.b]\nurl = "file:///srv/b"\nauth_type = "none"\n';
     const file = parseRegistries(text, "f");
     expect(file.fallback).toEqual(["b"]);
     expect(file.registries).toMatchObject([
-      { authType: "basic", timeoutMs: 1500, maxRetries: 0, caFile: "ca.pem", proxy: "http://p:1" },
+      {
+        authType: "basic",
+        timeoutMs: 1500,
+        maxRetries: 0,
+        staleMs: 30 * 86_400_000,
+        caFile: "ca.pem",
+        proxy: "http://p:1",
+      },
       { authType: "none", url: "file:///srv/b/" },
     ]);
+    expect(parseRegistries(renderRegistries(file), "f")).toEqual(file);
   });
 
   it.each<[string, number, string]>([

@@ -19,6 +19,7 @@ const REGISTRY_KEYS = [
   "trusted_publishers",
   "aliases",
   "root",
+  "stale_days",
   "ca_file",
   "proxy",
 ];
@@ -110,6 +111,7 @@ function readRegistry(reader: Reader, tables: JsonObject, name: string): Registr
     caFile,
     proxy,
     root: readRoot(reader, table, path),
+    staleMs: days(reader.number(table, "stale_days", path, { min: 1, max: 365, whole: true })),
   };
   const given = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
   return registryConfig(given as Partial<RegistryConfig> & Pick<RegistryConfig, "name" | "url">);
@@ -125,6 +127,12 @@ function readRoot(reader: Reader, table: JsonObject, path: readonly string[]): D
     );
   }
   return digest;
+}
+
+const DAY_MS = 86_400_000;
+
+function days(value: number | undefined): number | undefined {
+  return value === undefined ? undefined : value * DAY_MS;
 }
 
 function seconds(value: number | undefined): number | undefined {
@@ -173,6 +181,7 @@ function renderRegistry(registry: RegistryConfig): Record<string, unknown> {
     ...(registry.trustedPublishers.length === 0 ? {} : { trusted_publishers: [...registry.trustedPublishers] }),
     ...(registry.aliases.length === 0 ? {} : { aliases: [...registry.aliases] }),
     ...(registry.root === undefined ? {} : { root: registry.root }),
+    ...(registry.staleMs === undefined ? {} : { stale_days: registry.staleMs / DAY_MS }),
     ...(registry.caFile === undefined ? {} : { ca_file: registry.caFile }),
     ...(registry.proxy === undefined ? {} : { proxy: registry.proxy }),
   };

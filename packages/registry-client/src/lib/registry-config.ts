@@ -27,6 +27,8 @@ export interface RegistryConfig {
   readonly aliases: readonly string[];
   /** Digest of a root of its signed metadata, by which it is trusted; absent: by first use. */
   readonly root?: Digest;
+  /** For how long the registry's signatures may have run out, milliseconds; absent: not at all. */
+  readonly staleMs?: number;
   /** PEM file of certificate authorities beside the system's. */
   readonly caFile?: string;
   /** URL of a proxy, in place of HTTPS_PROXY and HTTP_PROXY. */

@@ -69,6 +69,7 @@ export type RegistryErrorCode =
   | "MIRROR_READ_ONLY"
   | "NOT_MIRRORED"
   | "RELEASE_TOO_YOUNG"
+  | "MIRROR_BUNDLE_INVALID"
   | "RATE_LIMITED"
   | "UNAVAILABLE"
   | "INTERNAL"
@@ -422,6 +423,11 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     category: "io",
     summary: "The upstream has this file, and this server does not hold or give out files of that package.",
     help: "Ask the operator to add the package to the mirror's list, or the upstream itself.",
+  },
+  MIRROR_BUNDLE_INVALID: {
+    category: "refused",
+    summary: "A directory is not a bundle of a mirror, or was not finished.",
+    help: "Make it again with `admin export-bundle`; `bundle.json` is written last.",
   },
   RELEASE_TOO_YOUNG: {
     category: "refused",

@@ -224,7 +224,7 @@ export class RegistryTrust implements TrustWalk {
     const anchor = { ...knownRootOf(root), how, at: new Date(now).toISOString() };
     const files = new TrustFiles(this.#settings.store, this.#url, true);
     const client = openMetadataClient({ root, source, store: files, ...CRYPTO });
-    const refreshed = await client.refresh(now);
+    const refreshed = await this.#refreshed(client, now);
     const log = await this.#follow(undefined, refreshed, description, source);
     const record = {
       registry: this.#url,
@@ -264,11 +264,29 @@ export class RegistryTrust implements TrustWalk {
       timestamp: await files.read("timestamp"),
       checkpoint: await this.#settings.store.read(this.#url, CHECKPOINT),
     });
-    const refreshed = await client.refresh(now);
+    const refreshed = await this.#refreshed(client, now);
     const log = await this.#follow(record, refreshed, description, source);
     await this.#keep(log, now);
     const next = await this.#advanced(record, files, log);
     return this.#viewOf({ record: next, refreshed, client, files, source, log, checkedAt: now });
+  }
+
+  get #staleMs(): number {
+    return this.#session.registry.staleMs ?? 0;
+  }
+
+  /** Up to date by the time from which on signatures must hold, which may be a while ago where the registry is cut off. */
+  async #refreshed(client: MetadataClient, now: number): Promise<RefreshedMetadata> {
+    const refreshed = await client.refresh(now - this.#staleMs);
+    if (refreshed.expiresMs <= now) {
+      const { name } = this.#session.registry;
+      this.#session.onEvent({
+        type: "warning",
+        code: "REGISTRY_STATE_OLD",
+        message: `The signatures of registry "${name}" ran out ${days(now - refreshed.expiresMs)} ago, allowed are ${days(this.#staleMs)}; newer versions, yanks and revocations are not seen`,
+      });
+    }
+    return refreshed;
   }
 
   /** What every contact begins with, in one request where the registry offers it. */
@@ -356,7 +374,7 @@ export class RegistryTrust implements TrustWalk {
     });
     const memory = new TrustFiles(this.#settings.store, this.#url, true);
     const client = openMetadataClient({ root: older, rootPin: pin, source, store: memory, ...CRYPTO });
-    await client.refresh(this.#session.clock.now());
+    await client.refresh(this.#session.clock.now() - this.#staleMs);
     if (memory.roots.some(({ digest }) => roots.some((known) => known.digest === digest))) return;
     throw new MetadataError({
       code: "METADATA_ROOT_PIN_MISMATCH",
@@ -412,7 +430,7 @@ export class RegistryTrust implements TrustWalk {
       ...CRYPTO,
     });
     // As it was then: what it is worth today is the caller's to judge, by its age.
-    const refreshed = await client.refresh(checkedAt);
+    const refreshed = await client.refresh(checkedAt - this.#staleMs);
     this.#judgeAge(checkedAt, refreshed.expiresMs);
     const offline = new TrustSource(this.#session, { metadata: this.#url, index: this.#url }, {});
     const seen = await this.#settings.store.read(this.#url, CHECKPOINT);

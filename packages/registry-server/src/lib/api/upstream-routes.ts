@@ -132,8 +132,9 @@ const upstreamParam = z
   .max(40)
   .openapi({ param: { name: "upstream", in: "path" }, example: "public" });
 
-function viewException({ upstream: _, created, expires, ...rest }: AgeException): z.infer<typeof exceptionView> {
-  return { ...rest, created: timestamp(created), expires: timestamp(expires) };
+function viewException(exception: AgeException): z.infer<typeof exceptionView> {
+  const { package: name, version, reason, by, created, expires } = exception;
+  return { package: name, version, reason, by, created: timestamp(created), expires: timestamp(expires) };
 }
 
 async function viewTree(tree: UpstreamTree): Promise<z.infer<typeof status>> {

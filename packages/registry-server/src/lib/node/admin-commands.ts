@@ -12,6 +12,7 @@ import { SCOPES, type Account, type Scope } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import { randomId } from "../token.ts";
 import { backUp, backUpStores, collectGarbage, keepSecret, restore, restoreStores, type CopyReport } from "./backup.ts";
+import { exportBundle, importBundle } from "./bundle-commands.ts";
 import { copyBlobs, copyMetadata } from "./copy-registry.ts";
 import { TrustService } from "../trust/trust-service.ts";
 import { lockDataDirectory } from "./data-lock.ts";
@@ -425,6 +426,8 @@ export async function adminCommand(call: AdminCall): Promise<number> {
   if (command === "backup" && name !== undefined) return makeBackup(call, name);
   if (command === "restore" && name !== undefined) return restoreBackup(call, name);
   if (command === "migrate-to" && name !== undefined) return move(call, name);
+  if (command === "export-bundle" && name !== undefined) return exportBundle(call, name);
+  if (command === "import-bundle" && name !== undefined) return importBundle(call, name);
   if (command === "gc") return garbage(call);
   if (command === "keys") {
     const of = call.flags["tree"] === undefined ? call : await knownTree(call, call.flags["tree"]);
@@ -434,7 +437,7 @@ export async function adminCommand(call: AdminCall): Promise<number> {
   if (command === "remove-second-factor" && name !== undefined) return removeSecondFactor(call, name);
   if (command === "token" && name !== undefined) return createToken(call, name);
   throw usage(
-    `Cannot run "admin ${call.words.join(" ").slice(0, 60)}": allowed are "create-user NAME", "remove-second-factor NAME", "token NAME", "verify", "rebuild-index", "backup DIRECTORY", "restore DIRECTORY", "migrate-to FILE", "gc" and "keys …"`,
+    `Cannot run "admin ${call.words.join(" ").slice(0, 60)}": allowed are "create-user NAME", "remove-second-factor NAME", "token NAME", "verify", "rebuild-index", "backup DIRECTORY", "restore DIRECTORY", "migrate-to FILE", "export-bundle DIRECTORY", "import-bundle DIRECTORY", "gc" and "keys …"`,
     "lading-registry --help lists every command",
   );
 }

@@ -33,6 +33,8 @@ const VALUES: ReadonlySet<string> = new Set([
   "root",
   "only",
   "list",
+  "since",
+  "max-age",
 ]);
 
 function unknownFlag(name: string): RegistryError {

@@ -12,7 +12,7 @@ import { dataLayout, prepareDirectory } from "./data-directory.ts";
 import { createOutbound } from "./outbound.ts";
 import type { ServerConfig } from "./server-config.ts";
 import type { ServerIo } from "./server-io.ts";
-import { openStores } from "./stores.ts";
+import { openStores, type Stores } from "./stores.ts";
 import { checkPatterns } from "./upstream-config.ts";
 
 /** A command about a mirror. */
@@ -81,7 +81,8 @@ export async function mirrorOptions({ flags, config }: MirrorCall, needsUrl: boo
 export async function syncOnce(
   { config }: MirrorCall,
   options: UpstreamOptions,
-  source: UpstreamSource,
+  source: (stores: Stores) => UpstreamSource,
+  allowedStaleMs = 0,
 ): Promise<SyncReport> {
   const { dataDirectory, databaseFile, databaseUrl, s3, packageBytes, readPublic } = config.registry;
   await prepareDirectory(dataDirectory);
@@ -91,7 +92,8 @@ export async function syncOnce(
   try {
     const tree = new UpstreamTree({
       options,
-      source,
+      source: source(stores),
+      allowedStaleMs,
       metadata: stores.metadata,
       blobs: stores.blobs,
       clock: { now: () => Date.now() },
@@ -122,7 +124,7 @@ export async function mirrorCommand(call: MirrorCall): Promise<number> {
     token: options.token,
     outbound: createOutbound({ allow: outboundAllow }),
   });
-  const report = await syncOnce(call, options, source);
+  const report = await syncOnce(call, options, () => source);
   call.io.out(reportLine(report));
   if (options.root === undefined && report.changed) {
     call.io.err(

@@ -76,6 +76,8 @@ Usage:
   ${name} admin backup DIRECTORY          copy database and files, also beside a running server
   ${name} admin restore DIRECTORY         make a new data directory of a backup
   ${name} admin migrate-to FILE           move the registry to the stores that a configuration file names
+  ${name} admin export-bundle DIRECTORY   carry what a mirror holds elsewhere (--since BUNDLE, --only PATTERN,..., --list FILE)
+  ${name} admin import-bundle DIRECTORY   take a bundle up into a mirror (--root, --only, --list, --max-age 30d)
   ${name} admin gc                        remove files that no version needs (--dry-run counts them)
   ${name} admin keys status [FILE]        the root in force, or how far a drafted one is signed
   ${name} admin keys create FILE          make a key file for an offline root

@@ -122,7 +122,7 @@ function readUpstream(
     url: urlOf(table, fail),
     ...(root === undefined ? {} : { root }),
     ...(token === undefined ? {} : { token }),
-    packages: checkPatterns(packages as string[], fail),
+    packages: checkPatterns(packages, fail),
     fetch,
     others: "refuse",
     intervalMs: durationOf(table, "interval", DEFAULT_INTERVAL, fail),

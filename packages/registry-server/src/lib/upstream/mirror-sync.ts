@@ -58,6 +58,8 @@ export interface SyncPorts {
   readonly verifier: Verifier | undefined;
   /** Largest package file, in bytes. */
   readonly packageBytes: number;
+  /** For how long signatures may have run out. */
+  readonly allowedStaleMs?: number;
   /** Told how far it is, and how far the upstream's feed goes. */
   readonly onFeed?: (latest: number) => void;
   readonly signal?: AbortSignal | undefined;
@@ -132,7 +134,12 @@ export class MirrorSync {
     // Before the metadata: what the feed told of by now is in it, or the upstream is hiding it.
     const feed = await this.#feed(before);
     const walk = { name: this.#name, source, files: this.#files, verifier };
-    const metadata = await mirrorMetadata({ ...walk, before, pin: options.root, nowMs: this.#nowMs });
+    const metadata = await mirrorMetadata({
+      ...walk,
+      before,
+      pin: options.root,
+      nowMs: this.#nowMs - (this.#ports.allowedStaleMs ?? 0),
+    });
     if (before !== undefined && !metadata.refreshed.changed && this.#isSameChoice(before)) {
       return this.#nothingNew({ ...before, feed, checked: this.#nowMs }, text);
     }

@@ -1,6 +1,6 @@
 import { decodeEntries, encodeEntries, entriesPath, HASH_BYTES, tilePath, TILE_WIDTH } from "@lading/signing/log";
 import type { Verifier } from "@lading/signing";
-import type { Digest } from "@lading/core-manifest";
+import { isLadingError, type Digest } from "@lading/core-manifest";
 import { packageOfIndexPath } from "../index-service.ts";
 import type { BlobStore, Clock, MetadataStore } from "../ports.ts";
 import { immutable, type ReadAnswer, type ReadHeaders } from "../read-answer.ts";
@@ -37,6 +37,8 @@ export interface TreePorts {
   readonly verifier: Verifier | undefined;
   readonly packageBytes: number;
   readonly readPublic: boolean;
+  /** For how long signatures may have run out when files are taken up: those that are carried take their time. */
+  readonly allowedStaleMs?: number;
   /** Whether this registry has packages of that canonical name, or keeps the name for private ones. */
   readonly isOwn: (canonical: string) => Promise<boolean>;
 }
@@ -144,7 +146,7 @@ export class UpstreamTree {
   }
 
   async #sync(source: UpstreamSource | undefined, signal: AbortSignal | undefined): Promise<SyncReport> {
-    const { options, metadata, blobs, clock, verifier, packageBytes } = this.#ports;
+    const { options, metadata, blobs, clock, verifier, packageBytes, allowedStaleMs = 0 } = this.#ports;
     try {
       if (source === undefined) throw unavailable(options.name, "its files are carried here, it has no address");
       const sync = new MirrorSync({
@@ -155,6 +157,7 @@ export class UpstreamTree {
         clock,
         verifier,
         packageBytes,
+        allowedStaleMs,
         signal,
         onFeed: (latest) => {
           this.#latestFeed = latest;
@@ -166,8 +169,8 @@ export class UpstreamTree {
       this.#fetched.bytes += report.bytes;
       return report;
     } catch (error) {
-      const { code, message } = error as { code?: unknown; message?: unknown };
-      this.#failure = { code: String(code ?? "INTERNAL"), message: String(message ?? error), at: clock.now() };
+      const code = isLadingError(error) ? error.code : "INTERNAL";
+      this.#failure = { code, message: error instanceof Error ? error.message : "it failed", at: clock.now() };
       throw error;
     } finally {
       this.#state = undefined;
