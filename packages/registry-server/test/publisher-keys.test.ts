@@ -151,6 +151,7 @@ async function blob(digest: string): Promise<Uint8Array> {
 interface IndexedChange {
   readonly entry: number;
   readonly logged: string;
+  readonly effective?: string;
   readonly statement: string;
 }
 
@@ -159,10 +160,11 @@ async function judged(version: string, built: BuiltPackage): Promise<string> {
   const found = await settled();
   const changes = (found.extra?.["keys"] ?? []) as readonly IndexedChange[];
   const statements = await Promise.all(
-    changes.map(async ({ entry, logged, statement }) => ({
+    changes.map(async ({ entry, logged, effective, statement }) => ({
       bytes: await blob(statement),
       index: entry,
       loggedMs: Date.parse(logged),
+      ...(effective === undefined ? {} : { effectiveMs: Date.parse(effective) }),
     })),
   );
   const pinned = [oldKey.signer.publicKey];
@@ -253,6 +255,28 @@ describe("POST /api/v1/keys/statements", () => {
     expect(after.answer.status).toBe(201);
     expect(await judged("1.1.0", after.built)).toBe("trusted");
     expect(await publishStatus("1.2.0", oldKey)).toBe(403);
+  });
+
+  it("lets a recovery wait for as long as the registry's policy says, which log, index and description state", async () => {
+    await server.close();
+    server = await startServer({ clock, recoveryWaitDays: 30 });
+    log = server.node.registry.trust!.log.origin;
+    await register(oldKey);
+    expect(await publishStatus("1.0.0", oldKey)).toBe(201);
+    const key = newKey.signer.publicKey;
+    await state({ kind: "recovery", account: "admin", key, previous: printOf(oldKey), log }, newKey);
+    const end = new Date(clock.now() + 30 * DAY_MS).toISOString().slice(0, 19);
+    const description = (await (await server.call("/.well-known/lading.json")).json()) as { policy: object };
+    expect(description.policy).toMatchObject({ recovery_wait_days: 30 });
+    const document = (await (await server.call("/index/_/to/tool.json")).json()) as { keys: { effective: string }[] };
+    expect(document.keys[0]!.effective.startsWith(end)).toBe(true);
+    clock.advance(30 * DAY_MS - 1000);
+    expect(await states()).toEqual({ old: "active", new: "pending" });
+    clock.advance(1000);
+    expect(await states()).toEqual({ old: "replaced", new: "active" });
+    const after = await publish("1.1.0", [newKey]);
+    expect(after.answer.status).toBe(201);
+    expect(await judged("1.1.0", after.built)).toBe("trusted");
   });
 
   it("ends a waiting recovery when the old key revokes it", async () => {

@@ -10,6 +10,7 @@ export {
   type KeyStatement,
 } from "./lib/publisher/key-statement.ts";
 export {
+  RECOVERY_WAIT_DAYS,
   RECOVERY_WAIT_MS,
   ledgerTrust,
   replayKeyStatements,

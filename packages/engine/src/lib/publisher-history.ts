@@ -11,6 +11,8 @@ interface KeyChange {
   /** Index of its entry in the log. */
   readonly entry: number;
   readonly loggedMs: number;
+  /** End of a recovery's waiting period. */
+  readonly effectiveMs: number | undefined;
   /** Digest of the statement's envelope. */
   readonly statement: Digest;
 }
@@ -50,18 +52,24 @@ export function hasKeyChanges({ extra }: IndexDocument): boolean {
   return extra?.["keys"] !== undefined;
 }
 
+/** A time that may be absent; one that is none is `NaN`, which no waiting period takes. */
+function timeOf(text: unknown): number | undefined {
+  if (text === undefined) return undefined;
+  return typeof text === "string" ? Date.parse(text) : Number.NaN;
+}
+
 function changesOf({ name, extra = {} }: IndexDocument): KeyChange[] {
   const { keys } = extra;
   if (keys === undefined) return [];
   if (!Array.isArray(keys)) throw invalid(name, `"keys" of its index document is no list`);
   return keys.map((item: unknown) => {
-    const { entry, logged, statement } = isObject(item) ? item : {};
+    const { entry, logged, effective, statement } = isObject(item) ? item : {};
     const digest = tryParseDigest(statement);
     const loggedMs = typeof logged === "string" ? Date.parse(logged) : Number.NaN;
     if (!Number.isSafeInteger(entry) || digest === undefined || Number.isNaN(loggedMs)) {
       throw invalid(name, `an entry of "keys" of its index document needs "entry", "logged" and "statement"`);
     }
-    return { entry: entry as number, loggedMs, statement: digest };
+    return { entry: entry as number, loggedMs, effectiveMs: timeOf(effective), statement: digest };
   });
 }
 
@@ -127,16 +135,16 @@ async function readStatement(
   client: HistorySource,
   { name, log, change }: { readonly name: string; readonly log: RegistryLog; readonly change: KeyChange },
 ): Promise<LoggedKeyStatement> {
-  const { entry, statement, loggedMs } = change;
+  const { entry, statement, loggedMs, effectiveMs } = change;
   const bytes = await client.statement(statement, { signal: context.signal });
   // Offline it is what signed metadata said when the document was fetched.
-  if (client.offline) return { bytes, index: entry, loggedMs };
+  if (client.offline) return { bytes, index: entry, loggedMs, effectiveMs };
   const { decodeLogEvent } = await import("@lading/signing/log");
   const event = decodeLogEvent(await log.entry(entry));
   if (event.type !== "key" || event.statement !== statement) {
     throw invalid(name, `entry ${entry} of the log "${log.origin}" is not the change that its index document names`);
   }
-  return { bytes, index: entry, loggedMs: Date.parse(event.time) };
+  return { bytes, index: entry, loggedMs: Date.parse(event.time), effectiveMs: timeOf(event.effective) };
 }
 
 async function replay(

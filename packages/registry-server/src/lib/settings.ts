@@ -37,6 +37,8 @@ export interface RegistrySettings {
   readonly requestsPerMinute: number;
   /** Log-ins and registrations that one address may try in a minute; 0: no limit. */
   readonly loginsPerMinute: number;
+  /** Days that the recovery of a lost key waits, in which the old one can object; 7 unless given, 1 to 90. */
+  readonly recoveryWaitDays?: number;
   /** What is demanded of the publishers of packages whose names match; all that match hold. */
   readonly publishers?: readonly PublisherDemand[];
   /** What publications must be like, and which of them wait for a reviewer; all that match hold. */

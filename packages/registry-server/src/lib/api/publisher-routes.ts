@@ -163,7 +163,10 @@ async function newKeyOf(services: Services, { record, statement }: StatementDraf
 async function takeStatement(services: Services, context: RouteContext, bytes: Uint8Array): Promise<Response> {
   const trust = requireLog(services);
   const { account } = principalOf(context);
-  const draft = draftStatement(bytes, account, services.clock.now());
+  const draft = draftStatement(bytes, account, {
+    now: services.clock.now(),
+    waitDays: services.settings.recoveryWaitDays,
+  });
   const { record } = draft;
   const newKey = await newKeyOf(services, draft);
   const check = (current: AccountKeys): void => checkEffect(draft, current, keyContext(services));

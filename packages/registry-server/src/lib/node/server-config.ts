@@ -340,6 +340,7 @@ function registrySettings(values: Values): Partial<Omit<RegistrySettings, "jwtSe
       ? { publishers: readPublisherRules(values.text("security.publishers")) }
       : {}),
     ...(values.has("security.policy") ? { publicationRules: readPolicyFile(values.text("security.policy")) } : {}),
+    recoveryWaitDays: values.number("security.recovery_wait_days"),
     trustProxy: values.boolean("server.trust_proxy"),
     requestsPerMinute: values.number("security.rate_limit"),
     loginsPerMinute: values.number("security.login_rate_limit"),

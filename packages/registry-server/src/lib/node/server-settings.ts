@@ -1,4 +1,6 @@
 import { parseDuration, parseSize } from "@lading/core-manifest";
+import { RECOVERY_WAIT_DAYS } from "@lading/signing/publisher";
+import { RECOVERY_DAYS } from "../trust/publisher-keys.ts";
 import type { Setting, SettingValue } from "./setting.ts";
 import { IDENTITY_SETTINGS } from "./identity-settings.ts";
 import { UPSTREAM_SETTINGS } from "./upstream-settings.ts";
@@ -251,6 +253,16 @@ export const SETTINGS: readonly Setting[] = [
     flag: "policy",
     kind: "text",
     summary: "TOML file of rules about publications, by name pattern: review, licences, signatures, similar names",
+  },
+  {
+    key: "security.recovery_wait_days",
+    variables: ["REGISTRY_RECOVERY_WAIT_DAYS"],
+    flag: "recovery-wait-days",
+    kind: "number",
+    minimum: RECOVERY_WAIT_DAYS.least,
+    maximum: RECOVERY_WAIT_DAYS.most,
+    default: String(RECOVERY_DAYS),
+    summary: "Days that the recovery of a publisher's lost key waits, in which the old key can object",
   },
   {
     key: "security.login_rate_limit",

@@ -13,6 +13,10 @@ import type { AccountKeys, Clock } from "../ports.ts";
 import type { Account, KeyRecord, KeyStatementRecord } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 
+const DAY_MS = 86_400_000;
+/** Days that a recovery waits unless the registry says otherwise. */
+export const RECOVERY_DAYS: number = RECOVERY_WAIT_MS / DAY_MS;
+
 /**
  * Where a key of a publisher stands. `pending`: its waiting period runs. `replaced`: another took its place by rotation or
  * recovery. `lapsed`: a recovery that never took effect.
@@ -57,7 +61,12 @@ function ledgerOf({ keys, statements }: Known, { log, now, verifier }: KeyContex
   return replayKeyStatements({
     // A key that a statement brought is worth what the statement is worth; those registered by hand begin the chain.
     pinned: keys.filter(({ origin }) => origin === undefined).map(({ pem }) => parsePublicKey(pem).publicKey),
-    statements: statements.map(({ bytes, leaf, logged }) => ({ bytes, index: leaf, loggedMs: logged })),
+    statements: statements.map(({ bytes, leaf, logged, effective }) => ({
+      bytes,
+      index: leaf,
+      loggedMs: logged,
+      effectiveMs: effective,
+    })),
     log,
     nowMs: now,
     verifier,
@@ -129,9 +138,14 @@ export interface StatementDraft {
 
 /**
  * Reads a statement about a key of `account`, taken in now.
+ * @param waitDays how long a recovery waits
  * @throws {RegistryError} `KEY_STATEMENT_REFUSED`
  */
-export function draftStatement(bytes: Uint8Array, account: Account, now: number): StatementDraft {
+export function draftStatement(
+  bytes: Uint8Array,
+  account: Account,
+  { now, waitDays = RECOVERY_DAYS }: { readonly now: number; readonly waitDays?: number | undefined },
+): StatementDraft {
   const { statement, envelope } = read(bytes);
   if (statement.account !== account.username) {
     throw refused(`it is of the account "${statement.account}", you are "${account.username}"`, "ACCOUNT");
@@ -144,7 +158,7 @@ export function draftStatement(bytes: Uint8Array, account: Account, now: number)
     kind: statement.kind,
     key: `ed25519:${keyIdOf(statement.key)}`,
     ...(statement.kind === "revocation" ? { fromIndex: statement.fromIndex } : { previous: statement.previous }),
-    ...(statement.kind === "recovery" ? { effective: logged + RECOVERY_WAIT_MS } : {}),
+    ...(statement.kind === "recovery" ? { effective: logged + waitDays * DAY_MS } : {}),
     statement: parseDigest(`sha256:${createHash("sha256").update(bytes).digest("hex")}`),
     bytes,
     logged,

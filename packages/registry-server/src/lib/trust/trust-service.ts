@@ -20,6 +20,7 @@ import type { RegistrySettings } from "../settings.ts";
 import type { Turn } from "../turn.ts";
 import { policyEntry } from "./log-entries.ts";
 import { LogService, damaged, type LogProofs, type LogReceipt } from "./log-service.ts";
+import { RECOVERY_DAYS } from "./publisher-keys.ts";
 import type { RegistryTrust } from "./registry-trust.ts";
 import { ServedFile } from "./served-file.ts";
 import { CHECKPOINT, SignedMetadata, isSignedPath } from "./signed-metadata.ts";
@@ -45,11 +46,22 @@ export function describeRoot(bytes: Uint8Array): TrustDescription["root"] & { re
 }
 
 /** What the server demands of packages; its canonical JSON is what the log's policy entries state the digest of. */
-export function policyOf({ signatures, publishers = [] }: Pick<RegistrySettings, "signatures" | "publishers">): {
+export function policyOf({
+  signatures,
+  publishers = [],
+  recoveryWaitDays,
+}: Pick<RegistrySettings, "signatures" | "publishers" | "recoveryWaitDays">): {
   readonly signatures: string;
   readonly publishers?: readonly PublisherDemand[];
+  readonly recovery_wait_days?: number;
 } {
-  return { signatures, ...(publishers.length === 0 ? {} : { publishers }) };
+  // What is as it always was is not stated, so that no registry's policy changes by an upgrade.
+  const waits = recoveryWaitDays === undefined || recoveryWaitDays === RECOVERY_DAYS;
+  return {
+    signatures,
+    ...(publishers.length === 0 ? {} : { publishers }),
+    ...(waits ? {} : { recovery_wait_days: recoveryWaitDays }),
+  };
 }
 
 /** Metadata and log of a registry with keys. */

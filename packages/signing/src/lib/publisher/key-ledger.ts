@@ -4,8 +4,11 @@ import { SigningError } from "../signing-error.ts";
 import { createTrustPolicy, type TrustPolicy, type TrustedKey } from "../trust.ts";
 import { decodeKeyStatement, isSignedBy, type DecodedKeyStatement } from "./key-statement.ts";
 
+const DAY_MS = 86_400_000;
 /** How long a recovery waits unless told otherwise: seven days. */
-export const RECOVERY_WAIT_MS: number = 7 * 86_400_000;
+export const RECOVERY_WAIT_MS: number = 7 * DAY_MS;
+/** Between what a registry may set it to, in days: shorter, and nobody could object in time; longer, and nobody would wait. */
+export const RECOVERY_WAIT_DAYS: { readonly least: number; readonly most: number } = { least: 1, most: 90 };
 
 /** A statement about a key with its place in the log, both verified by the caller. */
 export interface LoggedKeyStatement {
@@ -13,6 +16,8 @@ export interface LoggedKeyStatement {
   readonly index: number;
   /** When it was logged, in milliseconds since the epoch. */
   readonly loggedMs: number;
+  /** End of a recovery's waiting period, as the log states it; seven days after it was logged where the log does not. */
+  readonly effectiveMs?: number | undefined;
 }
 
 /** A key of a publisher, and where in the log it is trusted. */
@@ -175,7 +180,11 @@ class Ledger {
     const taken = this.keys.has(print) || this.#pending.some((one) => one.fingerprint === print);
     if (taken) return "the new key was in use before, or is waiting already";
     if (!this.#signs(entry, publicKey)) return "the new key did not sign it";
-    const effectiveMs = entry.loggedMs + (this.#options.recoveryWaitMs ?? RECOVERY_WAIT_MS);
+    const effectiveMs = entry.effectiveMs ?? entry.loggedMs + (this.#options.recoveryWaitMs ?? RECOVERY_WAIT_MS);
+    const days = (effectiveMs - entry.loggedMs) / DAY_MS;
+    const { least, most } = RECOVERY_WAIT_DAYS;
+    // Who has broken into a registry may log what they like; a publisher must have time to see it.
+    if (!(days >= least && days <= most)) return `it waits for ${days} days, allowed are ${least} to ${most}`;
     this.#pending.push({ fingerprint: print, publicKey, previous, index: entry.index, effectiveMs });
     return undefined;
   }

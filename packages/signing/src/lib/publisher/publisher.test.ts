@@ -10,7 +10,13 @@ import { acceptedFlips } from "../testing/bit-flips.ts";
 import { testSigner, testStatement, testTrust } from "../testing/builders.ts";
 import { createTrustPolicy } from "../trust.ts";
 import { parseTrustFile, renderTrustFile } from "../trust-file.ts";
-import { RECOVERY_WAIT_MS, ledgerTrust, replayKeyStatements, type LedgerOptions } from "./key-ledger.ts";
+import {
+  RECOVERY_WAIT_MS,
+  ledgerTrust,
+  replayKeyStatements,
+  type KeyLedger,
+  type LedgerOptions,
+} from "./key-ledger.ts";
 import { decodeKeyStatement, encodeKeyStatement, isSignedBy, type KeyStatement } from "./key-statement.ts";
 import { applyPublisherRules, judgePublisher, publisherError } from "./publisher-rule.ts";
 
@@ -187,6 +193,33 @@ describe("replayKeyStatements()", () => {
     expect([later.at(11), later.ledger.pending]).toEqual([["bob"], []]);
     // What the new key signed while it waited is not trusted either.
     expect(later.ledger.keys.find(({ how }) => how === "recovery")!.sinceMs).toBe(10 * 86_400_000 + RECOVERY_WAIT_MS);
+  });
+
+  it.each([
+    [1, "recovery"],
+    [30, "recovery"],
+    [90, "recovery"],
+    [0.5, "it waits for 0.5 days, allowed are 1 to 90"],
+    [-3, "it waits for -3 days, allowed are 1 to 90"],
+    [91, "it waits for 91 days, allowed are 1 to 90"],
+    [Number.NaN, "it waits for NaN days, allowed are 1 to 90"],
+  ])("waits for the %s days that the log states, within bounds", async (days, expected) => {
+    const bytes = await encodeKeyStatement(recovery(ann, bob), [bob]);
+    const loggedMs = 10 * 86_400_000;
+    const effectiveMs = loggedMs + days * 86_400_000;
+    const at = (nowMs: number): KeyLedger =>
+      replayKeyStatements({
+        pinned: [ann.publicKey],
+        statements: [{ bytes, index: 10, loggedMs, effectiveMs }],
+        log: LOG,
+        nowMs,
+      });
+    const outcome = ({ keys, ignored }: KeyLedger): string | undefined =>
+      ignored[0]?.reason ?? keys.find((key) => key.fingerprint === print(bob))?.how;
+    expect(outcome(at(loggedMs + 100 * 86_400_000))).toBe(expected);
+    if (expected !== "recovery") return;
+    expect(at(effectiveMs - 1).pending).toHaveLength(1);
+    expect(at(effectiveMs).pending).toHaveLength(0);
   });
 
   it("takes a recovery to one key once", async () => {
