@@ -158,7 +158,7 @@ describe("the process", () => {
 });
 
 describe("packages over HTTP", () => {
-  test("[SRV-02] [SRV-06] publishing answers 201 with a location, 401 without a token, 409 for other content", async () => {
+  test("[SRV-02] [SRV-06] [TST-04] publishing answers 201 with a location, 401 without a token, 409 for other content", async () => {
     const built = await build({ name: "posted", version: "1.0.0", description: "First light" });
     expect((await upload(registry, built, { token: "" })).status).toBe(401);
     const created = await upload(registry, built);
@@ -240,7 +240,7 @@ describe("packages over HTTP", () => {
     const { paths } = (await (await anonymous("/openapi.json")).json()) as { paths: Record<string, unknown> };
     const outside = Object.keys(paths).filter((route) => !route.startsWith("/api/v1/"));
     expect(
-      outside.every((route) => /^\/(?:index|blobs|feed|metrics|openapi\.json|docs|\.well-known)/.test(route)),
+      outside.every((route) => /^\/(?:index|blobs|feed|simple|metrics|openapi\.json|docs|\.well-known)/.test(route)),
     ).toBe(true);
   });
 

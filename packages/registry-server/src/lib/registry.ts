@@ -17,6 +17,7 @@ import { registerTreeRoutes } from "./api/tree-routes.ts";
 import { registerTrustRoutes } from "./api/trust-routes.ts";
 import { registerReviewRoutes } from "./api/review-routes.ts";
 import { mirrorGuard, registerUpstreamRoutes } from "./api/upstream-routes.ts";
+import { registerSimpleRoutes } from "./api/simple-routes.ts";
 import { registerSystemRoutes } from "./api/system-routes.ts";
 import { AccessControl } from "./access/access-control.ts";
 import { AccessPolicy, isPrivate, type AccessRule } from "./access/access-policy.ts";
@@ -507,6 +508,7 @@ class PortRegistry implements Registry {
     registerPackageRoutes(this.#app, this.#services);
     registerChangeRoutes(this.#app, this.#services);
     registerChannelRoutes(this.#app, this.#services);
+    registerSimpleRoutes(this.#app, this.#services);
     registerAccountRoutes(this.#app, this.#services);
     registerReviewRoutes(this.#app, this.#services);
     registerFeedRoutes(this.#app, this.#services);

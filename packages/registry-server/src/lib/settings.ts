@@ -16,6 +16,8 @@ export interface RegistrySettings {
   readonly mode: "development" | "production";
   /** Base URL of links, without trailing slash; absent: the origin of each request. */
   readonly publicUrl?: string;
+  /** Base URL, without trailing slash, that serves `/blobs/` from a cache of this registry; absent: none. */
+  readonly cdnUrl?: string;
   readonly signatures: "required" | "optional";
   /** Whether people may create their own accounts. */
   readonly registration: "open" | "closed";

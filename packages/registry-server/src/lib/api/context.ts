@@ -127,6 +127,13 @@ function registryUrl(services: Services, context: RouteContext): string {
   return protocol === "https" || protocol === "http" ? `${protocol}://${url.host}` : url.origin;
 }
 
+/** Where blobs are fetched, ending in `/`: the CDN of a registry that everybody reads, else the registry itself. */
+export function blobsUrl(services: Services, context: RouteContext): string {
+  const { cdnUrl, readPublic } = services.settings;
+  const cached = cdnUrl !== undefined && readPublic && services.mount === "";
+  return `${cached ? cdnUrl : baseUrl(services, context)}/blobs/sha256/`;
+}
+
 /** The audit entry of what a request does. */
 export function auditEntry(
   services: Services,

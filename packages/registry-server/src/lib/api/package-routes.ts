@@ -5,7 +5,7 @@ import type { SearchQuery } from "../ports.ts";
 import { checkNewName, checkRights, publish, receive, type PublishPorts } from "../publish.ts";
 import { RegistryError } from "../registry-error.ts";
 import { principalOf, readers, smallBody, writers } from "./access.ts";
-import { auditEntry, baseUrl, type App, type RouteContext, type Services } from "./context.ts";
+import { auditEntry, baseUrl, blobsUrl, type App, type RouteContext, type Services } from "./context.ts";
 import { bodyName, pathName, requireOwner, requirePackage, requireVersion } from "./guards.ts";
 import { answerOnce, idempotent } from "./idempotency.ts";
 import {
@@ -305,7 +305,7 @@ function fileRoutes(app: App, services: Services): void {
           message: `Cannot find a file of "${summary.name}" ${record.version} for target "${target}": there are ${record.artifacts.map((artifact) => `"${artifact.target}"`).join(", ")}`,
         });
       }
-      return context.redirect(`${baseUrl(services, context)}/blobs/sha256/${digestHex(file.blob)}`, 302);
+      return context.redirect(`${blobsUrl(services, context)}${digestHex(file.blob)}`, 302);
     },
   );
   const readme = { 200: { description: "Markdown source", content: { "text/markdown": { schema: z.string() } } } };

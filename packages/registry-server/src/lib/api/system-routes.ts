@@ -4,7 +4,7 @@ import { REGISTRY_ERRORS, RegistryError } from "../registry-error.ts";
 import type { ReadAnswer, ReadHeaders } from "../read-answer.ts";
 import { downloadedBlob } from "../reads.ts";
 import { callers, principalOf } from "./access.ts";
-import { baseUrl, type App, type RouteContext, type Services } from "./context.ts";
+import { baseUrl, blobsUrl, type App, type RouteContext, type Services } from "./context.ts";
 import { requirePrincipal, requireReader } from "./guards.ts";
 import { pageBody } from "./paging.ts";
 import { policyOf } from "../trust/trust-service.ts";
@@ -190,7 +190,7 @@ function discoveryRoutes(app: App, services: Services): void {
         name,
         mode,
         index: `${base}/`,
-        blobs: `${base}/blobs/sha256/`,
+        blobs: blobsUrl(services, context),
         api: `${base}/api/v1/`,
         feed: `${base}/feed/`,
         auth: ["token", "basic"],
@@ -317,10 +317,12 @@ export function openApiDocument(app: App, services: Services, base: string): obj
     },
     servers: [{ url: base }],
   });
-  // Both forms answer; the one with the slash is the documented one.
-  const { "/api/v1/packages": packages, ...others } = paths;
-  return { ...document, paths: { ...(packages === undefined ? {} : { "/api/v1/packages/": packages }), ...others } };
+  const documented = Object.entries(paths).map(([path, item]) => [SLASHED.has(path) ? `${path}/` : path, item]);
+  return { ...document, paths: Object.fromEntries(documented) as typeof paths };
 }
+
+/** Both forms answer; the one with the slash is the documented one. */
+const SLASHED: ReadonlySet<string> = new Set(["/api/v1/packages", "/simple", "/simple/{name}"]);
 
 function describeReads(app: App): void {
   const registry = app.openAPIRegistry;

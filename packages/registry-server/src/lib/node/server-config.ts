@@ -326,6 +326,7 @@ function registrySettings(values: Values): Partial<Omit<RegistrySettings, "jwtSe
     name: values.text("server.name"),
     mode,
     ...(values.has("server.url") ? { publicUrl: values.text("server.url") } : {}),
+    ...(values.has("server.cdn_url") ? { cdnUrl: values.text("server.cdn_url") } : {}),
     signatures: signatures(values, production),
     registration: values.has("access.registration")
       ? (values.text("access.registration") as "open" | "closed")

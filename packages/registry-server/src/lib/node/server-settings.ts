@@ -42,6 +42,14 @@ export const SETTINGS: readonly Setting[] = [
     summary: "Public base URL, used in links; the origin of each request unless set",
   },
   {
+    key: "server.cdn_url",
+    variables: ["REGISTRY_CDN_URL"],
+    flag: "cdn-url",
+    kind: "url",
+    summary:
+      "Base URL of a CDN in front of /blobs/, which clients then download from; ignored unless everybody may read",
+  },
+  {
     key: "server.name",
     variables: ["REGISTRY_NAME"],
     flag: "name",
