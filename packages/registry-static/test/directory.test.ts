@@ -5,15 +5,18 @@ import { afterAll, describe, expect, it } from "vitest";
 import { parseIndexDocument } from "@lading/core-manifest";
 import { generateKey } from "@lading/signing";
 import {
+  LogError,
+  createNoteKey,
   decodeLogEvent,
+  formatNoteKey,
   openCheckpoint,
   parseNoteKey,
   readEntries,
   rootFromTiles,
   type LogEvent,
 } from "@lading/signing/log";
-import { memoryMetadataStore, openMetadataClient } from "@lading/signing/metadata";
-import { nodeVerifier } from "@lading/signing/node";
+import { memoryMetadataStore, openMetadataClient, readLogBinding, type JsonObject } from "@lading/signing/metadata";
+import { nextLogKeyFile, nodeVerifier, writeKeyFiles } from "@lading/signing/node";
 import {
   checkStaticRegistry,
   createStaticRegistry,
@@ -325,5 +328,43 @@ describe("the root of a static registry", () => {
     expect(await code(async () => refreshStatic({ store, trust: await readKeyDirectory({ directory: keys }) }))).toBe(
       "STATIC_KEYS_UNUSABLE",
     );
+  });
+});
+
+describe("the log's key of a static registry", () => {
+  it("changes while those who know the former one go on, and until its file is gone both sign", async () => {
+    const store = directoryStore(await temporary());
+    const { keys, trust } = await newRegistry(store);
+    await publishStatic({ store, trust }, [await publication()]);
+    const path = await nextLogKeyFile(keys);
+    await writeKeyFiles({ path, format: "pem" });
+    const rotated = await readKeyDirectory({ directory: keys });
+    await publishStatic({ store, trust: rotated }, [await publication({ version: "1.1.0" })]);
+    const signedBy = async (publicKey: Uint8Array): Promise<boolean> => {
+      const checkpoint = await readFile(join(store.location, "log/checkpoint"));
+      const origin = trust.logOrigin;
+      try {
+        return openCheckpoint(checkpoint, { origin, keys: [createNoteKey(origin, publicKey)] }).size === 3;
+      } catch (error) {
+        if (error instanceof LogError) return false;
+        throw error;
+      }
+    };
+    const [former, present] = [trust.logSigner.publicKey, rotated.logSigner.publicKey];
+    expect([await signedBy(former), await signedBy(present)]).toEqual([true, true]);
+    const timestamp = await readFile(join(store.location, "metadata/timestamp.json"), "utf8");
+    expect(readLogBinding((JSON.parse(timestamp) as { signed: JsonObject }).signed)?.key).toBe(
+      formatNoteKey(createNoteKey(trust.logOrigin, present)),
+    );
+    const read = (file: string) => readFile(join(store.location, file)).catch(() => undefined);
+    expect((await checkStaticRegistry({ read, nowMs: Date.now() })).problems).toEqual([]);
+
+    await rm(join(keys, "log.pem"));
+    const alone = await readKeyDirectory({ directory: keys });
+    await refreshStatic({ store, trust: alone });
+    expect([await signedBy(former), await signedBy(present)]).toEqual([false, true]);
+    // Who lost both is refused: another history could be told under another key.
+    const stranger = { ...alone, logSigner: newSigner(), formerLogKeys: [] };
+    expect(await code(() => refreshStatic({ store, trust: stranger }))).toBe("STATIC_REGISTRY_DAMAGED");
   });
 });
