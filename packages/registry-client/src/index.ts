@@ -85,7 +85,7 @@ export type {
 } from "./lib/trust/trust-client-types.ts";
 export type { AnchorSource, KnownRoot } from "./lib/trust/trust-record.ts";
 export { publicationOf } from "./lib/trust/publication.ts";
-export { createMemoryTrustStore, type TrustStore } from "./lib/trust/trust-store.ts";
+export { createMemoryTrustStore, type TrustStore, type TrustWriteOptions } from "./lib/trust/trust-store.ts";
 export { ATTACK_WORDS } from "./lib/trust/attack-words.ts";
 export { systemClock } from "./lib/clock.ts";
 export { httpTransport, type HttpTransportOptions } from "./lib/http-transport.ts";

@@ -11,6 +11,8 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { RegistryClientError } from "../registry-client-error.ts";
+import { withFileLock } from "./file-lock.ts";
 import { trustStoreFailed, type TrustStore } from "../trust/trust-store.ts";
 
 /**
@@ -25,11 +27,26 @@ export function createTrustDirectory(directory: string): TrustStore {
   const fileOf = (url: string, name: string): string => join(directoryOf(url), encodeURIComponent(name));
   return {
     read: async (url, name) => readIfThere(fileOf(url, name)),
-    write: async (url, name, bytes, options = {}) =>
-      writeAtomically(fileOf(url, name), bytes, options.durable === true),
+    write: async (url, name, bytes, { durable = false, unless } = {}) => {
+      const file = fileOf(url, name);
+      if (unless === undefined) return writeAtomically(file, bytes, durable);
+      await locked(file, () => {
+        const stored = readIfThere(file);
+        if (stored === undefined || !unless(stored)) writeAtomically(file, bytes, durable);
+      });
+    },
     remove: async (url, name) => removeAll(fileOf(url, name)),
     clear: async (url) => removeAll(directoryOf(url)),
   };
+}
+
+/** Lets one process at a time compare and write. */
+async function locked(file: string, task: () => void): Promise<void> {
+  try {
+    await withFileLock(`${file}.lock`, () => Promise.resolve(task()));
+  } catch (error) {
+    throw error instanceof RegistryClientError ? error : trustStoreFailed(`write "${file}"`, error);
+  }
 }
 
 function readIfThere(file: string): Uint8Array | undefined {

@@ -8,6 +8,7 @@ import {
   type TargetFile,
 } from "@lading/signing/metadata";
 import { nodeDigests, nodeVerifier } from "@lading/signing/node";
+import type { Checkpoint } from "@lading/signing/log";
 import type { CallOptions } from "../client-types.ts";
 import type { RegistryDescription } from "../ports.ts";
 import { RegistryClientError } from "../registry-client-error.ts";
@@ -203,7 +204,8 @@ export class RegistryTrust implements TrustWalk {
 
   async remember(): Promise<void> {
     const view = await this.#view;
-    if (view?.log?.seen !== undefined) await this.#put(CHECKPOINT, view.log.seen.bytes);
+    const seen = view?.log?.seen;
+    if (seen !== undefined) await this.#put(CHECKPOINT, seen.bytes, false, isLongerLog(seen));
   }
 
   async forget(): Promise<boolean> {
@@ -232,8 +234,10 @@ export class RegistryTrust implements TrustWalk {
       roots: uniqueRoots([{ version: anchor.version, digest: anchor.digest }, ...files.roots]),
       ...(log === undefined ? {} : { log: { key: log.key } }),
     };
-    await files.commit();
-    await this.#keep(log, now);
+    // Who gives a root begins anew; two that meet a registry for the first time at once may not.
+    const replace = how === "file";
+    await files.commit({ replace });
+    await this.#keep(log, now, replace);
     await this.#put(ANCHOR, root, true);
     await this.#put(RECORD, encodeTrustRecord(record), true);
     if (how === "first-use") this.#announce(record, refreshed);
@@ -332,20 +336,22 @@ export class RegistryTrust implements TrustWalk {
     return follower;
   }
 
-  async #keep(log: LogFollower | undefined, now: number): Promise<void> {
-    if (log?.seen !== undefined) await this.#put(CHECKPOINT, log.seen.bytes);
-    await this.#put(CONTACT, new TextEncoder().encode(`${JSON.stringify({ checkedAt: now })}\n`));
+  async #keep(log: LogFollower | undefined, now: number, replace = false): Promise<void> {
+    const seen = log?.seen;
+    if (seen !== undefined) await this.#put(CHECKPOINT, seen.bytes, false, replace ? undefined : isLongerLog(seen));
+    const contact = new TextEncoder().encode(`${JSON.stringify({ checkedAt: now })}\n`);
+    await this.#put(CONTACT, contact, false, (stored) => isLaterContact(stored, now));
   }
 
-  #put(name: string, bytes: Uint8Array, durable = false): Promise<void> {
-    return this.#settings.store.write(this.#url, name, bytes, { durable });
+  #put(name: string, bytes: Uint8Array, durable = false, unless?: (stored: Uint8Array) => boolean): Promise<void> {
+    return this.#settings.store.write(this.#url, name, bytes, { durable, unless });
   }
 
   async #advanced(record: TrustRecord, files: TrustFiles, log: LogFollower | undefined): Promise<TrustRecord> {
     const roots = uniqueRoots([...record.roots, ...files.roots]);
     const next = { ...record, roots, ...(log === undefined ? {} : { log: logRecord(record, log.key) }) };
     if (roots.length === record.roots.length && record.log?.key === log?.key) return record;
-    await this.#put(RECORD, encodeTrustRecord(next), true);
+    await this.#put(RECORD, encodeTrustRecord(next), true, (stored) => hasMoreRoots(stored, next));
     return next;
   }
 
@@ -440,12 +446,8 @@ export class RegistryTrust implements TrustWalk {
 
   async #lastContact(): Promise<number> {
     const bytes = await this.#settings.store.read(this.#url, CONTACT);
-    try {
-      const { checkedAt } = JSON.parse(new TextDecoder().decode(bytes ?? new Uint8Array())) as { checkedAt?: unknown };
-      if (typeof checkedAt === "number" && Number.isSafeInteger(checkedAt)) return checkedAt;
-    } catch {
-      // Falls through: when the registry was asked last is not known.
-    }
+    const checkedAt = bytes === undefined ? undefined : checkedAtIn(bytes);
+    if (checkedAt !== undefined) return checkedAt;
     this.#session.requireOnline(`trust registry "${this.#session.registry.name}"`, "when it was asked last");
     return 0;
   }
@@ -472,6 +474,44 @@ export class RegistryTrust implements TrustWalk {
       code: "REGISTRY_STATE_OLD",
       message: `Working offline from what registry "${name}" stated on ${shown} UTC, ${days(age)} ago; newer versions, yanks and revocations are not seen`,
     });
+  }
+}
+
+/** Clocks of one machine differ by no more; a contact that is further ahead was recorded by a clock that was wrong. */
+const CLOCKS_MS = 60_000;
+
+/** Whether another process has been in contact since, as far as that can be. */
+function isLaterContact(stored: Uint8Array, now: number): boolean {
+  const at = checkedAtIn(stored);
+  return at !== undefined && at > now && at <= now + CLOCKS_MS;
+}
+
+/** Whether a stored checkpoint is of a longer log of the same origin; both were followed from what was seen before. */
+function isLongerLog(seen: Checkpoint): (stored: Uint8Array) => boolean {
+  return (stored) => {
+    const [origin, size] = new TextDecoder().decode(stored).split("\n", 2);
+    return origin === seen.origin && /^\d{1,15}$/.test(size ?? "") && Number(size) > seen.size;
+  };
+}
+
+/** Whether a stored record knows all the roots of this one, and further ones. */
+function hasMoreRoots(stored: Uint8Array, next: TrustRecord): boolean {
+  try {
+    const { roots } = decodeTrustRecord(stored, next.registry);
+    const isKnown = (digest: Digest): boolean => roots.some((root) => root.digest === digest);
+    return roots.length > next.roots.length && next.roots.every(({ digest }) => isKnown(digest));
+  } catch {
+    // What is damaged is replaced.
+    return false;
+  }
+}
+
+function checkedAtIn(bytes: Uint8Array): number | undefined {
+  try {
+    const { checkedAt } = JSON.parse(new TextDecoder().decode(bytes)) as { checkedAt?: unknown };
+    return typeof checkedAt === "number" && Number.isSafeInteger(checkedAt) ? checkedAt : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -7,6 +7,24 @@ import type { TrustStore } from "./trust-store.ts";
 /** Prefix of the names of metadata files in a trust store, beside which a client keeps its own. */
 const PREFIX = "tuf.";
 
+/** Roles whose versions never fall: by what is kept of them rollbacks are seen. */
+const REMEMBERED: ReadonlySet<string> = new Set(["root", "timestamp", "snapshot", "targets"]);
+
+function versionIn(bytes: Uint8Array): number {
+  try {
+    const { signed } = JSON.parse(new TextDecoder().decode(bytes)) as { signed?: { version?: unknown } };
+    return typeof signed?.version === "number" ? signed.version : 0;
+  } catch {
+    // What is damaged is replaced.
+    return 0;
+  }
+}
+
+/** Whether a file of a role has a higher version than another; neither is verified here, and both are before they are used. */
+export function isLaterVersion(stored: Uint8Array, given: Uint8Array): boolean {
+  return versionIn(stored) > versionIn(given);
+}
+
 /** The digest of a file. */
 export function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}` as Digest;
@@ -47,7 +65,7 @@ export class TrustFiles implements MetadataStore {
     this.#known.set(role, bytes);
     if (role === "root") this.roots.push(knownRootOf(bytes));
     if (this.#staged) this.#pending.set(role, bytes);
-    else await this.#put(role, bytes, role === "root");
+    else await this.#put(role, bytes, { durable: role === "root" });
   }
 
   async remove(role: string): Promise<void> {
@@ -56,18 +74,24 @@ export class TrustFiles implements MetadataStore {
     else await this.#store.remove(this.#registry, PREFIX + role);
   }
 
-  #put(role: string, bytes: Uint8Array, durable: boolean): Promise<void> {
+  #put(role: string, bytes: Uint8Array, how: { durable?: boolean; replace?: boolean }): Promise<void> {
     // What is lost of the others costs a download and a moment of memory.
-    return this.#store.write(this.#registry, PREFIX + role, bytes, { durable });
+    // Another process may have seen a later state meanwhile, which must not be forgotten for this one.
+    const isKept = how.replace !== true && REMEMBERED.has(role);
+    return this.#store.write(this.#registry, PREFIX + role, bytes, {
+      durable: how.durable,
+      unless: isKept ? (stored) => isLaterVersion(stored, bytes) : undefined,
+    });
   }
 
   /**
    * Writes what was staged over what was there. Nothing is cleared away first: between the two, whoever answers would be
    * trusted anew. What is left of before is verified before it is used, like all that is kept.
+   * @param options.replace whether versions may fall, because trust begins anew
    */
-  async commit(): Promise<void> {
+  async commit(options: { readonly replace?: boolean } = {}): Promise<void> {
     if (!this.#staged) return;
-    for (const [role, bytes] of this.#pending) if (bytes !== undefined) await this.#put(role, bytes, false);
+    for (const [role, bytes] of this.#pending) if (bytes !== undefined) await this.#put(role, bytes, options);
     this.#pending.clear();
     this.#staged = false;
   }

@@ -8,17 +8,23 @@ import { RegistryClientError } from "../registry-client-error.ts";
 export interface TrustStore {
   /** The bytes last written; `undefined` where there are none. */
   read(registryUrl: string, name: string): Promise<Uint8Array | undefined>;
-  /** Replaces in one step: a reader sees the old bytes or the new. `durable`: they survive a loss of power. */
-  write(
-    registryUrl: string,
-    name: string,
-    bytes: Uint8Array,
-    options?: { readonly durable?: boolean | undefined },
-  ): Promise<void>;
+  /** Replaces in one step: a reader sees the old bytes or the new. */
+  write(registryUrl: string, name: string, bytes: Uint8Array, options?: TrustWriteOptions): Promise<void>;
   /** Removes, where it is there. */
   remove(registryUrl: string, name: string): Promise<void>;
   /** Forgets a registry. */
   clear(registryUrl: string): Promise<void>;
+}
+
+/** How a file of a trust store is written. */
+export interface TrustWriteOptions {
+  /** Whether it survives a loss of power. */
+  readonly durable?: boolean | undefined;
+  /**
+   * Asked of the bytes that are there, in one step with the write: true leaves them. Another process may have written
+   * what is newer since they were read.
+   */
+  readonly unless?: ((stored: Uint8Array) => boolean) | undefined;
 }
 
 /** A store that lasts as long as the process. */
@@ -27,7 +33,11 @@ export function createMemoryTrustStore(): TrustStore {
   const key = (url: string, name: string): string => `${url} ${name}`;
   return {
     read: (url, name) => Promise.resolve(kept.get(key(url, name))),
-    write: (url, name, bytes) => Promise.resolve(void kept.set(key(url, name), bytes.slice())),
+    write: (url, name, bytes, { unless } = {}) => {
+      const stored = kept.get(key(url, name));
+      if (stored === undefined || unless?.(stored) !== true) kept.set(key(url, name), bytes.slice());
+      return Promise.resolve();
+    },
     remove: (url, name) => Promise.resolve(void kept.delete(key(url, name))),
     clear: (url) => {
       for (const known of kept.keys()) if (known.startsWith(`${url} `)) kept.delete(known);
