@@ -117,6 +117,19 @@ describe("packageDocument() of a registry with signed metadata", () => {
     expect(registry.requests.some(({ url }) => /^\/index\/_\/to\/[0-9a-f]{64}\.tool\.json$/.test(url))).toBe(true);
   });
 
+  it("stops waiting for a registry that is silent when its caller gives up", async () => {
+    const { client, registry } = await world();
+    const controller = new AbortController();
+    registry.intercept = ({ url }) => {
+      const silent = url?.includes("bins-") === true;
+      if (silent) controller.abort(new Error("given up"));
+      return silent;
+    };
+    await expect(client().packageDocument("tool", { signal: controller.signal })).rejects.toThrow("given up");
+    registry.intercept = undefined;
+    expect(await versionsOf(client())).toEqual(["1.0.0"]);
+  });
+
   it("sees what was published since", async () => {
     const { client, signed } = await world();
     await versionsOf(client());

@@ -28,6 +28,17 @@ export function gathered<Key, Value>(
   return async (key, options = {}) => {
     const { keys, answers } = groups.get(options.signal) ?? begin(options);
     const place = keys.push(key) - 1;
-    return (await answers)[place]!;
+    return (await untilAborted(answers, options.signal))[place]!;
   };
+}
+
+/** What is shared goes on for others; whoever gives up no longer waits for it. */
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    void work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }

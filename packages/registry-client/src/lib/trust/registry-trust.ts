@@ -406,7 +406,7 @@ export class RegistryTrust implements TrustWalk {
     );
     const bytes = (await files.read("root"))!;
     const root = { bytes, digest: digestOf(bytes) };
-    return { record, refreshed, root, checkedAt, log, find: (path) => find(path), read };
+    return { record, refreshed, root, checkedAt, log, find, read };
   }
 
   async #explaining<T>(work: () => Promise<T>): Promise<T> {

@@ -41,7 +41,7 @@ async function read(
   const path = indexDocumentPath(name);
   const cached = await session.cached(cachePath(path));
   const closed = session.offline && !session.registry.url.startsWith("file:");
-  const known = closed ? await findOffline(view, path) : await view.find(path);
+  const known = closed ? await findOffline(view, path) : await view.find(path, options);
   if (known === "not stored") return offlineCopy(session, name, path, cached);
   const asks = !closed && (known === undefined || options.refresh === true);
   const shown = asks ? await current(session, { name, path, view, target: known }, options) : { view, target: known };
@@ -131,7 +131,7 @@ async function current(
   for (const until = session.clock.now() + BEHIND_MS; isBehind() && session.clock.now() < until;) {
     await session.clock.sleep(BEHIND_POLL_MS, options.signal);
     const view = (await session.view({ ...options, refresh: true })) ?? listing.view;
-    listing = { view, target: await view.find(path) };
+    listing = { view, target: await view.find(path, options) };
   }
   if (!isBehind() || listing.target !== undefined || options.refresh === true) return listing;
   throw new MetadataError({
@@ -177,5 +177,5 @@ export async function settled(session: Session, name: PackageName, options: Docu
   const view = await session.view({ ...options, refresh: true });
   if (view === undefined) return;
   const path = indexDocumentPath(name);
-  await current(session, { name, path, view, target: await view.find(path) }, { ...options, refresh: true });
+  await current(session, { name, path, view, target: await view.find(path, options) }, { ...options, refresh: true });
 }

@@ -16,7 +16,7 @@ export interface TrustView {
   readonly checkedAt: number;
   readonly log: LogFollower | undefined;
   /** What signed metadata states of a path; `undefined` where no role knows it. Lookups of one moment share requests. */
-  find(path: string): Promise<TargetFile | undefined>;
+  find(path: string, options?: CallOptions): Promise<TargetFile | undefined>;
   /**
    * What is served as a target, not compared with it yet; `undefined` where nothing is. Targets wanted at one moment share
    * requests.
