@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { PACKAGE_ROUTES } from "./access-routes.ts";
 import { buildPackage, startServer, type TestServer } from "./harness.ts";
 
 /**
@@ -147,6 +148,11 @@ describe("access", () => {
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     );
     expect(described.sort()).toEqual(Object.keys(ACCESS).sort());
+  });
+
+  it("of packages is decided for every role, in access-matrix.long.test.ts", () => {
+    const named = Object.keys(ACCESS).filter((route) => route.includes(" /api/v1/packages/{name}"));
+    expect(Object.keys(PACKAGE_ROUTES).sort()).toEqual(named.sort());
   });
 
   it.each(restricted)("of $route: no credentials 401, whatever the body and the package are", async ({ route }) => {

@@ -43,6 +43,7 @@ export class PrivateTrees<Server> {
   readonly #public: MetadataStore;
   readonly #openOne: (name: string, rule: AccessRule) => Promise<OpenTree<Server>>;
   readonly #introduced = new Set<string>();
+  #adopting: Promise<void> = Promise.resolve();
   readonly #trees = new Map<string, OpenTree<Server>>();
 
   constructor(options: {
@@ -57,10 +58,18 @@ export class PrivateTrees<Server> {
   }
 
   /**
-   * Opens and starts the trees of a policy and goes by it from now on, or does nothing of it.
+   * Opens and starts the trees of a policy and goes by it from now on, or does nothing of it. One after the other: two that
+   * open the same tree would both write to it.
    * @throws {RegistryError} `ACCESS_RULES_INVALID`: a package would have to move
    */
   async adopt(policy: AccessPolicy): Promise<void> {
+    const before = this.#adopting;
+    const adopting = before.catch(() => {}).then(() => this.#adopt(policy));
+    this.#adopting = adopting;
+    await adopting;
+  }
+
+  async #adopt(policy: AccessPolicy): Promise<void> {
     const opened: OpenTree<Server>[] = [];
     try {
       for (const [name, rule] of rulesByTree(policy)) {
