@@ -94,3 +94,12 @@ export type {
 } from "./lib/organisations/organisation-store.ts";
 export { OIDC_DEFAULTS, type OidcOptions } from "./lib/identity/oidc-login.ts";
 export { CI_ISSUERS, type CiIssuer, type IssuerKind, type TrustedPublisher } from "./lib/identity/trusted-publisher.ts";
+export {
+  AccessPolicy,
+  type AccessAction,
+  type AccessRule,
+  type AccessRules,
+  type AccessSubject,
+} from "./lib/access/access-policy.ts";
+export { parseAccess, type AccessFile } from "./lib/access/access-file.ts";
+export type { TreeHost, TreeStores } from "./lib/trees/tree-host.ts";

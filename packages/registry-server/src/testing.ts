@@ -1,6 +1,7 @@
 export { MemoryMetadataStore } from "./lib/testing/memory-metadata-store.ts";
 export { MemoryBlobStore } from "./lib/testing/memory-blob-store.ts";
 export { MemoryDocumentStore } from "./lib/testing/memory-document-store.ts";
+export { MemoryTreeHost } from "./lib/testing/memory-tree-host.ts";
 export {
   FakeClock,
   fakeAccount,

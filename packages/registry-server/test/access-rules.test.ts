@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { nodeVerifier } from "@lading/signing/node";
+import { MemoryCache, SigningStatementVerifier, createRegistry, type RegistryPorts } from "../src/index.ts";
+import { mintToken } from "../src/lib/node/node-registry.ts";
+import { DEFAULT_SETTINGS } from "../src/node.ts";
+import { MemoryBlobStore, MemoryDocumentStore, MemoryMetadataStore, MemoryTreeHost } from "../src/testing.ts";
 import { GAL_RULES, member, rulesOf, startWithRules } from "./access-world.ts";
-import { buildPackage, startServer, type TestServer } from "./harness.ts";
+import { buildPackage, startServer, testHasher, type TestServer } from "./harness.ts";
 
 let server: TestServer;
 const people: Record<string, string> = {};
@@ -78,6 +83,42 @@ describe("[AUT-12] admin_users", () => {
     expect((await yank("anything", "1.0.0", token)).status).toBe(403);
     const byAdmin = await server.call("/api/v1/auth/register", { method: "POST", json: body("admin@company.com") });
     expect(byAdmin.status).toBe(201);
+  });
+});
+
+describe("createRegistry() with rules about private packages", () => {
+  const ports = (): RegistryPorts => ({
+    settings: { ...DEFAULT_SETTINGS, jwtSecret: new Uint8Array(32), access: rulesOf(GAL_RULES) },
+    metadata: new MemoryMetadataStore(),
+    blobs: new MemoryBlobStore(),
+    documents: new MemoryDocumentStore(),
+    cache: new MemoryCache({ now: () => Date.now() }),
+    hasher: testHasher,
+    inspector: { inspect: () => Promise.reject(new Error("nothing is published")) },
+    statements: new SigningStatementVerifier(nodeVerifier),
+    clock: { now: () => Date.now() },
+  });
+
+  it("refuses them where there is no place for trees", () => {
+    expect(() => createRegistry(ports())).toThrowError(
+      'Cannot use the access rule "company/*": its packages are private, and this registry has no place for them',
+    );
+  });
+
+  it("serves trees of any host", async () => {
+    const own = ports();
+    const registry = createRegistry({ ...own, trees: new MemoryTreeHost() });
+    await registry.start();
+    try {
+      const account = { id: "1", username: "root-of-packages", passwordHash: "", admin: false, created: 1 };
+      const { token, record } = await mintToken(account, { name: "t", days: 1, scopes: ["read"], now: Date.now() });
+      await own.metadata.createAccount(account, { at: 1, actor: "system", action: "test", details: {} }, record);
+      const read = async (headers: Record<string, string>): Promise<number> =>
+        (await registry.fetch(new Request("http://localhost/trees/company/api/v1/search", { headers }))).status;
+      expect([await read({}), await read({ authorization: `Bearer ${token}` })]).toEqual([404, 200]);
+    } finally {
+      await registry.stop();
+    }
   });
 });
 

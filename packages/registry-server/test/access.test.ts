@@ -150,7 +150,7 @@ describe("access", () => {
     expect(described.sort()).toEqual(Object.keys(ACCESS).sort());
   });
 
-  it("of packages is decided for every role, in access-matrix.long.test.ts", () => {
+  it("of packages is decided for every role in access-matrix.long.test.ts", () => {
     const named = Object.keys(ACCESS).filter((route) => route.includes(" /api/v1/packages/{name}"));
     expect(Object.keys(PACKAGE_ROUTES).sort()).toEqual(named.sort());
   });
