@@ -526,6 +526,33 @@ describe("search", () => {
     expect(new Set(pages.flatMap(({ items }) => items.map(({ name }) => name))).size).toBe(5);
   });
 
+  test("[SRC-01] search finds names, descriptions and keywords, the nearest first", async () => {
+    await publishPackage(registry, { name: "marmalade", version: "1.0.0" });
+    await publishPackage(registry, { name: "toast", version: "1.0.0", keywords: ["marmalade"] });
+    await publishPackage(registry, { name: "breakfast", version: "1.0.0", description: "Goes with marmalade" });
+    const { items } = await apiJson<{ items: { name: string }[] }>(registry, "/api/v1/search?q=marmalade");
+    expect(items.map(({ name }) => name)).toEqual(["marmalade", "toast", "breakfast"]);
+  });
+
+  test("[SRC-06] search sorts by downloads, and a counter rises once per download", async () => {
+    const built = await publishPackage(registry, { name: "popular-b", version: "1.0.0", keywords: ["popularity"] });
+    await publishPackage(registry, { name: "popular-a", version: "1.0.0", keywords: ["popularity"] });
+    const found = async (): Promise<unknown> => {
+      const { items } = await apiJson<{ items: { name: string; downloads: number }[] }>(
+        registry,
+        "/api/v1/search?q=popularity&sort=downloads",
+      );
+      return items.map(({ name, downloads }) => [name, downloads]);
+    };
+    for (let times = 1; times <= 2; times++) {
+      await (await anonymous(`/blobs/sha256/${built.blob.slice(7)}`)).arrayBuffer();
+      await expect.poll(found, { timeout: 15_000, interval: 250 }).toEqual([
+        ["popular-b", times],
+        ["popular-a", 0],
+      ]);
+    }
+  });
+
   test("[MAN-13] [MAN-14] search finds by keyword, and filters by category", async () => {
     await publishPackage(registry, {
       name: "tagged",

@@ -182,6 +182,13 @@ describe("the guides", () => {
     }
   });
 
+  test("[STO-08] the guide on static registries says where archives may lie", () => {
+    const text = page("docs/guides/static-registry.md");
+    const section = text.split("## Where package files may lie")[1]!;
+    for (const place of ["Releases", "Generic package registries", "Artefact servers", "S3"])
+      expect(section).toContain(`**${place}**`);
+  });
+
   test("[PRJ-24] the tools for index maintainers are a documented set, and each does what its row says", async () => {
     const text = page("docs/guides/index-maintainers.md");
     for (const command of ["checksum", "index-entry", "index-update", "index-merge", "index-validate", "index-init"]) {

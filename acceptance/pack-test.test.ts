@@ -276,6 +276,28 @@ describe("installing runs the tests of a pack", () => {
     await box.ok("attune pack install", project);
   });
 
+  test("[STO-06] the earlier pack stays in its place until its successor has passed, and then moves at once", async () => {
+    const box = open({ ATTUNE_TOKEN: registry.token, ATTUNE_REGISTRY_URL: registry.url });
+    box.write("project/pack.yaml", HEAD.replace("ref: demo", "ref: app"));
+    const installed = (): string => /version: "?([\d.]+)/.exec(box.read("project/packs/mover/pack.yaml"))![1]!;
+    const publish = async (version: string, script: string): Promise<void> => {
+      const head = HEAD.replace("ref: demo", "ref: mover").replace("1.0.0", version);
+      box.write("pack/pack.yaml", `${head}testing:\n  runners:\n    one: { type: script, entry_point: t.sh }\n`);
+      box.write("pack/t.sh", script);
+      await box.ok("attune pack publish", inside);
+    };
+    await publish("1.0.0", "exit 0\n");
+    await box.ok("attune pack install 'mover@>=1.0.0'", project);
+    // While the tests of the next version run, the one before is what everybody finds.
+    await publish("1.1.0", `grep -q 1.0.0 ${box.path("project/packs/mover/pack.yaml")}\n`);
+    await box.ok("attune pack update", project);
+    expect(installed()).toBe("1.1.0");
+    await publish("1.2.0", "exit 1\n");
+    expect((await box.line("attune pack update", project)).code).toBe(1);
+    expect(installed()).toBe("1.1.0");
+    expect(box.read("project/pack.lock")).toContain('version = "1.1.0"');
+  });
+
   test("on_failure of the manifest decides, and other ecosystems run none", async () => {
     const box = open();
     box.write("project/notes.txt", "mine");

@@ -107,6 +107,19 @@ describe("POST /packs/install", () => {
     expect(skipped.status).toBe(201);
   });
 
+  test("[STO-07] what the server says of an installation is what lies in its packs' directory", async () => {
+    const done = (await (await post({ source: git("pack"), ref: "v1.0.0" })).json()) as {
+      packs: { name: string; version: string; source: { commit?: string } }[];
+    };
+    const recorded = done.packs.find(({ name }) => name === "pack")!;
+    const file = home.read("packs-of-the-server/packs/pack/pack.yaml");
+    expect(file).toContain(`version: ${recorded.version}`);
+    const { stdout } = await home.ok("git rev-parse v1.0.0", { cwd: "pack" });
+    expect(recorded.source.commit).toBe(stdout.trim());
+    const lock = home.read("packs-of-the-server/pack.lock");
+    expect(lock).toContain(stdout.trim());
+  });
+
   test("[SRV-14] curl -N on the events URL shows the steps while installing", async () => {
     const begun = await post({ source: git("pack"), async: true });
     expect(begun.status).toBe(202);

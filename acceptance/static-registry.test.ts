@@ -125,7 +125,7 @@ describe("a registry in a directory", () => {
 });
 
 describe("a registry in a Git repository", () => {
-  test("[IDX-21] takes each publication as one commit, two at once after each other, and is installed from", async () => {
+  test("[IDX-21] [CCH-32] takes each publication as one commit, two at once after each other, and is installed from", async () => {
     const sandbox = open();
     await sandbox.ok("git init -q --bare registry.git");
     const to = `git+file://${sandbox.path("registry.git")}`;
@@ -136,6 +136,9 @@ describe("a registry in a Git repository", () => {
     await Promise.all(files.map(publish));
     const { stdout } = await sandbox.ok("git --git-dir registry.git log --format=%s");
     expect(stdout.trim().split("\n").sort()).toEqual(["Make the registry", "Publish gear 1.0.0", "Publish tool 1.0.0"]);
+    const changed = await sandbox.ok("git --git-dir registry.git log --grep 'Publish tool' --name-only --format=");
+    expect(changed.stdout).toMatch(/index\/_\/to\/(?:[0-9a-f]+\.)?tool\.json/);
+    expect(changed.stdout).toMatch(/blobs\/sha256\//);
     writeApp(sandbox);
     await sandbox.ok(`lading registry add main ${to}`);
     await sandbox.ok("lading install", { cwd: "app" });
@@ -156,7 +159,7 @@ describe("a registry in releases", () => {
   });
   afterAll(async () => host.stop());
 
-  test("takes packages as assets, and is installed from without a token", async () => {
+  test("[CIC-08] takes packages as assets, and is installed from without a token", async () => {
     const to = `releases+${host.url}/org/packages`;
     const maintainer = open({ GITHUB_TOKEN: host.token });
     await maintainer.ok(`lading index-init ${to} --native --keys keys`);

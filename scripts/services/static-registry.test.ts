@@ -37,7 +37,7 @@ describe("a static registry in a bucket", () => {
     await run(() => storeOf(bucket, "packages/"));
   });
 
-  it("takes packages of writers at once, is whole, and is installed from by signed requests", async () => {
+  it("[CCH-33] takes packages of writers at once, is whole, and is installed from by signed requests", async () => {
     const bucket = await server.createBucket();
     const directory = await temporary();
     const keys = path.join(directory, "keys");
