@@ -51,7 +51,8 @@ beforeAll(async () => {
     );
     built[kind] = one;
     const auth = tokens[kind === "plain" ? "owner" : "maintainer"]!;
-    expect((await server.publish(one, { auth })).status).toBe(201);
+    const { status } = await server.publish(one, { auth });
+    if (status !== 201) throw new Error(`"${NAMES[kind]}" was not published: ${status}`);
     // An owner by name, whom the rules do not name.
     const name = encodeURIComponent(NAMES[kind]);
     await server.call(`/api/v1/packages/${name}/owners/owner`, { method: "PUT" });
