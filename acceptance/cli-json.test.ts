@@ -89,6 +89,8 @@ async function session(): Promise<void> {
   await result("deprecate", 'leaf@1.0.0 --reason "old"');
   await result("owner", "list leaf");
   await result("review list");
+  await result("takedown", 'leaf@1.1.0 --reason "broken"');
+  await result("takedown", "leaf@1.1.0 --undo");
   await result("whoami");
   await result("login", "--token-stdin", { input: `${registry.token}\n` });
   await result("logout");

@@ -123,3 +123,57 @@ describe("server policy", () => {
     expect((await api(registry, "/api/v1/packages/free-copyleft")).status).toBe(404);
   });
 });
+
+describe("takedown", () => {
+  test("a version that was taken down keeps its number, answers 451 with the reason, and can be brought back", async () => {
+    project("removed-tool");
+    await sandbox.ok("lading publish", as("ada", "removed-tool"));
+    const admin = { env: { LADING_TOKEN: registry.token } };
+    const refused = await sandbox.line('lading takedown removed-tool@1.0.0 --reason "malware"', as("ada"));
+    expect(refused.code).toBe(6);
+    await sandbox.ok('lading takedown removed-tool@1.0.0 --reason "malware"', admin);
+    const fetched = await sandbox.line("lading fetch removed-tool@1.0.0", as("bob"));
+    expect([fetched.code === 0, fetched.stderr.includes("malware")]).toEqual([false, true]);
+    expect((await sandbox.line("lading publish", as("ada", "removed-tool"))).stderr).toContain("malware");
+    await sandbox.ok("lading log verify --full", as("bob"));
+    await sandbox.ok("lading takedown removed-tool@1.0.0 --undo", admin);
+    await sandbox.ok("lading fetch removed-tool@1.0.0", as("bob"));
+  });
+});
+
+describe("policies of a project", () => {
+  const consumer = (dependency: string, security: string): void => {
+    sandbox.write(
+      "consumer/lading.toml",
+      `[package]\nname = "consumer"\nversion = "1.0.0"\n\n[dependencies]\n${dependency} = "1.0.0"\n\n[security]\n${security}\n`,
+    );
+  };
+
+  test("[CMP-05] a dependency with a licence that is not allowed fails the install; one of several licences suffices", async () => {
+    for (const [name, license] of [
+      ["one-of-two", "MIT OR GPL-3.0"],
+      ["copyleft", "GPL-3.0"],
+    ] as const) {
+      project(name, license);
+      await sandbox.ok("lading publish", as("ada", name));
+    }
+    const allowed = 'allowed_licenses = ["MIT", "Apache-2.0", "BSD-3-Clause"]';
+    consumer("copyleft", allowed);
+    const refused = await sandbox.line("lading install", as("bob", "consumer"));
+    expect([refused.code === 0, /copyleft/.test(refused.stderr), /GPL-3\.0/.test(refused.stderr)]).toEqual([
+      false,
+      true,
+      true,
+    ]);
+    consumer("one-of-two", allowed);
+    await sandbox.ok("lading install", as("bob", "consumer"));
+  });
+
+  test("[CMP-01] require_signatures makes an unsigned dependency fail the install", async () => {
+    project("unsigned-tool");
+    await sandbox.ok("lading publish", as("ada", "unsigned-tool"));
+    consumer("unsigned-tool", "require_signatures = true");
+    const refused = await sandbox.line("lading install", as("bob", "consumer"));
+    expect([refused.code, /unsigned-tool/.test(refused.stderr)]).toEqual([7, true]);
+  });
+});

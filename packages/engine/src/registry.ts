@@ -1,10 +1,12 @@
 // What is asked of registries, and which of them are known.
 export {
+  bringBack,
   deprecate,
   fetch,
   info,
   owner,
   search,
+  takeDown,
   unyank,
   yank,
   type ChangedVersion,

@@ -154,6 +154,11 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     summary: "Remove a channel",
     load: () => import("./commands/channel-remove.ts"),
   },
+  takedown: {
+    group: "registry",
+    summary: "Remove a version's files, as an admin",
+    load: () => import("./commands/takedown.ts"),
+  },
   "review list": {
     group: "registry",
     summary: "List publications that wait for a reviewer",

@@ -54,6 +54,7 @@ export const PROFILE_COMMANDS: readonly string[] = [
   "review list",
   "review reject",
   "review show",
+  "takedown",
   "log verify",
   "log monitor",
   "audit verify",

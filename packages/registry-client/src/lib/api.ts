@@ -24,6 +24,11 @@ const packagePath = (name: string): string => `packages/${encodeURIComponent(nam
 const versionPath = (name: string, version: string): string =>
   `${packagePath(name)}/versions/${encodeURIComponent(version)}`;
 
+function verbOf({ status, details }: { readonly status: string; readonly details?: object }): string {
+  if (status === "takedown") return details === undefined ? "bring back" : "take down";
+  return details === undefined ? `un-${status}` : status;
+}
+
 /** The calls of `docs/spec/http-api.md` below `/api/v1/`, each one request. */
 export class Api {
   readonly #session: Session;
@@ -100,15 +105,14 @@ export class Api {
     change: {
       readonly name: string;
       readonly version: string;
-      readonly status: "yank" | "deprecate";
+      readonly status: "yank" | "deprecate" | "takedown";
       /** Absent: the status is lifted. */
-      readonly details?: Readonly<Record<string, string>>;
+      readonly details?: Readonly<Record<string, string | boolean>>;
     },
     options: CallOptions,
   ): Promise<void> {
     const path = `${versionPath(change.name, change.version)}/${change.status}`;
-    const verb = change.details === undefined ? `un-${change.status}` : change.status;
-    const action = `${verb} "${change.name}" ${change.version}`;
+    const action = `${verbOf(change)} "${change.name}" ${change.version}`;
     const set =
       change.details === undefined
         ? ({ method: "DELETE" } as const)

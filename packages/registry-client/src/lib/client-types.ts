@@ -290,6 +290,15 @@ export interface RegistryClient {
     options?: CallOptions,
   ): Promise<Readonly<Record<string, string>>>;
   removeChannel(name: string, channel: string, options?: CallOptions): Promise<Readonly<Record<string, string>>>;
+  /** Removes a version's files from what the registry sends; with `purge` for ever. For admins. */
+  takeDown(
+    name: string,
+    version: string,
+    details: { readonly reason: string; readonly purge: boolean },
+    options?: CallOptions,
+  ): Promise<void>;
+  /** Undoes {@link takeDown}. */
+  bringBack(name: string, version: string, options?: CallOptions): Promise<void>;
   owners(name: string, options?: CallOptions): Promise<readonly ApiObject[]>;
   addOwner(name: string, user: string, options?: CallOptions): Promise<void>;
   removeOwner(name: string, user: string, options?: CallOptions): Promise<void>;

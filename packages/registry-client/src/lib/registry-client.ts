@@ -68,6 +68,10 @@ export function createRegistryClient(options: CreateRegistryClientOptions): Regi
     setChannel: (name, channel, version, call = {}) =>
       api((calls) => calls.setChannel({ name, channel, version }, call)),
     removeChannel: (name, channel, call = {}) => api((calls) => calls.setChannel({ name, channel }, call)),
+    takeDown: (name, version, details, call = {}) =>
+      api((calls) => calls.setStatus({ name, version, status: "takedown", details }, call)),
+    bringBack: (name, version, call = {}) =>
+      api((calls) => calls.setStatus({ name, version, status: "takedown" }, call)),
     owners: (name, call = {}) => api((calls) => calls.owners(name, call)),
     addOwner: (name, user, call = {}) => api((calls) => calls.changeOwner("PUT", name, user, call)),
     removeOwner: (name, user, call = {}) => api((calls) => calls.changeOwner("DELETE", name, user, call)),

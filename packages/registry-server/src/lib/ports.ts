@@ -28,6 +28,7 @@ import type {
   SessionRecord,
   TokenRecord,
   VersionRecord,
+  VersionRemoval,
 } from "./records.ts";
 
 export type { Publication, PublishOutcome } from "./publication.ts";
@@ -341,6 +342,8 @@ export interface StatusChange {
   readonly status: VersionStatus;
   readonly reason?: string;
   readonly replacement?: string;
+  /** Removes the version's files from what may be read, or, `null`, undoes that; absent: as it was. */
+  readonly removal?: VersionRemoval | null;
   readonly audit: AuditEntry;
   /** Called in the transaction with the version as it is; what it throws ends the transaction without a change. */
   readonly check?: (current: VersionRecord) => void;
@@ -475,8 +478,10 @@ export interface MetadataStore {
   addDownloads(counts: ReadonlyMap<Digest, number>): Promise<void>;
   /** The digest of the statement about a published package file, where there is one. It never changes. */
   statementOf(blob: Digest): Promise<Digest | undefined>;
+  /** Files of removed versions that no other version has, with the reason. */
+  removedBlobs(): Promise<readonly { readonly digest: Digest; readonly reason: string }[]>;
   /**
-   * Digests that versions (published, waiting or rejected) and statements about keys need: packages, statements, readmes, keys of verified signers
+   * Digests that versions (published, waiting or rejected; of removed ones that are to be deleted, only what proves them) and statements about keys need: packages, statements, readmes, keys of verified signers
    * and of statements; and what is held of upstream registries.
    */
   referencedBlobs(): Promise<ReadonlySet<Digest>>;

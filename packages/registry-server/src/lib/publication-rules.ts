@@ -1,6 +1,6 @@
 import { parseDigest, type Digest, type PublishedManifest } from "@lading/core-manifest";
 import type { Publication, PublishOutcome } from "./ports.ts";
-import type { ArtifactRecord, KeyStatementRecord, PackageSummary, VersionRecord } from "./records.ts";
+import type { ArtifactRecord, KeyStatementRecord, PackageSummary, VersionRecord, VersionRemoval } from "./records.ts";
 
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
@@ -50,6 +50,18 @@ export function firstRecord({ version, kind, manifest, account, artifact }: Publ
 export function blobsOf({ blob, statement, readme, verified, signers }: ArtifactRecord): readonly Digest[] {
   const keys = verified ? signers.map((signer) => parseDigest(signer.replace(/^ed25519:/, "sha256:"))) : [];
   return [blob, statement, readme, ...keys].filter((digest) => digest !== undefined);
+}
+
+/** What of a removed version goes with it: the package file and its readme. What proves that it was there stays. */
+export function removableBlobsOf({ blob, readme }: ArtifactRecord): readonly Digest[] {
+  return readme === undefined ? [blob] : [blob, readme];
+}
+
+/** As {@link blobsOf}, of a version: without what may be deleted of one that was removed. */
+export function neededBlobsOf(artifact: ArtifactRecord, removed: VersionRemoval | undefined): readonly Digest[] {
+  if (removed?.purge !== true) return blobsOf(artifact);
+  const gone = removableBlobsOf(artifact);
+  return blobsOf(artifact).filter((digest) => !gone.includes(digest));
 }
 
 /** Digests of what a statement about a key needs: itself, the key, and the keys that signed it, under their key ids. */

@@ -29,6 +29,7 @@ import type {
   StatementVerdict,
   StatementVerifier,
 } from "./ports.ts";
+import { contentRemoved } from "./governance/blob-gate.ts";
 import type { ReviewService } from "./governance/review-service.ts";
 import type { PolicyFinding } from "./governance/publication-policy.ts";
 import type { Review } from "./governance/review-store.ts";
@@ -448,6 +449,8 @@ async function publishHere(
   const { principal } = request;
   const { existing, override } = await step("authorize", () => checkName(ports, principal, identified));
   const known = await ports.metadata.version(identified.canonical, identified.version);
+  if (known?.removed !== undefined)
+    throw contentRemoved(`Cannot publish "${identified.name}" ${identified.version}`, known.removed.reason);
   const same = sameArtifact(known, upload);
   if (same !== undefined) return alreadyPublished(ports, identified, known!, same);
   const waiting = await ports.reviews.waiting(

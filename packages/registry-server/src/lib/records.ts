@@ -118,6 +118,16 @@ export interface ArtifactRecord {
   readonly leaf?: number;
 }
 
+/** That nobody may have a version's files any more; its number and digests stay taken. */
+export interface VersionRemoval {
+  readonly reason: string;
+  readonly at: number;
+  /** Garbage collection may delete the files: there is no way back then. */
+  readonly purge: boolean;
+  /** What the version was before, and is again when the removal is undone. */
+  readonly before: { readonly status: VersionStatus; readonly reason?: string; readonly replacement?: string };
+}
+
 /** A version with everything the API tells of it. */
 export interface VersionRecord {
   readonly version: Version;
@@ -126,6 +136,7 @@ export interface VersionRecord {
   readonly status: VersionStatus;
   readonly reason?: string;
   readonly replacement?: string;
+  readonly removed?: VersionRemoval;
   readonly published: number;
   /** User name of the account that published it. */
   readonly publisher: string;

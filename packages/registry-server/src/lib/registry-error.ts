@@ -29,6 +29,8 @@ export type RegistryErrorCode =
   | "PACKAGE_NOT_FOUND"
   | "VERSION_NOT_FOUND"
   | "BLOB_NOT_FOUND"
+  | "CONTENT_REMOVED"
+  | "REMOVAL_FINAL"
   | "USER_NOT_FOUND"
   | "METHOD_NOT_ALLOWED"
   | "VERSION_EXISTS"
@@ -227,6 +229,16 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     category: "io",
     summary: "The registry has no file of that digest.",
     help: "Read the index document again; if it names this digest, the operator should run `admin verify`.",
+  },
+  CONTENT_REMOVED: {
+    category: "refused",
+    summary: "The registry removed a version: its number and digest stay, its files are sent to nobody.",
+    help: "Choose another version; the message says why it was removed.",
+  },
+  REMOVAL_FINAL: {
+    category: "refused",
+    summary: "A removal cannot be undone: the version's files may be deleted already.",
+    help: "Publish the package under a new version number.",
   },
   USER_NOT_FOUND: {
     category: "io",
@@ -592,6 +604,8 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   PAYLOAD_TOO_LARGE: 413,
   MEDIA_TYPE_UNSUPPORTED: 415,
   RANGE_NOT_SATISFIABLE: 416,
+  REMOVAL_FINAL: 409,
+  CONTENT_REMOVED: 451,
   PACKAGE_REFUSED: 422,
   BLOB_MISMATCH: 422,
   STATEMENT_REFUSED: 422,

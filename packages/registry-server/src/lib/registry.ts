@@ -15,6 +15,7 @@ import { registerPackageRoutes } from "./api/package-routes.ts";
 import { registerPublisherRoutes } from "./api/publisher-routes.ts";
 import { registerTreeRoutes } from "./api/tree-routes.ts";
 import { registerTrustRoutes } from "./api/trust-routes.ts";
+import { registerTakedownRoutes } from "./api/takedown-routes.ts";
 import { registerReviewRoutes } from "./api/review-routes.ts";
 import { mirrorGuard, registerUpstreamRoutes } from "./api/upstream-routes.ts";
 import { registerSimpleRoutes } from "./api/simple-routes.ts";
@@ -511,6 +512,7 @@ class PortRegistry implements Registry {
     registerSimpleRoutes(this.#app, this.#services);
     registerAccountRoutes(this.#app, this.#services);
     registerReviewRoutes(this.#app, this.#services);
+    registerTakedownRoutes(this.#app, this.#services);
     registerFeedRoutes(this.#app, this.#services);
     registerGraphqlRoutes(this.#app, this.#services);
     registerTrustRoutes(this.#app, this.#services);

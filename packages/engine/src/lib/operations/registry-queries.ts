@@ -326,7 +326,8 @@ function chooseArtifact(
 export interface ChangedVersion {
   readonly name: string;
   readonly version: string;
-  readonly status: "yanked" | "active" | "deprecated";
+  /** `removed`: its files are sent to nobody; `restored`: it is again what it was before. */
+  readonly status: "yanked" | "active" | "deprecated" | "removed" | "restored";
   readonly reason?: string;
   readonly replacement?: string;
 }
@@ -357,6 +358,26 @@ export async function yank(
   const client = (await context.registries()).default;
   await ofVersion(context, name, version, () => client.yank(name, version, input.reason, { signal: context.signal }));
   return { name, version, status: "yanked", reason: input.reason };
+}
+
+/** Removes a version's files from what the registry sends; its number and digests stay. For admins of the registry. */
+export async function takeDown(
+  input: { readonly spec: string; readonly reason: string; readonly purge?: boolean | undefined },
+  context: EngineContext,
+): Promise<ChangedVersion> {
+  const { name, version } = parseVersionSpec(input.spec);
+  const details = { reason: input.reason, purge: input.purge ?? false };
+  const client = (await context.registries()).default;
+  await ofVersion(context, name, version, () => client.takeDown(name, version, details, { signal: context.signal }));
+  return { name, version, status: "removed", reason: input.reason };
+}
+
+/** Undoes {@link takeDown}, while the files are kept. */
+export async function bringBack(input: { readonly spec: string }, context: EngineContext): Promise<ChangedVersion> {
+  const { name, version } = parseVersionSpec(input.spec);
+  const client = (await context.registries()).default;
+  await ofVersion(context, name, version, () => client.bringBack(name, version, { signal: context.signal }));
+  return { name, version, status: "restored" };
 }
 
 /** Undoes {@link yank}. */

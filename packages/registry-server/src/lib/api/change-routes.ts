@@ -3,6 +3,7 @@ import type { CanonicalName, VersionStatus } from "@lading/core-manifest";
 import { TEAM_PREFIX, groupOf, type Team } from "../organisations/organisation.ts";
 import type { OwnerOutcome, OwnersCheck } from "../ports.ts";
 import type { Account, AuditEntry, PackageSummary, VersionRecord } from "../records.ts";
+import { contentRemoved } from "../governance/blob-gate.ts";
 import { RegistryError } from "../registry-error.ts";
 import { principalOf, readers, smallBody, writers } from "./access.ts";
 import { auditEntry, baseUrl, type App, type RouteContext, type Services } from "./context.ts";
@@ -45,6 +46,7 @@ async function change(services: Services, context: RouteContext, wanted: Change)
   await requireOwner(services, principal, summary, "yank");
   const before = await requireVersion(services, summary, version);
   requireMatch(context, versionEtag(before));
+  requirePresent(summary, before);
   // Undoing what is not done changes nothing: `DELETE …/yank` of a deprecated version keeps the deprecation.
   if (!wanted.from.includes(before.status)) return versionAnswer(services, context, summary, before);
   const { action, status, reason, replacement } = wanted;
@@ -60,13 +62,21 @@ async function change(services: Services, context: RouteContext, wanted: Change)
     ...(reason === undefined ? {} : { reason }),
     ...(replacement === undefined ? {} : { replacement }),
     audit: auditEntry(services, context, { action, package: summary.name, version: before.version, details }),
-    check: (current) => requireMatch(context, versionEtag(current)),
+    check: (current) => {
+      requireMatch(context, versionEtag(current));
+      requirePresent(summary, current);
+    },
   });
   if (record === undefined) throw versionNotFound(summary.name, version);
   await services.index.refresh(summary.canonical);
   services.index.saveSoon();
   services.trust?.changedSoon();
   return versionAnswer(services, context, summary, record);
+}
+
+// What was removed is the registry's to bring back, not its owners'.
+function requirePresent({ name }: PackageSummary, { version, removed }: VersionRecord): void {
+  if (removed !== undefined) throw contentRemoved(`Cannot change "${name}" ${version}`, removed.reason);
 }
 
 async function versionAnswer(

@@ -3,6 +3,7 @@ import { digestHex, type CanonicalName, type PackageName } from "@lading/core-ma
 import { nameSkeleton } from "../package-name-rules.ts";
 import type { SearchQuery } from "../ports.ts";
 import { checkNewName, checkRights, publish, receive, type PublishPorts } from "../publish.ts";
+import { contentRemoved } from "../governance/blob-gate.ts";
 import { RegistryError } from "../registry-error.ts";
 import { principalOf, readers, smallBody, writers } from "./access.ts";
 import { auditEntry, baseUrl, blobsUrl, type App, type RouteContext, type Services } from "./context.ts";
@@ -41,6 +42,7 @@ const versionItem = z
     yanked: z.boolean(),
     reason: z.string().optional(),
     replacement: z.string().optional(),
+    removed: z.object({ reason: z.string(), at: z.string(), purge: z.boolean() }).optional(),
     published: z.string(),
     publisher: z.string(),
     downloads: z.number(),
@@ -260,6 +262,8 @@ async function sendReadme(
 ): Promise<Response> {
   const summary = await requirePackage(services, name);
   const record = await requireVersion(services, summary, version ?? summary.latest ?? "");
+  if (record.removed !== undefined)
+    throw contentRemoved(`Cannot send the readme of "${summary.name}" ${record.version}`, record.removed.reason);
   const digest = record.artifacts.find(({ readme }) => readme !== undefined)?.readme;
   const blob = digest && (await services.blobs.open(digest));
   if (blob === undefined) {

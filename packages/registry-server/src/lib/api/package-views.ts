@@ -82,6 +82,9 @@ export function versionView(base: string, name: string, record: VersionRecord): 
     yanked: record.status === "yanked",
     reason: record.reason,
     replacement: record.replacement,
+    ...(record.removed === undefined
+      ? {}
+      : { removed: { reason: record.removed.reason, at: timestamp(record.removed.at), purge: record.removed.purge } }),
     published: timestamp(record.published),
     publisher: record.publisher,
     downloads: record.downloads,

@@ -244,6 +244,10 @@ export const MIGRATIONS: readonly Migration[] = [
     name: "channels of packages",
     statements: "alter table packages add column channels text;",
   },
+  {
+    name: "removed versions",
+    statements: "alter table versions add column removal text",
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

@@ -219,6 +219,11 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
     worksFrom: 1,
     statements: "alter table packages add column channels text;",
   },
+  {
+    name: "removed versions",
+    worksFrom: 1,
+    statements: "alter table versions add column removal text",
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

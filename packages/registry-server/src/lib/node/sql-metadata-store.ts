@@ -47,6 +47,8 @@ import type {
 import {
   blobsOf,
   blobsOfStatement,
+  neededBlobsOf,
+  removableBlobsOf,
   firstRecord,
   headlineOf,
   outcomeForKnown,
@@ -80,7 +82,7 @@ import {
   statementsIn,
 } from "./sql-publisher-keys.ts";
 import { SqlReviewStore, reviewedArtifacts } from "./sql-review-store.ts";
-import { toAccount, toArtifact, toAudit, toSummary, toToken, toVersion } from "./sql-rows.ts";
+import { toAccount, toArtifact, toRemoval, toAudit, toSummary, toToken, toVersion } from "./sql-rows.ts";
 import type { Tables } from "./sql-schema.ts";
 
 type Session = Kysely<Tables> | Transaction<Tables>;
@@ -570,7 +572,12 @@ export class SqlMetadataStore implements MetadataStore {
       if (before !== undefined) change.check?.(before);
       const updated = await session
         .updateTable("versions")
-        .set({ status: change.status, reason: change.reason ?? null, replacement: change.replacement ?? null })
+        .set({
+          status: change.status,
+          reason: change.reason ?? null,
+          replacement: change.replacement ?? null,
+          ...(change.removal === undefined ? {} : { removal: change.removal && JSON.stringify(change.removal) }),
+        })
         .where("package_id", "=", row.id)
         .where("version", "=", change.version)
         .returning("id")
@@ -839,12 +846,35 @@ export class SqlMetadataStore implements MetadataStore {
     return (row?.statement ?? undefined) as Digest | undefined;
   }
 
+  async removedBlobs(): Promise<readonly { readonly digest: Digest; readonly reason: string }[]> {
+    const files = this.#db
+      .selectFrom("artifacts")
+      .innerJoin("versions", "versions.id", "artifacts.version_id")
+      .selectAll("artifacts")
+      .select("versions.removal");
+    const removed = (await files.where("versions.removal", "is not", null).execute()).flatMap(({ removal, ...row }) =>
+      removableBlobsOf(toArtifact(row)).map((digest) => ({ digest, reason: toRemoval(removal)!.reason })),
+    );
+    const digests = this.#engine.texts(removed.map(({ digest }) => digest));
+    const shared = await files
+      .where("versions.removal", "is", null)
+      .where((eb) => eb.or([eb("artifacts.blob", "in", digests), eb("artifacts.readme", "in", digests)]))
+      .execute();
+    const kept = new Set(shared.flatMap((row) => removableBlobsOf(toArtifact(row))));
+    return removed.filter(({ digest }) => !kept.has(digest));
+  }
+
   async referencedBlobs(): Promise<ReadonlySet<Digest>> {
-    const rows = await this.#db.selectFrom("artifacts").selectAll().execute();
+    const rows = await this.#db
+      .selectFrom("artifacts")
+      .innerJoin("versions", "versions.id", "artifacts.version_id")
+      .selectAll("artifacts")
+      .select("versions.removal")
+      .execute();
     const statements = await statementsIn(this.#db);
     const mirrored = await this.#db.selectFrom("upstream_files").select("digest").where("held", "=", 1).execute();
     return new Set([
-      ...rows.flatMap((row) => blobsOf(toArtifact(row))),
+      ...rows.flatMap(({ removal, ...row }) => neededBlobsOf(toArtifact(row), toRemoval(removal))),
       ...statements.flatMap(blobsOfStatement),
       ...(await reviewedArtifacts(this.#db)).flatMap(blobsOf),
       ...mirrored.map(({ digest }) => parseDigest(digest)),

@@ -19,6 +19,7 @@ import type {
   Scope,
   TokenRecord,
   VersionRecord,
+  VersionRemoval,
 } from "../records.ts";
 import type { Tables } from "./sql-schema.ts";
 
@@ -114,6 +115,10 @@ export function toArtifact(row: Row<"artifacts">): ArtifactRecord {
   };
 }
 
+export function toRemoval(text: string | null): VersionRemoval | undefined {
+  return text === null ? undefined : (JSON.parse(text) as VersionRemoval);
+}
+
 export function toVersion(row: Row<"versions">, artifacts: readonly Row<"artifacts">[]): VersionRecord {
   return {
     version: row.version as Version,
@@ -121,6 +126,7 @@ export function toVersion(row: Row<"versions">, artifacts: readonly Row<"artifac
     manifest: JSON.parse(row.manifest) as PublishedManifest,
     status: row.status as VersionStatus,
     ...present({ reason: row.reason, replacement: row.replacement }),
+    ...present({ removed: toRemoval(row.removal) ?? null }),
     published: row.published,
     publisher: row.publisher,
     downloads: row.downloads,

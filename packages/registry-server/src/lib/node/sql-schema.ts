@@ -90,6 +90,8 @@ export interface Tables {
     published: number;
     publisher: string;
     downloads: number;
+    /** A VersionRemoval. */
+    removal: string | null;
   };
   artifacts: {
     id: Generated<number>;

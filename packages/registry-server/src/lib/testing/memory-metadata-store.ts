@@ -55,7 +55,9 @@ import {
   blobsOfStatement,
   firstRecord,
   headlineOf,
+  neededBlobsOf,
   outcomeForKnown,
+  removableBlobsOf,
   searchWords,
   searchedName,
   signersOf,
@@ -341,12 +343,14 @@ export class MemoryMetadataStore implements MetadataStore {
     const before = entry?.versions.get(change.version);
     if (entry === undefined || before === undefined) return undefined;
     change.check?.(before);
-    const { reason: _reason, replacement: _replacement, ...kept } = before;
+    const { reason: _reason, replacement: _replacement, removed, ...kept } = before;
+    const removal = change.removal === undefined ? removed : change.removal;
     const record: VersionRecord = {
       ...kept,
       status: change.status,
       ...(change.reason === undefined ? {} : { reason: change.reason }),
       ...(change.replacement === undefined ? {} : { replacement: change.replacement }),
+      ...(removal == null ? {} : { removed: removal }),
     };
     entry.versions.set(change.version, record);
     this.#log.push(statusEntry(change));
@@ -541,9 +545,29 @@ export class MemoryMetadataStore implements MetadataStore {
     );
   }
 
+  async removedBlobs(): Promise<readonly { readonly digest: Digest; readonly reason: string }[]> {
+    const versions = [...this.#packages.values()].flatMap((entry) => [...entry.versions.values()]);
+    const kept = new Set(
+      versions
+        .filter(({ removed }) => removed === undefined)
+        .flatMap(({ artifacts }) => artifacts.flatMap(removableBlobsOf)),
+    );
+    return versions
+      .flatMap(({ artifacts, removed }) =>
+        removed === undefined
+          ? []
+          : artifacts.flatMap(removableBlobsOf).map((digest) => ({ digest, reason: removed.reason })),
+      )
+      .filter(({ digest }) => !kept.has(digest));
+  }
+
   async referencedBlobs(): Promise<ReadonlySet<Digest>> {
     return new Set([
-      ...this.#artifacts().flatMap(blobsOf),
+      ...[...this.#packages.values()].flatMap(({ versions }) =>
+        [...versions.values()].flatMap(({ artifacts, removed }) =>
+          artifacts.flatMap((artifact) => neededBlobsOf(artifact, removed)),
+        ),
+      ),
       ...this.reviews.waiting().flatMap(blobsOf),
       ...this.#statements.flatMap(blobsOfStatement),
       ...[...this.upstreams.held()].map(({ digest }) => digest),

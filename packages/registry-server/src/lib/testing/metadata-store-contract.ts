@@ -652,6 +652,34 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
       same(await names(store, { sort: "downloads", publishedOnly: true }), ["two", "one"], "downloads");
       same(await names(store, { sort: "name" }), ["one", "three", "two"], "all");
     });
+    it("keeps what it needs of a removed version, and names its files until it is back", async (store) => {
+      const [ada] = await withAccounts(store, "ada");
+      const tool = canonical("tool");
+      const readme = fakeDigest(99);
+      const first = fakePublication(ada!, "tool", "1.0.0", { tree: 1 });
+      const second = fakePublication(ada!, "tool", "2.0.0", { tree: 2 });
+      for (const { artifact, ...rest } of [first, second])
+        await store.publish({ ...rest, artifact: { ...artifact, readme, statement: fakeDigest(artifact.size) } });
+      const change = { canonical: tool, version: first.version, audit: fakeAudit({ action: "version.takedown" }) };
+      const removal = { reason: "malware", at: 5, purge: false, before: { status: "active" } } as const;
+      const removed = await store.setStatus({ ...change, status: "yanked", reason: "gone", removal });
+      same([removed?.status, removed?.removed], ["yanked", removal], "removed");
+      same((await store.version(tool, first.version))?.removed, removal, "stored");
+      same(
+        await store.removedBlobs(),
+        [{ digest: fakeDigest(1), reason: "malware" }],
+        "not the readme that another has",
+      );
+      same((await store.referencedBlobs()).has(fakeDigest(1)), true, "kept");
+      same((await store.setStatus({ ...change, status: "deprecated" }))?.removed, removal, "as it was unless told");
+      const purge = { ...removal, purge: true };
+      await store.setStatus({ ...change, status: "yanked", removal: purge });
+      const needed = await store.referencedBlobs();
+      same([needed.has(fakeDigest(1)), needed.has(fakeDigest(101)), needed.has(readme)], [false, true, true], "purged");
+      const back = await store.setStatus({ ...change, status: "active", removal: null });
+      same([back?.status, back !== undefined && "removed" in back], ["active", false], "back");
+      same(await store.removedBlobs(), [], "nothing removed");
+    });
     it("lists audit records newest first, by every condition", async (store) => {
       await store.createAccount(fakeAccount("ada"), fakeAudit({ at: 10, actor: "ada", action: "a" }));
       await store.createAccount(
