@@ -1,4 +1,5 @@
-import { constants, crc32, deflateRawSync } from "node:zlib";
+import { promisify } from "node:util";
+import { constants, crc32, deflateRaw, deflateRawSync } from "node:zlib";
 
 /** RFC 1952 §2.3: deflate, no name, no time, unknown system. */
 const GZIP_HEADER = Buffer.from("1f8b08000000000000ff", "hex");
@@ -6,6 +7,8 @@ const GZIP_HEADER = Buffer.from("1f8b08000000000000ff", "hex");
 const LAST_BLOCK = Buffer.from("010000ffff", "hex");
 /** Below this, compressing gains nothing. */
 const COMPRESS_MIN_BYTES = 256;
+/** From here on, compressing is done beside the event loop: others' requests do not wait for it. */
+const ASIDE_MIN_BYTES = 32_768;
 /** Below this, compressing all of it anew costs little, and saves more. */
 const FRAGMENTS_MIN_BYTES = 8192;
 
@@ -13,9 +16,12 @@ const FRAGMENTS_MIN_BYTES = 8192;
  * Bytes as blocks of a deflate stream that ends at a byte and refers to nothing before: such fragments, one after the other,
  * are one stream (RFC 1951 §3.2). What is served often is compressed once, whatever it is served together with.
  */
-export function deflateFragment(bytes: Uint8Array): Uint8Array {
-  return deflateRawSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH });
+export async function deflateFragment(bytes: Uint8Array): Promise<Uint8Array> {
+  const options = { finishFlush: constants.Z_SYNC_FLUSH };
+  return bytes.length < ASIDE_MIN_BYTES ? deflateRawSync(bytes, options) : deflateAside(bytes, options);
 }
+
+const deflateAside = promisify(deflateRaw);
 
 /** A block that is stored as it is (RFC 1951 §3.2.4); at most 65,535 bytes. */
 function storedBlock(bytes: Uint8Array): Uint8Array {
@@ -29,21 +35,22 @@ function storedBlock(bytes: Uint8Array): Uint8Array {
 export interface AnswerPart {
   readonly bytes: Uint8Array;
   /** As {@link deflateFragment} made it, where that is worth keeping; what has none is compressed with its neighbours. */
-  readonly fragment?: Uint8Array | undefined;
+  readonly fragment?: (() => Promise<Uint8Array> | undefined) | undefined;
 }
 
 /** One gzip member (RFC 1952) of parts, some of which are compressed already. */
-export function gzipOfParts(parts: readonly AnswerPart[]): Uint8Array<ArrayBuffer> {
-  const blocks: Uint8Array[] = [];
+export async function gzipOfParts(parts: readonly AnswerPart[]): Promise<Uint8Array<ArrayBuffer>> {
+  const blocks: Promise<Uint8Array>[] = [];
   let loose: Uint8Array[] = [];
   const settle = (): void => {
     const bytes = Buffer.concat(loose);
     loose = [];
-    if (bytes.length > 0) blocks.push(bytes.length < COMPRESS_MIN_BYTES ? storedBlock(bytes) : deflateFragment(bytes));
+    if (bytes.length > 0)
+      blocks.push(bytes.length < COMPRESS_MIN_BYTES ? Promise.resolve(storedBlock(bytes)) : deflateFragment(bytes));
   };
   const length = parts.reduce((sum, { bytes }) => sum + bytes.length, 0);
   for (const part of parts) {
-    const fragment = length < FRAGMENTS_MIN_BYTES ? undefined : part.fragment;
+    const fragment = length < FRAGMENTS_MIN_BYTES ? undefined : part.fragment?.();
     if (fragment === undefined) loose.push(part.bytes);
     else {
       settle();
@@ -57,5 +64,5 @@ export function gzipOfParts(parts: readonly AnswerPart[]): Uint8Array<ArrayBuffe
     0,
   );
   trailer.writeUInt32LE(length % 2 ** 32, 4);
-  return Buffer.concat([GZIP_HEADER, ...blocks, LAST_BLOCK, trailer]);
+  return Buffer.concat([GZIP_HEADER, ...(await Promise.all(blocks)), LAST_BLOCK, trailer]);
 }

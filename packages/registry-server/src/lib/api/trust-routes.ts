@@ -184,7 +184,7 @@ export function registerTrustRoutes(app: App, services: Services): void {
         "cache-control": "no-store",
       };
       return compressed
-        ? context.body(gzipOfParts(parts), 200, { ...headers, "content-encoding": "gzip" })
+        ? context.body(await gzipOfParts(parts), 200, { ...headers, "content-encoding": "gzip" })
         : context.body(Buffer.concat(parts.map(({ bytes }) => bytes)), 200, headers);
     },
   );

@@ -23,7 +23,7 @@ export class ServedFile {
   readonly #compress: boolean;
   readonly #headers: Readonly<Record<string, string>>;
   #gzip: Uint8Array | undefined;
-  #fragment: Uint8Array | undefined;
+  #fragment: Promise<Uint8Array> | undefined;
 
   constructor(
     bytes: Uint8Array,
@@ -46,9 +46,8 @@ export class ServedFile {
   }
 
   /** Its bytes as a part of a compressed answer; `undefined` where it is not worth compressing alone. */
-  get fragment(): Uint8Array | undefined {
-    return this.#compress ? (this.#fragment ??= deflateFragment(this.bytes)) : undefined;
-  }
+  readonly fragment = (): Promise<Uint8Array> | undefined =>
+    this.#compress ? (this.#fragment ??= deflateFragment(this.bytes)) : undefined;
 
   /** The answer to a request. */
   answer(headers: ReadHeaders): ReadAnswer {
