@@ -1,9 +1,13 @@
-/** Rules of every package.json that no other tool knows: licence, engines, exports, one entry file per export. */
+/**
+ * Rules of every package.json that no other tool knows: licence, engines, exports, one entry file per export. And that
+ * changesets name packages that there are: one that does not would stop the next release.
+ */
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 const root = new URL("..", import.meta.url).pathname;
 const problems: string[] = [];
+const names = new Set<string>();
 
 interface PackageJson {
   readonly name: string;
@@ -19,6 +23,7 @@ interface PackageJson {
 
 function check(folder: string): void {
   const manifest = JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8")) as PackageJson;
+  names.add(manifest.name);
   const expect = (holds: boolean, message: string): void => {
     if (!holds) problems.push(`${folder}/package.json: ${message}`);
   };
@@ -45,6 +50,14 @@ function check(folder: string): void {
 for (const parent of ["packages", "apps"]) {
   for (const entry of readdirSync(join(root, parent), { withFileTypes: true })) {
     if (entry.isDirectory()) check(`${parent}/${entry.name}`);
+  }
+}
+for (const file of readdirSync(join(root, ".changeset")).filter(
+  (name) => name.endsWith(".md") && name !== "README.md",
+)) {
+  const [, head = ""] = readFileSync(join(root, ".changeset", file), "utf8").split(/^---$/m);
+  for (const [, name] of head.matchAll(/^"(.+)":/gm)) {
+    if (!names.has(name!)) problems.push(`.changeset/${file}: there is no package "${name}"`);
   }
 }
 for (const problem of problems) console.error(problem);
