@@ -2,8 +2,11 @@
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createSandbox, startRegistry, type RegistryProcess, type Sandbox } from "./lib/harness.ts";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { apiJson, createSandbox, startRegistry, type RegistryProcess, type Sandbox } from "./lib/harness.ts";
+
+// Many processes one after the other, on machines that do other things meanwhile.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 300_000 });
 
 const place = mkdtempSync(path.join(tmpdir(), "lading-upstreams-"));
 const opened: RegistryProcess[] = [];
@@ -26,7 +29,7 @@ async function open(options: Parameters<typeof startRegistry>[0]): Promise<Regis
 
 async function publish(name: string, version: string): Promise<void> {
   publisher.write("lib/lading.toml", `[package]\nname = "${name}"\nversion = "${version}"\n`);
-  await publisher.ok("lading publish --key ../first.pem", { cwd: "lib" });
+  await publisher.ok("lading publish --key ../first.pem --any-registry", { cwd: "lib" });
 }
 
 /** Somebody with the publisher's key who never saw the registry before. */
@@ -80,10 +83,10 @@ describe("a mirror", () => {
 
   test("[SYN-01] pulls a new version of its upstream, with equal checksums", async () => {
     mirror = await open({ data, env: mirrorEnv() });
-    await expect.poll(() => codeOf(`${mirror.url}/api/v1/health/ready`), { timeout: 30_000 }).toBe("ok");
+    await expect.poll(() => codeOf(`${mirror.url}/api/v1/health/ready`), { timeout: 120_000 }).toBe("ok");
     await publish("mylib", "1.1.0");
     const index = async (url: string): Promise<string> => (await fetch(`${url}/index/_/my/mylib.json`)).text();
-    await expect.poll(async () => (await index(mirror.url)).includes("1.1.0"), { timeout: 30_000 }).toBe(true);
+    await expect.poll(async () => (await index(mirror.url)).includes("1.1.0"), { timeout: 120_000 }).toBe(true);
     expect(await index(mirror.url)).toBe(await index(upstream.url));
     const [theirs, ours] = [await userOf(upstream.url), await userOf(mirror.url)];
     for (const user of [theirs, ours]) await user.ok("lading add mylib", { cwd: "app" });
@@ -118,7 +121,7 @@ describe("a mirror", () => {
     await publish("mylib", "1.2.0");
     await publish("mylib", "1.3.0");
     const index = async (): Promise<string> => (await fetch(`${mirror.url}/index/_/my/mylib.json`)).text();
-    await expect.poll(async () => (await index()).includes("1.3.0"), { timeout: 30_000 }).toBe(true);
+    await expect.poll(async () => (await index()).includes("1.3.0"), { timeout: 120_000 }).toBe(true);
     const before = await seen();
     await upstream.stop();
     upstream = await startRegistry({ data: path.join(place, "forked"), port });
@@ -126,7 +129,7 @@ describe("a mirror", () => {
     // More than the mirror has seen, so that neither timestamp nor bins look older.
     for (const version of ["2.0.0", "2.1.0", "2.2.0", "2.3.0"]) await publish("mylib", version);
     const forked = /Cannot trust the log \S+ of \d+ entries: its first \d+ are not those that were there before/;
-    await expect.poll(() => mirror.output(), { timeout: 30_000 }).toMatch(forked);
+    await expect.poll(() => mirror.output(), { timeout: 120_000 }).toMatch(forked);
     const health = (await (await fetch(`${mirror.url}/api/v1/health`)).json()) as { upstreams: object[] };
     expect(health.upstreams).toMatchObject([{ error: "UPSTREAM_REFUSED" }]);
     expect(await seen()).toBe(before);
@@ -213,17 +216,50 @@ describe("a proxy", () => {
     );
     company = await open({ data, env: { REGISTRY_UPSTREAMS_FILE: file } });
     const tree = `${company.url}/upstreams/public`;
-    await expect.poll(() => codeOf(`${tree}/.well-known/lading.json`), { timeout: 30_000 }).toBe("ok");
+    await expect.poll(() => codeOf(`${tree}/.well-known/lading.json`), { timeout: 120_000 }).toBe("ok");
     const user = await userOf(tree);
-    await user.ok("lading add another", { cwd: "app" });
+    await user.ok("lading add mylib", { cwd: "app" });
     await user.ok(`lading registry add company ${company.url}`);
-    await user.ok("lading add secret-tool --registry company", { cwd: "app" });
-    const lock = user.read("app/lading.lock");
-    expect(lock).toMatch(/name = "another"\nversion = "1.0.0"/);
-    expect(lock).toMatch(/name = "secret-tool"\nversion = "1.0.0"/);
+    user.write("own/lading.toml", '[package]\nname = "own"\nversion = "1.0.0"\n');
+    await user.ok("lading add secret-tool --registry company", { cwd: "own" });
+    expect(user.read("app/lading.lock")).toContain('name = "mylib"');
+    expect(user.read("own/lading.lock")).toMatch(/name = "secret-tool"\nversion = "1.0.0"/);
     const confused = await user.line("lading add secret-tool --registry pinned", { cwd: "app" });
     expect(confused.code).not.toBe(0);
     expect(user.read("app/lading.lock")).not.toContain("9.9.9");
     expect(await codeOf(`${tree}/index/_/se/secret-tool.json`)).toBe("NOT_MIRRORED");
+  });
+});
+
+describe("staging", () => {
+  test("[SRV-31] a version is promoted to production without new bytes, with its statement, once", async () => {
+    await publish("promoted", "1.0.0");
+    const production = await open({});
+    const env = { REGISTRY_PROMOTE_FROM_TOKEN: upstream.token, REGISTRY_PROMOTE_TO_TOKEN: production.token };
+    const line = `lading-registry promote promoted@1.0.0 --from ${upstream.url} --to ${production.url}`;
+    const operator = sandbox();
+    // Rights are production's to judge, and a version that staging does not have is none.
+    const nobody = await operator.line(line, { env: { REGISTRY_PROMOTE_TO_TOKEN: "" } });
+    expect([nobody.code, nobody.stderr]).toEqual([8, expect.stringContaining("[PROMOTION_REFUSED]")]);
+    const missing = await operator.line(line.replace("@1.0.0", "@9.0.0"), { env });
+    expect([missing.code, missing.stderr]).toEqual([8, expect.stringContaining("Cannot find version")]);
+    const first = (await operator.json(line, { env })) as { artifacts: { blob: string; status: string }[] };
+    expect(first.artifacts).toMatchObject([{ status: "created" }]);
+    const again = (await operator.json(line, { env })) as typeof first;
+    expect(again.artifacts).toEqual([{ ...first.artifacts[0], status: "same" }]);
+    const versionOf = async (registry: RegistryProcess): Promise<Record<string, unknown>> => {
+      const route = "/api/v1/packages/promoted/versions/1.0.0";
+      const { artifacts } = await apiJson<{ artifacts: Record<string, unknown>[] }>(registry, route);
+      const { blob, tree, size, statement, signers } = artifacts[0]!;
+      return { blob, tree, size, statement, signers };
+    };
+    expect(await versionOf(production)).toEqual(await versionOf(upstream));
+    const { items } = await apiJson<{ items: { details: object }[] }>(
+      production,
+      "/api/v1/audit?action=package.publish",
+    );
+    expect(items).toMatchObject([{ actor: "admin", package: "promoted", details: { origin: `${upstream.url}/` } }]);
+    const log = await (await fetch(`${production.url}/log/tile/entries/000.p/2`)).text();
+    expect(log).toContain('"name":"promoted"');
   });
 });

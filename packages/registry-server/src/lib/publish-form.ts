@@ -7,6 +7,7 @@ import { RegistryError } from "./registry-error.ts";
 
 const METADATA_MAX_BYTES = 64 * 1024;
 const STATEMENT_MAX_BYTES = 1024 * 1024;
+const ORIGIN_MAX = 500;
 
 /** What the uploader says that the package part holds. */
 export interface DeclaredPackage {
@@ -15,6 +16,8 @@ export interface DeclaredPackage {
   readonly tree?: Digest;
   /** Channel that is to name the version, in place of `latest`. */
   readonly channel?: string;
+  /** Address of the registry that it is promoted from, for the audit trail. */
+  readonly origin?: string;
 }
 
 /** A publish request's parts; `package` is sealed. */
@@ -63,7 +66,7 @@ export function parseDeclaredPackage(text: string): DeclaredPackage {
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw malformed('part "metadata" is not a JSON object');
-  const { blob, size, tree, channel } = value as Record<string, unknown>;
+  const { blob, size, tree, channel, origin } = value as Record<string, unknown>;
   const digest = tryParseDigest(blob);
   if (digest === undefined)
     throw malformed('"blob" in part "metadata" is not "sha256:" and 64 lower-case hexadecimal digits');
@@ -75,11 +78,15 @@ export function parseDeclaredPackage(text: string): DeclaredPackage {
   const named = typeof channel === "string" ? tryParseChannel(channel) : undefined;
   if (channel !== undefined && named === undefined)
     throw malformed('"channel" in part "metadata" is no name of a channel, or is a version or requirement');
+  const from = typeof origin === "string" && origin.length <= ORIGIN_MAX ? URL.parse(origin) : null;
+  if (origin !== undefined && (from === null || !/^https?:$/.test(from.protocol) || from.username !== ""))
+    throw malformed('"origin" in part "metadata" is no http or https address');
   return {
     blob: digest,
     size: size as number,
     ...(treeDigest === undefined ? {} : { tree: treeDigest }),
     ...(named === undefined ? {} : { channel: named }),
+    ...(from === null ? {} : { origin: from.href }),
   };
 }
 

@@ -34,7 +34,7 @@ import type { ReviewService } from "./governance/review-service.ts";
 import type { PolicyFinding } from "./governance/publication-policy.ts";
 import type { Review } from "./governance/review-store.ts";
 import { firstRecord } from "./publication-rules.ts";
-import { readPublishForm, type PublishForm } from "./publish-form.ts";
+import { readPublishForm, type DeclaredPackage, type PublishForm } from "./publish-form.ts";
 import { judgeStatement } from "./publish-statement.ts";
 import type { ArtifactRecord, AuditEntry, PackageSummary, VersionRecord } from "./records.ts";
 import { RegistryError } from "./registry-error.ts";
@@ -369,7 +369,7 @@ function auditOf(
   request: PublishRequest,
   identified: Identified,
   artifact: ArtifactRecord,
-  channel: string | undefined,
+  { channel, origin }: Pick<DeclaredPackage, "channel" | "origin">,
 ): AuditEntry {
   const { blob, tree, size, target, signers } = artifact;
   return {
@@ -379,7 +379,15 @@ function auditOf(
     action: "package.publish",
     package: identified.name,
     version: identified.version,
-    details: { target, blob, tree, size, signers, ...(channel === undefined ? {} : { channel }) },
+    details: {
+      target,
+      blob,
+      tree,
+      size,
+      signers,
+      ...(channel === undefined ? {} : { channel }),
+      ...(origin === undefined ? {} : { origin }),
+    },
   };
 }
 
@@ -460,9 +468,8 @@ async function publishHere(
   if (waiting !== undefined) return held(false, waiting);
   const findings = await step("policy", () => judge(ports, request, { identified, upload, existing }));
   const verdict = await step("verify", () => checkStatement(ports, request, { identified, existing }, form, upload));
-  const { channel } = form.declared;
   const artifact = await step("store", () => storeBlobs(ports, form, upload, verdict));
-  const draft = { identified, upload, artifact, override, channel };
+  const draft = { identified, upload, artifact, override, declared: form.declared };
   return step("commit", () =>
     findings.length === 0 ? commit(ports, request, draft) : submit(ports, request, draft, findings),
   );
@@ -497,7 +504,7 @@ function draftOf(
   },
 ): Publication {
   const { identified, upload, form, override } = draft;
-  const { channel } = form.declared;
+  const { declared } = form;
   const artifact: ArtifactRecord = {
     target: upload.record.target,
     blob: form.digest,
@@ -509,7 +516,7 @@ function draftOf(
     verified: false,
     published: ports.clock.now(),
   };
-  return publicationOf(request, { identified, upload, artifact, override, channel });
+  return publicationOf(request, { identified, upload, artifact, override, declared });
 }
 
 function held(created: boolean, review: Review): Published {
@@ -547,14 +554,15 @@ interface Draft {
   readonly artifact: ArtifactRecord;
   /** The account may publish without owning the package. */
   readonly override: boolean;
-  readonly channel: string | undefined;
+  readonly declared: DeclaredPackage;
 }
 
 function publicationOf(
   request: PublishRequest,
-  { identified, upload, artifact, override, channel }: Draft,
+  { identified, upload, artifact, override, declared }: Draft,
 ): Publication {
   const { name, canonical, version } = identified;
+  const { channel } = declared;
   return {
     name,
     canonical,
@@ -566,7 +574,7 @@ function publicationOf(
     account: request.principal.account,
     override,
     ...(channel === undefined ? {} : { channel }),
-    audit: auditOf(request, identified, artifact, channel),
+    audit: auditOf(request, identified, artifact, declared),
   };
 }
 

@@ -72,6 +72,7 @@ export type RegistryErrorCode =
   | "NOT_MIRRORED"
   | "RELEASE_TOO_YOUNG"
   | "MIRROR_BUNDLE_INVALID"
+  | "PROMOTION_REFUSED"
   | "RATE_LIMITED"
   | "UNAVAILABLE"
   | "INTERNAL"
@@ -435,6 +436,11 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     category: "io",
     summary: "The upstream has this file, and this server does not hold or give out files of that package.",
     help: "Ask the operator to add the package to the mirror's list, or the upstream itself.",
+  },
+  PROMOTION_REFUSED: {
+    category: "refused",
+    summary: "A version cannot be promoted: one of the two registries refuses it, or what came is not what was stated.",
+    help: "`reason` is the code of the registry that refused; the message names the registry.",
   },
   MIRROR_BUNDLE_INVALID: {
     category: "refused",

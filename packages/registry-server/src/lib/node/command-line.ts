@@ -30,6 +30,7 @@ const VALUES: ReadonlySet<string> = new Set([
   "out",
   "tree",
   "from",
+  "to",
   "root",
   "only",
   "list",

@@ -20,6 +20,7 @@ import { POSTGRES_SCHEMA_VERSION } from "./postgres-migrations.ts";
 import { createServerLog } from "./server-log.ts";
 import { SETTINGS, allowedForm } from "./server-settings.ts";
 import { mirrorCommand } from "./mirror-command.ts";
+import { promoteCommand } from "./promote-command.ts";
 import { openDatabase } from "./sqlite-metadata-store.ts";
 
 /** A branded server: its name and where it listens by default. */
@@ -68,6 +69,7 @@ Usage:
   ${name} [flags]                         start the server
   ${name} migrate                         bring the database to this release's schema
   ${name} mirror --from URL               bring a mirror of a registry up to date (--root, --only PATTERN,..., --list FILE)
+  ${name} promote NAME@VERSION            publish a version of one registry in another (--from URL, --to URL)
   ${name} admin create-user NAME          create an account (--email, --admin, --password-stdin)
   ${name} admin remove-second-factor NAME open an account whose second factor is lost by its password alone
   ${name} admin token NAME                create a token (--scopes, --packages, --days, --token-name)
@@ -274,10 +276,11 @@ async function dispatch(brand: RegistryBrand, io: ServerIo, { words, flags }: Co
   if (command === undefined || command === "serve") return serveCommand(brand, io, sources);
   if (command === "migrate") return migrateCommand(io, config);
   if (command === "mirror") return mirrorCommand({ flags, io, config });
+  if (command === "promote") return promoteCommand({ words: more, flags, io });
   if (command === "admin") return adminCommand({ words: more, flags, io, config });
   throw new RegistryError({
     code: "SERVER_CONFIG_INVALID",
-    message: `Cannot run "${command.slice(0, 60)}": unknown command, allowed are "serve", "migrate", "mirror" and "admin"`,
+    message: `Cannot run "${command.slice(0, 60)}": unknown command, allowed are "serve", "migrate", "mirror", "promote" and "admin"`,
     hint: `${brand.name} --help lists every command`,
   });
 }
