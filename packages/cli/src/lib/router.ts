@@ -184,6 +184,151 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     summary: "Answer a rejection",
     load: () => import("./commands/review-appeal.ts"),
   },
+  "org list": {
+    group: "registry",
+    summary: "List organisations",
+    load: async () => ({ command: (await import("./commands/org.ts")).list }),
+  },
+  "org create": {
+    group: "registry",
+    summary: "Create an organisation",
+    load: async () => ({ command: (await import("./commands/org.ts")).create }),
+  },
+  "org info": {
+    group: "registry",
+    summary: "Show an organisation",
+    load: async () => ({ command: (await import("./commands/org.ts")).info }),
+  },
+  "org title": {
+    group: "registry",
+    summary: "Set an organisation's title",
+    load: async () => ({ command: (await import("./commands/org.ts")).title }),
+  },
+  "org remove": {
+    group: "registry",
+    summary: "Remove an organisation",
+    load: async () => ({ command: (await import("./commands/org.ts")).remove }),
+  },
+  "org members": {
+    group: "registry",
+    summary: "List the members of an organisation",
+    load: async () => ({ command: (await import("./commands/org.ts")).members }),
+  },
+  "org role": {
+    group: "registry",
+    summary: "Change a member's role",
+    load: async () => ({ command: (await import("./commands/org.ts")).role }),
+  },
+  "org remove-member": {
+    group: "registry",
+    summary: "Remove a member, or leave",
+    load: async () => ({ command: (await import("./commands/org.ts")).leave }),
+  },
+  "org invite": {
+    group: "registry",
+    summary: "Invite somebody to an organisation",
+    load: async () => ({ command: (await import("./commands/org.ts")).invite }),
+  },
+  "org invitations": {
+    group: "registry",
+    summary: "List an organisation's open invitations",
+    load: async () => ({ command: (await import("./commands/org.ts")).invitations }),
+  },
+  "org revoke-invitation": {
+    group: "registry",
+    summary: "Revoke an invitation",
+    load: async () => ({ command: (await import("./commands/org.ts")).revoke }),
+  },
+  "team set": {
+    group: "registry",
+    summary: "Create or change a team",
+    load: async () => ({ command: (await import("./commands/team.ts")).set }),
+  },
+  "team remove": {
+    group: "registry",
+    summary: "Remove a team",
+    load: async () => ({ command: (await import("./commands/team.ts")).remove }),
+  },
+  "team members": {
+    group: "registry",
+    summary: "List the members of a team",
+    load: async () => ({ command: (await import("./commands/team.ts")).members }),
+  },
+  "team add": {
+    group: "registry",
+    summary: "Put a member in a team",
+    load: async () => ({ command: (await import("./commands/team.ts")).add }),
+  },
+  "team drop": {
+    group: "registry",
+    summary: "Take a member out of a team",
+    load: async () => ({ command: (await import("./commands/team.ts")).drop }),
+  },
+  "namespace claim": {
+    group: "registry",
+    summary: "Claim a namespace for an organisation",
+    load: async () => ({ command: (await import("./commands/namespace.ts")).claim }),
+  },
+  "namespace challenge": {
+    group: "registry",
+    summary: "Show the TXT record that proves a namespace",
+    load: async () => ({ command: (await import("./commands/namespace.ts")).challenge }),
+  },
+  "namespace team": {
+    group: "registry",
+    summary: "Choose who creates packages in a namespace",
+    load: async () => ({ command: (await import("./commands/namespace.ts")).team }),
+  },
+  "namespace release": {
+    group: "registry",
+    summary: "Give a namespace up",
+    load: async () => ({ command: (await import("./commands/namespace.ts")).release }),
+  },
+  "invitation list": {
+    group: "registry",
+    summary: "List your invitations",
+    load: async () => ({ command: (await import("./commands/invitation.ts")).list }),
+  },
+  "invitation accept": {
+    group: "registry",
+    summary: "Accept an invitation",
+    load: async () => ({ command: (await import("./commands/invitation.ts")).accept }),
+  },
+  "invitation decline": {
+    group: "registry",
+    summary: "Decline an invitation",
+    load: async () => ({ command: (await import("./commands/invitation.ts")).decline }),
+  },
+  "account otp status": {
+    group: "registry",
+    summary: "Show your second factor",
+    load: async () => ({ command: (await import("./commands/account-otp.ts")).status }),
+  },
+  "account otp enable": {
+    group: "registry",
+    summary: "Add a second factor",
+    load: async () => ({ command: (await import("./commands/account-otp.ts")).enable }),
+  },
+  "account otp disable": {
+    group: "registry",
+    summary: "Remove your second factor",
+    load: async () => ({ command: (await import("./commands/account-otp.ts")).disable }),
+  },
+  "trusted-publisher list": {
+    group: "registry",
+    summary: "List projects whose builds publish a package",
+    load: async () => ({ command: (await import("./commands/trusted-publisher.ts")).list }),
+  },
+  "trusted-publisher add": {
+    group: "registry",
+    summary: "Let a project's builds publish a package",
+    load: async () => ({ command: (await import("./commands/trusted-publisher.ts")).add }),
+  },
+  "trusted-publisher remove": {
+    group: "registry",
+    summary: "End a project's right to publish",
+    load: async () => ({ command: (await import("./commands/trusted-publisher.ts")).remove }),
+  },
   login: { group: "registry", summary: "Store a token for a registry", load: () => import("./commands/login.ts") },
   logout: { group: "registry", summary: "Forget a registry's token", load: () => import("./commands/logout.ts") },
   whoami: { group: "registry", summary: "Show who you are to a registry", load: () => import("./commands/whoami.ts") },

@@ -15,6 +15,7 @@ export type EngineErrorCode =
   | "GIT_FAILED"
   | "GIT_UNAVAILABLE"
   | "SPEC_INVALID"
+  | "PROJECT_LOOKUP_FAILED"
   | "PACKAGE_NOT_FOUND"
   | "VERSION_NOT_FOUND"
   | "FEATURE_UNKNOWN"
@@ -164,6 +165,11 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "usage",
     summary: "A package on the command line is not of the form NAME, NAME@REQUIREMENT or NAME@VERSION.",
     help: "Write it like `actor-utils`, `actor-utils@^1.2.0` or `company/tool@1.0.0`.",
+  },
+  PROJECT_LOOKUP_FAILED: {
+    category: "io",
+    summary: "A project at GitHub or GitLab cannot be looked up for the ids that a trusted publisher is bound to.",
+    help: "Check its name; of a private project give the ids with `--claim`.",
   },
   PACKAGE_NOT_FOUND: {
     category: "usage",

@@ -71,7 +71,8 @@ async function withResponse<Value>(
   }
 }
 
-async function openFetch(context: EngineContext): Promise<{ readonly fetch: Fetch; close(): Promise<void> }> {
+/** The context's fetch, or one over proxies and authorities of the environment. */
+export async function openFetch(context: EngineContext): Promise<{ readonly fetch: Fetch; close(): Promise<void> }> {
   if (context.fetch !== undefined) return { fetch: context.fetch, close: () => Promise.resolve() };
   const { createNodeFetch } = await import("@lading/registry-client/node");
   return createNodeFetch({ env: context.env });

@@ -1,3 +1,4 @@
+import type { ManagementCall, ManagementInputs } from "./management.ts";
 import type { Digest, EventListener, IndexArtifact, IndexDocument } from "@lading/core-manifest";
 import type { Credential, RegistryDescription } from "./ports.ts";
 import type { RegistryConfig } from "./registry-config.ts";
@@ -309,6 +310,15 @@ export interface RegistryClient {
   downloadReviewed(review: PublicationReview, destination: string, options?: DownloadOptions): Promise<void>;
   /** A step of a review; `text` is the reason of a rejection, or what its publisher answers. */
   decideReview(id: string, step: ReviewStep, text?: string, options?: CallOptions): Promise<PublicationReview>;
+  /**
+   * Manages organisations, teams, namespaces, invitations, trusted publishers and one's own account: one request, named by
+   * `call`. Answers the registry's JSON object, `undefined` where there is nothing to tell.
+   */
+  manage<Name extends ManagementCall>(
+    call: Name,
+    input: ManagementInputs[Name],
+    options?: CallOptions,
+  ): Promise<ApiObject | undefined>;
   register(account: { username: string; password: string; email?: string }, options?: CallOptions): Promise<Account>;
   /** Proves the credential to the registry and stores it; a password becomes a session token where the registry gives one. */
   login(credential: Credential, options?: CallOptions): Promise<Account>;

@@ -81,6 +81,7 @@ export function createRegistryClient(options: CreateRegistryClientOptions): Regi
       (await import("./review-calls.ts")).downloadReviewed(session, review, destination, call),
     decideReview: async (id, step, text, call = {}) =>
       (await import("./review-calls.ts")).decideReview(session, { id, step, text }, call),
+    manage: async (name, input, call = {}) => (await import("./management.ts")).manage(session, name, input, call),
     register: (account, call = {}) => api((calls) => calls.register(account, call)),
     identityProvider: (call = {}) => api((calls) => calls.identityProvider(call)),
     loginWithIdentity: async (proof, call = {}) => (await import("./login.ts")).loginWithIdentity(session, proof, call),

@@ -13,6 +13,7 @@ import type { ReviewStore } from "./governance/review-store.ts";
 import type { Publication, PublishOutcome } from "./publication.ts";
 import type { IdentityStore } from "./identity/identity-store.ts";
 import type { UpstreamStore } from "./upstream/upstream-store.ts";
+import type { OwnershipStore } from "./organisations/ownership-store.ts";
 import type { OrganisationStore } from "./organisations/organisation-store.ts";
 import type {
   Account,
@@ -367,6 +368,8 @@ export interface MetadataStore {
   readonly upstreams: UpstreamStore;
   /** Organisations, and what belongs to them; changed in transactions of the same store. */
   readonly organisations: OrganisationStore;
+  /** Packages that change hands; changed in transactions of the same store. */
+  readonly ownership: OwnershipStore;
 
   /** Creates an account, with a first token where one is given, unless one of that name (ignoring case) exists. */
   createAccount(account: Account, audit: AuditEntry, token?: TokenRecord): Promise<"created" | "exists">;

@@ -45,6 +45,10 @@ export type RegistryErrorCode =
   | "NAMESPACE_TAKEN"
   | "NAMESPACE_UNPROVEN"
   | "INVITATION_CLOSED"
+  | "TRANSFER_EXISTS"
+  | "TRANSFER_CLOSED"
+  | "CLAIM_REFUSED"
+  | "CLAIM_CLOSED"
   | "PRECONDITION_FAILED"
   | "IDEMPOTENCY_KEY_IN_USE"
   | "IDEMPOTENCY_KEY_REUSED"
@@ -310,6 +314,26 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     category: "refused",
     summary: "The invitation is for somebody else, was answered or revoked, or has expired.",
     help: "Ask an owner of the organisation for a new one.",
+  },
+  TRANSFER_EXISTS: {
+    category: "refused",
+    summary: "The package is offered to somebody already.",
+    help: "Withdraw that offer first; `GET /api/v1/transfers` lists it.",
+  },
+  TRANSFER_CLOSED: {
+    category: "refused",
+    summary: "The offer of a package is for somebody else, was answered or withdrawn, or has expired.",
+    help: "Ask its owner for a new one.",
+  },
+  CLAIM_REFUSED: {
+    category: "refused",
+    summary: "The name of the package cannot be claimed: it is in use, claimed already, or one's own.",
+    help: "`detail` says from when on; ask its owners for a transfer meanwhile.",
+  },
+  CLAIM_CLOSED: {
+    category: "refused",
+    summary: "The claim is not one that may be decided so: it ended, or its waiting period is not over.",
+    help: "`GET /api/v1/claims` shows where it stands.",
   },
   PRECONDITION_FAILED: {
     category: "refused",
@@ -589,6 +613,10 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   ORGANISATION_NOT_FOUND: 404,
   TEAM_NOT_FOUND: 404,
   INVITATION_CLOSED: 410,
+  TRANSFER_CLOSED: 410,
+  CLAIM_CLOSED: 409,
+  CLAIM_REFUSED: 409,
+  TRANSFER_EXISTS: 409,
   METHOD_NOT_ALLOWED: 405,
   VERSION_EXISTS: 409,
   USER_EXISTS: 409,

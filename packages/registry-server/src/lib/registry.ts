@@ -9,6 +9,7 @@ import type { App, Env, RouteContext, Services, TreeServer } from "./api/context
 import { registerFeedRoutes } from "./api/feed-routes.ts";
 import { registerGraphqlRoutes } from "./api/graphql-routes.ts";
 import { registerInstallRoutes } from "./api/install-routes.ts";
+import { registerOwnershipRoutes } from "./api/ownership-routes.ts";
 import { registerOrganisationRoutes } from "./api/organisation-routes.ts";
 import { registerIdentityRoutes } from "./api/identity-routes.ts";
 import { registerPackageRoutes } from "./api/package-routes.ts";
@@ -518,6 +519,7 @@ class PortRegistry implements Registry {
     registerTrustRoutes(this.#app, this.#services);
     registerIdentityRoutes(this.#app, this.#services);
     registerOrganisationRoutes(this.#app, this.#services);
+    registerOwnershipRoutes(this.#app, this.#services);
     registerPublisherRoutes(this.#app, this.#services);
     registerUpstreamRoutes(this.#app, this.#services);
     if (ports.install !== undefined)

@@ -2,11 +2,11 @@ import { defineCommand, type CommandSpec } from "../spec.ts";
 
 export const command: CommandSpec = defineCommand({
   summary: "List, add or remove the owners of a package",
-  examples: ["owner list my-package", "owner add my-package alice"],
+  examples: ["owner list my-package", "owner add my-package alice", "owner add my-package team:acme/core"],
   arguments: [
     { name: "ACTION", summary: "list, add or remove" },
     { name: "PACKAGE", summary: "Name of the package", kind: "package" },
-    { name: "USER", summary: "The user to add or remove", optional: true },
+    { name: "USER", summary: "The user to add or remove, or team:ORGANISATION/TEAM", optional: true },
   ],
   flags: {},
   async run({ args, context }) {
@@ -22,6 +22,8 @@ export const command: CommandSpec = defineCommand({
 });
 
 function nameOf(owner: Readonly<Record<string, unknown>>): string {
+  const { team } = owner;
+  if (typeof team === "string") return `team:${team}`;
   const name = owner["username"] ?? owner["user"] ?? owner["name"];
   return typeof name === "string" ? name : JSON.stringify(owner);
 }

@@ -190,8 +190,11 @@ async function findOwner(services: Services, text: string): Promise<Owner> {
   throw new RegistryError({ code: "USER_NOT_FOUND", message: `Cannot find account "${text.slice(0, 100)}"` });
 }
 
-/** In an organisation's namespace only its members and teams are owners. */
-async function requireMayOwn(services: Services, summary: PackageSummary, owner: Owner): Promise<void> {
+/**
+ * In an organisation's namespace only its members and teams are owners.
+ * @throws {RegistryError} `NOT_MEMBER`
+ */
+export async function requireMayOwn(services: Services, summary: PackageSummary, owner: Owner): Promise<void> {
   const namespace = await services.rights.namespaceOf(summary.canonical);
   if (namespace === undefined) return;
   const { organisation } = namespace;

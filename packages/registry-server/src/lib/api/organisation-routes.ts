@@ -1,5 +1,4 @@
-import { createRoute, z } from "@hono/zod-openapi";
-import type { MiddlewareHandler } from "hono";
+import { z } from "@hono/zod-openapi";
 import { timestamp } from "../index-model.ts";
 import { dnsChallenge, parseNamespace } from "../organisations/namespace-claim.ts";
 import {
@@ -17,12 +16,13 @@ import { nameSkeleton, reservedReason } from "../package-name-rules.ts";
 import type { Account } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import { hashToken, randomId } from "../token.ts";
-import { callers, organisers, principalOf, readers, smallBody } from "./access.ts";
-import { auditEntry, type App, type Env, type RouteContext, type Services } from "./context.ts";
+import { callers, organisers, principalOf, readers } from "./access.ts";
+import { auditEntry, type App, type RouteContext, type Services } from "./context.ts";
 import { requireOrganisation, requireRole, requireTeam } from "./guards.ts";
 import { ownUrl } from "./identity-routes.ts";
 import { pageBody } from "./paging.ts";
-import { SECURED, jsonResponse, pageShape, problems } from "./schemas.ts";
+import { register, type Route } from "./route-table.ts";
+import { pageShape } from "./schemas.ts";
 
 const TAGS = ["organisations"];
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -130,47 +130,6 @@ function viewMembers(members: readonly Member<string>[]): z.infer<typeof members
 function viewInvitation(known: Invitation): z.infer<typeof invitationView> {
   const { state: _, ...invitation } = known;
   return { ...invitation, created: timestamp(invitation.created), expires: timestamp(invitation.expires) };
-}
-
-/** One route: what is the same of all of them is said in {@link register}. */
-interface Route {
-  readonly method: "get" | "post" | "put" | "delete";
-  /** Below `/api/v1`. */
-  readonly path: string;
-  readonly guard: MiddlewareHandler<Env>;
-  readonly summary: string;
-  readonly params?: Record<string, z.ZodType<string>>;
-  readonly query?: Record<string, z.ZodType>;
-  readonly body?: z.ZodType;
-  readonly status?: 200 | 201 | 204;
-  readonly answer?: z.ZodType;
-  readonly failures: readonly number[];
-  /** What it does; `body` passed its schema. */
-  readonly handle: (context: RouteContext, body: unknown) => Promise<Response>;
-}
-
-function register(app: App, route: Route): void {
-  const { method, path, guard, summary, params, query, body, status = 200, answer, failures, handle } = route;
-  app.openapi(
-    createRoute({
-      method,
-      path: `/api/v1${path}`,
-      middleware: body === undefined ? guard : [guard, smallBody],
-      tags: TAGS,
-      summary,
-      security: SECURED,
-      request: {
-        ...(params === undefined ? {} : { params: z.object(params) }),
-        ...(query === undefined ? {} : { query: z.object(query) }),
-        ...(body === undefined ? {} : { body: { required: true, content: { "application/json": { schema: body } } } }),
-      },
-      responses: {
-        [status]: answer === undefined ? { description: "Done" } : jsonResponse(answer, "As it is now"),
-        ...problems(...new Set([...(body === undefined ? [] : [400, 413]), 401, ...failures])),
-      },
-    }),
-    async (context): Promise<Response> => handle(context, body?.parse(await context.req.json())),
-  );
 }
 
 const inOrganisation = { organisation: z.string().max(ORGANISATION_NAME_MAX_LENGTH) };
@@ -846,5 +805,5 @@ async function answerInvitation(
 /** Registers the routes of organisations, members, teams, namespaces and invitations. */
 export function registerOrganisationRoutes(app: App, services: Services): void {
   const routes = [organisationRoutes, memberRoutes, teamRoutes, namespaceRoutes, invitationRoutes];
-  for (const route of routes.flatMap((group) => group(services))) register(app, route);
+  for (const route of routes.flatMap((group) => group(services))) register(app, TAGS, route);
 }

@@ -12,6 +12,7 @@ import {
 import type { IdentityStore } from "../identity/identity-store.ts";
 import type { UpstreamStore } from "../upstream/upstream-store.ts";
 import type { ReviewStore } from "../governance/review-store.ts";
+import type { OwnershipStore } from "../organisations/ownership-store.ts";
 import type { OrganisationStore } from "../organisations/organisation-store.ts";
 import { channelsAfter, indexDocumentOf, latestVersion, sortVersions, withChannel } from "../index-model.ts";
 import type {
@@ -69,6 +70,7 @@ import type { SqlEngine, TextIndex } from "./sql-engine.ts";
 import { appendEntry, isOwner, nextPosition, ownerCount, ownersOf, packageRow } from "./sql-packages.ts";
 import { SqlIdentityStore } from "./sql-identity-store.ts";
 import { SqlUpstreamStore } from "./sql-upstream-store.ts";
+import { SqlOwnershipStore } from "./sql-ownership-store.ts";
 import { SqlOrganisationStore, ownerNames } from "./sql-organisation-store.ts";
 import {
   accountKeys,
@@ -263,6 +265,7 @@ export class SqlMetadataStore implements MetadataStore {
   readonly reviews: ReviewStore;
   readonly upstreams: UpstreamStore;
   readonly organisations: OrganisationStore;
+  readonly ownership: OwnershipStore;
   #closed: Promise<void> | undefined;
 
   constructor(engine: SqlEngine) {
@@ -270,6 +273,7 @@ export class SqlMetadataStore implements MetadataStore {
     this.reviews = new SqlReviewStore(engine, (session, publication) => this.#publishIn(session, publication));
     this.upstreams = new SqlUpstreamStore(engine);
     this.organisations = new SqlOrganisationStore(engine);
+    this.ownership = new SqlOwnershipStore(engine);
     this.#engine = engine;
     this.#db = engine.db;
   }

@@ -183,7 +183,8 @@ async function organisationOfTeam(session: Session, teamId: string): Promise<str
   return row?.organisation_id;
 }
 
-async function teamsOwning(session: Session, packageId: number): Promise<readonly Team[]> {
+/** Teams that own a package, in order of their addition. */
+export async function teamsOwning(session: Session, packageId: number): Promise<readonly Team[]> {
   const rows = await session
     .selectFrom("owner_teams")
     .innerJoin("teams", "teams.id", "owner_teams.team_id")

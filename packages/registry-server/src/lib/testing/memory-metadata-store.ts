@@ -26,6 +26,7 @@ import type {
   StatusChange,
   StoredSignedFile,
 } from "../ports.ts";
+import type { NewOwner } from "../organisations/ownership-store.ts";
 import type {
   Account,
   ArtifactRecord,
@@ -66,6 +67,7 @@ import {
 import { MemoryReviewStore } from "./memory-review-store.ts";
 import { MemoryIdentityStore } from "./memory-identity-store.ts";
 import { MemoryUpstreamStore } from "./memory-upstream-store.ts";
+import { MemoryOwnershipStore } from "./memory-ownership-store.ts";
 import { MemoryOrganisationStore } from "./memory-organisation-store.ts";
 
 interface Entry {
@@ -109,6 +111,13 @@ export class MemoryMetadataStore implements MetadataStore {
     },
     (audit) => this.#record(audit),
   );
+  readonly ownership: MemoryOwnershipStore = new MemoryOwnershipStore({
+    record: (audit) => this.#record(audit),
+    username: (id) => this.#accounts.get(id)!.username,
+    organisation: (id) => this.organisations.nameOf(id),
+    owns: (canonical, id) => this.#packages.get(canonical)?.owners.some((owner) => owner.id === id) ?? false,
+    replaceOwners: (canonical, owner, audit) => this.#replaceOwners(canonical, owner, audit),
+  });
   readonly #tokens = new Map<string, TokenRecord>();
   readonly #sessions = new Map<string, SessionRecord>();
   readonly #keys = new Map<string, KeyRecord>();
@@ -421,6 +430,19 @@ export class MemoryMetadataStore implements MetadataStore {
 
   async owners(canonical: CanonicalName): Promise<readonly string[]> {
     return (this.#packages.get(canonical)?.owners ?? []).map(({ username }) => username);
+  }
+
+  #replaceOwners(canonical: CanonicalName, owner: NewOwner, audit: AuditEntry): void {
+    const entry = this.#packages.get(canonical)!;
+    const before = this.organisations.ownerNames(canonical);
+    entry.owners = "account" in owner ? [owner.account] : [];
+    entry.teams.splice(0, entry.teams.length, ...("team" in owner ? [owner.team.id] : []));
+    const after = this.organisations.ownerNames(canonical);
+    const changes = [
+      ...after.filter((name) => !before.includes(name)).map((name) => ["add", name] as const),
+      ...before.filter((name) => !after.includes(name)).map((name) => ["remove", name] as const),
+    ];
+    for (const [change, name] of changes) this.#log.push(ownerEntry(change, canonical, name, audit));
   }
 
   async addOwner(

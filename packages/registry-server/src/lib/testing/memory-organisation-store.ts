@@ -105,6 +105,11 @@ export class MemoryOrganisationStore implements OrganisationStore {
     return (this.#packages.accounts(canonical) ?? []).length + this.#packages.teams(canonical).length;
   }
 
+  /** Name of the organisation of an id. */
+  nameOf(organisationId: string): string {
+    return this.#organisations.get(organisationId)!.name;
+  }
+
   async createOrganisation(
     organisation: Organisation,
     owner: Account,

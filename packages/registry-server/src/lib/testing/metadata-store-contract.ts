@@ -5,6 +5,7 @@ import { same, type ContractTest } from "./contract.ts";
 import { identityStoreContract } from "./identity-store-contract.ts";
 import { reviewStoreContract } from "./review-store-contract.ts";
 import { upstreamStoreContract } from "./upstream-store-contract.ts";
+import { ownershipStoreContract } from "./ownership-store-contract.ts";
 import { organisationStoreContract } from "./organisation-store-contract.ts";
 import { fakeAccount, fakeAudit, fakeDigest, fakeKeyStatement, fakePublication } from "./fixtures.ts";
 
@@ -51,6 +52,7 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
   test.describe("MetadataStore contract: reviews", () => reviewStoreContract(it));
   test.describe("MetadataStore contract: upstreams", () => upstreamStoreContract(it));
   test.describe("MetadataStore contract: organisations", () => organisationStoreContract(it));
+  test.describe("MetadataStore contract: packages that change hands", () => ownershipStoreContract(it));
 
   test.describe("MetadataStore contract: accounts", () => {
     it("creates an account once, whatever the case of its name", async (store) => {

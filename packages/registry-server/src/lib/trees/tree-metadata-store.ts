@@ -77,9 +77,22 @@ function organisationsOf(people: MetadataStore): MetadataStore["organisations"] 
   return layered(people.organisations, overrides);
 }
 
+/** Private packages stay where the access rules put them. */
+function ownershipOf(own: MetadataStore): MetadataStore["ownership"] {
+  const refused = async (): Promise<never> => {
+    throw new RegistryError({
+      code: "FORBIDDEN",
+      message: "Cannot hand this package over: it is private, and the access rules say who may do what",
+      hint: "Change its owners, or the rule",
+    });
+  };
+  return layered(own.ownership, { offerTransfer: refused, createClaim: refused });
+}
+
 function overridesOf(people: MetadataStore, own: MetadataStore): Overrides {
   return {
     organisations: organisationsOf(people),
+    ownership: ownershipOf(own),
     addOwner: async (canonical, account, ...rest) => {
       await introduce(own, account);
       return own.addOwner(canonical, account, ...rest);
