@@ -50,12 +50,13 @@ describe("transfers", () => {
   it("of a package to an account take effect when it accepts", async () => {
     const [ann, bo, cy] = [await person(), await person(), await person()];
     await publish("given", ann.token);
-    const path = "/packages/given/transfers";
-    expect(await refused("POST", path, bo.token, { username: bo.name })).toEqual([403, "NOT_OWNER"]);
-    expect(await refused("POST", path, ann.token, { username: "nobody" })).toEqual([404, "USER_NOT_FOUND"]);
-    expect(await refused("POST", path, ann.token, {})).toEqual([400, "REQUEST_INVALID"]);
-    const [, offered] = await call("POST", path, ann.token, { username: bo.name });
-    expect(await refused("POST", path, ann.token, { username: cy.name })).toEqual([409, "TRANSFER_EXISTS"]);
+    const path = "/transfers";
+    const given = { package: "given" };
+    expect(await refused("POST", path, bo.token, { ...given, username: bo.name })).toEqual([403, "NOT_OWNER"]);
+    expect(await refused("POST", path, ann.token, { ...given, username: "nobody" })).toEqual([404, "USER_NOT_FOUND"]);
+    expect(await refused("POST", path, ann.token, given)).toEqual([400, "REQUEST_INVALID"]);
+    const [, offered] = await call("POST", path, ann.token, { ...given, username: bo.name });
+    expect(await refused("POST", path, ann.token, { ...given, username: cy.name })).toEqual([409, "TRANSFER_EXISTS"]);
     expect((await call("GET", "/transfers", bo.token))[1]["items"]).toMatchObject([
       { package: "given", sender: ann.name },
     ]);
@@ -74,8 +75,9 @@ describe("transfers", () => {
     await call("POST", "/organisations", bo.token, { name: "takers" });
     await call("PUT", "/organisations/takers/teams/core", bo.token, { role: "maintain" });
     await publish("teamwork", ann.token);
-    const path = "/packages/teamwork/transfers";
-    const [, first] = await call("POST", path, ann.token, { organisation: "takers" });
+    const path = "/transfers";
+    const teamwork = { package: "teamwork", organisation: "takers" };
+    const [, first] = await call("POST", path, ann.token, teamwork);
     const answer = `/transfers/${String(first["id"])}/answer`;
     expect(await refused("POST", answer, bo.token, { answer: "accept" })).toEqual([400, "REQUEST_INVALID"]);
     expect(await refused("POST", answer, cy.token, { answer: "accept", team: "core" })).toEqual([
@@ -89,7 +91,7 @@ describe("transfers", () => {
       "TRANSFER_CLOSED",
     ]);
     expect((await call("POST", answer, ann.token, { answer: "withdraw" }))[0]).toBe(204);
-    const [, second] = await call("POST", path, cy.token, { organisation: "takers" });
+    const [, second] = await call("POST", path, cy.token, teamwork);
     const accept = { answer: "accept", team: "core" };
     expect((await call("POST", `/transfers/${String(second["id"])}/answer`, bo.token, accept))[0]).toBe(204);
     expect(await owners("teamwork")).toEqual([{ team: "takers/core" }]);
@@ -104,14 +106,17 @@ describe("claims of abandoned names", () => {
     const ann = await person();
     await publish("quiet", ann.token);
     const early = await person();
-    expect(await refused("POST", "/packages/quiet/claims", early.token, reason)).toEqual([409, "CLAIM_REFUSED"]);
+    expect(await refused("POST", "/claims", early.token, { package: "quiet", ...reason })).toEqual([
+      409,
+      "CLAIM_REFUSED",
+    ]);
     clock.advance(ABANDONED_AFTER_DAYS * DAY_MS);
     const bo = await person();
     const owner = String(
       (await call("POST", "/auth/login", "", { username: ann.name, password: `password of ${ann.name}` }))[1]["token"],
     );
-    expect(await refused("POST", "/packages/quiet/claims", owner, reason)).toEqual([409, "CLAIM_REFUSED"]);
-    const [, claim] = await call("POST", "/packages/quiet/claims", bo.token, reason);
+    expect(await refused("POST", "/claims", owner, { package: "quiet", ...reason })).toEqual([409, "CLAIM_REFUSED"]);
+    const [, claim] = await call("POST", "/claims", bo.token, { package: "quiet", ...reason });
     const decision = `/claims/${String(claim["id"])}/decision`;
     expect((await call("GET", "/claims", owner))[1]["items"]).toMatchObject([{ package: "quiet", claimant: bo.name }]);
     expect(await refused("POST", decision, bo.token, { decision: "approve" })).toEqual([403, "FORBIDDEN"]);
@@ -125,8 +130,11 @@ describe("claims of abandoned names", () => {
     await publish("silent", ann.token);
     clock.advance(ABANDONED_AFTER_DAYS * DAY_MS);
     const bo = await person();
-    const [, claim] = await call("POST", "/packages/silent/claims", bo.token, reason);
-    expect(await refused("POST", "/packages/silent/claims", bo.token, reason)).toEqual([409, "CLAIM_REFUSED"]);
+    const [, claim] = await call("POST", "/claims", bo.token, { package: "silent", ...reason });
+    expect(await refused("POST", "/claims", bo.token, { package: "silent", ...reason })).toEqual([
+      409,
+      "CLAIM_REFUSED",
+    ]);
     const decision = `/claims/${String(claim["id"])}/decision`;
     const root = async (): Promise<string> =>
       String((await call("POST", "/auth/login", "", { username: "admin", password: server.password }))[1]["token"]);

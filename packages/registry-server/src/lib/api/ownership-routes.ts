@@ -11,18 +11,22 @@ import type { NewOwner } from "../organisations/ownership-store.ts";
 import type { PackageSummary } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import { randomId } from "../token.ts";
-import { callers, organisers, principalOf, writers } from "./access.ts";
+import { callers, organisers, principalOf } from "./access.ts";
 import { requireMayOwn } from "./change-routes.ts";
 import { auditEntry, type App, type RouteContext, type Services } from "./context.ts";
 import { requireOrganisation, requireOwner, requirePackage, requireTeam } from "./guards.ts";
 import { register, type Route } from "./route-table.ts";
-import { nameParam } from "./schemas.ts";
 
 const TAGS = ["ownership"];
 const DAY_MS = 24 * 60 * 60 * 1000;
 
+const packageName = z.string().max(140);
 const offerBody = z
-  .object({ username: z.string().max(64).optional(), organisation: z.string().max(64).optional() })
+  .object({
+    package: packageName,
+    username: z.string().max(64).optional(),
+    organisation: z.string().max(64).optional(),
+  })
   .refine(
     (body) => (body.username === undefined) !== (body.organisation === undefined),
     "one of username and organisation is needed",
@@ -34,7 +38,7 @@ const transferAnswer = z
     team: z.string().max(64).optional().openapi({ description: "Team that gets it, of an offer to an organisation" }),
   })
   .openapi("AnswerTransfer");
-const claimBody = z.object({ reason: z.string().trim().min(20).max(2000) }).openapi("ClaimName");
+const claimBody = z.object({ package: packageName, reason: z.string().trim().min(20).max(2000) }).openapi("ClaimName");
 const decisionBody = z
   .object({
     decision: z.enum(["object", "withdraw", "approve", "reject"]),
@@ -84,10 +88,9 @@ function transferRoutes(services: Services): readonly Route[] {
   return [
     {
       method: "post",
-      path: "/packages/{name}/transfers",
-      guard: writers(services, "owner"),
+      path: "/transfers",
+      guard: organisers(services),
       summary: "Offer a package to an account or organisation, which becomes its only owner when it accepts",
-      params: { name: nameParam },
       body: offerBody,
       status: 201,
       answer: transferView,
@@ -125,7 +128,7 @@ function transferRoutes(services: Services): readonly Route[] {
 
 async function offer(services: Services, context: RouteContext, body: z.infer<typeof offerBody>): Promise<Response> {
   const principal = principalOf(context);
-  const summary = await requirePackage(services, context.req.param("name" as never));
+  const summary = await requirePackage(services, body.package);
   await requireOwner(services, principal, summary, "owner");
   const account = body.username === undefined ? undefined : await services.metadata.accountByName(body.username);
   if (body.username !== undefined && account === undefined)
@@ -228,15 +231,14 @@ function claimRoutes(services: Services): readonly Route[] {
   return [
     {
       method: "post",
-      path: "/packages/{name}/claims",
-      guard: writers(services, "owner"),
+      path: "/claims",
+      guard: organisers(services),
       summary: "Ask for the name of a package that seems abandoned; its owners may object",
-      params: { name: nameParam },
       body: claimBody,
       status: 201,
       answer: claimView,
       failures: [403, 404, 409],
-      handle: async (context, body) => claimName(services, context, claimBody.parse(body).reason),
+      handle: async (context, body) => claimName(services, context, claimBody.parse(body)),
     },
     {
       method: "get",
@@ -269,9 +271,14 @@ function claimRoutes(services: Services): readonly Route[] {
   ];
 }
 
-async function claimName(services: Services, context: RouteContext, reason: string): Promise<Response> {
+async function claimName(
+  services: Services,
+  context: RouteContext,
+  body: z.infer<typeof claimBody>,
+): Promise<Response> {
+  const { reason } = body;
   const { account } = principalOf(context);
-  const summary = await requirePackage(services, context.req.param("name" as never));
+  const summary = await requirePackage(services, body.package);
   const now = services.clock.now();
   const refuse = (problem: string): RegistryError =>
     new RegistryError({ code: "CLAIM_REFUSED", message: `Cannot claim "${summary.name}": ${problem}` });
