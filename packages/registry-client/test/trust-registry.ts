@@ -4,6 +4,9 @@ import { indexDocumentPath, parsePackageName } from "@lading/core-manifest";
 import type { Signer } from "@lading/signing";
 import {
   appendToLog,
+  cosignNote,
+  encodeNote,
+  parseNote,
   createNoteKey,
   EMPTY_LOG,
   formatNoteKey,
@@ -30,6 +33,8 @@ export interface SignedRegistry {
   rewriteLog(entries: readonly string[]): Promise<void>;
   /** Signs the same state again. */
   renew(nowMs: number): Promise<void>;
+  /** Adds a witness's cosignature to the checkpoint that is served. */
+  cosign(witness: Signer, name: string): Promise<void>;
   /** Signs what a registry's own keys sign. */
   readonly signers: readonly Signer[];
 }
@@ -47,6 +52,7 @@ export async function signRegistry(registry: TestRegistry): Promise<SignedRegist
   let tree: LogTree = EMPTY_LOG;
   let state: LogState = { origin: ORIGIN, size: 0, root: new Uint8Array(createHash("sha256").digest()) };
   let count = 0;
+  let checkpoint: Uint8Array = new Uint8Array();
   const putLog = async (entries: readonly string[]): Promise<void> => {
     const grown = appendToLog(
       tree,
@@ -55,7 +61,8 @@ export async function signRegistry(registry: TestRegistry): Promise<SignedRegist
     tree = grown.tree;
     state = { origin: ORIGIN, size: tree.size, root: grown.root };
     for (const [path, bytes] of grown.files) registry.addFile(`log/${path}`, bytes);
-    registry.addFile("log/checkpoint", await signCheckpoint(state, [logSigner]));
+    checkpoint = await signCheckpoint(state, [logSigner]);
+    registry.addFile("log/checkpoint", checkpoint);
   };
   const sign = async (documents: Readonly<Record<string, object>>, nowMs: number): Promise<void> => {
     const entries = Object.entries(documents).map(([name, document]) => {
@@ -102,6 +109,12 @@ export async function signRegistry(registry: TestRegistry): Promise<SignedRegist
       await putLog(entries);
     },
     renew: (nowMs) => sign({}, nowMs),
+    cosign: async (witness, name) => {
+      checkpoint = encodeNote(
+        await cosignNote(parseNote(checkpoint), { name, signer: witness, timeS: TEST_NOW_MS / 1000 }),
+      );
+      registry.addFile("log/checkpoint", checkpoint);
+    },
   };
 }
 

@@ -134,6 +134,14 @@ describe("parseRegistries()", () => {
     );
   });
 
+  it.each([
+    ['witnesses = ["no key"]', "no key of a witness"],
+    ['witnesses = ["w.example+0123abcd+AAAA"]\nwitness_threshold = 2', "whole number from 1 to 1"],
+  ])("refuses %s", (line, problem) => {
+    const text = `[registries.a]\nname = "a"\nurl = "https://a.example"\n${line}\n`;
+    expect(() => parseRegistries(text, "f")).toThrow(problem);
+  });
+
   it("reads back what renderRegistries() writes", () => {
     const name = fc.stringMatching(/^[a-z][a-z0-9.-]{0,20}$/);
     const registry = fc.record({
@@ -146,6 +154,7 @@ describe("parseRegistries()", () => {
       maxRetries: fc.integer({ min: 0, max: 20 }),
       publicKeys: fc.array(fc.string(), { maxLength: 3 }),
       trustedPublishers: fc.array(fc.string(), { maxLength: 3 }),
+      witnesses: fc.constantFrom([], ["w.example+0123abcd+AAAA"]),
       aliases: fc.array(fc.webUrl({ validSchemes: ["https"] }).map(canonicalRegistryUrl), { maxLength: 2 }),
     });
     fc.assert(

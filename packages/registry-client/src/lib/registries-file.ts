@@ -18,6 +18,8 @@ const REGISTRY_KEYS = [
   "public_keys",
   "trusted_publishers",
   "aliases",
+  "witnesses",
+  "witness_threshold",
   "root",
   "stale_days",
   "ca_file",
@@ -39,6 +41,7 @@ export function registryConfig(given: Partial<RegistryConfig> & Pick<RegistryCon
     maxRetries: 3,
     publicKeys: [],
     trustedPublishers: [],
+    witnesses: [],
     ...given,
     aliases: (given.aliases ?? []).map(canonicalRegistryUrl),
     url: canonicalRegistryUrl(given.url),
@@ -108,6 +111,7 @@ function readRegistry(reader: Reader, tables: JsonObject, name: string): Registr
     publicKeys: reader.strings(table, "public_keys", path),
     trustedPublishers: reader.strings(table, "trusted_publishers", path),
     aliases: reader.strings(table, "aliases", path),
+    ...readWitnesses(reader, table, path),
     caFile,
     proxy,
     root: readRoot(reader, table, path),
@@ -115,6 +119,23 @@ function readRegistry(reader: Reader, tables: JsonObject, name: string): Registr
   };
   const given = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
   return registryConfig(given as Partial<RegistryConfig> & Pick<RegistryConfig, "name" | "url">);
+}
+
+/** The form of a key alone: whether it is one, the code that verifies says, which is not loaded to read a file. */
+const WITNESS = /^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+={0,2}$/;
+
+function readWitnesses(
+  reader: Reader,
+  table: JsonObject,
+  path: readonly string[],
+): Pick<Partial<RegistryConfig>, "witnesses" | "witnessThreshold"> {
+  const witnesses = reader.strings(table, "witnesses", path) ?? [];
+  const bad = witnesses.find((text) => !WITNESS.test(text));
+  if (bad !== undefined)
+    throw reader.error([...path, "witnesses"], `"${bad.slice(0, 100)}" is no key of a witness: <name>+<hash>+<key>`);
+  const most = Math.max(1, new Set(witnesses).size);
+  const threshold = reader.number(table, "witness_threshold", path, { min: 1, max: most, whole: true });
+  return { witnesses: [...new Set(witnesses)], ...(threshold === undefined ? {} : { witnessThreshold: threshold }) };
 }
 
 function readRoot(reader: Reader, table: JsonObject, path: readonly string[]): Digest | undefined {
@@ -180,6 +201,8 @@ function renderRegistry(registry: RegistryConfig): Record<string, unknown> {
     ...(registry.publicKeys.length === 0 ? {} : { public_keys: [...registry.publicKeys] }),
     ...(registry.trustedPublishers.length === 0 ? {} : { trusted_publishers: [...registry.trustedPublishers] }),
     ...(registry.aliases.length === 0 ? {} : { aliases: [...registry.aliases] }),
+    ...(registry.witnesses.length === 0 ? {} : { witnesses: [...registry.witnesses] }),
+    ...(registry.witnessThreshold === undefined ? {} : { witness_threshold: registry.witnessThreshold }),
     ...(registry.root === undefined ? {} : { root: registry.root }),
     ...(registry.staleMs === undefined ? {} : { stale_days: registry.staleMs / DAY_MS }),
     ...(registry.caFile === undefined ? {} : { ca_file: registry.caFile }),

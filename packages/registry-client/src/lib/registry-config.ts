@@ -29,6 +29,10 @@ export interface RegistryConfig {
   readonly root?: Digest;
   /** For how long the registry's signatures may have run out, milliseconds; absent: not at all. */
   readonly staleMs?: number;
+  /** Keys of witnesses (`<name>+<hash>+<key>`, C2SP cosignature/v1) that must have seen the registry's log. */
+  readonly witnesses: readonly string[];
+  /** How many of them must have cosigned; absent: all. */
+  readonly witnessThreshold?: number;
   /** PEM file of certificate authorities beside the system's. */
   readonly caFile?: string;
   /** URL of a proxy, in place of HTTPS_PROXY and HTTP_PROXY. */

@@ -70,7 +70,8 @@ export class LazyWalk implements TrustWalk {
 
   async #findPlain(options: CallOptions): Promise<boolean> {
     const { registry, offline } = this.#ports;
-    if (registry.root !== undefined || (offline && !registry.url.startsWith("file:"))) return false;
+    if (registry.root !== undefined || registry.witnesses.length > 0 || (offline && !registry.url.startsWith("file:")))
+      return false;
     if ((await this.#settings.store.read(registry.url, RECORD)) !== undefined) return false;
     if ((await this.#ports.describe(options)).metadata !== undefined) return false;
     if (!this.#noted) noteUnsigned(this.#ports);

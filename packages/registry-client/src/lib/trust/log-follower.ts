@@ -9,6 +9,14 @@ export const CHECKPOINT_BYTES = 65_536;
 const TILE_BYTES = 256 * 65_537;
 export const CHECKPOINT_PATH = "log/checkpoint";
 
+/** Who must have seen a log beside its registry, as its user demands. */
+export interface WitnessDemand {
+  /** Text forms of keys of C2SP cosignature/v1. */
+  readonly witnesses: readonly string[];
+  /** How many of them must have cosigned. */
+  readonly threshold: number;
+}
+
 /** A log of which a client keeps the state that it saw last. */
 export class LogFollower {
   readonly #source: TrustSource;
@@ -16,10 +24,18 @@ export class LogFollower {
   readonly key: string;
   readonly origin: string;
   #seen: Checkpoint | undefined;
+  readonly #demand: WitnessDemand | undefined;
 
-  /** @param former the key that the log had when `seen` was kept, where it has another one now */
-  constructor(source: TrustSource, key: string, seen: Uint8Array | undefined, former: string = key) {
+  /** @param known the key that the log had when `seen` was kept, where it has another one now, and what is demanded */
+  constructor(
+    source: TrustSource,
+    key: string,
+    seen: Uint8Array | undefined,
+    known: { readonly former?: string | undefined; readonly demand?: WitnessDemand | undefined } = {},
+  ) {
+    const { former = key, demand } = known;
     this.#source = source;
+    this.#demand = demand;
     this.key = key;
     this.origin = parseNoteKey(key).name;
     this.#seen = seen === undefined ? undefined : this.#open(seen, key === former ? [key] : [key, former]);
@@ -35,8 +51,14 @@ export class LogFollower {
     return this.#open(bytes, [this.key]);
   }
 
-  #open(bytes: Uint8Array, keys: readonly string[]): Checkpoint {
-    return openCheckpoint(bytes, { origin: this.origin, keys: keys.map(parseNoteKey), verifier: nodeVerifier });
+  #open(bytes: Uint8Array, keys: readonly string[], demand?: WitnessDemand): Checkpoint {
+    return openCheckpoint(bytes, {
+      origin: this.origin,
+      keys: keys.map(parseNoteKey),
+      witnesses: demand?.witnesses.map(parseNoteKey),
+      witnessThreshold: demand?.threshold,
+      verifier: nodeVerifier,
+    });
   }
 
   /** A tile or bundle by its path below the log's prefix. */
@@ -64,7 +86,7 @@ export class LogFollower {
       maxBytes: CHECKPOINT_BYTES,
       known: this.#seen?.bytes,
     });
-    return this.open(bytes ?? new Uint8Array());
+    return this.#open(bytes ?? new Uint8Array(), [this.key], this.#demand);
   }
 
   /**
@@ -75,7 +97,8 @@ export class LogFollower {
     const seen: LogState | undefined = this.#seen;
     if (seen === undefined || seen.size <= state.size) {
       if (seen !== undefined) await followLog(seen, state, this.readTile);
-      this.#seen = state;
+      // A state that comes with a proof is newer than what witnesses have seen.
+      if (this.#demand === undefined) this.#seen = state;
     } else await followLog(state, seen, this.readTile);
   }
 }

@@ -18,7 +18,7 @@ import { explained } from "./attacks.ts";
 import { findAnchor } from "./anchor.ts";
 import { gathered } from "./gathered.ts";
 import { noteUnsigned, RECORD } from "./lazy-walk.ts";
-import { CHECKPOINT_BYTES, CHECKPOINT_PATH, LogFollower } from "./log-follower.ts";
+import { CHECKPOINT_BYTES, CHECKPOINT_PATH, LogFollower, type WitnessDemand } from "./log-follower.ts";
 import { digestOf, knownRootOf, TrustFiles } from "./trust-files.ts";
 import {
   decodeTrustRecord,
@@ -96,6 +96,12 @@ export class RegistryTrust implements TrustWalk {
     return this.#session.registry.url;
   }
 
+  /** What is demanded of the log beside the registry's own word. */
+  get #demand(): WitnessDemand | undefined {
+    const { witnesses, witnessThreshold = witnesses.length } = this.#session.registry;
+    return witnesses.length === 0 ? undefined : { witnesses, threshold: witnessThreshold };
+  }
+
   /** Whether nothing may be asked over a network. */
   get #closed(): boolean {
     return this.#session.offline && !this.#url.startsWith("file:");
@@ -145,7 +151,8 @@ export class RegistryTrust implements TrustWalk {
         registry: name,
       });
     }
-    if (root !== undefined) throw metadataRequired(name, root);
+    if (root !== undefined) throw metadataRequired(name, `its root is pinned as "${root}"`);
+    if (this.#demand !== undefined) throw metadataRequired(name, "witnesses of its log are demanded");
     this.#note();
     return undefined;
   }
@@ -178,7 +185,7 @@ export class RegistryTrust implements TrustWalk {
       if (options.replace !== true) await this.#refuseOther(anchor);
       const description = await this.#session.describeAgain(options);
       const { metadata, index, files, log } = description;
-      if (metadata === undefined) throw metadataRequired(name, anchor.digest);
+      if (metadata === undefined) throw metadataRequired(name, `its root is pinned as "${anchor.digest}"`);
       const source = new TrustSource(this.#session, { metadata, index, files, log: log?.url }, options);
       const view = await this.#begin(root, "file", source, description);
       this.#view = Promise.resolve(view);
@@ -320,7 +327,7 @@ export class RegistryTrust implements TrustWalk {
   ): Promise<LogFollower | undefined> {
     // Signed metadata says which key the log has now; a description only where nothing better does.
     const key = binding?.key ?? record?.log?.key ?? description.log?.key;
-    if (binding === undefined && record?.log === undefined) return undefined;
+    if (binding === undefined && record?.log === undefined && this.#demand === undefined) return undefined;
     if (binding === undefined || key === undefined) {
       const { name } = this.#session.registry;
       throw new RegistryClientError({
@@ -331,7 +338,7 @@ export class RegistryTrust implements TrustWalk {
       });
     }
     const seen = record?.log === undefined ? undefined : await this.#settings.store.read(this.#url, CHECKPOINT);
-    const follower = new LogFollower(source, key, seen, record?.log?.key);
+    const follower = new LogFollower(source, key, seen, { former: record?.log?.key, demand: this.#demand });
     await follower.follow(binding);
     return follower;
   }
@@ -515,10 +522,10 @@ function checkedAtIn(bytes: Uint8Array): number | undefined {
   }
 }
 
-function metadataRequired(name: string, root: Digest): RegistryClientError {
+function metadataRequired(name: string, demand: string): RegistryClientError {
   return new RegistryClientError({
     code: "REGISTRY_METADATA_REQUIRED",
-    message: `Cannot trust registry "${name}": its root is pinned as "${root}", and it offers no signed metadata`,
+    message: `Cannot trust registry "${name}": ${demand}, and it offers no signed metadata`,
     hint: "An attack would look like this: somebody without the registry's keys answers in its place. Ask the operator",
     registry: name,
   });
