@@ -50,7 +50,7 @@ export type {
   TokenInfo,
   TokenRequest,
 } from "./lib/client-types.ts";
-export type { ManagementCall, ManagementInputs } from "./lib/management.ts";
+export type { ManagementCall, ManagementInputs } from "./lib/management-inputs.ts";
 export type { CreateRegistryClientOptions } from "./lib/options.ts";
 export type {
   CreateRegistrySetOptions,

@@ -102,7 +102,7 @@ describe("download()", () => {
         "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}`,
       };
       response.writeHead(from === 0 ? 200 : 206, headers);
-      response.write(bytes.subarray(from, from + 100_000), () => setTimeout(() => response.destroy(), 20));
+      response.write(bytes.subarray(from, from + 100_000), () => setTimeout(() => response.destroy(), 200));
       return true;
     };
     const directory = temporaryDirectory();

@@ -13,8 +13,6 @@ export type {
   InspectedUpload,
   LogListener,
   MetadataStore,
-  OwnerOutcome,
-  OwnersCheck,
   PackageInspector,
   PasswordHasher,
   PendingIndexUpdate,
@@ -31,6 +29,7 @@ export type {
   StoredBlob,
   StoredSignedFile,
 } from "./lib/ports.ts";
+export type { OwnerOutcome, OwnersCheck } from "./lib/organisations/package-owners.ts";
 export {
   SCOPES,
   type Account,

@@ -1,4 +1,4 @@
-import type { ManagementCall, ManagementInputs } from "./management.ts";
+import type { ManagementCall, ManagementInputs } from "./management-inputs.ts";
 import type { Digest, EventListener, IndexArtifact, IndexDocument } from "@lading/core-manifest";
 import type { Credential, RegistryDescription } from "./ports.ts";
 import type { RegistryConfig } from "./registry-config.ts";

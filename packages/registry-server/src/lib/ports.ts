@@ -15,6 +15,7 @@ import type { IdentityStore } from "./identity/identity-store.ts";
 import type { UpstreamStore } from "./upstream/upstream-store.ts";
 import type { OwnershipStore } from "./organisations/ownership-store.ts";
 import type { OrganisationStore } from "./organisations/organisation-store.ts";
+import type { OwnerOutcome, OwnersCheck } from "./organisations/package-owners.ts";
 import type {
   Account,
   AuditEntry,
@@ -284,12 +285,6 @@ export interface PendingIndexUpdate {
   readonly id: number;
   readonly canonical: CanonicalName;
 }
-
-/** How a change of ownership ended. */
-export type OwnerOutcome = "changed" | "unchanged" | "last-owner";
-
-/** What may object to a change of ownership, given the user names of the owners, and the teams as `team:o/t` after them. */
-export type OwnersCheck = (owners: readonly string[]) => void;
 
 /** The keys of an account, as a change of them finds them. */
 export interface AccountKeys {

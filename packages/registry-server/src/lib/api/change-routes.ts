@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { CanonicalName, VersionStatus } from "@lading/core-manifest";
 import { TEAM_PREFIX, groupOf, type Team } from "../organisations/organisation.ts";
-import type { OwnerOutcome, OwnersCheck } from "../ports.ts";
+import type { OwnerOutcome, OwnersCheck } from "../organisations/package-owners.ts";
 import type { Account, AuditEntry, PackageSummary, VersionRecord } from "../records.ts";
 import { contentRemoved } from "../governance/blob-gate.ts";
 import { RegistryError } from "../registry-error.ts";

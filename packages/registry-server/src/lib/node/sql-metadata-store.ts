@@ -20,8 +20,6 @@ import type {
   KeyStatementChange,
   KeyStatementOutcome,
   MetadataStore,
-  OwnerOutcome,
-  OwnersCheck,
   PendingIndexUpdate,
   ChannelChange,
   PolicyChange,
@@ -32,6 +30,7 @@ import type {
   StatusChange,
   StoredSignedFile,
 } from "../ports.ts";
+import type { OwnerOutcome, OwnersCheck } from "../organisations/package-owners.ts";
 import type {
   Account,
   AuditEntry,

@@ -22,7 +22,7 @@ import type {
   OrganisationStore,
 } from "../organisations/organisation-store.ts";
 import { nameSkeleton } from "../package-name-rules.ts";
-import type { OwnerOutcome, OwnersCheck } from "../ports.ts";
+import type { OwnerOutcome, OwnersCheck } from "../organisations/package-owners.ts";
 import type { Account, AuditEntry, Page, PageRequest } from "../records.ts";
 import { teamOwnerEntry } from "../trust/log-entries.ts";
 import { record } from "./sql-audit.ts";

@@ -1,5 +1,5 @@
 import type { CanonicalName } from "@lading/core-manifest";
-import type { OwnerOutcome, OwnersCheck } from "../ports.ts";
+import type { OwnerOutcome, OwnersCheck } from "./package-owners.ts";
 import type { Account, AuditEntry, Page, PageRequest } from "../records.ts";
 import type {
   Invitation,

@@ -14,8 +14,6 @@ import type {
   KeyStatementChange,
   KeyStatementOutcome,
   MetadataStore,
-  OwnerOutcome,
-  OwnersCheck,
   PendingIndexUpdate,
   ChannelChange,
   PolicyChange,
@@ -26,6 +24,7 @@ import type {
   StatusChange,
   StoredSignedFile,
 } from "../ports.ts";
+import type { OwnerOutcome, OwnersCheck } from "../organisations/package-owners.ts";
 import type { NewOwner } from "../organisations/ownership-store.ts";
 import type {
   Account,

@@ -21,7 +21,7 @@ import type {
   OrganisationStore,
 } from "../organisations/organisation-store.ts";
 import { nameSkeleton } from "../package-name-rules.ts";
-import type { OwnerOutcome, OwnersCheck } from "../ports.ts";
+import type { OwnerOutcome, OwnersCheck } from "../organisations/package-owners.ts";
 import type { Account, AuditEntry, Page, PageRequest } from "../records.ts";
 
 /** What the organisations need of the packages of the same store. */

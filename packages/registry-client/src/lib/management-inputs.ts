@@ -1,0 +1,62 @@
+type Role = "owner" | "maintainer" | "member";
+type TeamRole = "maintain" | "publish" | "read";
+type Nothing = Readonly<Record<string, never>>;
+/** An organisation, by its name. */
+export interface InOrganisation {
+  readonly organisation: string;
+}
+/** A team of an organisation. */
+export interface InTeam extends InOrganisation {
+  readonly team: string;
+}
+
+/** What a management call takes, by its name: the noun, then what is done. */
+export interface ManagementInputs {
+  "organisation.list": { readonly page?: number };
+  "organisation.create": InOrganisation & { readonly title?: string };
+  "organisation.info": InOrganisation;
+  "organisation.title": InOrganisation & { readonly title: string | null };
+  "organisation.remove": InOrganisation;
+  "member.list": InOrganisation;
+  "member.role": InOrganisation & { readonly user: string; readonly role: Role };
+  "member.remove": InOrganisation & { readonly user: string };
+  "team.put": InTeam & { readonly role: TeamRole; readonly title?: string };
+  "team.remove": InTeam;
+  "team.members": InTeam;
+  "team.add": InTeam & { readonly user: string; readonly role: "maintainer" | "member" };
+  "team.drop": InTeam & { readonly user: string };
+  "namespace.claim": InOrganisation & {
+    readonly namespace: string;
+    readonly proof?:
+      | { readonly kind: "dns"; readonly domain: string }
+      | { readonly kind: "ci"; readonly token: string };
+  };
+  "namespace.challenge": InOrganisation & { readonly namespace: string; readonly domain: string };
+  "namespace.team": InOrganisation & { readonly namespace: string; readonly team: string | null };
+  "namespace.release": InOrganisation & { readonly namespace: string };
+  "invitation.list": Nothing;
+  "invitation.sent": InOrganisation;
+  "invitation.create": InOrganisation & {
+    readonly username?: string;
+    readonly email?: string;
+    readonly role: Role;
+    readonly team?: string;
+    readonly days?: number;
+  };
+  "invitation.revoke": InOrganisation & { readonly id: string };
+  "invitation.answer": { readonly invitation: string; readonly answer: "accept" | "decline" };
+  "second-factor.status": Nothing;
+  "second-factor.enrol": Nothing;
+  "second-factor.confirm": { readonly code: string };
+  "second-factor.remove": { readonly code: string };
+  "trusted-publisher.list": { readonly name: string };
+  "trusted-publisher.add": {
+    readonly name: string;
+    readonly issuer: string;
+    readonly claims: Readonly<Record<string, string>>;
+  };
+  "trusted-publisher.remove": { readonly name: string; readonly id: string };
+}
+
+/** Name of a management call. */
+export type ManagementCall = keyof ManagementInputs;
