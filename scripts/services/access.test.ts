@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createSandbox, type Sandbox } from "../../acceptance/lib/harness.ts";
+import { createSandbox, type Sandbox } from "@lading/acceptance/harness";
 import { startServer, type Server } from "./server.ts";
 import { addGroup, addPerson, startSlapd, type LdapServer } from "./slapd.ts";
 
