@@ -1,5 +1,5 @@
 import Database from "better-sqlite3";
-import { copyFile, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
@@ -11,6 +11,7 @@ import {
   type RefreshedMetadata,
 } from "@lading/signing/metadata";
 import { nodeVerifier, readPrivateKeyFile, writeKeyFiles } from "@lading/signing/node";
+import { APPLICATION_ID, MIGRATIONS } from "../src/lib/node/migrations.ts";
 import { runRegistry } from "../src/node.ts";
 import { buildPackage, startServer, type TestServer } from "./harness.ts";
 
@@ -377,6 +378,38 @@ describe("a registry whose log was rewritten", () => {
   });
 });
 
+/** Makes a registry's database what an older release would have left: its schema, with what fits in it. */
+async function asInSchema(version: number, directory: string): Promise<void> {
+  const [file, newer] = [join(directory, "registry.db"), join(directory, "newer.db")];
+  await rename(file, newer);
+  const database = new Database(file);
+  database.exec(
+    MIGRATIONS.slice(0, version)
+      .map(({ statements }) => statements)
+      .join(";"),
+  );
+  database.exec(`attach '${newer}' as newer`);
+  database.pragma("foreign_keys = off");
+  const tables = database
+    .prepare(
+      "select name from sqlite_schema where type = 'table' and name not like 'package_search_%' and name not like 'sqlite_%'",
+    )
+    .pluck()
+    .all() as string[];
+  // What was to be rendered was rendered.
+  for (const table of tables.filter((name) => name !== "outbox")) {
+    const columns = (database.pragma(`table_info(${table})`) as { readonly name: string }[])
+      .map(({ name }) => name)
+      .join(", ");
+    const rowid = table === "package_search" ? "rowid, " : "";
+    database.exec(`insert into ${table} (${rowid}${columns}) select ${rowid}${columns} from newer.${table}`);
+  }
+  database.pragma(`application_id = ${APPLICATION_ID}`);
+  database.pragma(`user_version = ${version}`);
+  database.close();
+  await rm(newer);
+}
+
 describe("a registry from before there was a log", () => {
   it("gets one with its versions in order of their publication, and metadata of all its packages", async () => {
     const directory = await freshDirectory();
@@ -384,18 +417,8 @@ describe("a registry from before there was a log", () => {
     for (const version of ["2.0.0", "1.0.0", "1.5.0"]) await publish(first, "tool", version);
     await first.call("/api/v1/packages/tool/versions/1.0.0/yank", { method: "POST", json: { reason: "broken" } });
     await stop(first);
-    // The schema as it was in version 3.
     for (const name of ["keys", "log"]) await rm(join(directory, name), { recursive: true, force: true });
-    const database = new Database(join(directory, "registry.db"));
-    database.exec(
-      `drop table log_entries; drop table signed_files; alter table artifacts drop column leaf; delete from outbox;
-       drop table key_statements; alter table keys drop column origin; alter table packages drop column policy;
-       drop table account_groups; drop table second_factors; drop table recovery_codes; drop table trusted_publishers;
-       drop table used_ids; drop index accounts_by_origin; alter table accounts drop column origin;
-       alter table accounts drop column subject`,
-    );
-    database.pragma("user_version = 3");
-    database.close();
+    await asInSchema(3, directory);
     expect(await run("migrate", "--data", directory)).toMatchObject({
       code: 0,
       out: expect.stringContaining("transparency log") as string,
