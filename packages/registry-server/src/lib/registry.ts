@@ -381,6 +381,7 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
   const gate = new BlobGate(metadata);
   const builds = new CiExchange({ issuers: settings.ciIssuers, metadata, clock, outbound: ports.outbound });
   const groups = new StoredGroups({ metadata, cache, directoryTeams: settings.directoryTeams });
+  const rights = new PackageRights({ metadata, groups });
   const reviews = new ReviewService({
     metadata,
     index,
@@ -388,6 +389,7 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
     clock,
     gate,
     groups,
+    rights,
     rules: settings.publicationRules ?? [],
   });
   const identity = ports.identity ?? new LocalIdentityProvider(metadata, hasher);
@@ -436,7 +438,7 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
     groups,
     gate,
     reviews,
-    rights: new PackageRights({ metadata, groups }),
+    rights,
     metrics,
     upstreams,
     logins: new RateLimiter("login", settings.loginsPerMinute, cache),
