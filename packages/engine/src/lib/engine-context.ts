@@ -48,6 +48,8 @@ export interface EngineContext {
   readonly environment?: string | undefined;
   /** Axis -> version of the named environment that the project is; filled when it is loaded. */
   readonly pinnedHosts: Map<string, string>;
+  /** Addresses of the registries that the lock at hand names; filled when it is to be installed or brought up to date. */
+  readonly lockAddresses: Set<string>;
   /** Replaces {@link fetch}; must come before {@link registries} are opened. */
   readonly useFetch: (fetch: Fetch) => void;
   /** Run by {@link close}, after everything else. */
