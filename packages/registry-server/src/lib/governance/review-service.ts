@@ -158,12 +158,17 @@ export class ReviewService {
   ): Promise<{ readonly created: boolean; readonly review: Review }> {
     const { metadata, gate } = this.#ports;
     const { artifact, audit } = publication;
-    // Before there is a trace of it: from now on nobody can have read what they may not.
-    gate.hold([artifact.blob, ...(artifact.statement === undefined ? [] : [artifact.statement])]);
+    const files = [artifact.blob, artifact.statement].filter((digest) => digest !== undefined);
     const details = { ...audit.details, findings: findings.map(({ rule, problem }) => ({ rule, problem })) };
-    const outcome = await metadata.reviews
-      .submit({ id: randomId(), publication, findings, audit: { ...audit, action: "review.submit", details } })
-      .finally(() => gate.refresh());
+    // Closed before there is a trace of it, so that nobody can have read what they may not.
+    const outcome = await gate.holding(files, () =>
+      metadata.reviews.submit({
+        id: randomId(),
+        publication,
+        findings,
+        audit: { ...audit, action: "review.submit", details },
+      }),
+    );
     switch (outcome.status) {
       case "held":
       case "same":
@@ -271,11 +276,18 @@ export class ReviewService {
   /**
    * Publishes what waits.
    * @throws {RegistryError} `REVIEW_NOT_FOUND`, `FORBIDDEN`, `REVIEWER_IS_PUBLISHER`, `REVIEW_DECIDED`; `REVIEW_BLOCKED`: what is
-   * published by now leaves no room for it
+   * published by now leaves no room for it, or `belongsHere` says that its name went elsewhere meanwhile
    */
-  async approve(principal: Principal, id: string, audit: AuditEntry): Promise<Review> {
+  async approve(
+    principal: Principal,
+    id: string,
+    audit: AuditEntry,
+    belongsHere: (canonical: CanonicalName) => boolean = () => true,
+  ): Promise<Review> {
     const review = await this.review(principal, id);
     await this.#requireReviewer(principal, review);
+    if (!belongsHere(review.publication.canonical))
+      throw blocked(review, "the access rules keep its name in another tree by now");
     const { metadata, index, trust, gate } = this.#ports;
     const done = await metadata.reviews.approve(this.#step("approve", review, audit));
     if (done === undefined) throw notFound(id);
@@ -343,7 +355,11 @@ function requirePublished({ publication }: Review, outcome: PublishOutcome): voi
     outcome.status === "not-owner"
       ? `"${publication.account.username}" is not an owner of the package`
       : `other bytes of it are published since ${new Date(outcome.version.published).toISOString()}`;
-  throw new RegistryError({
+  throw blocked({ publication }, why);
+}
+
+function blocked({ publication }: Pick<Review, "publication">, why: string): RegistryError {
+  return new RegistryError({
     code: "REVIEW_BLOCKED",
     message: `Cannot publish ${shown(publication)}: ${why}`,
     hint: "Reject it with this reason",
