@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { buildPackage, startServer, type TestServer } from "./harness.ts";
+import { createStatement, encodeEnvelope } from "@lading/signing";
+import { buildPackage, startServer, testSigner, type BuiltPackage, type TestServer } from "./harness.ts";
 
 let server: TestServer;
 
 beforeAll(async () => {
-  server = await startServer({ publicationRules: [{ names: ["acme/*"], review: true, reviewers: ["rita"] }] });
+  server = await startServer({
+    publicationRules: [{ names: ["acme/*", "acme-secret/*"], review: true, reviewers: ["rita"] }],
+  });
 });
 afterAll(async () => server.close());
 
@@ -58,6 +61,9 @@ describe("publications that wait, of an organisation's packages", () => {
     }
     await done("POST", `/reviews/${await hold("acme/tool", "1.0.0", left)}/approve`, rita);
     await done("PUT", `/packages/acme%2Ftool/owners/team:acme%2Fworkers`, olga);
+    const query = encodeURIComponent('{ package(name: "acme/tool") { owners } }');
+    const graph = (await (await server.call(`/graphql?query=${query}`, { auth: "" })).json()) as object;
+    expect(graph).toEqual({ data: { package: { owners: ["left", "team:acme/workers"] } } });
 
     const waiting = await hold("acme/tool", "1.1.0", worker);
     const seen = async (auth: string): Promise<readonly unknown[]> => [
@@ -73,5 +79,58 @@ describe("publications that wait, of an organisation's packages", () => {
     expect(await seen(worker)).toEqual([200, 200, 1]);
     await done("POST", `/reviews/${waiting}/approve`, rita);
     expect((await ask("GET", "/packages/acme%2Ftool/versions/1.1.0", "")).body["publisher"]).toBe("worker");
+  });
+});
+
+describe("a package's demand of several signatures", () => {
+  function signed(built: BuiltPackage, signers: readonly ReturnType<typeof testSigner>[]): Promise<Uint8Array> {
+    const { name, version } = built.record.manifest;
+    const { kind, target } = built.record;
+    const facts = {
+      name,
+      version,
+      kind,
+      target,
+      blob: built.blob,
+      tree: built.tree,
+      manifestDigest: built.recordDigest,
+    };
+    return encodeEnvelope(
+      createStatement(facts as Parameters<typeof createStatement>[0]),
+      signers.map(({ signer }) => signer),
+    );
+  }
+
+  it("counts keys of its other owners, and no more of one who left the organisation", async () => {
+    const keys = [testSigner(41), testSigner(42)];
+    const [ann, gone] = [await server.account("ann"), await server.account("gone")];
+    await done("POST", "/organisations", ann, { name: "duo" });
+    await done("PUT", "/organisations/duo/members/gone", server.token, { role: "maintainer" });
+    await done("POST", "/organisations/duo/namespaces", server.token, { namespace: "duo" });
+    await done("POST", "/keys", ann, { public_key: keys[0]!.pem });
+    await done("POST", "/keys", gone, { public_key: keys[1]!.pem });
+    const publish = async (version: string): Promise<readonly unknown[]> => {
+      const built = await buildPackage({ name: "duo/tool", version });
+      const response = await server.publish(built, { auth: ann, statement: await signed(built, keys) });
+      return [response.status, ((await response.json()) as { code?: string }).code];
+    };
+    expect(await publish("1.0.0")).toEqual([201, undefined]);
+    await done("PUT", "/packages/duo%2Ftool/owners/gone", ann);
+    await done("PUT", "/packages/duo%2Ftool/policy", ann, { threshold: 2 });
+    expect(await publish("1.1.0")).toEqual([201, undefined]);
+    await done("DELETE", "/organisations/duo/members/gone", ann);
+    expect((await publish("1.2.0"))[0]).toBe(422);
+  });
+});
+
+describe("a publication that waits when its name becomes private", () => {
+  it("is not published to everybody any more", async () => {
+    const rita = await server.account("rita");
+    const id = await hold("acme-secret/plan", "1.0.0", await server.account("ines"));
+    const groups = { readGroups: ["staff"], writeGroups: ["staff"], adminGroups: [] };
+    await server.node.registry.replaceAccess({ adminUsers: [], packages: [{ pattern: "acme-secret/*", ...groups }] });
+    const { status, body } = await ask("POST", `/reviews/${id}/approve`, rita);
+    expect([status, body["code"]]).toEqual([409, "REVIEW_BLOCKED"]);
+    expect((await ask("GET", "/search?q=plan", "")).body["total"]).toBe(0);
   });
 });
