@@ -241,6 +241,8 @@ describe("installing runs the tests of a pack", () => {
     const tested = await box.line("attune pack test . --detailed", inside);
     expect(tested.code).toBe(1);
     expect(tested.stdout).toMatch(/✗ .*test_echo/);
+    expect(tested.stderr).toMatch(/✗ python: \d of \d passed/);
+    expect(tested.stderr).not.toMatch(/✓ python/);
     expect(tested.stdout).toMatch(/- .*test_http: no network/);
     await box.ok("tar czf demo.tgz pack");
     for (const source of ["../pack", "../demo.tgz"]) {

@@ -1,9 +1,19 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createSandbox } from "./lib/harness.ts";
+import { apiJson, createSandbox, startRegistry } from "./lib/harness.ts";
 
 const root = path.join(import.meta.dirname, "..");
 const pnpm = ["--yes", "--prefer-offline", "pnpm@12.21.0"] as const;
@@ -33,6 +43,35 @@ function closure(folder: string, seen: Set<string> = new Set()): Set<string> {
     if (name.startsWith("@lading/") && !seen.has(needed)) closure(needed, seen);
   }
   return seen;
+}
+
+/** Runs the built command as its users do, and returns the most memory that the system gave to it, in bytes. */
+async function peakOfBuilt(args: readonly string[], cwd: string, more: Record<string, string>): Promise<number> {
+  const main = path.join(root, "apps/lading/dist/main.js");
+  const child = spawn(process.execPath, [main, ...args], {
+    cwd,
+    env: { PATH: env.PATH, NO_COLOR: "1", ...more },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let errors = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
+  let peak = 0;
+  // The kernel keeps the high-water mark: what is missed is what the last moments add.
+  const timer = setInterval(() => (peak = Math.max(peak, highWaterMark(child.pid!))), 5);
+  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  clearInterval(timer);
+  expect([code, code === 0 ? "" : errors]).toEqual([0, ""]);
+  return peak;
+}
+
+function highWaterMark(pid: number): number {
+  try {
+    return Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
+  } catch (error) {
+    // It has ended meanwhile.
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return 0;
+    throw error;
+  }
 }
 
 describe("the project", () => {
@@ -83,4 +122,36 @@ describe("the project", () => {
       await box.dispose();
     }
   });
+
+  test.skipIf(process.platform !== "linux")(
+    "[CCH-28] publishes 100 MB with less than 150 MB of memory, packed before or by the same command",
+    async () => {
+      const registry = await startRegistry();
+      try {
+        const home = path.join(directory, "home");
+        const project = path.join(directory, "large");
+        for (const made of [home, project]) mkdirSync(made);
+        const more = { HOME: home, LADING_TOKEN: registry.token };
+        await peakOfBuilt(["registry", "add", "here", registry.url, "--timeout", "600"], project, more);
+        // Noise, so that what is sent is as large as what is packed.
+        for (let written = 0; written < 100e6; written += 10e6)
+          appendFileSync(path.join(project, "content.bin"), randomBytes(10e6));
+        const write = (version: string): void =>
+          writeFileSync(path.join(project, "lading.toml"), `[package]\nname = "large"\nversion = "${version}"\n`);
+        write("1.0.0");
+        await peakOfBuilt(["pack", "--output", "out"], project, more);
+        const sent = await peakOfBuilt(["publish", "out/large-1.0.0.lpk"], project, more);
+        rmSync(path.join(project, "out"), { recursive: true });
+        write("2.0.0");
+        const both = await peakOfBuilt(["publish"], project, more);
+        expect(sent).toBeGreaterThan(0);
+        expect(sent).toBeLessThan(150e6);
+        expect(both).toBeLessThan(150e6);
+        const { versions } = await apiJson<{ versions: { version: string }[] }>(registry, "/api/v1/packages/large");
+        expect(versions.map(({ version }) => version).sort()).toEqual(["1.0.0", "2.0.0"]);
+      } finally {
+        await registry.dispose();
+      }
+    },
+  );
 });

@@ -1,4 +1,5 @@
 /** What manifests say of conditions, exclusive features and patches, from the author's file to the installed package. */
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createSandbox, startRegistry, type RegistryProcess, type Sandbox } from "./lib/harness.ts";
 import { publishPackage, removeTemporary } from "./lib/more.ts";
@@ -149,6 +150,52 @@ describe("[patch] and [overrides]", () => {
     const { stderr } = await box.ok("lading lock", app);
     expect(stderr).toContain('The patch of "rm-base" by 1.0.1 (path ../fork) was not used');
     expect(box.read("app/lading.lock")).toContain('version = "2.0.0"');
+  });
+
+  test("a repository stands in for a registry's package: at the locked commit, until it is updated", async () => {
+    const box = open();
+    await publishPackage(registry, { name: "rm-below", version: "1.0.0", needs: { "rm-base": "1" } });
+    box.write("fork/lading.toml", head("rm-base").replace("1.0.0", "1.0.1"));
+    box.write("fork/mine.txt", "first");
+    const git = "git -c user.name=T -c user.email=t@example.com";
+    await box.ok(`git init -q -b fix && git add . && ${git} commit -qm one`, { cwd: "fork" });
+    const first = (await box.ok("git rev-parse HEAD", { cwd: "fork" })).stdout.trim();
+    const url = pathToFileURL(box.path("fork")).href;
+    const manifest = (source: string): void =>
+      box.write(
+        "app/lading.toml",
+        `${head("app")}\n[dependencies]\nrm-below = "1"\n\n[patch]\nrm-base = { ${source} }\n`,
+      );
+    const app = { cwd: "app" };
+    manifest(`git = "${url}", branch = "fix"`);
+    await box.ok("lading install", app);
+    expect(box.read("app/lading_packages/rm-base/mine.txt")).toBe("first");
+    expect(box.read("app/lading.lock")).toContain(`[patches]\nrm-base = "git+${url}#${first}"`);
+    expect((await box.ok("lading verify", app)).code).toBe(0);
+
+    box.write("fork/mine.txt", "second");
+    await box.ok(`${git} commit -qam two`, { cwd: "fork" });
+    const second = (await box.ok("git rev-parse HEAD", { cwd: "fork" })).stdout.trim();
+    // Neither a second install nor one from nothing, with no store and no cache, follows the branch.
+    const locked = box.read("app/lading.lock");
+    await box.ok("lading install", app);
+    await box.ok("rm -rf lading_packages .lading ~/.cache ~/.local", app);
+    expect((await box.ok("find ~ -name mine.txt", app)).stdout).toBe("");
+    await box.ok("lading install --locked", app);
+    expect(box.read("app/lading_packages/rm-base/mine.txt")).toBe("first");
+    expect(box.read("app/lading.lock")).toBe(locked);
+
+    await box.ok("lading update rm-base", app);
+    expect(box.read("app/lading.lock")).toContain(`[patches]\nrm-base = "git+${url}#${second}"`);
+    await box.ok("lading install", app);
+    expect(box.read("app/lading_packages/rm-base/mine.txt")).toBe("second");
+
+    manifest(`git = "${url}", rev = "${first}", version = "2"`);
+    const failed = await box.line("lading lock", app);
+    expect(failed.code).not.toBe(0);
+    expect(failed.stderr).toContain(
+      'Cannot use dependency "rm-base" of "lading.toml": its version is 1.0.1, asked for is 2',
+    );
   });
 });
 

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { gunzipSync } from "node:zlib";
-import { solveConformanceFile } from "@lading/resolver/testing";
+import { solveConformanceFile, tallySuggestions, type SuggestionTally } from "@lading/resolver/testing";
 import { UnknownFormError, isObject, tryParseJson, type SuiteResult } from "./suite.ts";
 
 /** `[text, lo, hi, lo, hi, ...]`: inclusive intervals of version indices. */
@@ -155,6 +155,21 @@ function judgeRoots(roots: Readonly<Record<string, string>>, answers: Answers): 
   return { passed: total - failures.length, failures, note: `${total} roots` };
 }
 
+/** Share of the unsolvable cases that a single change would solve which must get advice that does. */
+const LEAST_HELPED = 0.9;
+
+/** Advice counts as one more test of the file: it fails as a whole where too few cases get any that helps, and never may any mislead. */
+function withSuggestions(tally: Tally, { unsolvable, fixable, helped, misleading, without }: SuggestionTally): Tally {
+  if (unsolvable === 0) return tally;
+  const tooFew = helped < LEAST_HELPED * fixable ? without : [];
+  const failures = [...misleading, ...tooFew];
+  return {
+    passed: tally.passed + (failures.length === 0 ? 1 : 0),
+    failures: [...tally.failures, ...failures],
+    note: `${tally.note}, advice helps ${helped} of ${fixable} fixable among ${unsolvable} unsolvable`,
+  };
+}
+
 /** Bytes of a file, unpacked where they are gzip. */
 export function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes).toString("utf8");
@@ -170,7 +185,9 @@ export function runResolver(file: string, text: string): SuiteResult | undefined
   if (!isResolverFile(value)) return undefined;
   const { answers } = solveConformanceFile(value);
   const tally =
-    value.roots === undefined ? judgeCases(value, value.cases ?? [], answers) : judgeRoots(value.roots, answers);
+    value.roots === undefined
+      ? withSuggestions(judgeCases(value, value.cases ?? [], answers), tallySuggestions(value))
+      : judgeRoots(value.roots, answers);
   return { suite: "resolver", form: value.roots === undefined ? "cases" : "roots", file, ...tally, data: answers };
 }
 

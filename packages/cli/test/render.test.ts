@@ -196,9 +196,10 @@ describe("createEventRenderer()", () => {
     events.listen({ type: "step-started", step: "s", message: "Working" });
     events.listen({ type: "downloading", url: "u", downloadedBytes: 1, totalBytes: 2 });
     events.listen({ type: "step-completed", step: "s", message: "Worked" });
+    events.listen({ type: "step-completed", step: "s", message: "1 of 2 passed", failed: true });
     events.listen({ type: "warning", message: "Careful", hint: "look" });
     events.close();
-    expect(written).toEqual(["  ✓ Worked\n", "  ⚠ Careful\n    help: look\n"]);
+    expect(written).toEqual(["  ✓ Worked\n", "  ✗ 1 of 2 passed\n", "  ⚠ Careful\n    help: look\n"]);
   });
 
   it("draws a bar on a terminal, at most every 100 ms, and clears it", () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { isLadingError, parseLockfile } from "@lading/core-manifest";
+import { builtinProfile, isLadingError, parseLockfile } from "@lading/core-manifest";
 import { createStaticRegistry, createSandbox, type Sandbox } from "../src/testing.ts";
+import type { EngineContext } from "../src/lib/engine-context.ts";
 import { install, lock, registryAdd, resolve, tree } from "../src/index.ts";
 
 let box: Sandbox;
@@ -250,5 +251,43 @@ describe("lock() of one range that several locked versions meet", () => {
     await box.use((context) => lock({ refresh: ["base"] }, context));
     expect(await locked()).toEqual(["base 2.5.0", "modern 1.0.0"]);
     expect(await box.read("lading.lock")).not.toContain("ranges");
+  });
+});
+
+describe("a lock of one range that environments meet in different versions", () => {
+  const profile = { ...builtinProfile("lading"), hosts: builtinProfile("revitpy").hosts };
+  const use = <Value>(run: (context: EngineContext) => Promise<Value>): Promise<Value> => box.use(run, { profile });
+  const rooted = async (revit: string): Promise<Record<string, unknown>> => {
+    const hosts = [`revit=${revit}`];
+    await use((context) => install({ hosts, mode: "frozen" }, context));
+    const { roots } = await use((context) => tree({ hosts }, context));
+    const direct = roots[0]!.dependencies;
+    const below = direct.find(({ name }) => name === "modern")!.dependencies;
+    const installed = /^version = "(.*)"$/m.exec(await box.read("lading_packages/base/lading.toml"))?.[1];
+    return { base: direct.find(({ name }) => name === "base")!.version, modern: below[0]!.version, installed };
+  };
+
+  it("says by its references which is meant in each, so that everywhere the right one is installed", async () => {
+    await box.registry.publish({ name: "base", version: "1.9.0", hosts: { revit: "<2025.0.0" } });
+    const text = (more: string): Promise<void> =>
+      manifest(`[resolver]\ncoexistence = "per-major"\n\n[dependencies]\nbase = ">=1"\n${more}`);
+    await text("");
+    await use((context) => lock({ hosts: ["revit=2024"] }, context));
+    await box.registry.publish({ name: "base", version: "2.5.0" });
+    await box.registry.publish({ name: "modern", version: "1.0.0", dependencies: { base: "2" } });
+    await text('modern = "1"');
+    await use((context) => lock({ hosts: ["revit=2024", "revit=2025"] }, context));
+    const written = await box.read("lading.lock");
+    // Both meet ">=1", and 2024 has both; a reference holds wherever both of its ends are.
+    const { members, packages } = parseLockfile(written, "lading.lock");
+    expect(members).toEqual({ app: ["[revit=2025] base 2.5.0", "base 1.9.0", "modern"] });
+    expect(packages.map(({ version, environments, ranges }) => [version, environments, ranges])).toEqual([
+      ["1.9.0", ["revit=2024"], undefined],
+      ["2.5.0", undefined, undefined],
+      ["1.0.0", undefined, undefined],
+    ]);
+    expect(await rooted("2024")).toEqual({ base: "1.9.0", modern: "2.5.0", installed: "1.9.0" });
+    expect(await rooted("2025")).toEqual({ base: "2.5.0", modern: "2.5.0", installed: "2.5.0" });
+    expect(await box.read("lading.lock")).toBe(written);
   });
 });

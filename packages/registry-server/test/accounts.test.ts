@@ -319,6 +319,8 @@ describe("access switches", () => {
       const refused = await limited.call("/api/v1/search");
       expect(((await refused.clone().json()) as Json)["code"]).toBe("RATE_LIMITED");
       expect([refused.status, Number(refused.headers.get("retry-after")) > 0]).toEqual([429, true]);
+      for (const path of ["/graphql?query=%7B__typename%7D", "/simple/", "/simple/nothing/"])
+        expect([path, (await limited.call(path)).status]).toEqual([path, 429]);
       expect((await limited.call("/index/_/no/nothing.json")).status).toBe(404);
     } finally {
       await limited.close();

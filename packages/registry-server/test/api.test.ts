@@ -127,6 +127,7 @@ describe("packages", () => {
       "GET",
       "METHOD_NOT_ALLOWED",
     ]);
+    expect((await server.call("/api/v1/packages/tool/nothing")).status).toBe(404);
   });
 });
 

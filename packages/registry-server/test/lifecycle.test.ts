@@ -85,6 +85,21 @@ describe("a data directory", () => {
     await second.close();
   });
 
+  it("logs the registry's policy once, whatever packages demand", async () => {
+    const directory = await freshDirectory();
+    const first = await startServer({ dataDirectory: directory });
+    expect((await first.publish(await buildPackage({ name: "strict", version: "1.0.0" }))).status).toBe(201);
+    const path = "/api/v1/packages/strict/policy";
+    const demanded = await first.call(path, { method: "PUT", json: { trusted_publishers: ["admin"] } });
+    expect(demanded.status).toBe(200);
+    const before = await first.node.metadata.logEntries(0, 100);
+    await first.close();
+    const second = await startServer({ dataDirectory: directory });
+    const after = await second.node.metadata.logEntries(0, 100);
+    await second.close();
+    expect(after.map(String)).toEqual(before.map(String));
+  });
+
   it("belongs to one process at a time", async () => {
     const directory = await freshDirectory();
     const server = await startServer({ dataDirectory: directory });

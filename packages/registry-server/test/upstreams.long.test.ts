@@ -150,7 +150,8 @@ describe("upstreams", () => {
     expect(await look(mirror)).toBe("unchanged");
     const kept = await bodyOf(upstream, `/blobs/sha256/${hexOf(next)}`);
     expect(await bodyOf(mirror, `/blobs/sha256/${hexOf(next)}`)).toEqual(kept);
-    expect((await bodyOf(mirror, "/api/v1/packages/tool")).code).toBe("MIRROR_READ_ONLY");
+    for (const path of ["/api/v1/packages/tool", "/graphql?query=%7B__typename%7D", "/simple/", "/simple/tool/"])
+      expect([path, (await bodyOf(mirror, path)).code]).toEqual([path, "MIRROR_READ_ONLY"]);
     expect((await bodyOf(mirror, "/blobs/sha256/" + "0".repeat(64))).code).toBe("BLOB_NOT_FOUND");
     expect((await mirror.call("/index/_/to/tool.json")).headers.get("age")).toMatch(/^\d+$/);
   });

@@ -21,13 +21,9 @@ async function send(path: string, init: Parameters<TestServer["call"]>[1]): Prom
   const replayed = response.headers.get("idempotency-replayed") === "true";
   return { status: response.status, replayed, code, body, headers: response.headers };
 }
-const upload = (built: BuiltPackage, key: string, auth?: string): Promise<Answer> =>
-  send("/api/v1/packages/", {
-    method: "POST",
-    body: publishBody(built),
-    headers: { "idempotency-key": key },
-    ...(auth === undefined ? {} : { auth }),
-  });
+const sendForm = (key: string, body: FormData): Promise<Answer> =>
+  send("/api/v1/packages/", { method: "POST", body, headers: { "idempotency-key": key } });
+const upload = (built: BuiltPackage, key: string): Promise<Answer> => sendForm(key, publishBody(built));
 const create = (name: string, key: string, auth?: string): Promise<Answer> =>
   send("/api/v1/packages/", {
     method: "POST",
@@ -55,6 +51,20 @@ describe("Idempotency-Key", () => {
     for (const other of [await create("second-name", key), await upload(tool, key)])
       expect(other).toMatchObject({ status: 422, code: "IDEMPOTENCY_KEY_REUSED", replayed: false });
     expect((await server.call("/api/v1/packages/second-name")).status).toBe(404);
+  });
+
+  it("refuses the key of the same files for another channel", async () => {
+    const built = await buildPackage({ name: "channelled", version: "1.0.0" });
+    const publishTo = async (key: string, channel?: string): Promise<Answer> => {
+      const body = publishBody(built);
+      const { blob, size } = built;
+      body.set("metadata", JSON.stringify({ blob, size, ...(channel === undefined ? {} : { channel }) }));
+      return sendForm(key, body);
+    };
+    const key = randomUUID();
+    expect((await publishTo(key, "beta")).status).toBe(201);
+    expect(await publishTo(key, "beta")).toMatchObject({ status: 201, replayed: true });
+    expect(await publishTo(key)).toMatchObject({ status: 422, code: "IDEMPOTENCY_KEY_REUSED" });
   });
 
   it("belongs to one account", async () => {

@@ -1,5 +1,12 @@
 export { bruteForce, type BruteForceAnswer } from "./lib/testing/brute-force.ts";
-export { solveConformanceFile, type CaseAnswer, type ConformanceResult } from "./lib/testing/conformance.ts";
+export {
+  solveConformanceFile,
+  tallySuggestions,
+  type CaseAnswer,
+  type ConformanceResult,
+  type SuggestionTally,
+} from "./lib/testing/conformance.ts";
+export { followSuggestion, type Question } from "./lib/testing/follow-suggestion.ts";
 export { recordProvider, replayProvider, type ProviderRecording, type RecordedProvider } from "./lib/recording.ts";
 export {
   dependencyList,

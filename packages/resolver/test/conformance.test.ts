@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { solveConformanceFile } from "../src/testing.ts";
+import { solveConformanceFile, tallySuggestions } from "../src/testing.ts";
 
 type Table = Readonly<Record<string, number>>;
 
@@ -60,5 +60,47 @@ describe("solveConformanceFile()", () => {
     const twice = { a: { versions: ["1", "1"], ranges: [["*", 0, 1]], deps: [{}, {}] } };
     const cases = [{ name: "one", universe: "u", root: { a: ["*", 0, 1] } }];
     expect(() => solveConformanceFile({ universes: { u: twice }, cases })).toThrow(/listed twice/);
+  });
+});
+
+describe("tallySuggestions()", () => {
+  const base = {
+    versions: ["1", "2", "3"],
+    ranges: [
+      ["=1", 0, 0],
+      ["=3", 2, 2],
+    ],
+    deps: [{}, {}, {}],
+  };
+  const universes = {
+    u: {
+      left: { versions: ["1"], ranges: [["*", 0, 0]], deps: [{ base: 0 }] },
+      right: { versions: ["1"], ranges: [["*", 0, 0]], deps: [{ base: 1 }] },
+      old: { versions: ["1", "2"], yanked: [0, 1], ranges: [["*", 0, 1]], deps: [{}, {}] },
+      base,
+    },
+  };
+  const one = (name: string, root: object): object => ({ name, universe: "u", root });
+
+  it("counts the cases that advice solves, and those that no single change would", () => {
+    const cases = [
+      one("a range", { left: ["*", 0, 0], base: ["=3", 2, 2] }),
+      one("two dependents", { left: ["*", 0, 0], right: ["*", 0, 0] }),
+      one("only yanked", { old: ["*", 0, 1] }),
+      one("two at once", { gone: ["*"], lost: ["*"] }),
+      one("solvable", { left: ["*", 0, 0] }),
+    ];
+    expect(tallySuggestions({ universes, cases })).toEqual({
+      unsolvable: 4,
+      fixable: 3,
+      helped: 3,
+      without: [],
+      misleading: [],
+    });
+  });
+
+  it("names a universe that is not there", () => {
+    const cases = [{ name: "one", universe: "v", root: {} }];
+    expect(() => tallySuggestions({ universes, cases })).toThrow(/universe "v", which is not there/);
   });
 });

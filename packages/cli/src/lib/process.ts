@@ -1,3 +1,4 @@
+import { boundBufferMemory } from "./buffer-memory.ts";
 import { processIo, type CliIo } from "./io.ts";
 
 /** Signals that end a command: the exit code is 128 and the signal's number. */
@@ -19,7 +20,9 @@ export async function runProcess(run: (argv: readonly string[], io: CliIo) => Pr
     process.on(name, listener);
     return { name, listener };
   });
+  const release = boundBufferMemory();
   const code = await run(process.argv.slice(2), processIo(controller.signal));
+  release();
   for (const { name, listener } of listeners) process.off(name, listener);
   process.exitCode = received === undefined ? code : exitCodeOf(received);
 }

@@ -4,7 +4,14 @@
  */
 export type LadingEvent =
   | { readonly type: "step-started"; readonly step: string; readonly message: string }
-  | { readonly type: "step-completed"; readonly step: string; readonly message: string; readonly durationMs?: number }
+  | {
+      readonly type: "step-completed";
+      readonly step: string;
+      readonly message: string;
+      readonly durationMs?: number;
+      /** The step did its work, and what it looked at is not well: a test failed. */
+      readonly failed?: true;
+    }
   | {
       readonly type: "downloading";
       readonly url: string;

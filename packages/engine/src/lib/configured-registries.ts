@@ -55,12 +55,13 @@ export async function readRegistries(context: EngineContext): Promise<Registries
 }
 
 /**
- * The address that the project at hand alone gives to the default registry. Whoever wrote the project chose it, so that no
+ * The address that the project at hand, or its lock, alone gives to the default registry. Whoever wrote the project chose it, so that no
  * token of its user may go there.
  */
 export async function addressOfProject(context: EngineContext): Promise<string | undefined> {
   const named = (await context.settings()).get("registry.url");
-  if (named?.origin !== "project" || context.registry !== undefined) return undefined;
+  if (context.registry !== undefined) return undefined;
+  if (named?.origin !== "project") return addressOfLock(context);
   const { canonicalRegistryUrl, parseRegistries } = await import("./registry-client.ts");
   const text = await readTextIfExists(registriesPath(context));
   // Where its user has configured registries, no other is asked.
@@ -68,6 +69,19 @@ export async function addressOfProject(context: EngineContext): Promise<string |
   const url = canonicalRegistryUrl(String(named.value));
   const { defaultUrl } = context.profile.registry;
   return defaultUrl !== undefined && canonicalRegistryUrl(defaultUrl) === url ? undefined : url;
+}
+
+/**
+ * The one address that the lock at hand names, where no registry is configured and none is given by hand: what was locked
+ * with `--registry URL` can be installed and updated without it. It is a word of the project, like {@link addressOfProject}.
+ */
+export async function addressOfLock(context: EngineContext): Promise<string | undefined> {
+  if (context.registry !== undefined || context.lockAddresses.size === 0) return undefined;
+  if ((await readRegistries(context)).registries.length > 0) return undefined;
+  const { canonicalRegistryUrl } = await import("./registry-client.ts");
+  const [url, ...others] = new Set([...context.lockAddresses].map((one) => canonicalRegistryUrl(one)));
+  // Of several none is the one that a dependency without a registry of its own comes from.
+  return others.length === 0 ? url : undefined;
 }
 
 /** Says that a credential of the environment is not sent where it might have been expected to be. */

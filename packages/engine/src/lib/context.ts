@@ -29,6 +29,7 @@ export function createContext(input: ContextInput): EngineContext {
     registry: input.registry,
     environment: input.environment,
     pinnedHosts: new Map(),
+    lockAddresses: new Set(),
     get fetch() {
       return fetch;
     },

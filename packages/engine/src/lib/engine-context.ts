@@ -48,6 +48,8 @@ export interface EngineContext {
   readonly environment?: string | undefined;
   /** Axis -> version of the named environment that the project is; filled when it is loaded. */
   readonly pinnedHosts: Map<string, string>;
+  /** Addresses of the registries that the lock at hand names; filled when it is to be installed or brought up to date. */
+  readonly lockAddresses: Set<string>;
   /** Replaces {@link fetch}; must come before {@link registries} are opened. */
   readonly useFetch: (fetch: Fetch) => void;
   /** Run by {@link close}, after everything else. */
@@ -79,20 +81,34 @@ export async function storeLimit(context: EngineContext): Promise<number | undef
   return size === undefined ? undefined : parseSize(size);
 }
 
+/** What a step came to; `failed` where it did its work and found that what it looked at is not well. */
+export interface StepOutcome {
+  readonly message: string;
+  readonly failed: boolean;
+}
+
 /** Runs one named step between its two events. */
 export async function step<Value>(
   context: EngineContext,
   name: string,
   message: string,
   run: () => Promise<Value>,
-  done: (value: Value) => string = () => message,
+  done: (value: Value) => string | StepOutcome = () => message,
 ): Promise<Value> {
   context.signal.throwIfAborted();
   const started = performance.now();
   context.onEvent({ type: "step-started", step: name, message });
   const value = await run();
   const durationMs = Math.round(performance.now() - started);
-  context.onEvent({ type: "step-completed", step: name, message: done(value), durationMs });
+  const found = done(value);
+  const outcome = typeof found === "string" ? { message: found, failed: false } : found;
+  context.onEvent({
+    type: "step-completed",
+    step: name,
+    message: outcome.message,
+    durationMs,
+    ...(outcome.failed ? { failed: true } : {}),
+  });
   return value;
 }
 

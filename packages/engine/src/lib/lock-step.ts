@@ -113,6 +113,7 @@ export async function ensureLock(context: EngineContext, project: Project, input
 async function bringUpToDate(context: EngineContext, project: Project, input: LockInput): Promise<LockOutcome> {
   const rewrite = input.mode === undefined || input.mode === "update";
   const previous = await readLock(context, project, { rewrite });
+  for (const url of registriesOf(previous?.lock)) context.lockAddresses.add(url);
   const here = await environmentHere(context, input);
   checkHosts(project, here.hosts);
   checkFeatureChoice(project, input);
@@ -159,6 +160,12 @@ function refuseOtherBytes(before: Lockfile | undefined, after: Lockfile): void {
       version,
     });
   }
+}
+
+function registriesOf(lock: Lockfile | undefined): string[] {
+  return (lock?.packages ?? []).flatMap(({ source }) =>
+    source?.type === "registry" && source.url !== undefined ? [source.url] : [],
+  );
 }
 
 type Surroundings = Pick<LockOutcome, "here" | "declaredIn" | "previous">;

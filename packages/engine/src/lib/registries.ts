@@ -9,6 +9,7 @@ import type {
   Transport,
 } from "@lading/registry-client";
 import {
+  addressOfLock,
   addressOfProject,
   credentialsPath,
   offlineMaxAge,
@@ -22,13 +23,14 @@ import { cacheDirectory, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 
 /**
- * Opens every configured registry; `--registry` stands in for the default one.
+ * Opens every configured registry; `--registry` stands in for the default one, and where there is neither, the one that the
+ * lock names.
  * @throws {EngineError} `REGISTRY_NOT_CONFIGURED`
  */
 export async function openRegistries(context: EngineContext): Promise<RegistrySet> {
   const { createRegistrySet } = await import("./registry-client.ts");
   const configured = await readRegistries(context);
-  const file = await withOverride(context, configured);
+  const file = await withLocked(context, await withOverride(context, configured));
   if (file.registries.length === 0) {
     throw new EngineError({ code: "REGISTRY_NOT_CONFIGURED", message: "Cannot reach a registry: none is configured" });
   }
@@ -76,6 +78,15 @@ async function withOverride(context: EngineContext, file: RegistriesFile): Promi
   if (configured !== undefined) return { ...file, defaultRegistry: configured.name };
   const own = await plainRegistry(context, "command-line", url);
   return { ...file, defaultRegistry: own.name, registries: [...file.registries, own] };
+}
+
+/** The registry that the lock names, where there is no other. */
+async function withLocked(context: EngineContext, file: RegistriesFile): Promise<RegistriesFile> {
+  const url = await addressOfLock(context);
+  if (url === undefined) return file;
+  context.onEvent({ type: "info", message: `No registry is configured: asking ${url}, which the lock names` });
+  const own = await plainRegistry(context, new URL(url).host || "lock", url);
+  return { ...file, defaultRegistry: own.name, registries: [own] };
 }
 
 /** An address that ends in `/simple/` is that of a simple index (PEP 503), which speaks another protocol. */

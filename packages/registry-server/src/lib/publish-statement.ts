@@ -3,6 +3,7 @@ import { matchesNamePattern } from "@lading/signing";
 import { judgePublisher, type PublisherRule } from "@lading/signing/publisher";
 import type { Principal } from "./authentication.ts";
 import { rulesFor as rulesForPublication } from "./governance/publication-policy.ts";
+import type { PackageRights } from "./organisations/package-rights.ts";
 import { ruleOf } from "./package-policy.ts";
 import type {
   Clock,
@@ -20,6 +21,7 @@ import type { TrustService } from "./trust/trust-service.ts";
 
 interface Ports {
   readonly metadata: MetadataStore;
+  readonly rights: Pick<PackageRights, "on">;
   readonly statements: StatementVerifier;
   readonly settings: RegistrySettings;
   readonly clock: Clock;
@@ -52,12 +54,19 @@ async function keysOf(ports: Ports, accountId: string): Promise<readonly Publish
   return publisherKeys({ keys, statements }, keyContext(ports));
 }
 
-async function ownersOf({ metadata }: Ports, { existing, principal }: StatementQuestion): Promise<readonly Account[]> {
-  const names = existing === undefined ? [] : await metadata.owners(existing.canonical);
+async function ownersOf(
+  { metadata, rights }: Ports,
+  { existing, principal }: StatementQuestion,
+): Promise<readonly Account[]> {
+  if (existing === undefined) return [];
+  const names = await metadata.owners(existing.canonical);
   const others = names.filter((name) => name !== principal.account.username);
-  return (await Promise.all(others.map((name) => metadata.accountByName(name)))).filter(
-    (account) => account !== undefined,
-  );
+  const accounts = await Promise.all(others.map((name) => metadata.accountByName(name)));
+  const owners: Account[] = [];
+  // Whoever left the organisation of the package's namespace owns it no more, and signs for it no more.
+  for (const account of accounts.filter((known) => known !== undefined))
+    if ((await rights.on(account, existing.canonical)).direct) owners.push(account);
+  return owners;
 }
 
 function signerKeys(account: Account, keys: readonly PublisherKey[]): readonly SignerKey[] {

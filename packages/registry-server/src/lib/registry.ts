@@ -274,13 +274,20 @@ function wrapRequests(app: App, services: Services): void {
       ...(context.get("principal") === undefined ? {} : { actor: context.get("principal")!.account.username }),
     });
   });
+  // What asks the database is counted, wherever it is.
+  for (const path of ["/api/*", "/graphql", "/simple/*"]) {
+    app.use(path, async (context, next) => {
+      if (context.env?.counted !== true) await limitRequests(limiter, context);
+      await next();
+    });
+    app.use(path, mirrorGuard(services));
+  }
+  app.use("/packs/*", mirrorGuard(services));
   app.use("/api/*", async (context, next) => {
-    if (context.env?.counted !== true) await limitRequests(limiter, context);
     refuseWhileDraining(services, context);
     context.header("cache-control", "no-store");
     await next();
   });
-  for (const route of ["/api/*", "/packs/*"]) app.use(route, mirrorGuard(services));
 }
 
 function problemAnswer(services: Services, context: RouteContext, error: unknown): Response {
@@ -305,7 +312,8 @@ function answerUnknown(app: App, services: Services): void {
     const allowed = METHODS.filter(
       (other) =>
         other !== method &&
-        app.router.match(other, path)[0].some(([[, route]]) => route.path !== "/*" && route.path !== "/api/*"),
+        // What stands before routes is none.
+        app.router.match(other, path)[0].some(([[, route]]) => route.method !== "ALL"),
     );
     if (allowed.length === 0)
       return problemAnswer(
@@ -381,6 +389,7 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
   const gate = new BlobGate(metadata);
   const builds = new CiExchange({ issuers: settings.ciIssuers, metadata, clock, outbound: ports.outbound });
   const groups = new StoredGroups({ metadata, cache, directoryTeams: settings.directoryTeams });
+  const rights = new PackageRights({ metadata, groups });
   const reviews = new ReviewService({
     metadata,
     index,
@@ -388,6 +397,7 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
     clock,
     gate,
     groups,
+    rights,
     rules: settings.publicationRules ?? [],
   });
   const identity = ports.identity ?? new LocalIdentityProvider(metadata, hasher);
@@ -436,7 +446,7 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
     groups,
     gate,
     reviews,
-    rights: new PackageRights({ metadata, groups }),
+    rights,
     metrics,
     upstreams,
     logins: new RateLimiter("login", settings.loginsPerMinute, cache),

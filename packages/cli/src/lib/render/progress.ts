@@ -116,7 +116,10 @@ function permanentLine(event: LadingEvent, options: EventRendererOptions): strin
     return quiet ? undefined : `  ${style.yellow("⚠")} ${printable(event.message)}${hint}`;
   }
   if (quiet) return undefined;
-  if (event.type === "step-completed") return `  ${style.green("✓")} ${printable(event.message)}`;
+  if (event.type === "step-completed") {
+    const mark = event.failed === true ? style.red("✗") : style.green("✓");
+    return `  ${mark} ${printable(event.message)}`;
+  }
   if (event.type === "info") return `    ${printable(event.message)}`;
   if (!verbose) return undefined;
   if (event.type === "debug") return style.dim(`    debug ${event.scope}: ${printable(event.message)}`);

@@ -280,8 +280,10 @@ async function runOne(runner: TestRunner, running: Running, context: EngineConte
     "test",
     `Running ${runner.name} tests of ${running.member.name}`,
     () => runRunner(runner, running, context),
-    ({ status, counts }) =>
-      `${runner.name}: ${counts.passed} of ${counts.total} passed${status === "timed-out" ? ", timed out" : ""}`,
+    ({ status, counts }) => ({
+      message: `${runner.name}: ${counts.passed} of ${counts.total} passed${status === "timed-out" ? ", timed out" : ""}`,
+      failed: status !== "passed",
+    }),
   );
 }
 

@@ -65,7 +65,8 @@ export function registerGraphqlRoutes(app: App, services: Services): void {
   const reply = async (context: RouteContext, request: GraphqlRequest): Promise<Response> => {
     // Servers that are never asked do without its code.
     service ??= import("../graphql/query-service.ts").then(
-      ({ QueryService: Service }) => new Service(services.metadata),
+      ({ QueryService: Service }) =>
+        new Service({ metadata: services.metadata, ownersOf: (canonical) => services.rights.ownersOf(canonical) }),
     );
     return respond(context, await (await service).answer(request, baseUrl(services, context)));
   };

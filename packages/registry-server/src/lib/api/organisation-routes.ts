@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { namedOrganisations } from "../access/named-teams.ts";
 import { timestamp } from "../index-model.ts";
 import { dnsChallenge, parseNamespace } from "../organisations/namespace-claim.ts";
 import {
@@ -254,16 +255,26 @@ function organisationRoutes(services: Services): readonly Route[] {
   ];
 }
 
+/** Why only an admin may create an organisation of that name. */
+function reservation({ settings, access }: Services, name: string): string | undefined {
+  const namespace = parseNamespace(name)!;
+  const rules = {
+    access: access.policy.rules.packages,
+    publication: settings.publicationRules ?? [],
+    directoryTeams: settings.directoryTeams,
+  };
+  // Its creator would be whom the rules mean.
+  if (namedOrganisations(rules).has(name)) return "the rules of this registry give rights to its teams";
+  return reservedReason(`${namespace}/name` as typeof namespace, settings.reservedNames);
+}
+
 async function createOrganisation(
   services: Services,
   context: RouteContext,
   body: z.infer<typeof createBody>,
 ): Promise<Response> {
   const { account, scopes } = principalOf(context);
-  const namespace = parseNamespace(body.name)!;
-  const reason = scopes.has("admin")
-    ? undefined
-    : reservedReason(`${namespace}/name` as typeof namespace, services.settings.reservedNames);
+  const reason = scopes.has("admin") ? undefined : reservation(services, body.name);
   const organisation: Organisation = {
     id: randomId(),
     name: body.name,

@@ -396,9 +396,9 @@ async function upload(services: Services, context: RouteContext, addressed?: str
   const ports = publishPorts(services);
   try {
     const form = await receive(ports, context.req.raw);
-    const { blob, size, tree = "" } = form.declared;
+    const { blob, size, tree = "", channel = "", origin = "" } = form.declared;
     // Of a resent upload the boundary differs and the bytes that are published do not: those are what counts.
-    const content = [blob, String(size), tree, form.statement ?? ""];
+    const content = [blob, String(size), tree, channel, origin, form.statement ?? ""];
     return await answerOnce(services, context, content, async () => {
       const done = await publish(ports, form, {
         signal: context.req.raw.signal,

@@ -117,7 +117,13 @@ function decisionRoutes(app: App, services: Services): void {
     }),
     async (context): Promise<Response> => {
       const { id } = context.req.valid("param");
-      const review = await services.reviews.approve(principalOf(context), id, audit(context, "review.approve"));
+      const review = await services.reviews.approve(
+        principalOf(context),
+        id,
+        audit(context, "review.approve"),
+        // The rules may have changed since it came in, and what is private is never published to everybody.
+        (canonical) => services.access.treeOf(canonical) === services.tree,
+      );
       return context.json(viewReview(baseUrl(services, context), review));
     },
   );

@@ -45,24 +45,37 @@ async function endingOf(services: Services, { blob, size }: ArtifactRecord): Pro
   return { [GZIP]: "tar.gz", [ZSTD]: "tar.zst", [LZ4]: "tar.lz4" }[magic] ?? "tar";
 }
 
-async function filesOf(services: Services, { name, canonical }: PackageSummary): Promise<SimpleFile[]> {
+/** The files of a package, or those of them that may have the name. */
+async function filesOf(
+  services: Services,
+  { name, canonical }: PackageSummary,
+  wanted?: string,
+): Promise<SimpleFile[]> {
   const files: SimpleFile[] = [];
   for (const version of await services.metadata.versions(canonical)) {
     if (version.status === "held") continue;
-    for (const artifact of version.artifacts) files.push(await fileOf(services, name, version, artifact));
+    for (const artifact of version.artifacts) {
+      // Who asks for one file has none of the others opened.
+      if (wanted?.startsWith(`${stemOf(name, version, artifact)}.`) === false) continue;
+      files.push(await fileOf(services, name, version, artifact));
+    }
   }
   return files;
+}
+
+function stemOf(name: string, { version }: VersionRecord, { target }: ArtifactRecord): string {
+  return `${name.replaceAll("/", "-")}-${version}${["any", "source"].includes(target) ? "" : `-${target}`}`;
 }
 
 async function fileOf(
   services: Services,
   name: string,
-  { version, status, reason }: VersionRecord,
+  version: VersionRecord,
   artifact: ArtifactRecord,
 ): Promise<SimpleFile> {
-  const target = ["any", "source"].includes(artifact.target) ? "" : `-${artifact.target}`;
+  const { status, reason } = version;
   return {
-    name: `${name.replaceAll("/", "-")}-${version}${target}.${await endingOf(services, artifact)}`,
+    name: `${stemOf(name, version, artifact)}.${await endingOf(services, artifact)}`,
     blob: artifact.blob,
     ...(status === "yanked" ? { yanked: reason ?? "" } : {}),
   };
@@ -127,7 +140,9 @@ export function registerSimpleRoutes(app: App, services: Services): void {
     }),
     async (context): Promise<Response> => {
       const { name, file } = context.req.valid("param");
-      const found = (await filesOf(services, await requirePackage(services, name))).find((one) => one.name === file);
+      const found = (await filesOf(services, await requirePackage(services, name), file)).find(
+        (one) => one.name === file,
+      );
       if (found === undefined) {
         throw new RegistryError({
           code: "NOT_FOUND",

@@ -4,6 +4,7 @@ import type { IndexService } from "../index-service.ts";
 import type { Clock, MetadataStore, Publication, PublishOutcome } from "../ports.ts";
 import type { Account, AuditEntry, Page, PageRequest } from "../records.ts";
 import type { Groups } from "../organisations/groups.ts";
+import type { PackageRights } from "../organisations/package-rights.ts";
 import { RegistryError } from "../registry-error.ts";
 import { randomId } from "../token.ts";
 import type { TrustService } from "../trust/trust-service.ts";
@@ -21,6 +22,7 @@ interface Ports {
   readonly gate: BlobGate;
   /** Teams and groups of accounts, which rules may name. */
   readonly groups: Groups;
+  readonly rights: Pick<PackageRights, "on">;
   readonly rules: readonly PublicationRule[];
 }
 
@@ -106,11 +108,8 @@ export class ReviewService {
   }
 
   async #similar({ canonical, account }: Pick<Publication, "canonical" | "account">): Promise<readonly string[]> {
-    const { metadata } = this.#ports;
     const found = similarNames(canonical, await this.#popularNames());
-    const owned = await Promise.all(
-      found.map(async (name) => (await metadata.owners(name)).includes(account.username)),
-    );
+    const owned = await Promise.all(found.map((name) => this.#owns(account, name)));
     return found.filter((_, at) => owned[at] !== true).slice(0, 5);
   }
 
@@ -159,12 +158,17 @@ export class ReviewService {
   ): Promise<{ readonly created: boolean; readonly review: Review }> {
     const { metadata, gate } = this.#ports;
     const { artifact, audit } = publication;
-    // Before there is a trace of it: from now on nobody can have read what they may not.
-    gate.hold([artifact.blob, ...(artifact.statement === undefined ? [] : [artifact.statement])]);
+    const files = [artifact.blob, artifact.statement].filter((digest) => digest !== undefined);
     const details = { ...audit.details, findings: findings.map(({ rule, problem }) => ({ rule, problem })) };
-    const outcome = await metadata.reviews
-      .submit({ id: randomId(), publication, findings, audit: { ...audit, action: "review.submit", details } })
-      .finally(() => gate.refresh());
+    // Closed before there is a trace of it, so that nobody can have read what they may not.
+    const outcome = await gate.holding(files, () =>
+      metadata.reviews.submit({
+        id: randomId(),
+        publication,
+        findings,
+        audit: { ...audit, action: "review.submit", details },
+      }),
+    );
     switch (outcome.status) {
       case "held":
       case "same":
@@ -198,7 +202,22 @@ export class ReviewService {
     const { reviews } = this.#ports.metadata;
     if (principal.scopes.has("admin")) return reviews.reviews(query);
     const visibleTo = { accountId: principal.account.id, reviewers: await this.#reviewerNames(principal) };
-    return reviews.reviews({ ...query, visibleTo });
+    const { items, total } = await reviews.reviews({ ...query, visibleTo });
+    // The store knows who was made an owner, and not who lost that by leaving the organisation of a namespace.
+    const visible = await Promise.all(items.map((review) => this.#maySee(principal, review)));
+    const shown = items.filter((_, at) => visible[at]);
+    return { items: shown, total: total - items.length + shown.length };
+  }
+
+  /** Whether an account has the rights of a package's owners: itself, or through a team or an organisation. */
+  async #owns(account: Account, canonical: CanonicalName): Promise<boolean> {
+    return (await this.#ports.rights.on(account, canonical)).scopes.has("owner");
+  }
+
+  async #maySee(principal: Principal, review: Review): Promise<boolean> {
+    const { account, canonical } = review.publication;
+    if (account.id === principal.account.id || (await this.#mayDecide(principal, review))) return true;
+    return this.#owns(principal.account, canonical);
   }
 
   /**
@@ -206,13 +225,9 @@ export class ReviewService {
    * @throws {RegistryError} `REVIEW_NOT_FOUND`, also for what others may see
    */
   async review(principal: Principal, id: string): Promise<Review> {
-    const { metadata } = this.#ports;
-    const review = await metadata.reviews.review(id);
-    if (review === undefined) throw notFound(id);
-    if (review.publication.account.id === principal.account.id || (await this.#mayDecide(principal, review)))
-      return review;
-    if ((await metadata.owners(review.publication.canonical)).includes(principal.account.username)) return review;
-    throw notFound(id);
+    const review = await this.#ports.metadata.reviews.review(id);
+    if (review === undefined || !(await this.#maySee(principal, review))) throw notFound(id);
+    return review;
   }
 
   async #mayDecide(principal: Principal, { findings }: Review): Promise<boolean> {
@@ -261,11 +276,18 @@ export class ReviewService {
   /**
    * Publishes what waits.
    * @throws {RegistryError} `REVIEW_NOT_FOUND`, `FORBIDDEN`, `REVIEWER_IS_PUBLISHER`, `REVIEW_DECIDED`; `REVIEW_BLOCKED`: what is
-   * published by now leaves no room for it
+   * published by now leaves no room for it, or `belongsHere` says that its name went elsewhere meanwhile
    */
-  async approve(principal: Principal, id: string, audit: AuditEntry): Promise<Review> {
+  async approve(
+    principal: Principal,
+    id: string,
+    audit: AuditEntry,
+    belongsHere: (canonical: CanonicalName) => boolean = () => true,
+  ): Promise<Review> {
     const review = await this.review(principal, id);
     await this.#requireReviewer(principal, review);
+    if (!belongsHere(review.publication.canonical))
+      throw blocked(review, "the access rules keep its name in another tree by now");
     const { metadata, index, trust, gate } = this.#ports;
     const done = await metadata.reviews.approve(this.#step("approve", review, audit));
     if (done === undefined) throw notFound(id);
@@ -333,7 +355,11 @@ function requirePublished({ publication }: Review, outcome: PublishOutcome): voi
     outcome.status === "not-owner"
       ? `"${publication.account.username}" is not an owner of the package`
       : `other bytes of it are published since ${new Date(outcome.version.published).toISOString()}`;
-  throw new RegistryError({
+  throw blocked({ publication }, why);
+}
+
+function blocked({ publication }: Pick<Review, "publication">, why: string): RegistryError {
+  return new RegistryError({
     code: "REVIEW_BLOCKED",
     message: `Cannot publish ${shown(publication)}: ${why}`,
     hint: "Reject it with this reason",

@@ -32,7 +32,8 @@ export interface GraphqlRequest {
 export type GraphqlAnswer = ExecutionResult;
 
 interface Reading {
-  readonly metadata: Pick<MetadataStore, "package" | "versions" | "version" | "owners" | "search">;
+  readonly metadata: Pick<MetadataStore, "package" | "versions" | "version" | "search">;
+  readonly ownersOf: (canonical: CanonicalName) => Promise<readonly string[]>;
   /** URL that links begin with. */
   readonly base: string;
   /** Packages that this request has read already. */
@@ -86,7 +87,7 @@ async function packages(reading: Reading, given: PackagesArguments): Promise<obj
 
 // Functions are fields that are read only where they are asked for.
 function packageFields(reading: Reading, summary: PackageSummary): object {
-  const { metadata, base } = reading;
+  const { metadata, ownersOf, base } = reading;
   const { canonical, name, latest } = summary;
   const one = async (text: string): Promise<object | null> => {
     const version = tryParseVersion(text);
@@ -99,7 +100,7 @@ function packageFields(reading: Reading, summary: PackageSummary): object {
     updated: timestamp(summary.updated),
     url: packageUrl(base, name),
     latest: async () => (latest === undefined ? null : one(latest)),
-    owners: async () => metadata.owners(canonical),
+    owners: async () => ownersOf(canonical),
     version: async ({ version }: { readonly version: string }) => one(version),
     versions: async ({ first, status }: VersionsArguments) => {
       const count = bounded("first", first, FIRST_MAX);
@@ -134,19 +135,19 @@ function artifactFields({ base }: Reading, artifact: ArtifactRecord): object {
 /** Answers GraphQL queries over the metadata store. Reads only: the schema has no mutations and no subscriptions. */
 export class QueryService {
   readonly #schema: GraphQLSchema = buildSchema(READ_MODEL);
-  readonly #metadata: Reading["metadata"];
+  readonly #model: Pick<Reading, "metadata" | "ownersOf">;
   // Programs ask the same few questions; insertion order is age.
   readonly #parsed = new Map<string, DocumentNode | readonly GraphQLError[]>();
 
-  constructor(metadata: Reading["metadata"]) {
-    this.#metadata = metadata;
+  constructor(model: Pick<Reading, "metadata" | "ownersOf">) {
+    this.#model = model;
   }
 
   /** Never rejects for what is wrong with a query: that is in `errors`. `base` is the URL that links begin with. */
   async answer({ query, variables, operationName }: GraphqlRequest, base: string): Promise<GraphqlAnswer> {
     const document = this.#documentOf(query);
     if (!("kind" in document)) return { errors: document };
-    const reading: Reading = { metadata: this.#metadata, base, packages: new Map() };
+    const reading: Reading = { ...this.#model, base, packages: new Map() };
     return execute({
       schema: this.#schema,
       document,

@@ -50,6 +50,7 @@ type Package {
   updated: String!
   "Grows with each change of the package."
   sequence: Int!
+  "User names, and teams as team:organisation/team."
   owners: [String!]!
   version(version: String!): Version
   "Newest first."

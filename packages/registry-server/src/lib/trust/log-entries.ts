@@ -7,6 +7,9 @@ import type { ArtifactRecord, AuditEntry, KeyStatementRecord } from "../records.
 
 const SIGNERS_MAX = 16;
 
+/** What an entry of the registry's own policy names. */
+export const ALL_PACKAGES = "**";
+
 function common({ at, actor }: Pick<AuditEntry, "at" | "actor">): { readonly time: string; readonly actor?: string } {
   // What the server does by itself has no actor.
   return { time: timestamp(at), ...(actor === "system" || actor === "" ? {} : { actor }) };
@@ -109,7 +112,11 @@ export function channelEntry(
 }
 
 /** The entry of what is demanded from now on: of all packages, or of those that a pattern names. */
-export function policyEntry(policy: Digest, audit: Pick<AuditEntry, "at" | "actor">, names: string = "**"): Uint8Array {
+export function policyEntry(
+  policy: Digest,
+  audit: Pick<AuditEntry, "at" | "actor">,
+  names: string = ALL_PACKAGES,
+): Uint8Array {
   return encodeLogEvent({ ...common(audit), type: "policy", names, policy });
 }
 

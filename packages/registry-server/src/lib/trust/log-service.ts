@@ -11,6 +11,7 @@ import {
   entriesPath,
   formatNoteKey,
   inclusionProof,
+  decodeLogEvent,
   signCheckpoint,
   tilePath,
   type LogState,
@@ -18,6 +19,7 @@ import {
 } from "@lading/signing/log";
 import type { DocumentStore, MetadataStore } from "../ports.ts";
 import { RegistryError } from "../registry-error.ts";
+import { ALL_PACKAGES } from "./log-entries.ts";
 import type { RegistryTrust } from "./registry-trust.ts";
 
 /** Entries that are read at once. */
@@ -160,8 +162,12 @@ export class LogService {
   }
 
   #notePolicy(entries: readonly Uint8Array[]): void {
-    for (const entry of entries)
-      if (Buffer.from(entry.buffer, entry.byteOffset, entry.length).includes(POLICY_MARK)) this.#policy = entry;
+    for (const entry of entries) {
+      if (!Buffer.from(entry.buffer, entry.byteOffset, entry.length).includes(POLICY_MARK)) continue;
+      const event = decodeLogEvent(entry);
+      // Others are of single packages, by their owners or for an upstream's.
+      if (event.type === "policy" && event.names === ALL_PACKAGES) this.#policy = entry;
+    }
   }
 
   async #sign(state: Omit<Signed, "checkpoint">): Promise<void> {

@@ -1,3 +1,4 @@
+import { lifting } from "../lift.ts";
 import { createResolver } from "../resolve.ts";
 import { ResolverError } from "../resolver-error.ts";
 import type {
@@ -5,12 +6,14 @@ import type {
   Dependency,
   DependencyProvider,
   Exclusion,
+  Override,
   PackageMetadata,
   Resolution,
   ResolveInput,
   VersionPreference,
   VersionRequirement,
 } from "../types.ts";
+import { followSuggestion, type Question } from "./follow-suggestion.ts";
 import { solveRoots, type SolvedRoots } from "./whole-universe.ts";
 
 type Range = readonly [text: string, ...bounds: number[]];
@@ -70,12 +73,82 @@ export function solveConformanceFile(data: unknown): ConformanceResult {
   }
   const answers: Record<string, CaseAnswer> = {};
   for (const one of file.cases ?? []) {
-    const universe = file.universes[one.universe];
-    if (universe === undefined)
-      throw malformed(`case "${one.name}" names universe "${one.universe}", which is not there`);
-    answers[one.name] = answer(solveCase(one, worldOf(universe)));
+    const world = worldOfCase(file, one);
+    answers[one.name] = answer(
+      solveInMemory({ input: { ...questionOf(one, world), suggest: false }, provider: world }),
+    );
   }
   return { answers };
+}
+
+/** How far the advice on a file's unsolvable cases goes. */
+export interface SuggestionTally {
+  readonly unsolvable: number;
+  /** Those that a single change solves: another range of the root, one dependency less, one override, one version allowed. */
+  readonly fixable: number;
+  /** Fixable cases that got advice with which, followed to the letter, they are solved. */
+  readonly helped: number;
+  /** One line for each fixable case without such advice. */
+  readonly without: readonly string[];
+  /** One line for each piece of advice that did not help. */
+  readonly misleading: readonly string[];
+}
+
+/**
+ * Follows every suggestion for every case of a `resolver-cases/1` file that has no solution, and solves again. Which cases a
+ * single change could solve at all is found by trying such changes one by one, whatever is suggested.
+ * @throws {ResolverError} `RESOLVE_INPUT_INVALID` where `data` is not of that form
+ */
+export function tallySuggestions(data: unknown): SuggestionTally {
+  const file = readCaseFile(data);
+  const without: string[] = [];
+  const misleading: string[] = [];
+  let unsolvable = 0;
+  let helped = 0;
+  for (const one of file.cases ?? []) {
+    const provider = worldOfCase(file, one);
+    const question = { input: questionOf(one, provider), provider };
+    const failure = solveInMemory(question);
+    if (failure.status === "solved") continue;
+    unsolvable++;
+    const vain = failure.suggestions.filter((suggestion) => !isSolvable(followSuggestion(question, suggestion)));
+    misleading.push(...vain.map(({ message }) => `${one.name}: does not help: ${message}`));
+    if (failure.suggestions.length > vain.length) helped++;
+    else if (singleChanges(question, Object.keys(file.universes[one.universe]!)).some(isSolvable)) {
+      without.push(`${one.name}: nothing is suggested that helps, though a single change would`);
+    }
+  }
+  return { unsolvable, fixable: helped + without.length, helped, without, misleading };
+}
+
+function isSolvable({ input, provider }: Question): boolean {
+  return solveInMemory({ input: { ...input, suggest: false }, provider }).status === "solved";
+}
+
+/** Every change of the kinds that a user can make, as far-reaching as its kind allows. */
+function singleChanges({ input, provider }: Question, keys: readonly string[]): Question[] {
+  const [root] = input.roots;
+  const own = root!.dependencies;
+  const withOwn = (dependencies: readonly Dependency[]): Question => ({
+    input: { ...input, roots: [{ ...root!, dependencies }] },
+    provider,
+  });
+  const others = (key: string): readonly Override[] => (input.overrides ?? []).filter((other) => other.key !== key);
+  return [
+    { input: { ...input, prereleases: "allow" }, provider },
+    ...own.map((one) => withOwn(own.filter((other) => other !== one))),
+    ...own.map((one) => withOwn(own.map((other) => (other === one ? { ...one, requirement: ANY } : other)))),
+    ...keys.map((key) => ({ input: { ...input, overrides: [...others(key), { key, requirement: ANY }] }, provider })),
+    ...keys.map((key) => lifting(input, provider, { key, reason: "yanked", which: () => true })),
+  ];
+}
+
+function worldOfCase(file: CaseFile, one: Case): World {
+  const universe = file.universes[one.universe];
+  if (universe === undefined) {
+    throw malformed(`case "${one.name}" names universe "${one.universe}", which is not there`);
+  }
+  return worldOf(universe);
 }
 
 /** Registries by what they were read from, which nobody changes: a file that is asked about again is not read again. */
@@ -108,22 +181,25 @@ function answer(resolution: Resolution): CaseAnswer {
   return { result: "sat", solution: Object.fromEntries(chosen) };
 }
 
-function solveCase(one: Case, world: World): Resolution {
+/** What one case asks. */
+function questionOf(one: Case, world: World): ResolveInput {
   const { overrides = {}, locked = {}, rootOptional = {} } = one;
   // An override is a dependency of the root in this form, and it replaces the root's own.
   const dependencies = Object.entries({ ...one.root, ...overrides }).map(([key, range]) => world.need(key, range));
   for (const [key, range] of Object.entries(rootOptional)) {
     dependencies.push({ ...world.need(key, range), kind: "peer", optional: true });
   }
-  const input: ResolveInput = {
+  return {
     roots: [{ name: "myapp", dependencies }],
     prefer: preferenceOf(one),
     prereleases: one.prereleases === "allow" ? "allow" : "fallback",
     locked: Object.entries(locked).map(([key, version]) => ({ key, version })),
     overrides: Object.entries(overrides).map(([key, range]) => world.need(key, range)),
-    suggest: false,
   };
-  const step = createResolver(input, world).step();
+}
+
+function solveInMemory({ input, provider }: Question): Resolution {
+  const step = createResolver(input, provider).step();
   if (step.status === "needs") throw new Error("A universe in memory needs no loading");
   return step.resolution;
 }
@@ -315,5 +391,7 @@ class Interval implements VersionRequirement {
 const NO_PACKAGE: CasePackage = { versions: [], ranges: [], deps: [] };
 
 const NO_RANGE: Range = ["missing"];
+
+const ANY: VersionRequirement = { canonical: "(any version)", matches: () => true };
 
 const YANKED: Exclusion = { reason: "yanked", text: "it was yanked" };
