@@ -87,6 +87,9 @@ async function session(): Promise<void> {
   await result("info", "leaf@1.1.0");
   await result("unyank", "leaf@1.1.0");
   await result("deprecate", 'leaf@1.0.0 --reason "old"');
+  await result("channel add", "leaf@1.0.0 beta");
+  await result("channel list", "leaf");
+  await result("channel remove", "leaf beta");
   await result("owner", "list leaf");
   await result("review list");
   await result("takedown", 'leaf@1.1.0 --reason "broken"');
