@@ -134,3 +134,23 @@ describe("a publication that waits when its name becomes private", () => {
     expect((await ask("GET", "/search?q=plan", "")).body["total"]).toBe(0);
   });
 });
+
+describe("a registry whose packages are read with credentials", () => {
+  it("sends files that wait to nobody without scope read", async () => {
+    const closed = await startServer({ readPublic: false, publicationRules: [{ names: ["*"], review: true }] });
+    try {
+      const [builder, reader] = [
+        await closed.account("builder", { scopes: ["publish"] }),
+        await closed.account("builder", { scopes: ["read"] }),
+      ];
+      const response = await closed.publish(await buildPackage({ name: "tool", version: "1.0.0" }), { auth: builder });
+      const { review } = (await response.json()) as { review: { id: string } };
+      const status = async (path: string, auth: string): Promise<number> => (await closed.call(path, { auth })).status;
+      const path = `/api/v1/reviews/${review.id}`;
+      expect([await status(path, builder), await status(`${path}/download`, builder)]).toEqual([200, 403]);
+      expect([await status(path, reader), await status(`${path}/download`, reader)]).toEqual([200, 200]);
+    } finally {
+      await closed.close();
+    }
+  });
+});

@@ -1,3 +1,4 @@
+import { parseIndexDocument } from "@lading/core-manifest";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createHash } from "node:crypto";
 import { buildPackage, startServer, type BuiltPackage, type TestServer } from "./harness.ts";
@@ -41,7 +42,7 @@ describe("a version that was taken down", () => {
     const done = await ask("POST", `${url}/takedown`, server.token, { reason: "it steals passwords" });
     expect([done.status, done.body["status"], done.body["reason"]]).toEqual([
       200,
-      "yanked",
+      "removed",
       "Removed by the registry: it steals passwords",
     ]);
     for (const path of [blob, readme, `${url}/readme`])
@@ -59,9 +60,18 @@ describe("a version that was taken down", () => {
     const logged = (await server.node.metadata.logEntries(entries, 10)).map(
       (entry) => JSON.parse(new TextDecoder().decode(entry)) as Json,
     );
-    expect(logged).toMatchObject([{ type: "status", name: "bad", status: "yanked" }]);
+    expect(logged).toMatchObject([{ type: "status", name: "bad", status: "removed" }]);
     await server.node.registry.signNow();
-    expect(JSON.stringify((await ask("GET", "/index/_/ba/bad.json")).body)).toContain("it steals passwords");
+    const document = parseIndexDocument(await (await server.call("/index/_/ba/bad.json", { auth: "" })).json());
+    expect(document.versions).toMatchObject([
+      { version: "1.0.0", status: "removed", reason: "Removed by the registry: it steals passwords" },
+    ]);
+    const query = encodeURIComponent('{ package(name: "bad") { versions(status: removed) { version status } } }');
+    expect((await ask("GET", `/graphql?query=${query}`)).body["data"]).toEqual({
+      package: { versions: [{ version: "1.0.0", status: "removed" }] },
+    });
+    const simple = await (await server.call("/simple/bad/", { auth: "" })).text();
+    expect(simple).toContain('data-yanked="Removed by the registry: it steals passwords"');
   });
 
   it("comes back as it was", async () => {

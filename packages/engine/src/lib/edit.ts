@@ -152,7 +152,7 @@ export function channelVersion({ channels }: IndexDocument, channel: string): st
 /** A name alone means channel `latest`: what its owners keep in another channel above it has to be asked for. */
 export function notAboveLatest({ channels, versions }: IndexDocument): (version: Version) => boolean {
   const latest = versions.find(({ version }) => version === channels[LATEST_CHANNEL]);
-  if (latest === undefined || latest.status === "yanked" || latest.status === "held") return () => true;
+  if (latest === undefined || ["yanked", "held", "removed"].includes(latest.status)) return () => true;
   const limit = parseVersion(latest.version);
   return (version) => compareVersions(version, limit) <= 0;
 }

@@ -38,7 +38,7 @@ const versionItem = z
   .object({
     version: z.string(),
     kind: z.enum(["binary", "source"]),
-    status: z.enum(["active", "yanked", "deprecated", "held"]),
+    status: z.enum(["active", "yanked", "deprecated", "held", "removed"]),
     yanked: z.boolean(),
     reason: z.string().optional(),
     replacement: z.string().optional(),

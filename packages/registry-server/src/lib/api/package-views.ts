@@ -79,7 +79,7 @@ export function versionView(base: string, name: string, record: VersionRecord): 
     version: record.version,
     kind: record.kind,
     status: record.status,
-    yanked: record.status === "yanked",
+    yanked: record.status === "yanked" || record.status === "removed",
     reason: record.reason,
     replacement: record.replacement,
     ...(record.removed === undefined

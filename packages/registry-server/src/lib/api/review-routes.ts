@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { REVIEW_STATES, type ReviewState } from "../governance/review-store.ts";
 import { RegistryError } from "../registry-error.ts";
-import { callers, principalOf, smallBody } from "./access.ts";
+import { callers, principalOf, readers, smallBody } from "./access.ts";
 import { auditEntry, baseUrl, type App, type RouteContext, type Services } from "./context.ts";
 import { pathName } from "./guards.ts";
 import { pageBody } from "./paging.ts";
@@ -73,12 +73,13 @@ function readRoutes(app: App, services: Services): void {
     createRoute({
       method: "get",
       path: "/api/v1/reviews/{id}/download",
-      middleware: callers(services),
+      // Where files are read with scope `read`, these are too.
+      middleware: [callers(services), readers(services)],
       tags: TAGS,
       summary: "The package file that waits",
       security: SECURED,
       request: { params },
-      responses: { 200: { description: "The bytes" }, ...problems(401, 404) },
+      responses: { 200: { description: "The bytes" }, ...problems(401, 403, 404) },
     }),
     async (context): Promise<Response> => sendFile(services, context, context.req.valid("param").id),
   );

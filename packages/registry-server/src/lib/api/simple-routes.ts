@@ -77,7 +77,8 @@ async function fileOf(
   return {
     name: `${stemOf(name, version, artifact)}.${await endingOf(services, artifact)}`,
     blob: artifact.blob,
-    ...(status === "yanked" ? { yanked: reason ?? "" } : {}),
+    // One that was taken down is there for nobody; foreign installers know no stronger word.
+    ...(status === "yanked" || status === "removed" ? { yanked: reason ?? "" } : {}),
   };
 }
 

@@ -106,7 +106,7 @@ export function registerTakedownRoutes(app: App, services: Services): void {
       return apply(services, context, {
         action: "version.takedown",
         removal: (current) => ({
-          status: "yanked",
+          status: "removed",
           reason: `Removed by the registry: ${reason}`,
           removal: {
             reason,

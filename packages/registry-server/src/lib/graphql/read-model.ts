@@ -27,6 +27,8 @@ enum VersionStatus {
   yanked
   deprecated
   held
+  "Taken down: its number and digests stay, and its files are sent to nobody."
+  removed
 }
 
 type PackagePage {
