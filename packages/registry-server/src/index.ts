@@ -68,6 +68,14 @@ export { MemoryCache } from "./lib/memory-cache.ts";
 export { latestVersion } from "./lib/index-model.ts";
 export type { InstallAnswer, InstalledPack, InstallPackRequest, InstallService } from "./lib/install-service.ts";
 export type { ExternalUser, PeopleDirectory } from "./lib/identity/external-user.ts";
+export type {
+  AuditContent,
+  AuditFilter,
+  AuditHead,
+  AuditTrailStore,
+  ChainedRecord,
+  SealedHead,
+} from "./lib/governance/audit-trail.ts";
 export type { IdentityStore, SecondFactor } from "./lib/identity/identity-store.ts";
 export { MEMBERSHIP_TTL_MS, type DirectoryTeam, type Groups } from "./lib/organisations/groups.ts";
 export {

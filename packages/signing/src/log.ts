@@ -75,6 +75,7 @@ export {
   type LogEvent,
   type LoggedArtifact,
   type OwnerEvent,
+  type AuditEvent,
   type PolicyEvent,
   type PublishEvent,
   type StatusEvent,

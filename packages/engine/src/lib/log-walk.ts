@@ -73,6 +73,8 @@ export function eventWords(event: LogEvent | UnknownLogEvent): string {
         : `channel "${event.channel}" names ${event.version} now`;
     case "policy":
       return `the policy of ${event.names} changed to ${event.policy}`;
+    case "audit":
+      return `the audit trail went to record ${event.record}, ${event.head}`;
     case "unknown":
       return `entry of a type that this release does not know: ${event.found}`;
   }

@@ -12,6 +12,7 @@ import type { PublisherRule } from "@lading/signing/publisher";
 import type { ReviewStore } from "./governance/review-store.ts";
 import type { Publication, PublishOutcome } from "./publication.ts";
 import type { IdentityStore } from "./identity/identity-store.ts";
+import type { AuditFilter, AuditTrailStore } from "./governance/audit-trail.ts";
 import type { UpstreamStore } from "./upstream/upstream-store.ts";
 import type { OwnershipStore } from "./organisations/ownership-store.ts";
 import type { OrganisationStore } from "./organisations/organisation-store.ts";
@@ -238,14 +239,7 @@ export interface SearchQuery extends PageRequest {
 }
 
 /** Which audit records; all conditions hold. Newest first. */
-export interface AuditQuery extends PageRequest {
-  readonly actor?: string;
-  readonly action?: string;
-  readonly package?: string;
-  /** Milliseconds since the epoch, included. */
-  readonly since?: number;
-  readonly until?: number;
-}
+export interface AuditQuery extends AuditFilter, PageRequest {}
 
 /** A file of signed metadata, or a version of an index document that it names. */
 export interface SignedFile {
@@ -365,6 +359,8 @@ export interface MetadataStore {
   readonly organisations: OrganisationStore;
   /** Packages that change hands; changed in transactions of the same store. */
   readonly ownership: OwnershipStore;
+  /** The audit records as a chain; changed in transactions of the same store. */
+  readonly auditTrail: AuditTrailStore;
 
   /** Creates an account, with a first token where one is given, unless one of that name (ignoring case) exists. */
   createAccount(account: Account, audit: AuditEntry, token?: TokenRecord): Promise<"created" | "exists">;

@@ -76,6 +76,10 @@ import type { TreePorts } from "./upstream/upstream-tree.ts";
 /** How long a stopping server waits for a running installation before it is aborted. */
 const INSTALL_GRACE_MS = 30_000;
 const FLUSH_INTERVAL_MS = 2000;
+/** How often the audit trail's head is stated in the log, at most. */
+const SEAL_INTERVAL_MS = 3_600_000;
+/** How often it is looked whether that is due. */
+const SEAL_LOOK_MS = 60_000;
 
 /** What a registry is built from; the contract of each is on its interface. */
 export interface RegistryPorts {
@@ -503,6 +507,7 @@ class PortRegistry implements Registry {
   #stopped: Promise<void> | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
   #active = 0;
+  #lookedForSeal = 0;
   #idle: (() => void) | undefined;
 
   constructor(ports: RegistryPorts, place?: TreePlace) {
@@ -703,7 +708,22 @@ class PortRegistry implements Registry {
     await this.#services.replicas?.follow();
     if (this.#services.replicas !== undefined) await this.#services.gate.refresh();
     await this.#services.index.save();
+    await this.#sealAuditIfDue();
     this.#services.trust?.refreshIfDue();
+  }
+
+  async #sealAuditIfDue(): Promise<void> {
+    const now = this.#services.clock.now();
+    if (now - this.#lookedForSeal < SEAL_LOOK_MS) return;
+    this.#lookedForSeal = now;
+    if (await this.#sealAudit(SEAL_INTERVAL_MS)) this.#services.trust?.changedSoon();
+  }
+
+  /** States in the log how far the audit trail went; without keys nobody could be shown the log. */
+  async #sealAudit(intervalMs: number): Promise<boolean> {
+    const { metadata, clock, trust } = this.#services;
+    if (trust === undefined) return false;
+    return (await metadata.auditTrail.seal({ at: clock.now(), intervalMs })) !== undefined;
   }
 
   async stop(): Promise<void> {
@@ -724,6 +744,9 @@ class PortRegistry implements Registry {
     for (const tree of this.#services.trees?.all ?? []) await tree.stop();
     // What cannot be written any more must not keep the process from ending; the next start finds it in the outbox.
     await this.#lastWork(() => this.#flush());
+    await this.#lastWork(async () => {
+      if (await this.#sealAudit(0)) await this.#services.trust?.flush();
+    });
     await this.#services.trust?.stop();
     await this.#lastWork(async () => this.#services.turn?.release());
     await this.#services.metadata.close();

@@ -177,6 +177,7 @@ export async function logMonitor(
 
 function concerns({ event }: LoggedEvent, name: string): boolean {
   if (event.type === "unknown") return event.members["name"] === name || event.members["name"] === undefined;
+  if (event.type === "audit") return false;
   return event.type === "key" || event.type === "policy" || event.name === name;
 }
 

@@ -1,4 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { AUDIT_FORMATS, AUDIT_MEDIA_TYPES, exportAudit, type AuditFormat } from "../governance/audit-export.ts";
+import type { AuditFilter, AuditTrailStore } from "../governance/audit-trail.ts";
 import { timestamp } from "../index-model.ts";
 import { REGISTRY_ERRORS, RegistryError } from "../registry-error.ts";
 import type { ReadAnswer, ReadHeaders } from "../read-answer.ts";
@@ -131,6 +133,31 @@ function healthRoutes(app: App, services: Services): void {
   );
 }
 
+const auditPage = jsonResponse(
+  z.object({ items: z.array(auditItem), page: z.number(), per_page: z.number(), total: z.number() }),
+  "One page, newest first; as `jsonl` or `csv` all records, oldest first",
+);
+const auditResponse = {
+  ...auditPage,
+  content: {
+    ...auditPage.content,
+    ...Object.fromEntries(
+      AUDIT_FORMATS.map((format) => [AUDIT_MEDIA_TYPES[format].split(";")[0]!, { schema: z.string() }]),
+    ),
+  },
+};
+
+function auditFile(trail: AuditTrailStore, format: AuditFormat, filter: AuditFilter): Response {
+  const stream = ReadableStream.from(exportAudit(trail, { format, filter })).pipeThrough(new TextEncoderStream());
+  return new Response(stream, {
+    headers: {
+      "content-type": AUDIT_MEDIA_TYPES[format],
+      "content-disposition": `attachment; filename="audit.${format}"`,
+      "cache-control": "no-store",
+    },
+  });
+}
+
 function auditRoutes(app: App, services: Services): void {
   app.openapi(
     createRoute({
@@ -148,13 +175,11 @@ function auditRoutes(app: App, services: Services): void {
           package: z.string().max(140).optional(),
           since: instant,
           until: instant,
+          format: z.enum(["json", ...AUDIT_FORMATS]).default("json"),
         }),
       },
       responses: {
-        200: jsonResponse(
-          z.object({ items: z.array(auditItem), page: z.number(), per_page: z.number(), total: z.number() }),
-          "One page",
-        ),
+        200: auditResponse,
         ...problems(400, 401, 403),
       },
     }),
@@ -162,15 +187,15 @@ function auditRoutes(app: App, services: Services): void {
       const principal = principalOf(context);
       const query = context.req.valid("query");
       const actor = principal.scopes.has("admin") ? query.actor : principal.account.username;
-      const request = {
-        page: query.page,
-        perPage: query.per_page,
+      const filter = {
         ...(actor === undefined ? {} : { actor }),
         ...(query.action === undefined ? {} : { action: query.action }),
         ...(query.package === undefined ? {} : { package: query.package }),
         ...(query.since === undefined ? {} : { since: Date.parse(query.since) }),
         ...(query.until === undefined ? {} : { until: Date.parse(query.until) }),
       };
+      if (query.format !== "json") return auditFile(services.metadata.auditTrail, query.format, filter);
+      const request = { ...filter, page: query.page, perPage: query.per_page };
       const page = await services.metadata.audits(request);
       const items = page.items.map((record) => ({ ...record, at: timestamp(record.at) }));
       return context.json(pageBody(services, context, request, { items, total: page.total }));

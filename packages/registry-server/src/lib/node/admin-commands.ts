@@ -16,6 +16,7 @@ import { exportBundle, importBundle } from "./bundle-commands.ts";
 import { copyBlobs, copyMetadata } from "./copy-registry.ts";
 import { TrustService } from "../trust/trust-service.ts";
 import { lockDataDirectory } from "./data-lock.ts";
+import { isWhole, readAuditExport, sealAudit, verifyAudit, writeAudit, type AuditedPlace } from "./audit-commands.ts";
 import { keyCommand } from "./key-commands.ts";
 import { copyKeys, withKeys } from "./key-directory.ts";
 import { DEFAULT_SETTINGS, dataLayout, mintToken, prepareDirectory } from "./node-registry.ts";
@@ -403,19 +404,68 @@ async function garbage(call: AdminCall): Promise<number> {
   return 0;
 }
 
-async function rebuildTrust(call: AdminCall): Promise<boolean> {
+/** Log and signed metadata of the call's registry; `undefined` where it has no keys. */
+async function trustOf(call: AdminCall, { metadata, documents }: Stores): Promise<TrustService | undefined> {
   const { keyPassphrase, ...given } = call.config.registry;
   const keys = keyDirectory(call);
-  if (!(await hasRegistryKeys(keys))) return false;
+  if (!(await hasRegistryKeys(keys))) return undefined;
   const trust = await withKeys(() => readRegistryKeys(keys, keyPassphrase));
   const settings = { ...DEFAULT_SETTINGS, ...given, jwtSecret: new Uint8Array() };
   const tell = (): void => {};
-  await withStores(call, ({ metadata, documents }) => {
-    const index = new IndexService({ metadata, documents, log: tell, memoryBytes: DEFAULT_SETTINGS.indexMemoryBytes });
-    const clock = { now: () => Date.now() };
-    return new TrustService({ trust, metadata, documents, index, clock, tell, settings }).rebuild();
+  const index = new IndexService({ metadata, documents, log: tell, memoryBytes: DEFAULT_SETTINGS.indexMemoryBytes });
+  const clock = { now: () => Date.now() };
+  return new TrustService({ trust, metadata, documents, index, clock, tell, settings });
+}
+
+async function rebuildTrust(call: AdminCall): Promise<boolean> {
+  return withStores(call, async (stores) => {
+    const trust = await trustOf(call, stores);
+    await trust?.rebuild();
+    return trust !== undefined;
   });
-  return true;
+}
+
+async function withAudit<Result>(call: AdminCall, work: (place: AuditedPlace) => Promise<Result>): Promise<Result> {
+  return withStores(call, async (stores) => work({ stores, trust: await trustOf(call, stores) }));
+}
+
+async function auditVerify(call: AdminCall): Promise<number> {
+  const report = await withAudit(call, verifyAudit);
+  const trees = await ofTrees(call, (tree) => withAudit(tree, verifyAudit));
+  call.io.out(`${JSON.stringify({ ...report, ...trees })}\n`);
+  return [report, ...Object.values(trees.trees ?? {})].every(isWhole) ? 0 : 7;
+}
+
+async function auditSeal(call: AdminCall): Promise<number> {
+  const sealed = await withAudit(call, sealAudit);
+  const trees = await ofTrees(call, (tree) => withAudit(tree, sealAudit));
+  call.io.out(`${JSON.stringify({ ...sealed, ...trees })}\n`);
+  return 0;
+}
+
+async function auditExport(call: AdminCall): Promise<number> {
+  const { tree } = call.flags;
+  const options = readAuditExport(call.flags);
+  const of = tree === undefined ? call : await knownTree(call, tree);
+  await withStores(of, (stores) => writeAudit({ stores, trust: undefined }, call.io, options));
+  return 0;
+}
+
+const AUDIT_COMMANDS: Readonly<Record<string, (call: AdminCall) => Promise<number>>> = {
+  verify: auditVerify,
+  seal: auditSeal,
+  export: auditExport,
+};
+
+async function auditCommand(call: AdminCall): Promise<number> {
+  const name = call.words[1] ?? "";
+  const command = Object.hasOwn(AUDIT_COMMANDS, name) ? AUDIT_COMMANDS[name] : undefined;
+  if (command !== undefined && call.words.length === 2) return command(call);
+  const known = Object.keys(AUDIT_COMMANDS).map((one) => `"${one}"`);
+  throw usage(
+    `Cannot run "admin ${call.words.join(" ").slice(0, 60)}": allowed are ${known.join(", ")} after "audit"`,
+    "lading-registry --help lists every command",
+  );
 }
 
 /** Runs `admin …`; resolves with the exit code. All but `rebuild-index`, `restore`, `migrate-to` and `gc` may run beside a server. */
@@ -429,6 +479,7 @@ export async function adminCommand(call: AdminCall): Promise<number> {
   if (command === "export-bundle" && name !== undefined) return exportBundle(call, name);
   if (command === "import-bundle" && name !== undefined) return importBundle(call, name);
   if (command === "gc") return garbage(call);
+  if (command === "audit") return auditCommand(call);
   if (command === "keys") {
     const of = call.flags["tree"] === undefined ? call : await knownTree(call, call.flags["tree"]);
     return keyCommand({ ...of, words: call.words.slice(1), locked: (work) => locked(call, work) });
@@ -437,7 +488,7 @@ export async function adminCommand(call: AdminCall): Promise<number> {
   if (command === "remove-second-factor" && name !== undefined) return removeSecondFactor(call, name);
   if (command === "token" && name !== undefined) return createToken(call, name);
   throw usage(
-    `Cannot run "admin ${call.words.join(" ").slice(0, 60)}": allowed are "create-user NAME", "remove-second-factor NAME", "token NAME", "verify", "rebuild-index", "backup DIRECTORY", "restore DIRECTORY", "migrate-to FILE", "export-bundle DIRECTORY", "import-bundle DIRECTORY", "gc" and "keys …"`,
+    `Cannot run "admin ${call.words.join(" ").slice(0, 60)}": allowed are "create-user NAME", "remove-second-factor NAME", "token NAME", "verify", "rebuild-index", "backup DIRECTORY", "restore DIRECTORY", "migrate-to FILE", "export-bundle DIRECTORY", "import-bundle DIRECTORY", "gc", "audit …" and "keys …"`,
     "lading-registry --help lists every command",
   );
 }

@@ -35,6 +35,11 @@ const VALUES: ReadonlySet<string> = new Set([
   "only",
   "list",
   "since",
+  "until",
+  "actor",
+  "package",
+  "action",
+  "format",
   "max-age",
 ]);
 

@@ -40,6 +40,7 @@ const KEYS: Readonly<Record<TableName, readonly string[]>> = {
   outbox: ["id"],
   feed: ["id"],
   audit: ["id"],
+  audit_heads: ["leaf"],
   log_entries: ["id"],
   signed_files: ["path"],
   upstream_states: ["upstream"],

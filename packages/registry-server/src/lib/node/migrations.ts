@@ -1,5 +1,6 @@
 import type Database from "better-sqlite3";
 import { RegistryError } from "../registry-error.ts";
+import { chainAudit } from "./chain-audit.ts";
 import { seedLog } from "./seed-log.ts";
 
 /** Marks a database file as ours (`PRAGMA application_id`): "Ldng". */
@@ -247,6 +248,15 @@ export const MIGRATIONS: readonly Migration[] = [
   {
     name: "removed versions",
     statements: "alter table versions add column removal text",
+  },
+  {
+    name: "chained audit trail",
+    statements: `
+      alter table audit add column previous text;
+      alter table audit add column hash text;
+      create table audit_heads (leaf integer primary key, record integer not null, hash text not null, at integer not null) strict;
+    `,
+    finish: chainAudit,
   },
 ];
 

@@ -1,5 +1,8 @@
 import type { PoolClient } from "pg";
+import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from "kysely";
 import { RegistryError } from "../registry-error.ts";
+import { chainWaiting } from "./sql-audit.ts";
+import type { Tables } from "./sql-schema.ts";
 
 interface PostgresMigration {
   readonly name: string;
@@ -10,6 +13,14 @@ interface PostgresMigration {
    * taken away a release later.
    */
   readonly worksFrom: number;
+  /** What SQL cannot say; runs after the statements, in the same transaction. */
+  readonly finish?: (client: PoolClient) => Promise<void>;
+}
+
+async function chainRecords(client: PoolClient): Promise<void> {
+  const session = { query: client.query.bind(client), release: () => {} } as unknown as PostgresPoolClient;
+  const pool: PostgresPool = { connect: async () => session, end: async () => {}, options: {} };
+  await chainWaiting(new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }));
 }
 
 /** Forward only: a migration that was released never changes. The schema version is the number of those applied. */
@@ -224,6 +235,17 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
     worksFrom: 1,
     statements: "alter table versions add column removal text",
   },
+  {
+    name: "chained audit trail",
+    worksFrom: 1,
+    // The empty hash says of what replicas of the former release write meanwhile that it waits to be chained.
+    statements: `
+      alter table audit add column previous text;
+      alter table audit add column hash text default '';
+      create table audit_heads (leaf bigint primary key, record bigint not null, hash text not null, at bigint not null);
+    `,
+    finish: chainRecords,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */
@@ -277,6 +299,7 @@ async function applyNext(client: PoolClient, database: string): Promise<string |
           "create table lading_schema (one boolean primary key default true check (one), version integer not null, works_from integer not null)",
         );
       await client.query(migration.statements);
+      await migration.finish?.(client);
       await client.query(
         `insert into lading_schema (version, works_from) values ($1, $2)
          on conflict (one) do update set version = excluded.version, works_from = excluded.works_from`,

@@ -81,6 +81,9 @@ Usage:
   ${name} admin export-bundle DIRECTORY   carry what a mirror holds elsewhere (--since BUNDLE, --only PATTERN,..., --list FILE)
   ${name} admin import-bundle DIRECTORY   take a bundle up into a mirror (--root, --only, --list, --max-age 30d)
   ${name} admin gc                        remove files that no version needs (--dry-run counts them)
+  ${name} admin audit verify              check the audit trail, record by record, and against the log
+  ${name} admin audit export              write it (--since, --until, --actor, --package, --action, --format jsonl|csv, --tree)
+  ${name} admin audit seal                state in the log how far it went, as the server does every hour and at its end
   ${name} admin keys status [FILE]        the root in force, or how far a drafted one is signed
   ${name} admin keys create FILE          make a key file for an offline root
   ${name} admin keys root                 draft the next root (--root-keys A.pub,B.pub,C.pub --threshold 2 --out FILE)

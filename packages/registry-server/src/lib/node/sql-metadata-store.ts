@@ -11,6 +11,7 @@ import {
 } from "@lading/core-manifest";
 import type { IdentityStore } from "../identity/identity-store.ts";
 import type { UpstreamStore } from "../upstream/upstream-store.ts";
+import type { AuditTrailStore } from "../governance/audit-trail.ts";
 import type { ReviewStore } from "../governance/review-store.ts";
 import type { OwnershipStore } from "../organisations/ownership-store.ts";
 import type { OrganisationStore } from "../organisations/organisation-store.ts";
@@ -64,7 +65,7 @@ import {
   publishEntry,
   statusEntry,
 } from "../trust/log-entries.ts";
-import { record } from "./sql-audit.ts";
+import { SqlAuditTrailStore, auditRows, record } from "./sql-audit.ts";
 import type { SqlEngine, TextIndex } from "./sql-engine.ts";
 import { appendEntry, isOwner, nextPosition, ownerCount, ownersOf, packageRow } from "./sql-packages.ts";
 import { SqlIdentityStore } from "./sql-identity-store.ts";
@@ -265,6 +266,7 @@ export class SqlMetadataStore implements MetadataStore {
   readonly upstreams: UpstreamStore;
   readonly organisations: OrganisationStore;
   readonly ownership: OwnershipStore;
+  readonly auditTrail: AuditTrailStore;
   #closed: Promise<void> | undefined;
 
   constructor(engine: SqlEngine) {
@@ -273,6 +275,7 @@ export class SqlMetadataStore implements MetadataStore {
     this.upstreams = new SqlUpstreamStore(engine);
     this.organisations = new SqlOrganisationStore(engine);
     this.ownership = new SqlOwnershipStore(engine);
+    this.auditTrail = new SqlAuditTrailStore(engine);
     this.#engine = engine;
     this.#db = engine.db;
   }
@@ -885,13 +888,7 @@ export class SqlMetadataStore implements MetadataStore {
   }
 
   async audits(query: AuditQuery): Promise<Page<AuditRecord>> {
-    const filtered = this.#db
-      .selectFrom("audit")
-      .$if(query.actor !== undefined, (rows) => rows.where("actor", "=", query.actor!))
-      .$if(query.action !== undefined, (rows) => rows.where("action", "=", query.action!))
-      .$if(query.package !== undefined, (rows) => rows.where("package", "=", query.package!))
-      .$if(query.since !== undefined, (rows) => rows.where("at", ">=", query.since!))
-      .$if(query.until !== undefined, (rows) => rows.where("at", "<=", query.until!));
+    const filtered = auditRows(this.#db, query);
     const rows = await filtered
       .selectAll()
       .orderBy("id", "desc")

@@ -26,7 +26,7 @@ import type { Tables } from "./sql-schema.ts";
 type Row<Name extends keyof Tables> = Selectable<Tables[Name]>;
 
 /** An object without the keys whose value is `null`, as the records' optional fields want it. */
-function present<Value extends Record<string, unknown>>(
+export function present<Value extends Record<string, unknown>>(
   value: Value,
 ): { [Key in keyof Value]?: NonNullable<Value[Key]> } {
   return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== null && item !== undefined)) as {

@@ -124,7 +124,10 @@ export interface Tables {
     details: string;
     trace_id: string | null;
     address: string | null;
+    previous: string | null;
+    hash: string | null;
   };
+  audit_heads: { leaf: number; record: number; hash: string; at: number };
   upstream_states: { upstream: string; state: string };
   upstream_files: {
     upstream: string;

@@ -65,6 +65,7 @@ import {
 
 import { MemoryReviewStore } from "./memory-review-store.ts";
 import { MemoryIdentityStore } from "./memory-identity-store.ts";
+import { MemoryAuditTrailStore, isFiltered } from "./memory-audit-trail-store.ts";
 import { MemoryUpstreamStore } from "./memory-upstream-store.ts";
 import { MemoryOwnershipStore } from "./memory-ownership-store.ts";
 import { MemoryOrganisationStore } from "./memory-organisation-store.ts";
@@ -117,6 +118,7 @@ export class MemoryMetadataStore implements MetadataStore {
     owns: (canonical, id) => this.#packages.get(canonical)?.owners.some((owner) => owner.id === id) ?? false,
     replaceOwners: (canonical, owner, audit) => this.#replaceOwners(canonical, owner, audit),
   });
+  readonly auditTrail: MemoryAuditTrailStore = new MemoryAuditTrailStore((entry) => this.#log.push(entry) - 1);
   readonly #tokens = new Map<string, TokenRecord>();
   readonly #sessions = new Map<string, SessionRecord>();
   readonly #keys = new Map<string, KeyRecord>();
@@ -134,6 +136,7 @@ export class MemoryMetadataStore implements MetadataStore {
 
   #record(audit: AuditEntry): void {
     this.#audit.push({ ...audit, id: this.#audit.length + 1 });
+    this.auditTrail.record(audit);
   }
 
   async createAccount(account: Account, audit: AuditEntry, token?: TokenRecord): Promise<"created" | "exists"> {
@@ -596,14 +599,7 @@ export class MemoryMetadataStore implements MetadataStore {
   }
 
   async audits(query: AuditQuery): Promise<Page<AuditRecord>> {
-    const found = this.#audit.filter(
-      (record) =>
-        (query.actor === undefined || record.actor === query.actor) &&
-        (query.action === undefined || record.action === query.action) &&
-        (query.package === undefined || record.package === query.package) &&
-        (query.since === undefined || record.at >= query.since) &&
-        (query.until === undefined || record.at <= query.until),
-    );
+    const found = this.#audit.filter((record) => isFiltered(record, query));
     return pageOf(found.reverse(), query);
   }
 

@@ -1,5 +1,13 @@
-import { canonicalName, parsePackageName, type CanonicalName, type Digest, type Version } from "@lading/core-manifest";
+import {
+  canonicalName,
+  parseDigest,
+  parsePackageName,
+  type CanonicalName,
+  type Digest,
+  type Version,
+} from "@lading/core-manifest";
 import { encodeLogEvent, type LogEvent, type LoggedArtifact } from "@lading/signing/log";
+import type { AuditHead } from "../governance/audit-trail.ts";
 import { timestamp } from "../index-model.ts";
 import { TEAM_PREFIX, groupOf, type Team } from "../organisations/organisation.ts";
 import type { Publication, StatusChange } from "../ports.ts";
@@ -118,6 +126,11 @@ export function policyEntry(
   names: string = ALL_PACKAGES,
 ): Uint8Array {
   return encodeLogEvent({ ...common(audit), type: "policy", names, policy });
+}
+
+/** The entry that states how far the audit trail went. */
+export function auditHeadEntry({ record, hash }: AuditHead, at: number): Uint8Array {
+  return encodeLogEvent({ time: timestamp(at), type: "audit", record, head: parseDigest(`sha256:${hash}`) });
 }
 
 /** The canonical name that an entry of the database has. */

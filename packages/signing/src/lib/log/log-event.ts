@@ -92,8 +92,17 @@ export interface PolicyEvent extends Common {
   readonly policy: Digest;
 }
 
+/** How far the registry's audit trail, which is not public, went: nothing before it can be changed unseen any more. */
+export interface AuditEvent extends Common {
+  readonly type: "audit";
+  /** Number of the trail's last record. */
+  readonly record: number;
+  /** Hash of that record, which covers all before it. */
+  readonly head: Digest;
+}
+
 /** What a registry logs. */
-export type LogEvent = PublishEvent | StatusEvent | OwnerEvent | KeyEvent | ChannelEvent | PolicyEvent;
+export type LogEvent = PublishEvent | StatusEvent | OwnerEvent | KeyEvent | ChannelEvent | PolicyEvent | AuditEvent;
 
 /** An entry of a type that this release does not know: shown as it is, never taken for another. */
 export interface UnknownLogEvent {
@@ -169,6 +178,7 @@ const TYPES: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
   },
   channel: { name: isName, channel: isText(64), version: optional(isVersion) },
   policy: { names: (value) => typeof value === "string" && isNamePattern(value), policy: isDigest },
+  audit: { record: (value) => Number.isSafeInteger(value) && (value as number) > 0, head: isDigest },
 };
 
 function isObject(value: unknown): value is Members {

@@ -403,6 +403,7 @@ describe("log events", () => {
     { type: "owner", time, name: "tool", change: "add", account: "bob", role: "maintainer" },
     { type: "key", time, change: "rotate", account: "ann", key, previous: key, statement: digest, effective: time },
     { type: "policy", time, names: "company/**", policy: digest },
+    { type: "audit", time, record: 12, head: digest },
   ] as unknown as readonly LogEvent[];
 
   it.each(events)("read back: $type", (event) => {
