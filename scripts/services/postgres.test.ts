@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { checkAuditTrail } from "@lading/registry-server";
 import {
   PostgresCoordination,
   PostgresMetadataStore,
@@ -162,6 +163,45 @@ describe("[SRV-17] PostgreSQL passes the suite of the embedded store", () => {
     expect(ended).toBeGreaterThan(5);
     expect(kept).toBeGreaterThanOrEqual(30 - failed);
     expect((await store.logEntries(0, 100)).length).toBe(kept);
+    await store.close();
+  });
+
+  it("PostgresMetadataStore: audit records of two servers are one chain, in which what was undone leaves no gap", async () => {
+    const stores = await pair();
+    await stores[0].createAccount(fakeAccount("ada"), fakeAudit());
+    const names = Array.from({ length: 60 }, (_, at) => `user${at}`);
+    await Promise.all(
+      names.flatMap((name, at) => [
+        stores[at % 2]!.createAccount(fakeAccount(name), fakeAudit()),
+        stores[(at + 1) % 2]!.createAccount(fakeAccount("ada"), fakeAudit()),
+      ]),
+    );
+    const sealed = await Promise.all(stores.map((store) => store.auditTrail.seal({ at: Date.now(), intervalMs: 0 })));
+    expect(sealed.filter((head) => head !== undefined)).toHaveLength(1);
+    expect(await checkAuditTrail(stores[1])).toMatchObject({ records: 61, sealed: 1, unsealed: 0, problems: [] });
+    for (const store of stores) await store.close();
+  });
+
+  it("chains the audit records of a former release when it migrates, and those that its replicas write meanwhile", async () => {
+    const url = await postgres.createDatabase();
+    await (await PostgresMetadataStore.open(url)).close();
+    const insert = "insert into audit (at, actor, action, details) select at, 'old', 'x', '{}' from generate_series";
+    await postgres.query(
+      url,
+      `alter table audit drop column previous; alter table audit drop column hash; drop table audit_heads;
+       update lading_schema set version = version - 1; ${insert}(1, 1200) as at`,
+    );
+    // What is taken back here is the last step; a step that comes after it is to be taken back here as well.
+    expect(await migrateDatabase(url)).toEqual(["chained audit trail"]);
+    await postgres.query(url, `${insert}(1, 3) as at`);
+    const store = await PostgresMetadataStore.open(url);
+    await store.createAccount(fakeAccount("ada"), fakeAudit());
+    expect(await checkAuditTrail(store)).toMatchObject({ records: 1204, problems: [] });
+    const waiting = await postgres.query(
+      url,
+      "select count(*)::int as waiting from audit where hash is null or hash = ''",
+    );
+    expect(waiting).toEqual([{ waiting: 0 }]);
     await store.close();
   });
 

@@ -76,6 +76,7 @@ export type {
   ChainedRecord,
   SealedHead,
 } from "./lib/governance/audit-trail.ts";
+export { checkAuditTrail, type AuditProblem, type AuditReport } from "./lib/governance/audit-check.ts";
 export type { IdentityStore, SecondFactor } from "./lib/identity/identity-store.ts";
 export { MEMBERSHIP_TTL_MS, type DirectoryTeam, type Groups } from "./lib/organisations/groups.ts";
 export {

@@ -308,7 +308,8 @@ describe("a registry whose files were touched", () => {
     const second = await start(directory);
     await publish(second, "tool", "1.2.0");
     const now = await follow(second, root, store);
-    expect(now.log!.size).toBe(seen.log!.size + 1);
+    // Also how far the audit trail went when the first server ended.
+    expect(now.log!.size).toBe(seen.log!.size + 2);
   });
 
   it("does not start with a digest or a file exchanged for another that is whole", async () => {
@@ -339,8 +340,10 @@ describe("a registry whose files were touched", () => {
     const [entry] = await first.node.metadata.logEntries(0, 1);
     await Promise.all(Array.from({ length: 300 }, () => first.node.metadata.appendLog(entry!, audit)));
     await publish(first, "tool");
-    const before = await checkpointOf(first);
     await stop(first);
+    const second = await start(directory);
+    const before = await checkpointOf(second);
+    await stop(second);
     const tile = join(directory, "log", "tile", "0", "000");
     const bytes = await readFile(tile);
     bytes[100]! ^= 4;
@@ -368,12 +371,12 @@ describe("a registry whose log was rewritten", () => {
     database.close();
     await expect(start(directory)).rejects.toMatchObject({
       code: "METADATA_DAMAGED",
-      message: expect.stringContaining("first 3 entries") as string,
+      message: expect.stringContaining("first 4 entries") as string,
       hint: expect.stringContaining("Restore a backup") as string,
     });
     expect(await run("admin", "rebuild-index", "--data", directory)).toMatchObject({
       code: 7,
-      err: expect.stringContaining("first 3 entries") as string,
+      err: expect.stringContaining("first 4 entries") as string,
     });
   });
 });

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runRegistry } from "../src/node.ts";
+import { openDatabase, runRegistry } from "../src/node.ts";
 import { GAL_RULES, member, startWithRules } from "./access-world.ts";
 import { buildPackage, type BuiltPackage } from "./harness.ts";
 
@@ -69,6 +69,30 @@ describe("admin commands on a registry with private packages", () => {
     const altered = await run(["admin", "verify"], copy);
     expect(altered.code).toBe(7);
     expect(JSON.parse(altered.out)).toMatchObject({ bad: [], trees: { company: { bad: [{ problem: "missing" }] } } });
+  });
+
+  it("audit verify, seal and export know the trail of every tree", async () => {
+    const whole = await run(["admin", "audit", "verify"]);
+    expect(whole.code).toBe(0);
+    const state = { problems: [], log: "signed", sealed: 1, unsealed: 0 };
+    expect(JSON.parse(whole.out)).toMatchObject({ ...state, trees: { company: state } });
+    const sealed = { sealed: "already" };
+    expect(JSON.parse((await run(["admin", "audit", "seal"])).out)).toEqual({ ...sealed, trees: { company: sealed } });
+    const published = ["admin", "audit", "export", "--action", "package.publish"];
+    expect(JSON.parse((await run(published)).out)).toMatchObject({ package: "open/tool" });
+    expect(JSON.parse((await run([...published, "--tree", "company"])).out)).toMatchObject({ package: "company/tool" });
+    const copy = join(root, "bent");
+    await run(["admin", "backup", copy]);
+    const database = openDatabase(join(copy, "trees", "company", "registry.db"));
+    database.exec("update audit set actor = 'eve' where action = 'package.publish'");
+    database.close();
+    const bent = await run(["admin", "audit", "verify"], copy);
+    expect(bent.code).toBe(7);
+    expect(JSON.parse(bent.out)).toMatchObject({
+      problems: [],
+      trees: { company: { problems: [{ problem: "altered" }] } },
+    });
+    expect((await run(["admin", "audit", "forget"])).err).toContain('"verify", "seal", "export"');
   });
 
   it("rebuild-index renders every tree", async () => {
