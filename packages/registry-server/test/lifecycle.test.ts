@@ -97,7 +97,10 @@ describe("a data directory", () => {
     const second = await startServer({ dataDirectory: directory });
     const after = await second.node.metadata.logEntries(0, 100);
     await second.close();
-    expect(after.map(String)).toEqual(before.map(String));
+    const text = (entry: Uint8Array): string => new TextDecoder().decode(entry);
+    // How far the audit trail went is stated when a server ends.
+    const others = after.map(text).filter((entry) => !entry.includes('"type":"audit"'));
+    expect(others).toEqual(before.map(text));
   });
 
   it("belongs to one process at a time", async () => {
