@@ -174,7 +174,7 @@ function belongsToProfile(name: string, text: string): boolean {
   return name !== "pyproject.toml" || /^\s*\[\s*tool\s*\.\s*revitpy/m.test(text);
 }
 
-/** Reads one manifest. */
+/** Reads one manifest; the workspace whose values it takes is looked for above where it is not given. */
 export async function readManifestFile(
   context: EngineContext,
   file: string,
@@ -184,13 +184,32 @@ export async function readManifestFile(
   const text = known ?? (await readText(file));
   const display = displayPath(file, context.cwd);
   const dialect = dialectOf(path.basename(file)) ?? context.profile.manifest.files[0]!.dialect;
+  const given = workspace ?? (TAKES_FROM_WORKSPACE.test(text) ? await workspaceAbove(context, file) : undefined);
   return {
     path: file,
     display,
     dialect,
     text,
-    manifest: parseManifest(await sourceOf(file, text), { file: display, dialect, ...(workspace && { workspace }) }),
+    manifest: parseManifest(await sourceOf(file, text), {
+      file: display,
+      dialect,
+      ...(given && { workspace: given }),
+    }),
   };
+}
+
+/** `version.workspace = true`, `{ workspace = true }`. */
+const TAKES_FROM_WORKSPACE = /\bworkspace["']?\s*=\s*true\b/;
+
+/** The table of the workspace that has the directory of a manifest among its members. */
+async function workspaceAbove(context: EngineContext, file: string): Promise<WorkspaceTable | undefined> {
+  const home = path.dirname(file);
+  for (const directory of upwards(path.dirname(home))) {
+    const candidate = directory === home ? undefined : await manifestIn(context, directory);
+    if (candidate?.manifest.workspace === undefined) continue;
+    if ((await memberDirectories(candidate)).includes(home)) return candidate.manifest.workspace;
+  }
+  return undefined;
 }
 
 // What was no UTF-8 reads as this character: the bytes themselves tell whether it was written so.
