@@ -3,11 +3,10 @@
  * status under each brand, and nothing changed: not the project, not its lock and environment, not this user's files,
  * not the registry.
  */
-import { createHash } from "node:crypto";
-import { cpSync, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import path from "node:path";
+import { cpSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { apiJson, createSandbox, startRegistry, type RegistryProcess, type Sandbox } from "./lib/harness.ts";
+import { createSandbox, startRegistry, type RegistryProcess, type Sandbox } from "./lib/harness.ts";
+import { registryState, stateOf } from "./lib/state.ts";
 
 /** A port on which nobody listens: the first of the privileged ones. */
 const NOBODY = "http://127.0.0.1:1/";
@@ -256,35 +255,12 @@ async function prepared(brand: Brand, shared: string): Promise<Sandbox> {
   return box;
 }
 
-/** Every file below a directory with its digest, every link with its target; caches of downloads and of what registries say of themselves aside. */
-function stateOf(directory: string): Record<string, string> {
-  const state: Record<string, string> = {};
-  const visit = (at: string): void => {
-    for (const name of readdirSync(at).sort()) {
-      const file = path.join(at, name);
-      const relative = path.relative(directory, file);
-      if (/^home\/(?:\.cache|\.local\/share\/[^/]+\/(?:store|trust))(?:\/|$)/.test(relative)) continue;
-      const found = lstatSync(file);
-      if (found.isSymbolicLink()) state[relative] = `-> ${readlinkSync(file)}`;
-      else if (found.isDirectory()) visit(file);
-      else state[relative] = createHash("sha256").update(readFileSync(file)).digest("hex");
-    }
-  };
-  visit(directory);
-  return state;
-}
-
-const registryState = async (): Promise<unknown> => {
-  const { items } = await apiJson<{ items: { name: string; latest: string }[] }>(registry, "/api/v1/packages/");
-  return items.map(({ name, latest }) => `${name} ${latest}`).sort();
-};
-
 for (const [name, brand] of Object.entries(BRANDS)) {
   describe.each(brand.bins)("%s", (bin) => {
     const own = FAILURES.filter(({ bins }) => bins === undefined || bins.includes(bin));
     test.each(own)("[TST-13] $what: $code, exit $exit, and nothing is changed", async (failure) => {
       const box = boxes.get(name)!;
-      const [before, registered] = [stateOf(box.root), await registryState()];
+      const [before, registered] = [stateOf(box.root), await registryState(registry)];
       const line = failure.line
         .replace("FILE", `../FILE${brand.extension}`)
         .replace("BROKEN", `../broken${brand.extension}`);
@@ -298,7 +274,7 @@ for (const [name, brand] of Object.entries(BRANDS)) {
       expect(failed.stderr).toMatch(/^help: .+/m);
       expect(failed.stderr).not.toMatch(/\n {4}at /);
       expect(stateOf(box.root)).toEqual(before);
-      expect(await registryState()).toEqual(registered);
+      expect(await registryState(registry)).toEqual(registered);
     });
   });
 }

@@ -2,11 +2,9 @@
  * Every way of failing that the documents name: a clear message, a code of its own, the exit status of the table in
  * docs/spec/cli.md, and nothing changed: not the project, not its environment, not this user's files, not the registry.
  */
-import { createHash } from "node:crypto";
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { apiJson, createSandbox, startRegistry, type RegistryProcess, type Sandbox } from "./lib/harness.ts";
+import { createSandbox, startRegistry, type RegistryProcess, type Sandbox } from "./lib/harness.ts";
+import { registryState, stateOf } from "./lib/state.ts";
 
 let registry: RegistryProcess;
 /** One for all: each failure leaves it as the one before found it. */
@@ -58,29 +56,6 @@ async function open(): Promise<void> {
     "cp signed.galpkg broken.galpkg && cp signed.galpkg.sig broken.galpkg.sig && printf X >> broken.galpkg",
   );
 }
-
-/** Every file below a directory with its digest, every link with its target; caches of downloads and of what registries say of themselves aside. */
-function stateOf(directory: string): Record<string, string> {
-  const state: Record<string, string> = {};
-  const visit = (at: string): void => {
-    for (const name of readdirSync(at).sort()) {
-      const file = path.join(at, name);
-      const relative = path.relative(directory, file);
-      if (/^home\/(?:\.cache|\.local\/share\/[^/]+\/(?:store|trust))(?:\/|$)/.test(relative)) continue;
-      const found = lstatSync(file);
-      if (found.isSymbolicLink()) state[relative] = `-> ${readlinkSync(file)}`;
-      else if (found.isDirectory()) visit(file);
-      else state[relative] = createHash("sha256").update(readFileSync(file)).digest("hex");
-    }
-  };
-  visit(directory);
-  return state;
-}
-
-const registryState = async (): Promise<unknown> => {
-  const { items } = await apiJson<{ items: { name: string; latest: string }[] }>(registry, "/api/v1/packages/");
-  return items.map(({ name, latest }) => `${name} ${latest}`).sort();
-};
 
 beforeAll(async () => {
   registry = await startRegistry();
@@ -247,7 +222,7 @@ describe("failures", () => {
 
   for (const { what, line, cwd, env, exit, code, says } of FAILURES) {
     test(`[TST-13] ${what}: ${code}, exit ${exit}, and nothing is changed`, async () => {
-      const [before, registered] = [stateOf(sandbox.root), await registryState()];
+      const [before, registered] = [stateOf(sandbox.root), await registryState(registry)];
       const run = { ...(cwd === undefined ? {} : { cwd }), ...(env === undefined ? {} : { env }) };
       const failed = await sandbox.line(line, run);
       expect(`${failed.stderr}${failed.stdout}`).toContain(`error[${code}]`);
@@ -256,7 +231,7 @@ describe("failures", () => {
       expect(failed.stderr).toMatch(/^help: .+/m);
       expect(failed.stderr).not.toMatch(/\n {4}at /);
       expect(stateOf(sandbox.root)).toEqual(before);
-      expect(await registryState()).toEqual(registered);
+      expect(await registryState(registry)).toEqual(registered);
     });
   }
 });

@@ -4,10 +4,9 @@
  *     pnpm bench [NAME...]      one of: index-get, registry-load, pack-unpack, cli-start, install, resolver
  *     pnpm bench resolver [--vectors DIR] [--only LETTERS] [--cpu]
  *
- * The peers are installed into `bench/node_modules` on the first run. Times are medians with the range; ratios count,
+ * The peers are installed into `bench/node_modules` first. Times are medians with the range; ratios count,
  * since they survive a change of machine.
  */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { printMachine, program } from "./lib/measure.ts";
 import { pnpmPath } from "./lib/peers.ts";
@@ -30,7 +29,8 @@ if (unknown.length > 0) {
   console.error(`No benchmark "${unknown.join('", "')}"; there are ${Object.keys(benchmarks).join(", ")}`);
   process.exit(2);
 }
-if (!existsSync(join(here, "node_modules"))) program(pnpmPath(), ["install", "--dir", here, "--frozen-lockfile"]);
+// Also where there is an installation: it may be of an earlier state of bench/package.json.
+program(pnpmPath(), ["install", "--dir", here, "--frozen-lockfile", "--prefer-offline"]);
 // Measured is what users run: the built bundles.
 program(pnpmPath(), ["run", "build"], { cwd: join(here, "..") });
 

@@ -7,7 +7,7 @@ import {
   type AccessRule,
   type AccessSubject,
 } from "../src/lib/access/access-policy.ts";
-import { patternsOverlap } from "../src/lib/access/pattern-rank.ts";
+import { patternsOverlap } from "../src/lib/pattern-overlap.ts";
 import { compareEvaluators } from "./access-check.ts";
 
 const GAL = `

@@ -1,6 +1,7 @@
 import { matchesPackagePattern } from "../package-pattern.ts";
 import { RegistryError } from "../registry-error.ts";
-import { compareSpecificity, patternsOverlap } from "./pattern-rank.ts";
+import { patternsOverlap } from "../pattern-overlap.ts";
+import { compareSpecificity } from "./pattern-rank.ts";
 
 /** What is asked for: `admin` includes `write`, and `write` includes `read`. */
 export type AccessAction = "read" | "write" | "admin";

@@ -1,7 +1,7 @@
 import type { PublisherDemand } from "../package-policy.ts";
 import type { RegistrySettings } from "../settings.ts";
 import { isPrivate, type AccessPolicy, type AccessRule } from "./access-policy.ts";
-import { patternsOverlap } from "./pattern-rank.ts";
+import { patternsOverlap } from "../pattern-overlap.ts";
 
 function narrowed(
   { publishers }: Pick<RegistrySettings, "publishers">,

@@ -40,7 +40,7 @@ function collector(): Collect {
  */
 export function releaseMemoryWhenIdle(options: Partial<IdleMemoryOptions> = {}): () => void {
   const { intervalMs, idleShare, busyMs } = { ...DEFAULTS, ...options };
-  const collect = collector();
+  let collect: Collect | undefined;
   let released = 0;
   let seen = processorMs();
   const timer = setInterval(() => {
@@ -48,6 +48,7 @@ export function releaseMemoryWhenIdle(options: Partial<IdleMemoryOptions> = {}):
     const isIdle = now - seen < intervalMs * idleShare;
     seen = now;
     if (!isIdle || now - released < busyMs) return;
+    collect ??= collector();
     collect({ type: "major", execution: "sync", flavor: "last-resort" });
     seen = processorMs();
     released = seen;

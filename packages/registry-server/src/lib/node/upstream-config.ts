@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { parse as parseToml } from "smol-toml";
 import { isPackagePattern } from "../package-pattern.ts";
 import { RegistryError } from "../registry-error.ts";
-import { isUpstreamName, sharedPattern } from "../upstream/pattern-overlap.ts";
+import { isUpstreamName, sharedPattern } from "../upstream/shared-pattern.ts";
 import { MIRROR, type UpstreamOptions } from "../upstream/upstream-options.ts";
 import type { ConfigValues } from "./setting.ts";
 
