@@ -110,4 +110,16 @@ export {
   type AccessSubject,
 } from "./lib/access/access-policy.ts";
 export { parseAccess, type AccessFile } from "./lib/access/access-file.ts";
+export {
+  contiguous,
+  type DeclaredUpload,
+  type OpenOutcome,
+  type PartAddress,
+  type UploadPart,
+  type UploadResult,
+  type UploadSession,
+  type UploadSessionStore,
+  type UploadStore,
+} from "./lib/uploads/upload-store.ts";
+export { DEFAULT_UPLOADS, type UploadOptions } from "./lib/uploads/upload-service.ts";
 export type { TreeHost, TreeStores } from "./lib/trees/tree-host.ts";

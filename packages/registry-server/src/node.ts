@@ -1,3 +1,5 @@
+export { DirectoryUploadStore } from "./lib/node/directory-upload-store.ts";
+export { S3UploadStore } from "./lib/node/s3-upload-store.ts";
 export { DirectoryBlobStore } from "./lib/node/directory-blob-store.ts";
 export { DirectoryDocumentStore } from "./lib/node/directory-document-store.ts";
 export { RedisCache } from "./lib/node/redis-cache.ts";

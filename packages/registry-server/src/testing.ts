@@ -1,5 +1,6 @@
 export { MemoryMetadataStore } from "./lib/testing/memory-metadata-store.ts";
 export { MemoryBlobStore } from "./lib/testing/memory-blob-store.ts";
+export { MemoryUploadStore } from "./lib/testing/memory-upload-store.ts";
 export { MemoryDocumentStore } from "./lib/testing/memory-document-store.ts";
 export { MemoryTreeHost } from "./lib/testing/memory-tree-host.ts";
 export {
@@ -13,6 +14,7 @@ export {
 export type { ContractTest } from "./lib/testing/contract.ts";
 export { metadataStoreContract } from "./lib/testing/metadata-store-contract.ts";
 export { blobStoreContract } from "./lib/testing/blob-store-contract.ts";
+export { uploadStoreContract } from "./lib/testing/upload-store-contract.ts";
 export { documentStoreContract } from "./lib/testing/document-store-contract.ts";
 export { cacheContract } from "./lib/testing/cache-contract.ts";
 export { MemoryCoordinator } from "./lib/testing/memory-coordination.ts";

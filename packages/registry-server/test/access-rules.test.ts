@@ -3,7 +3,13 @@ import { nodeVerifier } from "@lading/signing/node";
 import { MemoryCache, SigningStatementVerifier, createRegistry, type RegistryPorts } from "../src/index.ts";
 import { mintToken } from "../src/lib/node/node-registry.ts";
 import { DEFAULT_SETTINGS } from "../src/node.ts";
-import { MemoryBlobStore, MemoryDocumentStore, MemoryMetadataStore, MemoryTreeHost } from "../src/testing.ts";
+import {
+  MemoryBlobStore,
+  MemoryDocumentStore,
+  MemoryUploadStore,
+  MemoryMetadataStore,
+  MemoryTreeHost,
+} from "../src/testing.ts";
 import { GAL_RULES, member, rulesOf, startWithRules } from "./access-world.ts";
 import { buildPackage, startServer, testHasher, type TestServer } from "./harness.ts";
 
@@ -92,6 +98,7 @@ describe("createRegistry() with rules about private packages", () => {
     metadata: new MemoryMetadataStore(),
     blobs: new MemoryBlobStore(),
     documents: new MemoryDocumentStore(),
+    uploads: new MemoryUploadStore(),
     cache: new MemoryCache({ now: () => Date.now() }),
     hasher: testHasher,
     inspector: { inspect: () => Promise.reject(new Error("nothing is published")) },

@@ -105,6 +105,12 @@ const ACCESS: Readonly<
   "POST /api/v1/reviews/{id}/approve": "caller",
   "POST /api/v1/reviews/{id}/reject": "caller",
   "POST /api/v1/reviews/{id}/appeal": "caller",
+  "POST /api/v1/uploads": "publish",
+  "GET /api/v1/uploads/{id}": "publish",
+  "PATCH /api/v1/uploads/{id}": "publish",
+  "DELETE /api/v1/uploads/{id}": "publish",
+  "POST /api/v1/uploads/{id}/parts": "publish",
+  "POST /api/v1/uploads/{id}/publish": "publish",
   "POST /api/v1/packages/": "publish",
   "POST /api/v1/packages/{name}/versions": "publish",
   "POST /api/v1/packages/{name}/versions/{version}/yank": "yank",
@@ -208,7 +214,7 @@ describe("access", () => {
   });
 
   const posts = routes.filter(({ route, access }) => route.startsWith("POST ") && access !== "session");
-  it.each(posts.filter(({ route }) => !/logout|\}\/versions$/.test(route)))(
+  it.each(posts.filter(({ route }) => !/logout|\}\/versions$|\}\/publish$/.test(route)))(
     "of $route: a body larger than any is refused, after the credentials",
     async ({ route, access }) => {
       const path = route.slice(5).replace("{name}", "tool").replace("{version}", "1.0.0");

@@ -320,6 +320,7 @@ describe("the system's own addresses", () => {
       feed: `${server.url}/feed/`,
       auth: ["token", "basic"],
       limits: { packageBytes: 2 ** 31 },
+      uploads: { url: `${server.url}/api/v1/uploads`, from_bytes: 2 ** 25, part_bytes: 2 ** 23 },
       signatures: "optional",
       keys,
       root,

@@ -154,7 +154,13 @@ describe("admin gc", () => {
     expect((await admin(["gc"], data)).err).toContain("DATA_DIRECTORY_IN_USE");
     await own.close();
     expect((await admin(["gc"], data)).report).toEqual({ ...counted.report, dryRun: false });
-    expect((await admin(["gc"], data)).report).toEqual({ blobs: 0, bytes: 0, dryRun: false });
+    expect((await admin(["gc"], data)).report).toEqual({
+      blobs: 0,
+      bytes: 0,
+      uploads: 0,
+      uploadBytes: 0,
+      dryRun: false,
+    });
     expect(await admin(["verify"], data)).toMatchObject({ code: 0, report: { bad: [], unreferenced: 0, checked: 5 } });
     const key = signer.keyId;
     expect(await readdir(join(data, "blobs", "sha256", key.slice(0, 2)))).toContain(key);

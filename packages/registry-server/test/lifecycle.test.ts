@@ -21,6 +21,7 @@ import {
   FakeClock,
   MemoryBlobStore,
   MemoryDocumentStore,
+  MemoryUploadStore,
   MemoryMetadataStore,
   fakeAccount,
   fakePublication,
@@ -48,6 +49,7 @@ function memoryPorts(): RegistryPorts & {
     metadata: new MemoryMetadataStore(),
     blobs: new MemoryBlobStore(),
     documents: new MemoryDocumentStore(),
+    uploads: new MemoryUploadStore(),
     cache: new MemoryCache(clock),
     hasher: testHasher,
     inspector: {

@@ -3,15 +3,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, it } from "vitest";
 import { MemoryCache } from "../src/index.ts";
-import { DirectoryBlobStore, DirectoryDocumentStore, SqliteMetadataStore } from "../src/node.ts";
+import { DirectoryBlobStore, DirectoryDocumentStore, DirectoryUploadStore, SqliteMetadataStore } from "../src/node.ts";
 import {
   MemoryBlobStore,
   MemoryDocumentStore,
   MemoryMetadataStore,
+  MemoryUploadStore,
   blobStoreContract,
   cacheContract,
   documentStoreContract,
   metadataStoreContract,
+  uploadStoreContract,
 } from "../src/testing.ts";
 
 const test = { describe, it };
@@ -29,6 +31,7 @@ describe("in memory", () => {
   metadataStoreContract(test, async () => new MemoryMetadataStore());
   blobStoreContract(test, async () => new MemoryBlobStore());
   documentStoreContract(test, async () => new MemoryDocumentStore());
+  uploadStoreContract(test, async () => new MemoryUploadStore());
   cacheContract(test, async (clock) => new MemoryCache(clock));
 });
 
@@ -40,4 +43,5 @@ describe("SQLite and directory", () => {
     return store;
   });
   documentStoreContract(test, async () => new DirectoryDocumentStore(await fresh()));
+  uploadStoreContract(test, async () => new DirectoryUploadStore(await fresh()));
 });

@@ -23,6 +23,7 @@ import {
   MemoryBlobStore,
   MemoryCoordinator,
   MemoryDocumentStore,
+  MemoryUploadStore,
   MemoryMetadataStore,
   coordinationContract,
   fakeAccount,
@@ -69,7 +70,7 @@ async function keys(): Promise<RegistryTrust> {
 async function cluster(count: number, options: { readonly told?: boolean } = {}): Promise<Cluster> {
   const coordinator = new MemoryCoordinator();
   const metadata = new MemoryMetadataStore();
-  const [blobs, documents] = [new MemoryBlobStore(), new MemoryDocumentStore()];
+  const [blobs, documents, uploads] = [new MemoryBlobStore(), new MemoryDocumentStore(), new MemoryUploadStore()];
   const clock = { now: () => Date.now() };
   const trust = await keys();
   const account = fakeAccount("ada");
@@ -81,6 +82,7 @@ async function cluster(count: number, options: { readonly told?: boolean } = {})
       metadata,
       blobs,
       documents,
+      uploads,
       cache: new MemoryCache(clock),
       hasher: testHasher,
       inspector: new ArchiveInspector(new DecodeBudget(2 ** 28)),

@@ -44,6 +44,8 @@ export interface PublishInput extends CallOptions {
   /** Bytes of the file. */
   readonly size: number;
   readonly tree?: Digest | undefined;
+  /** What the file says that it is, for registries that take it in parts; without it, it is sent in one request. */
+  readonly package?: { readonly name: string; readonly version: string; readonly target: string } | undefined;
   /** Channel that is to name the version; default: `latest`, by its rules. */
   readonly channel?: string | undefined;
   /** The statement's envelope. */

@@ -45,6 +45,7 @@ export function parseDescription(bytes: Uint8Array, registry: RegistryConfig): R
       isObject(value.limits) && typeof value.limits.packageBytes === "number"
         ? { packageBytes: value.limits.packageBytes }
         : {},
+    ...optional("uploads", uploadsOf(value.uploads)),
     signatures: value.signatures === "required" ? "required" : "optional",
     keys: stringList(value.keys),
     ...optional("metadata", base("metadata")),
@@ -53,6 +54,14 @@ export function parseDescription(bytes: Uint8Array, registry: RegistryConfig): R
     ...optional("mirrorOf", isObject(value.mirror) ? optionalString(value.mirror.of) : undefined),
     ...optional("log", logOf(value.log, registry)),
   };
+}
+
+// What makes no sense is as if it were not there: a package can always be sent in one request.
+function uploadsOf(value: unknown): RegistryDescription["uploads"] {
+  if (!isObject(value)) return undefined;
+  const { from_bytes: from, part_bytes: part } = value;
+  if (!Number.isSafeInteger(from) || !Number.isSafeInteger(part) || Number(part) < 1) return undefined;
+  return { fromBytes: Number(from), partBytes: Number(part) };
 }
 
 function rootOf(value: unknown): RegistryDescription["root"] {

@@ -13,6 +13,7 @@ import type {
   FetchInit,
   FetchResponse,
   MetadataAnswer,
+  PackagePart,
   Publication,
   Transport,
   TransportOptions,
@@ -27,7 +28,10 @@ import { Watchdog, type ExchangeContext } from "./watchdog.ts";
  * How fast a registry checks an upload at least, bytes per millisecond (4 MiB a second): it unpacks and hashes all of it
  * before it answers, and says nothing meanwhile (`docs/spec/client-configuration.md` §`registries.toml`).
  */
-const CHECKED_BYTES_PER_MS = (4 * 1024 * 1024) / 1000;
+export const CHECKED_BYTES_PER_MS: number = (4 * 1024 * 1024) / 1000;
+
+/** Headers that a registry may want sent with a part to its storage. */
+const STORE_HEADER = /^(?:content-length|content-type|if-none-match|x-amz-[a-z0-9-]+)$/i;
 
 const REDIRECT_LIMIT = 5;
 const PROBLEM_LIMIT_BYTES = 64 * 1024;
@@ -56,6 +60,8 @@ interface Exchange {
   readonly credential?: Credential | "none" | undefined;
   /** Whether nothing changes by it: it is tried without a credential that the registry refuses. */
   readonly reads?: boolean;
+  /** How much longer than others the answer may take, milliseconds. */
+  readonly extraMs?: number;
 }
 
 interface Answer {
@@ -191,9 +197,61 @@ class HttpTransport implements Transport {
     );
   }
 
+  async append(url: string, part: PackagePart, options: TransportOptions): Promise<number> {
+    const headers = {
+      accept: "application/json",
+      "content-type": "application/offset+octet-stream",
+      "content-length": String(part.size),
+      "tus-resumable": "1.0.0",
+      "upload-offset": String(part.offset),
+    };
+    const exchange: Exchange = { method: "PATCH", url, headers, body: part.open(), purpose: "bulk" };
+    return this.#exchange(exchange, options, async (answer, watchdog) => {
+      if (answer.response.status !== 204) throw await this.#problem(answer, options, watchdog);
+      const offset = headerNumber(answer.response.headers.get("upload-offset"));
+      if (offset !== undefined) return this.#drop(answer, watchdog, offset);
+      throw invalidAnswer(options.action, this.#options.registry.name, "it does not say where the upload goes on");
+    });
+  }
+
+  async storePart(
+    address: { readonly url: string; readonly headers: Readonly<Record<string, string>> },
+    part: PackagePart,
+    options: TransportOptions,
+  ): Promise<void> {
+    const { registry } = this.#options;
+    const problem = redirectProblem("GET", new URL(registry.url), new URL(address.url), 0, registry.allowInsecure);
+    const foreign = Object.keys(address.headers).find((name) => !STORE_HEADER.test(name));
+    if (problem !== undefined || foreign !== undefined) {
+      throw new RegistryClientError({
+        code: "REGISTRY_REDIRECT_REFUSED",
+        message: `Cannot ${options.action}: registry "${registry.name}" wants it sent to "${redactUrl(address.url)}", ${problem ?? `with a header "${foreign!.slice(0, 60)}"`}`,
+        hint: "Tell its operator: packages can be sent to the registry itself",
+        registry: registry.name,
+      });
+    }
+    const headers = { ...address.headers, "content-length": String(part.size) };
+    const exchange: Exchange = {
+      method: "PUT",
+      url: address.url,
+      headers,
+      body: part.open(),
+      purpose: "bulk",
+      credential: "none",
+    };
+    await this.#exchange(exchange, options, async (answer, watchdog) => {
+      const { status } = answer.response;
+      // 412: it is there already, from an attempt whose answer was lost.
+      if (status !== 412 && (status < 200 || status > 299)) throw await this.#problem(answer, options, watchdog);
+      await this.#drop(answer, watchdog, undefined);
+    });
+  }
+
   async call(url: string, request: ApiRequest, options: TransportOptions): Promise<ApiAnswer> {
     const headers: Record<string, string> = { accept: "application/json" };
     if (request.body !== undefined) headers["content-type"] = "application/json";
+    if (request.raw !== undefined) headers["content-type"] = request.raw.type;
+    const body = request.raw?.bytes ?? (request.body === undefined ? undefined : JSON.stringify(request.body));
     const exchange: Exchange = {
       method: request.method,
       url,
@@ -201,7 +259,8 @@ class HttpTransport implements Transport {
       purpose: "call",
       reads: request.method === "GET",
       credential: request.credential,
-      ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+      ...(body === undefined ? {} : { body }),
+      ...(request.extraMs === undefined ? {} : { extraMs: request.extraMs }),
     };
     return this.#exchange(exchange, options, async (answer, watchdog) => {
       const { status } = answer.response;
@@ -272,7 +331,7 @@ class HttpTransport implements Transport {
     const headers: Record<string, string> = { "user-agent": this.#options.userAgent, ...exchange.headers };
     if (authorization !== undefined) headers.authorization = authorization;
     this.#options.onRequest?.(exchange.method, exchange.url);
-    watchdog.arm();
+    watchdog.arm(exchange.extraMs ?? 0);
     const response = await this.#options.fetch(exchange.url, {
       method: exchange.method,
       headers,

@@ -135,11 +135,24 @@ export interface Publication {
   readonly onProgress?: (uploadedBytes: number) => void;
 }
 
+/** A run of a package's bytes that is sent in a request of its own. */
+export interface PackagePart {
+  /** Where it begins in the package. */
+  readonly offset: number;
+  readonly size: number;
+  /** Its bytes from the start; called again for every attempt. */
+  readonly open: () => AsyncIterable<Uint8Array<ArrayBuffer>>;
+}
+
 /** A call of the registry's API. */
 export interface ApiRequest {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** Sent as it is, in place of `body`. */
+  readonly raw?: { readonly type: string; readonly bytes: Uint8Array<ArrayBuffer> };
+  /** How much longer than others the registry may think before it answers, milliseconds. */
+  readonly extraMs?: number;
   /** Whether a second arrival does no harm. Default: every method but POST. */
   readonly repeatable?: boolean;
   /** In place of the stored one; `none` sends no credential. */
@@ -171,6 +184,8 @@ export interface RegistryDescription {
   readonly api?: string;
   readonly auth: readonly string[];
   readonly limits: { readonly packageBytes?: number };
+  /** Packages of at least `fromBytes` are better sent in parts of at most `partBytes`; absent: it takes none in parts. */
+  readonly uploads?: { readonly fromBytes: number; readonly partBytes: number };
   readonly signatures: "required" | "optional";
   readonly keys: readonly string[];
   /** Absolute URL of its signed metadata, ending in `/`; absent: it has none. */
@@ -220,6 +235,17 @@ export interface Transport {
     publication: Publication,
     options: TransportOptions & { readonly idempotencyKey: string },
   ): Promise<ApiAnswer>;
+  /**
+   * One attempt to append a part to an upload (tus 1.0.0, `PATCH`); resolves with where the upload goes on. Absent where the
+   * transport cannot: packages are sent in one request then.
+   */
+  append?(url: string, part: PackagePart, options: TransportOptions): Promise<number>;
+  /** One attempt to store a part at an address that the registry gave for it, without credentials. */
+  storePart?(
+    address: { readonly url: string; readonly headers: Readonly<Record<string, string>> },
+    part: PackagePart,
+    options: TransportOptions,
+  ): Promise<void>;
   /** One attempt of an API call. Answers 2xx or 404; everything else rejects. */
   call(url: string, request: ApiRequest, options: TransportOptions): Promise<ApiAnswer>;
   /** Releases connections. */

@@ -2,19 +2,17 @@ import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
-import type { Digest, EventListener, IndexDocument } from "@lading/core-manifest";
+import type { Digest, IndexDocument } from "@lading/core-manifest";
 import { tryParseDigest } from "@lading/core-manifest";
 import type { PublishInput, PublishResult } from "./client-types.ts";
 import type { Documents } from "./documents.ts";
 import { answerReader, isObject, optional, optionalString, stringList, type JsonObject } from "./json.ts";
 import type { ApiAnswer, Publication } from "./ports.ts";
+import { CHUNK_BYTES, tellProgress } from "./publish-progress.ts";
 import { RegistryClientError } from "./registry-client-error.ts";
 import { redactUrl } from "./registry-url.ts";
 import type { Session } from "./session.ts";
 
-// Small, so that little of it waits for the garbage collector: 100 MB pass through a process of 127 MB, 85 of them Node's.
-const CHUNK_BYTES = 64 * 1024;
-const EVENT_EVERY_BYTES = 256 * 1024;
 const WAIT_TIMEOUT_MS = 30_000;
 const FIRST_POLL_MS = 50;
 const POLL_CAP_MS = 1_000;
@@ -25,7 +23,7 @@ export async function publish(session: Session, documents: Documents, input: Pub
   await checkFile(input, action);
   const url = await session.apiUrl({ path: "packages/", action }, input);
   await checkLimit(session, input, action);
-  const answer = await upload(session, url, input, action);
+  const answer = await send(session, url, input, action);
   const parsed = parseResult(session, answer, action);
   const tree = treeOf(session, answer);
   if (tree !== undefined) return inTree(session, parsed, tree);
@@ -94,15 +92,53 @@ async function checkLimit(session: Session, input: PublishInput, action: string)
   });
 }
 
+/** Smallest package of which it pays to go on after a broken connection, in place of sending all of it again. */
+const RESUMED_FROM_BYTES = 1024 * 1024;
+
+async function send(session: Session, url: string, input: PublishInput, action: string): Promise<ApiAnswer> {
+  const { uploads } = await session.describe(input);
+  const isTakenInParts = uploads !== undefined && input.package !== undefined && session.transport.append !== undefined;
+  if (!isTakenInParts) return upload(session, url, input, action);
+  const { sendInParts } = await import("./publish-parts.ts");
+  const inParts = (): Promise<ApiAnswer> =>
+    sendInParts(session, { ...input, package: input.package! }, { action, partBytes: uploads.partBytes });
+  if (input.size >= uploads.fromBytes) return inParts();
+  if (input.size < RESUMED_FROM_BYTES) return upload(session, url, input, action);
+  return (await uploadUnlessBroken(session, url, input, action)) ?? inParts();
+}
+
+/** As {@link upload}, `undefined` where the connection breaks on the way. */
+async function uploadUnlessBroken(
+  session: Session,
+  url: string,
+  input: PublishInput,
+  action: string,
+): Promise<ApiAnswer | undefined> {
+  const attempt = uploadAttempt(session, url, input, action);
+  return session.retrying(input, async () => {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof RegistryClientError) || error.code !== "REGISTRY_UNREACHABLE") throw error;
+      await explainReset(session, error, input);
+      const message = `the connection broke, going on in parts: ${error.message}`;
+      session.onEvent({ type: "debug", scope: "registry", message });
+      return undefined;
+    }
+  });
+}
+
 async function upload(session: Session, url: string, input: PublishInput, action: string): Promise<ApiAnswer> {
+  return session.retrying(input, uploadAttempt(session, url, input, action), (error) =>
+    explainReset(session, error, input),
+  );
+}
+
+function uploadAttempt(session: Session, url: string, input: PublishInput, action: string): () => Promise<ApiAnswer> {
   const publication = createPublication(session, url, input, action);
   // One key for all attempts: an attempt whose answer was lost is not counted twice.
   const idempotencyKey = randomUUID();
-  return session.retrying(
-    input,
-    () => session.transport.publish(url, publication, { action, signal: input.signal, idempotencyKey }),
-    (error) => explainReset(session, error, input),
-  );
+  return () => session.transport.publish(url, publication, { action, signal: input.signal, idempotencyKey });
 }
 
 // A registry that refuses a token before reading the body may close the connection, and the answer is lost on the way.
@@ -120,11 +156,6 @@ async function explainReset(session: Session, error: RegistryClientError, input:
 }
 
 function createPublication(session: Session, url: string, input: PublishInput, action: string): Publication {
-  const onEvent: EventListener = (event) => {
-    session.onEvent(event);
-    if (input.onEvent !== session.onEvent) input.onEvent?.(event);
-  };
-  let announced = -EVENT_EVERY_BYTES;
   return {
     blob: input.blob,
     size: input.size,
@@ -133,11 +164,7 @@ function createPublication(session: Session, url: string, input: PublishInput, a
     ...optional("statement", input.statement === undefined ? undefined : new Uint8Array(input.statement)),
     fileName: basename(input.artifact),
     open: () => readVerified(input, action, (bytes) => (session.metrics.uploadedBytes += bytes)),
-    onProgress: (uploadedBytes) => {
-      if (uploadedBytes < input.size && uploadedBytes < announced + EVENT_EVERY_BYTES) return;
-      announced = Math.max(announced, uploadedBytes);
-      onEvent({ type: "uploading", url: redactUrl(url), uploadedBytes: announced, totalBytes: input.size });
-    },
+    onProgress: tellProgress(session, url, input),
   };
 }
 

@@ -13,6 +13,7 @@ import type { ReviewStore } from "./governance/review-store.ts";
 import type { Publication, PublishOutcome } from "./publication.ts";
 import type { IdentityStore } from "./identity/identity-store.ts";
 import type { AuditFilter, AuditTrailStore } from "./governance/audit-trail.ts";
+import type { UploadSessionStore } from "./uploads/upload-store.ts";
 import type { UpstreamStore } from "./upstream/upstream-store.ts";
 import type { OwnershipStore } from "./organisations/ownership-store.ts";
 import type { OrganisationStore } from "./organisations/organisation-store.ts";
@@ -361,6 +362,8 @@ export interface MetadataStore {
   readonly ownership: OwnershipStore;
   /** The audit records as a chain; changed in transactions of the same store. */
   readonly auditTrail: AuditTrailStore;
+  /** Uploads that are under way; changed in transactions of the same store. */
+  readonly uploads: UploadSessionStore;
 
   /** Creates an account, with a first token where one is given, unless one of that name (ignoring case) exists. */
   createAccount(account: Account, audit: AuditEntry, token?: TokenRecord): Promise<"created" | "exists">;

@@ -6,7 +6,8 @@ import type { BlobStore, StagedBlob } from "./ports.ts";
 import { RegistryError } from "./registry-error.ts";
 
 const METADATA_MAX_BYTES = 64 * 1024;
-const STATEMENT_MAX_BYTES = 1024 * 1024;
+/** Largest statement, in bytes. */
+export const STATEMENT_MAX_BYTES: number = 1024 * 1024;
 const ORIGIN_MAX = 500;
 
 /** What the uploader says that the package part holds. */
@@ -51,6 +52,11 @@ function tooLarge(size: number | undefined, limit: number): RegistryError {
     message: `Cannot accept the package: its size is ${size === undefined ? "more than allowed" : `${size} bytes`}, allowed are ${limit} bytes`,
     limit,
   });
+}
+
+/** @throws {RegistryError} `PAYLOAD_TOO_LARGE` */
+export function requireSize(size: number, limit: number): void {
+  if (size > limit) throw tooLarge(size, limit);
 }
 
 /**
@@ -124,7 +130,7 @@ class PublishFormReader {
   metadata(text: string): void {
     if (this.draft.declared !== undefined) throw malformed('part "metadata" comes twice');
     this.draft.declared = parseDeclaredPackage(text);
-    if (this.draft.declared.size > this.#limit) throw tooLarge(this.draft.declared.size, this.#limit);
+    requireSize(this.draft.declared.size, this.#limit);
   }
 
   async #statement(stream: AsyncIterable<Uint8Array>): Promise<void> {
@@ -167,7 +173,8 @@ class PublishFormReader {
   }
 }
 
-function mismatch(what: string, found: string, declared: string): RegistryError {
+/** Bytes are not those that were declared. */
+export function mismatch(what: string, found: string, declared: string): RegistryError {
   return new RegistryError({
     code: "BLOB_MISMATCH",
     message: `Cannot accept the package: its ${what} is ${found}, declared is ${declared}`,

@@ -34,10 +34,11 @@ import type { ReviewService } from "./governance/review-service.ts";
 import type { PolicyFinding } from "./governance/publication-policy.ts";
 import type { Review } from "./governance/review-store.ts";
 import { firstRecord } from "./publication-rules.ts";
-import { readPublishForm, type DeclaredPackage, type PublishForm } from "./publish-form.ts";
+import { readPublishForm, requireSize, type DeclaredPackage, type PublishForm } from "./publish-form.ts";
 import { judgeStatement } from "./publish-statement.ts";
 import type { ArtifactRecord, AuditEntry, PackageSummary, VersionRecord } from "./records.ts";
 import { RegistryError } from "./registry-error.ts";
+import type { DeclaredUpload } from "./uploads/upload-store.ts";
 import type { Upstreams } from "./upstream/upstreams.ts";
 import type { RegistrySettings } from "./settings.ts";
 import type { LogReceipt } from "./trust/log-service.ts";
@@ -75,6 +76,8 @@ export interface PublishRequest {
   readonly principal: Principal;
   /** Name that the address says, where it says one. */
   readonly addressed?: PackageName;
+  /** Version that was announced, where one was. */
+  readonly announced?: Version;
   readonly audit: Pick<AuditEntry, "traceId" | "address">;
   /** The registry's own address, which a statement may name. */
   readonly address: string;
@@ -108,12 +111,21 @@ function refused(message: string, reason: string, cause?: unknown): RegistryErro
   return new RegistryError({ code: "PACKAGE_REFUSED", message, reason, ...(cause === undefined ? {} : { cause }) });
 }
 
-function identify({ record }: InspectedUpload, addressed: PackageName | undefined): Identified {
+function identify(
+  { record }: InspectedUpload,
+  { addressed, announced }: Pick<PublishRequest, "addressed" | "announced">,
+): Identified {
   try {
     const name = parsePackageName(record.manifest.name);
     const version = parseVersion(record.manifest.version);
     if (addressed !== undefined && canonicalName(addressed) !== canonicalName(name)) {
       throw refused(`Cannot publish to "${addressed}": the package calls itself "${name}"`, "NAME_MISMATCH");
+    }
+    if (announced !== undefined && announced !== version) {
+      throw refused(
+        `Cannot publish "${name}" ${announced}: the package calls itself version ${version}`,
+        "VERSION_MISMATCH",
+      );
     }
     return { name, canonical: canonicalName(name), version, target: record.target };
   } catch (error) {
@@ -420,7 +432,7 @@ export async function publish(ports: PublishPorts, form: PublishForm, request: P
   requireScope(principal, "publish");
   const upload = await step("inspect", () => ports.inspector.inspect(form.package, { size: form.size, signal }));
   checkTree(upload.tree, form.declared.tree);
-  const identified = identify(upload, request.addressed);
+  const identified = identify(upload, request);
   const home = await ports.elsewhere?.(identified.canonical, principal);
   return home === undefined
     ? publishHere(ports, form, request, { upload, identified })
@@ -473,6 +485,51 @@ async function publishHere(
   return step("commit", () =>
     findings.length === 0 ? commit(ports, request, draft) : submit(ports, request, draft, findings),
   );
+}
+
+/**
+ * Checks what can be known of a publication before its bytes are sent: size, rights, name, and what the registry has of the
+ * version. Everything is checked again when they are there. Tells the publication where it is made already.
+ * @throws {RegistryError} any code of a refused publication
+ */
+export async function announce(
+  ports: PublishPorts,
+  request: PublishRequest,
+  declared: DeclaredUpload,
+): Promise<Published | undefined> {
+  const { principal } = request;
+  requireScope(principal, "publish");
+  requireSize(declared.size, ports.settings.packageBytes);
+  const home = (await ports.elsewhere?.(declared.canonical, principal)) ?? ports;
+  const { existing } = await checkName(home, principal, declared);
+  const same = await announcedVersion(home, declared);
+  if (same !== undefined) return home === ports ? same : elsewhere(same, home);
+  const publication = { ...declared, account: principal.account };
+  if (existing === undefined) await home.reviews.requireFreeName(declared.name, declared.canonical, principal.account);
+  await home.reviews.judgeName(publication, existing?.latest === undefined);
+  return undefined;
+}
+
+function elsewhere(published: Published, { mount }: PublishPorts): Published {
+  const { log: _, ...done } = published;
+  return { ...done, mount };
+}
+
+async function announcedVersion(ports: PublishPorts, declared: DeclaredUpload): Promise<Published | undefined> {
+  const { name, canonical, version, target, blob, tree } = declared;
+  const known = await ports.metadata.version(canonical, version);
+  if (known?.removed !== undefined) throw contentRemoved(`Cannot publish "${name}" ${version}`, known.removed.reason);
+  const first = known?.artifacts.find((artifact) => artifact.target === target);
+  if (first === undefined) return undefined;
+  if (first.blob === blob || first.tree === tree) return alreadyPublished(ports, declared, known!, first);
+  // Without its tree, other bytes may still hold the same files.
+  if (tree === undefined) return undefined;
+  throw new RegistryError({
+    code: "VERSION_EXISTS",
+    message: `Cannot publish "${name}" ${version}: the version exists, it holds tree ${first.tree} since ${new Date(known!.published).toISOString()}, announced is ${tree}`,
+    hint: "A published version never changes; publish under a new version number",
+    reason: "bytes",
+  });
 }
 
 function judge(

@@ -34,6 +34,12 @@ export type RegistryErrorCode =
   | "USER_NOT_FOUND"
   | "METHOD_NOT_ALLOWED"
   | "VERSION_EXISTS"
+  | "UPLOAD_NOT_FOUND"
+  | "UPLOAD_OFFSET_MISMATCH"
+  | "UPLOAD_INCOMPLETE"
+  | "UPLOAD_CLOSED"
+  | "UPLOAD_NOT_REDIRECTED"
+  | "UPLOADS_EXCEEDED"
   | "USER_EXISTS"
   | "KEY_EXISTS"
   | "LAST_OWNER"
@@ -259,6 +265,36 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     category: "refused",
     summary: "The version is published already with other content; a version never changes.",
     help: "Publish under a new version number.",
+  },
+  UPLOAD_NOT_FOUND: {
+    category: "refused",
+    summary: "There is no such upload under way, or it belongs to another account, or it has expired.",
+    help: "Open it again with `POST /api/v1/uploads`.",
+  },
+  UPLOAD_OFFSET_MISMATCH: {
+    category: "refused",
+    summary: "Bytes were sent for another place of an upload than where it goes on.",
+    help: "Ask where it goes on with `HEAD /api/v1/uploads/{id}`, header `Upload-Offset`, and send from there.",
+  },
+  UPLOAD_INCOMPLETE: {
+    category: "refused",
+    summary: "An upload cannot be published while bytes of it are missing.",
+    help: "Send what is missing, from `Upload-Offset` on.",
+  },
+  UPLOAD_CLOSED: {
+    category: "refused",
+    summary: "The upload is published and takes no more bytes.",
+    help: "Open another upload for another package.",
+  },
+  UPLOAD_NOT_REDIRECTED: {
+    category: "refused",
+    summary: "This registry takes the bytes of uploads itself and gives no addresses of its storage.",
+    help: "Send the bytes with `PATCH /api/v1/uploads/{id}`.",
+  },
+  UPLOADS_EXCEEDED: {
+    category: "refused",
+    summary: "The account has as many uploads under way as it may.",
+    help: "Publish or end one of them with `DELETE /api/v1/uploads/{id}`, or wait until one expires.",
   },
   USER_EXISTS: {
     category: "refused",
@@ -619,6 +655,12 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   TRANSFER_EXISTS: 409,
   METHOD_NOT_ALLOWED: 405,
   VERSION_EXISTS: 409,
+  UPLOAD_NOT_FOUND: 404,
+  UPLOAD_OFFSET_MISMATCH: 409,
+  UPLOAD_INCOMPLETE: 409,
+  UPLOAD_CLOSED: 409,
+  UPLOAD_NOT_REDIRECTED: 409,
+  UPLOADS_EXCEEDED: 429,
   USER_EXISTS: 409,
   SECOND_FACTOR_EXISTS: 409,
   TRUSTED_PUBLISHER_EXISTS: 409,

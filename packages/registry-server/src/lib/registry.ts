@@ -18,6 +18,7 @@ import { registerTreeRoutes } from "./api/tree-routes.ts";
 import { registerTrustRoutes } from "./api/trust-routes.ts";
 import { registerTakedownRoutes } from "./api/takedown-routes.ts";
 import { registerReviewRoutes } from "./api/review-routes.ts";
+import { registerUploadRoutes } from "./api/upload-routes.ts";
 import { mirrorGuard, registerUpstreamRoutes } from "./api/upstream-routes.ts";
 import { registerSimpleRoutes } from "./api/simple-routes.ts";
 import { registerSystemRoutes } from "./api/system-routes.ts";
@@ -69,6 +70,8 @@ import { joinTree } from "./trees/tree-metadata-store.ts";
 import { TrustService, type TrustDescription } from "./trust/trust-service.ts";
 import { LeaseTurn } from "./turn.ts";
 import { HttpSource } from "./upstream/http-source.ts";
+import { DEFAULT_UPLOADS, UploadService } from "./uploads/upload-service.ts";
+import type { UploadStore } from "./uploads/upload-store.ts";
 import type { UpstreamOptions } from "./upstream/upstream-options.ts";
 import { Upstreams } from "./upstream/upstreams.ts";
 import type { TreePorts } from "./upstream/upstream-tree.ts";
@@ -87,6 +90,8 @@ export interface RegistryPorts {
   readonly metadata: MetadataStore;
   readonly blobs: BlobStore;
   readonly documents: DocumentStore;
+  /** Bytes of packages that come in parts. */
+  readonly uploads: UploadStore;
   readonly cache: Cache;
   /** Where answers to requests with an `Idempotency-Key` are kept; the memory of this process unless given. */
   readonly answers?: Cache;
@@ -308,7 +313,7 @@ function problemAnswer(services: Services, context: RouteContext, error: unknown
   return context.body(JSON.stringify(problem), problem.status as 400);
 }
 
-const METHODS = ["GET", "POST", "PUT", "DELETE"];
+const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 function answerUnknown(app: App, services: Services): void {
   app.notFound((context) => {
@@ -362,8 +367,9 @@ interface TreePlace {
 
 /** What a tree shares with its registry: people, their credentials and their rights. */
 function sharedServices({ registry }: TreePlace): Partial<Services> {
-  const { authentication, access, groups, identity, secondFactors, builds, oidc, logins, upstreams } = registry;
-  return { authentication, access, groups, identity, secondFactors, builds, oidc, logins, upstreams };
+  const { authentication, access, groups, identity, secondFactors, builds, oidc, logins, upstreams, uploads } =
+    registry;
+  return { authentication, access, groups, identity, secondFactors, builds, oidc, logins, upstreams, uploads };
 }
 
 function createServices(
@@ -453,6 +459,12 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
     rights,
     metrics,
     upstreams,
+    uploads: new UploadService({
+      metadata,
+      store: ports.uploads,
+      clock,
+      options: { ...DEFAULT_UPLOADS, ...settings.uploads },
+    }),
     logins: new RateLimiter("login", settings.loginsPerMinute, cache),
     answers: new IdempotentAnswers(clock, ports.answers),
     docsAsset: ports.docsAsset ?? (async () => undefined),
@@ -537,6 +549,7 @@ class PortRegistry implements Registry {
     registerOwnershipRoutes(this.#app, this.#services);
     registerPublisherRoutes(this.#app, this.#services);
     registerUpstreamRoutes(this.#app, this.#services);
+    registerUploadRoutes(this.#app, this.#services);
     if (ports.install !== undefined)
       this.#installations = registerInstallRoutes(this.#app, this.#services, ports.install);
     answerUnknown(this.#app, this.#services);
@@ -708,6 +721,7 @@ class PortRegistry implements Registry {
     await this.#services.replicas?.follow();
     if (this.#services.replicas !== undefined) await this.#services.gate.refresh();
     await this.#services.index.save();
+    if (this.#services.tree === undefined) await this.#services.uploads.sweep();
     await this.#sealAuditIfDue();
     this.#services.trust?.refreshIfDue();
   }

@@ -327,6 +327,7 @@ async function publishFile(
         blob,
         size,
         tree,
+        package: { name, version, target: record.target },
         ...(signed === undefined ? {} : { statement: signed.envelope }),
         channel: input.channel,
         wait: input.wait ?? true,

@@ -36,6 +36,7 @@ import type { AuditEntry } from "../records.ts";
 import type { RegistrySettings } from "../settings.ts";
 import type { TrustService } from "../trust/trust-service.ts";
 import type { LeaseTurn } from "../turn.ts";
+import type { UploadService } from "../uploads/upload-service.ts";
 import type { Upstreams } from "../upstream/upstreams.ts";
 
 /** What serves a tree of private packages, and what its routes have at hand. */
@@ -84,6 +85,8 @@ export interface Services {
   readonly gate: BlobGate;
   readonly metrics: Metrics;
   readonly upstreams: Upstreams;
+  /** Packages that come in parts, of the registry and of all its trees. */
+  readonly uploads: UploadService;
   readonly logins: RateLimiter;
   readonly answers: IdempotentAnswers;
   readonly docsAsset: (name: string) => Promise<Uint8Array | undefined>;

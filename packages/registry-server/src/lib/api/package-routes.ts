@@ -2,38 +2,29 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { digestHex, type CanonicalName, type PackageName } from "@lading/core-manifest";
 import { nameSkeleton } from "../package-name-rules.ts";
 import type { SearchQuery } from "../ports.ts";
-import { checkNewName, checkRights, publish, receive, type PublishPorts } from "../publish.ts";
+import { checkNewName, checkRights, publish, receive } from "../publish.ts";
 import { contentRemoved } from "../governance/blob-gate.ts";
 import { RegistryError } from "../registry-error.ts";
 import { principalOf, readers, smallBody, writers } from "./access.ts";
 import { auditEntry, baseUrl, blobsUrl, type App, type RouteContext, type Services } from "./context.ts";
 import { bodyName, pathName, requireOwner, requirePackage, requireVersion } from "./guards.ts";
 import { answerOnce, idempotent } from "./idempotency.ts";
-import {
-  packageUrl,
-  packageView,
-  publishedView,
-  summaryView,
-  versionDetailsView,
-  versionView,
-} from "./package-views.ts";
+import { packageUrl, packageView, summaryView, versionDetailsView, versionView } from "./package-views.ts";
 import { pageBody } from "./paging.ts";
+import {
+  answerPublished,
+  artifact,
+  countedPublication,
+  publishPorts,
+  publishRequest,
+  published,
+} from "./publish-answer.ts";
 import { versionEtag } from "./preconditions.ts";
 import { SECURED, jsonResponse, nameParam, pageShape, problems, versionParam } from "./schemas.ts";
-import { reviewView } from "./review-views.ts";
 import { trustOf } from "./version-trust.ts";
 
 const TAGS = ["packages"];
 const dependency = z.object({ name: z.string(), kind: z.string(), requirement: z.string() }).loose();
-const artifact = z
-  .object({
-    target: z.string(),
-    blob: z.string(),
-    size: z.number(),
-    tree: z.string(),
-    statement: z.string().optional(),
-  })
-  .loose();
 const versionItem = z
   .object({
     version: z.string(),
@@ -102,25 +93,6 @@ const packageDetails = summaryItem
 const summaryPage = z
   .object({ items: z.array(summaryItem), page: z.number(), per_page: z.number(), total: z.number() })
   .openapi("PackagePage");
-const published = z
-  .object({
-    name: z.string(),
-    version: z.string(),
-    kind: z.string(),
-    target: z.string(),
-    artifact,
-    signers: z.array(z.string()),
-    verified: z.boolean(),
-    status: z.string(),
-    published: z.string(),
-    sequence: z.number(),
-    visible: z.boolean(),
-    tree: z.string().optional().openapi({ description: "Address of the private packages among which it is" }),
-    review: reviewView.optional(),
-    log: z.object({ index: z.number(), checkpoint: z.string(), proof: z.string() }).optional(),
-    links: z.record(z.string(), z.string()),
-  })
-  .openapi("Published");
 const createName = z.object({ name: z.string().max(140) }).openapi("CreateName");
 const uploadForm = z
   .object({
@@ -342,81 +314,21 @@ function fileRoutes(app: App, services: Services): void {
   );
 }
 
-function publishPorts(services: Services): PublishPorts {
-  const {
-    metadata,
-    rights,
-    blobs,
-    inspector,
-    statements,
-    index,
-    clock,
-    log,
-    settings,
-    trust,
-    metrics,
-    access,
-    tree,
-    mount,
-    trees,
-    reviews,
-    upstreams,
-  } = services;
-  return {
-    metadata,
-    rights,
-    blobs,
-    inspector,
-    statements,
-    index,
-    clock,
-    log,
-    settings,
-    trust,
-    access,
-    tree,
-    mount,
-    ...(trees === undefined
-      ? {}
-      : {
-          elsewhere: async (canonical, principal) => {
-            const home = await trees.treeOf(canonical, "write", principal);
-            return home && publishPorts(home.server.services);
-          },
-        }),
-    reviews,
-    upstreams,
-    onStep: (step, ms) => metrics.step(step, ms),
-  };
-}
-
 async function upload(services: Services, context: RouteContext, addressed?: string): Promise<Response> {
-  const principal = principalOf(context);
-  const { traceId, address = "" } = auditEntry(services, context, { action: "package.publish" });
   const ports = publishPorts(services);
-  try {
+  return countedPublication(services, async () => {
     const form = await receive(ports, context.req.raw);
     const { blob, size, tree = "", channel = "", origin = "" } = form.declared;
     // Of a resent upload the boundary differs and the bytes that are published do not: those are what counts.
     const content = [blob, String(size), tree, channel, origin, form.statement ?? ""];
     return await answerOnce(services, context, content, async () => {
       const done = await publish(ports, form, {
-        signal: context.req.raw.signal,
-        principal,
-        address: baseUrl(services, context),
-        audit: { ...(traceId === undefined ? {} : { traceId }), ...(address === "" ? {} : { address }) },
+        ...publishRequest(services, context),
         ...(addressed === undefined ? {} : { addressed: pathName(addressed).name }),
       });
-      services.metrics.publication(done.review !== undefined ? "held" : done.created ? "created" : "same");
-      const view = publishedView(baseUrl(services, context), done);
-      const links = view["links"] as { self: string; review?: string };
-      context.header("location", links.review ?? links.self);
-      return context.json(view, done.created ? (done.review === undefined ? 201 : 202) : 200);
+      return answerPublished(services, context, done);
     }).finally(() => form.package.discard());
-  } catch (error) {
-    services.metrics.publication(error instanceof RegistryError ? error.code : "INTERNAL");
-    throw error;
-  }
+  });
 }
 
 function isJson(context: RouteContext): boolean {

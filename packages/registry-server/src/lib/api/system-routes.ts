@@ -220,6 +220,11 @@ function discoveryRoutes(app: App, services: Services): void {
         feed: `${base}/feed/`,
         auth: ["token", "basic"],
         limits: { packageBytes },
+        uploads: {
+          url: `${base}/api/v1/uploads`,
+          from_bytes: services.uploads.options.fromBytes,
+          part_bytes: services.uploads.options.partBytes,
+        },
         signatures,
         keys: trust?.keys ?? [],
         ...(trust === undefined

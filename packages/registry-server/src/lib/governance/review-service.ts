@@ -66,6 +66,22 @@ function conflict(
   });
 }
 
+function refuse(
+  { name, version }: Pick<Publication, "name" | "version">,
+  findings: readonly PolicyFinding[],
+  similar: readonly string[],
+): void {
+  const refusing = findings.filter(({ action }) => action === "refuse");
+  if (refusing.length === 0) return;
+  throw new RegistryError({
+    code: "POLICY_REFUSED",
+    message: `Cannot publish "${name}" ${version}: ${refusing.map(({ problem }) => problem).join("; ")}`,
+    hint: "The operator of this registry decides what it takes",
+    rules: refusing.map(({ rule }) => rule),
+    ...(similar.length === 0 ? {} : { similar: [...similar] }),
+  });
+}
+
 function nameTaken({ name }: { readonly name: string }): RegistryError {
   return new RegistryError({
     code: "NAME_RESERVED",
@@ -91,20 +107,33 @@ export class ReviewService {
     publication: Pick<Publication, "name" | "canonical" | "version" | "account">,
     { license, isNew }: { readonly license: string | undefined; readonly isNew: boolean },
   ): Promise<readonly PolicyFinding[]> {
-    const { canonical, name, version } = publication;
+    const { canonical } = publication;
     const { rules } = this.#ports;
     const wanted = isNew && rulesFor(rules, { canonical, isNew }).some((rule) => rule.similarNames !== undefined);
     const similar = wanted ? await this.#similar(publication) : [];
     const findings = judgePublication(rules, { canonical, isNew, license, similar });
-    const refusing = findings.filter(({ action }) => action === "refuse");
-    if (refusing.length === 0) return findings;
-    throw new RegistryError({
-      code: "POLICY_REFUSED",
-      message: `Cannot publish "${name}" ${version}: ${refusing.map(({ problem }) => problem).join("; ")}`,
-      hint: "The operator of this registry decides what it takes",
-      rules: refusing.map(({ rule }) => rule),
-      ...(similar.length === 0 ? {} : { similar: [...similar] }),
-    });
+    refuse(publication, findings, similar);
+    return findings;
+  }
+
+  /**
+   * As {@link judge}, by the name alone, before there is a package to look into.
+   * @throws {RegistryError} `POLICY_REFUSED`
+   */
+  async judgeName(
+    publication: Pick<Publication, "name" | "canonical" | "version" | "account">,
+    isNew: boolean,
+  ): Promise<void> {
+    const { canonical } = publication;
+    const { rules } = this.#ports;
+    if (!isNew || !rulesFor(rules, { canonical, isNew }).some((rule) => rule.similarNames === "refuse")) return;
+    const similar = await this.#similar(publication);
+    const findings = judgePublication(rules, { canonical, isNew, license: undefined, similar });
+    refuse(
+      publication,
+      findings.filter(({ rule }) => rule === "similar-name"),
+      similar,
+    );
   }
 
   async #similar({ canonical, account }: Pick<Publication, "canonical" | "account">): Promise<readonly string[]> {

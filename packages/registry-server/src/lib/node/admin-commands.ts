@@ -11,7 +11,16 @@ import type { BlobStore, MetadataStore } from "../ports.ts";
 import { SCOPES, type Account, type Scope } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import { randomId } from "../token.ts";
-import { backUp, backUpStores, collectGarbage, keepSecret, restore, restoreStores, type CopyReport } from "./backup.ts";
+import {
+  backUp,
+  backUpStores,
+  collectGarbage,
+  collectUploads,
+  keepSecret,
+  restore,
+  restoreStores,
+  type CopyReport,
+} from "./backup.ts";
 import { exportBundle, importBundle } from "./bundle-commands.ts";
 import { copyBlobs, copyMetadata } from "./copy-registry.ts";
 import { TrustService } from "../trust/trust-service.ts";
@@ -397,7 +406,10 @@ async function garbage(call: AdminCall): Promise<number> {
     );
   const work = async (): Promise<void> => {
     const report = await collect(call);
-    call.io.out(`${JSON.stringify({ ...report, dryRun, ...(await ofTrees(call, collect)) })}\n`);
+    // Uploads are the registry's own, also those of its trees.
+    const uploads = await withStores(call, (stores) => collectUploads(stores, { now: Date.now(), dryRun }));
+    const trees = await ofTrees(call, collect);
+    call.io.out(`${JSON.stringify({ ...report, ...uploads, dryRun, ...trees })}\n`);
   };
   if (!dryRun) return locked(call, work);
   await work();

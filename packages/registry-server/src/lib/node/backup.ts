@@ -287,6 +287,22 @@ export async function collectGarbage(
   return report;
 }
 
+/** Removes bytes of uploads that no upload under way has; resolves with how many there are. */
+export async function collectUploads(
+  { metadata, uploads }: Pick<Stores, "metadata" | "uploads">,
+  { now, dryRun }: { readonly now: number; readonly dryRun: boolean },
+): Promise<{ readonly uploads: number; readonly uploadBytes: number }> {
+  const report = { uploads: 0, uploadBytes: 0 };
+  for await (const id of uploads.uploads()) {
+    const session = await metadata.uploads.session(id);
+    if (session !== undefined && session.result === undefined && session.expires >= now) continue;
+    report.uploads += 1;
+    for (const { size } of await uploads.parts(id)) report.uploadBytes += size;
+    if (!dryRun) await uploads.remove(id);
+  }
+  return report;
+}
+
 /** A registry on engines of its own, and what it keeps in files. */
 export interface OpenRegistry {
   readonly stores: Stores;

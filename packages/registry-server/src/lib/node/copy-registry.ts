@@ -37,6 +37,7 @@ const KEYS: Readonly<Record<TableName, readonly string[]>> = {
   package_transfers: ["id"],
   name_claims: ["id"],
   quotas: ["subject"],
+  upload_sessions: ["id"],
   outbox: ["id"],
   feed: ["id"],
   audit: ["id"],

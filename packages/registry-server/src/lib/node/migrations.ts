@@ -258,6 +258,17 @@ export const MIGRATIONS: readonly Migration[] = [
     `,
     finish: chainAudit,
   },
+  {
+    name: "uploads under way",
+    statements: `
+      create table upload_sessions (
+        id text primary key, account_id text not null references accounts (id), tree text not null, fingerprint text not null,
+        declared text not null, size integer not null, created integer not null, expires integer not null, result text
+      ) strict;
+      create index upload_sessions_of_account on upload_sessions (account_id);
+      create index upload_sessions_by_end on upload_sessions (expires);
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

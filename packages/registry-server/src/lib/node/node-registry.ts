@@ -266,6 +266,7 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
     databaseUrl,
     s3,
     redirectDownloads,
+    redirectUploads,
     redisUrl,
     keyDirectory,
     jwtSecret,
@@ -291,7 +292,14 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
   const unlock = lockDataDirectory(dataDirectory, layout.lock);
   closing.push(async () => unlock());
   try {
-    const stores = await openStores({ dataDirectory, databaseFile, databaseUrl, s3, redirectDownloads });
+    const stores = await openStores({
+      dataDirectory,
+      databaseFile,
+      databaseUrl,
+      s3,
+      redirectDownloads,
+      redirectUploads,
+    });
     closing.push(() => stores.close());
     const { metadata } = stores;
     const statements = new SigningStatementVerifier(nodeVerifier);
@@ -315,6 +323,7 @@ export async function createNodeRegistry(options: NodeRegistryOptions): Promise<
       metadata,
       blobs: stores.blobs,
       documents: stores.documents,
+      uploads: stores.uploads,
       ...(stores.coordination === undefined ? {} : { coordination: stores.coordination }),
       ...(await openCaches({ url: redisUrl, clock, log }, closing)),
       hasher,

@@ -246,6 +246,18 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
     `,
     finish: chainRecords,
   },
+  {
+    name: "uploads under way",
+    worksFrom: 1,
+    statements: `
+      create table upload_sessions (
+        id text primary key, account_id text not null references accounts (id), tree text not null, fingerprint text not null,
+        declared text not null, size bigint not null, created bigint not null, expires bigint not null, result text
+      );
+      create index upload_sessions_of_account on upload_sessions (account_id);
+      create index upload_sessions_by_end on upload_sessions (expires);
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

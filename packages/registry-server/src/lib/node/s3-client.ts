@@ -94,7 +94,13 @@ export class S3Client {
     return this.#options.prefix === undefined ? prefix : `${this.#options.prefix}/${prefix}`;
   }
 
-  #signer(init: { url: string; method: string; headers?: Record<string, string>; signQuery?: boolean }): AwsV4Signer {
+  #signer(init: {
+    url: string;
+    method: string;
+    headers?: Record<string, string>;
+    signQuery?: boolean;
+    allHeaders?: boolean;
+  }): AwsV4Signer {
     const { accessKeyId, secretAccessKey, sessionToken, region } = this.#options;
     const token = sessionToken === undefined ? {} : { sessionToken };
     return new AwsV4Signer({ ...init, accessKeyId, secretAccessKey, ...token, region, service: "s3" });
@@ -108,6 +114,25 @@ export class S3Client {
       signQuery: true,
     });
     return (await signer.sign()).url.href;
+  }
+
+  /**
+   * An address with which whoever has it may store an object of exactly `size` bytes for `seconds`, once: an object that is
+   * there already stays. The headers are signed and must be sent as they are.
+   */
+  async presignPut(
+    key: string,
+    { size, seconds }: { readonly size: number; readonly seconds: number },
+  ): Promise<{ readonly url: string; readonly headers: Readonly<Record<string, string>> }> {
+    const headers = { "content-length": String(size), "if-none-match": "*" };
+    const signer = this.#signer({
+      url: this.#url(key, { "X-Amz-Expires": String(seconds) }),
+      method: "PUT",
+      headers,
+      signQuery: true,
+      allHeaders: true,
+    });
+    return { url: (await signer.sign()).url.href, headers };
   }
 
   /**
@@ -190,6 +215,11 @@ export class S3Client {
 
   /** Every key that begins with `prefix`. */
   async *list(prefix: string): AsyncIterable<string> {
+    for await (const { key } of this.objects(prefix)) yield key;
+  }
+
+  /** Every object whose key begins with `prefix`, with its size in bytes. */
+  async *objects(prefix: string): AsyncIterable<{ readonly key: string; readonly size: number }> {
     let token: string | undefined;
     do {
       const query = { "list-type": "2", prefix: this.fullPrefix(prefix) };
@@ -198,7 +228,10 @@ export class S3Client {
         query: token === undefined ? query : { ...query, "continuation-token": token },
       });
       const xml = await response.text();
-      for (const key of xmlTexts(xml, "Key")) yield this.relativeKey(key);
+      // Keys and sizes are in the same order: every object has one of each.
+      const sizes = xmlTexts(xml, "Size");
+      for (const [at, key] of xmlTexts(xml, "Key").entries())
+        yield { key: this.relativeKey(key), size: Number(sizes[at]) };
       token = xmlText(xml, "IsTruncated") === "true" ? xmlText(xml, "NextContinuationToken") : undefined;
     } while (token !== undefined);
   }

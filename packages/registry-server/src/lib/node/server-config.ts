@@ -280,7 +280,7 @@ function invalid(message: string, hint: string): RegistryError {
   return new RegistryError({ code: "SERVER_CONFIG_INVALID", message, hint });
 }
 
-function bucket(values: Values): Pick<StoreOptions, "s3" | "redirectDownloads"> {
+function bucket(values: Values): Pick<StoreOptions, "s3" | "redirectDownloads" | "redirectUploads"> {
   const [name, endpoint] = ["storage.s3_bucket", "storage.s3_endpoint"];
   if (!values.has(name)) {
     // Whoever names the store means to use it; the keys alone may be there for something else.
@@ -316,6 +316,7 @@ function bucket(values: Values): Pick<StoreOptions, "s3" | "redirectDownloads"> 
       ...(prefix === undefined ? {} : { prefix: prefix.replaceAll(/^\/+|\/+$/g, "") }),
     },
     redirectDownloads: values.boolean("storage.s3_redirect"),
+    redirectUploads: values.boolean("storage.s3_redirect_uploads"),
   };
 }
 
@@ -336,6 +337,11 @@ function registrySettings(values: Values): Partial<Omit<RegistrySettings, "jwtSe
     readPublic: values.boolean("access.read_public"),
     writeRequiresAuth: writeRequiresAuth(values, production),
     packageBytes: values.number("packages.max_size"),
+    uploads: {
+      fromBytes: values.number("packages.upload_from"),
+      partBytes: values.number("packages.upload_part"),
+      leaseMs: values.number("packages.upload_lease"),
+    },
     reservedNames: reservedNames(values),
     ...(values.has("security.publishers")
       ? { publishers: readPublisherRules(values.text("security.publishers")) }

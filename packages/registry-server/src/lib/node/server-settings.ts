@@ -1,5 +1,6 @@
 import { parseDuration, parseSize } from "@lading/core-manifest";
 import { RECOVERY_WAIT_DAYS } from "@lading/signing/publisher";
+import { DEFAULT_UPLOADS } from "../uploads/upload-service.ts";
 import { RECOVERY_DAYS } from "../trust/publisher-keys.ts";
 import type { Setting, SettingValue } from "./setting.ts";
 import { IDENTITY_SETTINGS } from "./identity-settings.ts";
@@ -160,6 +161,14 @@ export const SETTINGS: readonly Setting[] = [
     summary: "Send readers of packages to the bucket, with addresses that are good for five minutes",
   },
   {
+    key: "storage.s3_redirect_uploads",
+    variables: ["S3_REDIRECT_UPLOADS"],
+    flag: "s3-redirect-uploads",
+    kind: "boolean",
+    default: "false",
+    summary: "Let publishers of large packages send them to the bucket, with addresses that are good for 15 minutes",
+  },
+  {
     key: "storage.redis_url",
     variables: ["REDIS_URL"],
     flag: "redis-url",
@@ -175,6 +184,32 @@ export const SETTINGS: readonly Setting[] = [
     minimum: 1024,
     default: "2GiB",
     summary: "Largest package file",
+  },
+  {
+    key: "packages.upload_from",
+    variables: ["REGISTRY_UPLOAD_FROM"],
+    flag: "upload-from",
+    kind: "size",
+    minimum: 1,
+    default: `${DEFAULT_UPLOADS.fromBytes / 2 ** 20}MiB`,
+    summary: "Size from which on clients send a package in parts, which can be resumed",
+  },
+  {
+    key: "packages.upload_part",
+    variables: ["REGISTRY_UPLOAD_PART"],
+    flag: "upload-part",
+    kind: "size",
+    minimum: 64 * 1024,
+    default: `${DEFAULT_UPLOADS.partBytes / 2 ** 20}MiB`,
+    summary: "Size of such a part, below what proxies in front of the server take",
+  },
+  {
+    key: "packages.upload_lease",
+    variables: ["REGISTRY_UPLOAD_LEASE"],
+    flag: "upload-lease",
+    kind: "duration",
+    default: `${DEFAULT_UPLOADS.leaseMs / 3_600_000}h`,
+    summary: "How long a package that comes in parts waits for its next bytes before it is forgotten",
   },
   {
     key: "packages.decode_budget",

@@ -10,6 +10,7 @@ import {
   parseDigest,
 } from "@lading/core-manifest";
 import type { IdentityStore } from "../identity/identity-store.ts";
+import type { UploadSessionStore } from "../uploads/upload-store.ts";
 import type { UpstreamStore } from "../upstream/upstream-store.ts";
 import type { AuditTrailStore } from "../governance/audit-trail.ts";
 import type { ReviewStore } from "../governance/review-store.ts";
@@ -69,6 +70,7 @@ import { SqlAuditTrailStore, auditRows, record } from "./sql-audit.ts";
 import type { SqlEngine, TextIndex } from "./sql-engine.ts";
 import { appendEntry, isOwner, nextPosition, ownerCount, ownersOf, packageRow } from "./sql-packages.ts";
 import { SqlIdentityStore } from "./sql-identity-store.ts";
+import { SqlUploadSessionStore } from "./sql-upload-session-store.ts";
 import { SqlUpstreamStore } from "./sql-upstream-store.ts";
 import { SqlOwnershipStore } from "./sql-ownership-store.ts";
 import { SqlOrganisationStore, ownerNames } from "./sql-organisation-store.ts";
@@ -267,6 +269,7 @@ export class SqlMetadataStore implements MetadataStore {
   readonly organisations: OrganisationStore;
   readonly ownership: OwnershipStore;
   readonly auditTrail: AuditTrailStore;
+  readonly uploads: UploadSessionStore;
   #closed: Promise<void> | undefined;
 
   constructor(engine: SqlEngine) {
@@ -276,6 +279,7 @@ export class SqlMetadataStore implements MetadataStore {
     this.organisations = new SqlOrganisationStore(engine);
     this.ownership = new SqlOwnershipStore(engine);
     this.auditTrail = new SqlAuditTrailStore(engine);
+    this.uploads = new SqlUploadSessionStore(engine);
     this.#engine = engine;
     this.#db = engine.db;
   }

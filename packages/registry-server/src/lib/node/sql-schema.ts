@@ -220,6 +220,17 @@ export interface Tables {
     note: string | null;
     decided: number | null;
   };
+  upload_sessions: {
+    id: string;
+    account_id: string;
+    tree: string;
+    fingerprint: string;
+    declared: string;
+    size: number;
+    created: number;
+    expires: number;
+    result: string | null;
+  };
   quotas: { subject: string; packages: number | null; versions: number | null; bytes: number | null };
   package_terms: { package_id: number; kind: string; term: string };
   package_search: { rowid: number; name: string; title: string; keywords: string; description: string };

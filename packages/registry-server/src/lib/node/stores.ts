@@ -1,12 +1,15 @@
 import { join } from "node:path";
+import type { UploadStore } from "../uploads/upload-store.ts";
 import type { BlobStore, Coordination, DocumentStore } from "../ports.ts";
 import { dataLayout } from "./data-directory.ts";
 import { DirectoryBlobStore } from "./directory-blob-store.ts";
+import { DirectoryUploadStore } from "./directory-upload-store.ts";
 import { DirectoryDocumentStore } from "./directory-document-store.ts";
 import { PostgresCoordination } from "./postgres-coordination.ts";
 import { PostgresMetadataStore } from "./postgres-metadata-store.ts";
 import { S3BlobStore } from "./s3-blob-store.ts";
 import { S3Client, type S3Options } from "./s3-client.ts";
+import { S3UploadStore } from "./s3-upload-store.ts";
 import { S3DocumentStore } from "./s3-document-store.ts";
 import type { SqlMetadataStore } from "./sql-metadata-store.ts";
 import { SqliteMetadataStore } from "./sqlite-metadata-store.ts";
@@ -23,6 +26,8 @@ export interface StoreOptions {
   readonly s3?: S3Options | undefined;
   /** Send readers of blobs to the bucket, with an address that ends soon. */
   readonly redirectDownloads?: boolean | undefined;
+  /** Let publishers of packages that come in parts send them to the bucket, with addresses that end soon. */
+  readonly redirectUploads?: boolean | undefined;
 }
 
 /** The opened stores of a registry. */
@@ -30,6 +35,7 @@ export interface Stores {
   readonly metadata: SqlMetadataStore;
   readonly blobs: BlobStore;
   readonly documents: DocumentStore;
+  readonly uploads: UploadStore;
   /** Where several servers may share them. */
   readonly coordination?: Coordination;
   /** Closes all of them; closing the metadata store before is no error. */
@@ -40,15 +46,21 @@ async function openFiles({
   dataDirectory,
   s3,
   redirectDownloads,
-}: StoreOptions): Promise<Pick<Stores, "blobs" | "documents">> {
+  redirectUploads,
+}: StoreOptions): Promise<Pick<Stores, "blobs" | "documents" | "uploads">> {
   if (s3 === undefined)
-    return { blobs: new DirectoryBlobStore(dataDirectory), documents: new DirectoryDocumentStore(dataDirectory) };
+    return {
+      blobs: new DirectoryBlobStore(dataDirectory),
+      documents: new DirectoryDocumentStore(dataDirectory),
+      uploads: new DirectoryUploadStore(dataDirectory),
+    };
   const client = new S3Client(s3);
   await client.requireBucket();
   const temporary = join(dataLayout(dataDirectory).temporary, "uploads");
   return {
     blobs: new S3BlobStore({ client, temporary, presign: redirectDownloads ?? false }),
     documents: new S3DocumentStore(client),
+    uploads: new S3UploadStore({ client, temporary, presign: redirectUploads ?? false }),
   };
 }
 

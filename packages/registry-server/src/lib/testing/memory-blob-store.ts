@@ -2,7 +2,8 @@ import type { Digest } from "@lading/core-manifest";
 import type { BlobStore, StagedBlob } from "../ports.ts";
 import { sha256Hex } from "../token.ts";
 
-function concatenated(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+/** One array of all of them. */
+export function concatenated(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
   let at = 0;
   for (const chunk of chunks) {

@@ -66,6 +66,7 @@ import {
 import { MemoryReviewStore } from "./memory-review-store.ts";
 import { MemoryIdentityStore } from "./memory-identity-store.ts";
 import { MemoryAuditTrailStore, isFiltered } from "./memory-audit-trail-store.ts";
+import { MemoryUploadSessionStore } from "./memory-upload-session-store.ts";
 import { MemoryUpstreamStore } from "./memory-upstream-store.ts";
 import { MemoryOwnershipStore } from "./memory-ownership-store.ts";
 import { MemoryOrganisationStore } from "./memory-organisation-store.ts";
@@ -118,6 +119,7 @@ export class MemoryMetadataStore implements MetadataStore {
     owns: (canonical, id) => this.#packages.get(canonical)?.owners.some((owner) => owner.id === id) ?? false,
     replaceOwners: (canonical, owner, audit) => this.#replaceOwners(canonical, owner, audit),
   });
+  readonly uploads: MemoryUploadSessionStore = new MemoryUploadSessionStore((audit) => this.#record(audit));
   readonly auditTrail: MemoryAuditTrailStore = new MemoryAuditTrailStore((entry) => this.#log.push(entry) - 1);
   readonly #tokens = new Map<string, TokenRecord>();
   readonly #sessions = new Map<string, SessionRecord>();

@@ -5,6 +5,7 @@ import { same, type ContractTest } from "./contract.ts";
 import { identityStoreContract } from "./identity-store-contract.ts";
 import { reviewStoreContract } from "./review-store-contract.ts";
 import { auditTrailStoreContract } from "./audit-trail-store-contract.ts";
+import { uploadSessionStoreContract } from "./upload-session-store-contract.ts";
 import { upstreamStoreContract } from "./upstream-store-contract.ts";
 import { ownershipStoreContract } from "./ownership-store-contract.ts";
 import { organisationStoreContract } from "./organisation-store-contract.ts";
@@ -52,6 +53,7 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
   test.describe("MetadataStore contract: identities", () => identityStoreContract(it));
   test.describe("MetadataStore contract: audit trail", () => auditTrailStoreContract(it));
   test.describe("MetadataStore contract: reviews", () => reviewStoreContract(it));
+  test.describe("MetadataStore contract: uploads", () => uploadSessionStoreContract(it));
   test.describe("MetadataStore contract: upstreams", () => upstreamStoreContract(it));
   test.describe("MetadataStore contract: organisations", () => organisationStoreContract(it));
   test.describe("MetadataStore contract: packages that change hands", () => ownershipStoreContract(it));

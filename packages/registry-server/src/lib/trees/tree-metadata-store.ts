@@ -5,6 +5,7 @@ import type { Account, KeyRecord, KeyStatementRecord } from "../records.ts";
 /** What a tree has from the registry that it belongs to: people are the same everywhere. */
 const PEOPLE: ReadonlySet<PropertyKey> = new Set<keyof MetadataStore>([
   "identities",
+  "uploads",
   "createAccount",
   "accountByName",
   "accountById",
