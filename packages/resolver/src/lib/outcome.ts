@@ -52,7 +52,7 @@ export function describeSolution(universe: Universe, chosen: Chosen): Answer {
   return { status: "solved", packages: reached, roots, cycles: findCycles(reached), notes };
 }
 
-export function compareText(left: string, right: string): number {
+function compareText(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
@@ -102,7 +102,7 @@ function edgesOf(universe: Universe, chosen: Chosen, node: number, notes: Resolu
 
 /** Edges sorted by name, then id. */
 export function uniqueEdges(edges: ResolvedDependency[]): ResolvedDependency[] {
-  if (edges.length < 2) return edges;
+  if (areInOrder(edges)) return edges;
   const sorted = edges.toSorted(byTarget);
   if (!sorted.some((edge, i) => i > 0 && byTarget(sorted[i - 1]!, edge) === 0)) return sorted;
   // Of two that say the same, the one that cannot be left out counts.
@@ -112,6 +112,12 @@ export function uniqueEdges(edges: ResolvedDependency[]): ResolvedDependency[] {
       .map((edge) => [`${edge.name}\0${edge.id}\0${edge.kind}\0${edge.requirement}`, edge]),
   );
   return [...unique.values()].sort(byTarget);
+}
+
+/** Whether they are sorted, and no two the same. */
+function areInOrder(edges: readonly ResolvedDependency[]): boolean {
+  for (let i = 1; i < edges.length; i++) if (byTarget(edges[i - 1]!, edges[i]!) >= 0) return false;
+  return true;
 }
 
 function byTarget(left: ResolvedDependency, right: ResolvedDependency): number {

@@ -9,6 +9,7 @@ import type {
   ResolvedRoot,
   RootPackage,
   SolvedResolution,
+  VersionRequirement,
 } from "./types.ts";
 
 type Answer = Pick<SolvedResolution, "packages" | "roots">;
@@ -46,17 +47,20 @@ export function solutionFault(universe: Policy, answer: Answer, validated?: Vali
   for (const one of answer.packages) places.set(one.id, places.size);
   const fault = packagesFault(universe, answer);
   if (fault !== undefined) return fault;
-  const targets: number[][] = [];
-  for (const { dependencies } of [...answer.roots, ...answer.packages]) {
-    const own: number[] = [];
-    for (const { id } of dependencies) {
-      const place = places.get(id);
-      if (place === undefined) return `an edge leads to ${id}, which is not there`;
-      own.push(place);
+  const targets: number[] = [];
+  const starts: number[] = [];
+  for (const owners of [answer.roots, answer.packages]) {
+    for (const { dependencies } of owners) {
+      starts.push(targets.length);
+      for (const { id } of dependencies) {
+        const place = places.get(id);
+        if (place === undefined) return `an edge leads to ${id}, which is not there`;
+        targets.push(place);
+      }
     }
-    targets.push(own);
   }
-  return ownersFault(universe, { answer, places }, validated) ?? strayFault(answer, targets);
+  starts.push(targets.length);
+  return ownersFault(universe, { answer, places }, validated) ?? strayFault(answer, starts, targets);
 }
 
 function packagesFault(universe: Policy, { packages }: Answer): string | undefined {
@@ -99,14 +103,22 @@ function ownersFault(universe: Policy, placed: Placed, validated: ValidatedEdges
   return undefined;
 }
 
-/** A package that the roots do not lead to; `targets` has the places of their edges' targets first, then those of packages. */
-function strayFault({ packages, roots }: Answer, targets: readonly (readonly number[])[]): string | undefined {
+/**
+ * A package that the roots do not lead to. `targets` has the places of the roots' edges first, then those of the packages', which
+ * begin at `starts`.
+ */
+function strayFault(
+  { packages, roots }: Answer,
+  starts: readonly number[],
+  targets: readonly number[],
+): string | undefined {
   const isReached = new Uint8Array(packages.length);
-  const queue = targets.slice(0, roots.length).flat();
+  const queue = targets.slice(0, starts[roots.length]);
   for (let place = queue.pop(); place !== undefined; place = queue.pop()) {
     if (isReached[place] === 1) continue;
     isReached[place] = 1;
-    for (const target of targets[roots.length + place]!) queue.push(target);
+    const owner = roots.length + place;
+    for (let i = starts[owner]!; i < starts[owner + 1]!; i++) queue.push(targets[i]!);
   }
   const stray = isReached.indexOf(0);
   return stray === -1 ? undefined : `nothing needs ${packages[stray]!.id}`;
@@ -155,51 +167,78 @@ function packageOwner({ id, features, candidate, dependencies }: ResolvedPackage
   };
 }
 
-function ownerFault(universe: Policy, owner: Owner, { answer: { packages }, places }: Placed): string | undefined {
+function ownerFault(universe: Policy, owner: Owner, placed: Placed): string | undefined {
   const wanted = switchedOn(owner);
+  const fault = owner.features.size === 0 ? undefined : featuresFault(owner, wanted);
+  if (fault !== undefined) return fault;
+  for (const dependency of owner.dependencies) {
+    if (!universe.counts(dependency, owner.ofRoot)) continue;
+    if (universe.isGated(dependency) && !wanted.dependencies.has(nameOf(dependency))) continue;
+    const found = dependencyFault(universe, owner, dependency, wanted, placed);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function featuresFault(owner: Owner, wanted: SwitchedOn): string | undefined {
   for (const feature of wanted.own)
     if (!owner.features.has(feature)) return `${owner.id} lacks its feature "${feature}"`;
   const together = (owner.exclusive ?? [])
     .map((group) => [...new Set(group)].filter((feature) => owner.features.has(feature)))
     .find((on) => on.length > 1);
-  if (together !== undefined) return `${owner.id} has "${together.join('" and "')}" on together`;
-  for (const dependency of owner.dependencies) {
-    if (!universe.counts(dependency, owner.ofRoot)) continue;
-    const name = nameOf(dependency);
-    if (universe.isGated(dependency) && !wanted.dependencies.has(name)) continue;
-    if (dependency.ifPossible === true && universe.unreadable(dependency) !== undefined) {
-      if (owner.edges.some((edge) => edge.key === dependency.key && edge.requirement === dependency.requirement))
-        return `${owner.id} leads to "${dependency.key}" by a requirement that cannot be read`;
-      continue;
-    }
-    const requirement = universe.effective(dependency);
-    const edges = owner.edges.filter(
-      (edge) => edge.key === dependency.key && edge.requirement === requirement.canonical,
-    );
-    if (edges.length === 0) {
-      const present = packages.filter((one) => one.key === dependency.key);
-      const bad = universe.isConditional(dependency)
-        ? present.length > 0 && !present.some((one) => universe.accepts(requirement, one.version))
-        : dependency.ifPossible !== true;
-      // Side by side, a version in another slot is not meant by a peer that names none of its slot.
-      if (bad && !(universe.isConditional(dependency) && universe.input.coexistence === "per-major")) {
-        return `${owner.id} needs "${dependency.key}" ${requirement.canonical}`;
-      }
-      continue;
-    }
-    for (const edge of edges) {
-      const target = packages[places.get(edge.id) ?? -1];
-      if (target === undefined || target.key !== dependency.key)
-        return `${owner.id} leads to ${edge.id}, which is not there`;
-      if (!universe.accepts(requirement, target.version)) return `${edge.id} does not meet ${requirement.canonical}`;
-      const missing = featuresFor(dependency, wanted.foreign.get(name), target.candidate).find(
-        (feature) => !target.features.includes(feature),
-      );
-      if (missing !== undefined && !universe.isConditional(dependency) && !isLeftOut(universe, owner, dependency))
-        return `${edge.id} lacks feature "${missing}"`;
-    }
+  return together === undefined ? undefined : `${owner.id} has "${together.join('" and "')}" on together`;
+}
+
+function dependencyFault(
+  universe: Policy,
+  owner: Owner,
+  dependency: Dependency,
+  wanted: SwitchedOn,
+  placed: Placed,
+): string | undefined {
+  if (dependency.ifPossible === true && universe.unreadable(dependency) !== undefined) {
+    return owner.edges.some((edge) => edge.key === dependency.key && edge.requirement === dependency.requirement)
+      ? `${owner.id} leads to "${dependency.key}" by a requirement that cannot be read`
+      : undefined;
   }
-  return undefined;
+  const { packages } = placed.answer;
+  const requirement = universe.effective(dependency);
+  let isThere = false;
+  for (const edge of owner.edges) {
+    if (edge.key !== dependency.key || edge.requirement !== requirement.canonical) continue;
+    isThere = true;
+    const target = packages[placed.places.get(edge.id) ?? -1];
+    if (target === undefined || target.key !== dependency.key)
+      return `${owner.id} leads to ${edge.id}, which is not there`;
+    if (!universe.accepts(requirement, target.version)) return `${edge.id} does not meet ${requirement.canonical}`;
+    const missing = missingFeature(dependency, wanted, target);
+    if (missing !== undefined && !universe.isConditional(dependency) && !isLeftOut(universe, owner, dependency))
+      return `${edge.id} lacks feature "${missing}"`;
+  }
+  return isThere ? undefined : absenceFault(universe, owner, dependency, requirement, packages);
+}
+
+function missingFeature(dependency: Dependency, wanted: SwitchedOn, target: ResolvedPackage): string | undefined {
+  const foreign = wanted.foreign.size === 0 ? undefined : wanted.foreign.get(nameOf(dependency));
+  const asked = featuresFor(dependency, foreign, target.candidate);
+  return asked.length === 0 ? undefined : asked.find((feature) => !target.features.includes(feature));
+}
+
+/** No edge is there for a dependency that counts. */
+function absenceFault(
+  universe: Policy,
+  owner: Owner,
+  dependency: Dependency,
+  requirement: VersionRequirement,
+  packages: readonly ResolvedPackage[],
+): string | undefined {
+  const present = packages.filter((one) => one.key === dependency.key);
+  const bad = universe.isConditional(dependency)
+    ? present.length > 0 && !present.some((one) => universe.accepts(requirement, one.version))
+    : dependency.ifPossible !== true;
+  // Side by side, a version in another slot is not meant by a peer that names none of its slot.
+  const isMeant = !(universe.isConditional(dependency) && universe.input.coexistence === "per-major");
+  return bad && isMeant ? `${owner.id} needs "${dependency.key}" ${requirement.canonical}` : undefined;
 }
 
 /** An edge may be another dependency's on the same versions, which takes nothing along for this one. */

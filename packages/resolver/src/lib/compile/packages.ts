@@ -76,10 +76,7 @@ export class Packages {
       if (arePlainAndAscending(candidates)) return candidates;
       for (const { version } of candidates) this.#checkVersion(key, version);
     }
-    const isAscending = candidates.every(
-      ({ version }, i) => i === 0 || policy.compare(key, candidates[i - 1]!.version, version) < 0,
-    );
-    if (isAscending) return candidates;
+    if (this.#areAscending(key, candidates)) return candidates;
     // Versions that compare as equal are told apart by their text, so that no order of arrival matters.
     const sorted = candidates.toSorted(
       (a, b) => policy.compare(key, a.version, b.version) || (a.version < b.version ? -1 : 1),
@@ -92,6 +89,12 @@ export class Packages {
       package: key,
       version: twice.version,
     });
+  }
+
+  #areAscending(key: PackageKey, candidates: readonly Candidate[]): boolean {
+    for (let i = 1; i < candidates.length; i++)
+      if (!(this.#policy.compare(key, candidates[i - 1]!.version, candidates[i]!.version) < 0)) return false;
+    return true;
   }
 
   #checkVersion(key: PackageKey, text: string): void {

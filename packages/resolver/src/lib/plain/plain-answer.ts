@@ -83,7 +83,7 @@ export class PlainSeries {
       this.#kept = {
         rules,
         search: new PlainSearch(rules, true),
-        describer: new PlainDescriber(rules, this.#isLocked),
+        describer: new PlainDescriber(rules, this.#isLocked, true),
       };
     else this.#kept = { ...this.#kept, path: this.#kept.path ?? new PlainPath(rules) };
     return this.#kept;
@@ -98,7 +98,7 @@ function answerBy(
 ): SolvedResolution | undefined {
   const { search, describer, path } = series?.of(rules) ?? {
     search: new PlainSearch(rules),
-    describer: new PlainDescriber(rules, (key, version) => policy.isLocked(key, version)),
+    describer: new PlainDescriber(rules, (key, version) => policy.isLocked(key, version), false),
     path: undefined,
   };
   const { roots } = policy.input;

@@ -1,7 +1,7 @@
 import { nameOf } from "../compile/facts.ts";
 import type { Policy } from "../compile/policy.ts";
 import { findCycles } from "../cycles.ts";
-import { compareText, markReach, uniqueEdges } from "../outcome.ts";
+import { markReach, uniqueEdges } from "../outcome.ts";
 import type {
   Dependency,
   PackageKey,
@@ -25,18 +25,21 @@ interface Described {
 const NORMAL_ONLY: readonly ReachKind[] = ["normal"];
 const ABSENT = 0;
 
-/** Words what a plain search has chosen; what is said of a package is the same object again while all of it is the same. */
+/** Words what a plain search has chosen; what is said of a package is the same object again while all of it is the same, if kept. */
 export class PlainDescriber {
   readonly #rules: PlainRules;
   readonly #isLocked: (key: PackageKey, version: string) => boolean;
+  /** Whether several answers are to be described. */
+  readonly #keeps: boolean;
   readonly #described: (Described | undefined)[] = [];
   #sorted: readonly number[] = [];
   /** Package -> its value in the answer that is described. */
   #values: Int32Array = new Int32Array(0);
 
-  constructor(rules: PlainRules, isLocked: (key: PackageKey, version: string) => boolean) {
+  constructor(rules: PlainRules, isLocked: (key: PackageKey, version: string) => boolean, keeps: boolean) {
     this.#rules = rules;
     this.#isLocked = isLocked;
+    this.#keeps = keeps;
   }
 
   describe(policy: Policy, { nodes, values }: Chosen): Omit<SolvedResolution, "statistics"> {
@@ -67,19 +70,27 @@ export class PlainDescriber {
     const known = this.#sorted;
     if (known.length === nodes.length && known.every((node) => this.#values[node] !== ABSENT)) return known;
     const { keys } = this.#rules;
-    return (this.#sorted = [...nodes].sort((a, b) => compareText(keys[a]!, keys[b]!)));
+    // Sorted as texts, so that no comparison calls back.
+    const names = Array.from(nodes, (node) => keys[node]!).sort();
+    return (this.#sorted = names.map((key) => this.#rules.numberOf(key)));
   }
 
   #package(policy: Policy, node: number, isDirect: boolean): ResolvedPackage {
+    if (!this.#keeps) return this.#made(policy, node, isDirect);
     const known = this.#described[node];
     const leads = this.#leads(node);
     if (known !== undefined && known.value === this.#values[node] && areEqual(known.leads, leads))
       return known.package.direct === isDirect ? known.package : { ...known.package, direct: isDirect };
-    const value = this.#values[node]!;
+    const made = this.#made(policy, node, isDirect);
+    this.#described[node] = { value: this.#values[node]!, leads, package: made };
+    return made;
+  }
+
+  #made(policy: Policy, node: number, isDirect: boolean): ResolvedPackage {
     const { key, candidates } = this.#rules.entries[node]!;
-    const candidate = candidates[value - 1]!;
+    const candidate = candidates[this.#values[node]! - 1]!;
     const { version, dependencies } = candidate;
-    const made: ResolvedPackage = {
+    return {
       id: `${key} ${version}`,
       key,
       name: policy.displayName(key),
@@ -91,8 +102,6 @@ export class PlainDescriber {
       locked: this.#isLocked(key, version),
       candidate,
     };
-    this.#described[node] = { value, leads, package: made };
-    return made;
   }
 
   #leads(node: number): Int32Array {
@@ -121,20 +130,24 @@ export class PlainDescriber {
 
   /** Whether taking away again and again what nothing leads to leaves something. */
   #hasCycle(nodes: Int32Array): boolean {
-    const { firstRow, rowStart, rowEnd, rows, dependency, isOff, target } = this.#rules;
     const incoming = new Int32Array(this.#values.length);
-    const eachTarget = (node: number, visit: (target: number) => void): void => {
-      const row = firstRow.data[node]! + this.#values[node]!;
-      for (let i = rowStart.data[row]!; i < rowEnd.data[row]!; i++) {
-        const one = dependency.data[rows.data[i]!]!;
-        if (isOff.data[one] === 0) visit(target.data[one]!);
-      }
-    };
-    for (const node of nodes) eachTarget(node, (to) => void incoming[to]!++);
+    for (let i = 0; i < nodes.length; i++) this.#countEdges(nodes[i]!, 1, incoming);
     const free: number[] = [];
-    for (const node of nodes) if (incoming[node] === 0) free.push(node);
-    for (const node of free) eachTarget(node, (to) => void (--incoming[to]! === 0 && free.push(to)));
+    for (let i = 0; i < nodes.length; i++) if (incoming[nodes[i]!] === 0) free.push(nodes[i]!);
+    for (let i = 0; i < free.length; i++) this.#countEdges(free[i]!, -1, incoming, free);
     return free.length < nodes.length;
+  }
+
+  /** Adds to the targets of a package's edges; those that come to zero are noted. */
+  #countEdges(node: number, by: number, incoming: Int32Array, zero?: number[]): void {
+    const { firstRow, rowStart, rowEnd, rows, dependency, isOff, target } = this.#rules;
+    const row = firstRow.data[node]! + this.#values[node]!;
+    for (let i = rowStart.data[row]!; i < rowEnd.data[row]!; i++) {
+      const one = dependency.data[rows.data[i]!]!;
+      if (isOff.data[one] !== 0) continue;
+      const to = target.data[one]!;
+      if ((incoming[to]! += by) === 0) zero?.push(to);
+    }
   }
 }
 

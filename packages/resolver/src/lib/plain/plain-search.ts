@@ -69,6 +69,9 @@ export class PlainSearch {
   /** Groups that are ruled out whatever is decided, found above the ground. */
   readonly #dead = new Ints();
 
+  /** Values of one package that are to go together. */
+  #doomed: Int32Array = new Int32Array(16);
+
   readonly #lessons = new Lessons();
   readonly #drafted = new Ints();
   /** What the lesson in the making holds in. */
@@ -247,23 +250,37 @@ export class PlainSearch {
   /** Takes away for good what has no support; whether there may still be a solution. */
   #bury(): boolean {
     this.#backjump(0);
-    const { owner, having, dependency, target, accepted, masks, width } = this.#rules;
-    for (let i = 0; i < this.#dead.length; i++) {
-      const group = this.#dead.data[i]!;
-      const node = owner.data[group]!;
-      const mask = having.data[group]!;
-      const one = dependency.data[group]!;
-      if (target.data[one] !== node) {
-        if (!this.#hasSupport(one, this.#ground) && !this.#remove(node, masks.data, mask, DECIDED)) return false;
-        continue;
-      }
-      // A package that depends on itself: only the versions outside of its own range are ruled out.
-      const wrong = new Int32Array(width.data[node]!);
-      for (let j = 0; j < wrong.length; j++) wrong[j] = masks.data[mask + j]! & ~masks.data[accepted.data[one]! + j]!;
-      if (!this.#remove(node, wrong, 0, DECIDED)) return false;
+    const { owner } = this.#rules;
+    const dead = this.#dead;
+    for (let i = 0; i < dead.length;) {
+      const node = owner.data[dead.data[i]!]!;
+      this.#beginDoom(node);
+      for (; i < dead.length && owner.data[dead.data[i]!] === node; i++) this.#doom(dead.data[i]!);
+      if (!this.#remove(node, this.#doomed, 0, DECIDED)) return false;
     }
-    this.#dead.length = 0;
+    dead.length = 0;
     return true;
+  }
+
+  /** At the ground no reasons are kept, so that the values of a package that are to go can go together. */
+  #beginDoom(node: number): void {
+    const words = this.#rules.width.data[node]!;
+    if (this.#doomed.length < words) this.#doomed = new Int32Array(words * 2);
+    else this.#doomed.fill(0, 0, words);
+  }
+
+  /** Adds those of a group, if nothing meets what they demand. */
+  #doom(group: number): void {
+    const { owner, having, dependency, target, accepted, masks, width } = this.#rules;
+    const node = owner.data[group]!;
+    const one = dependency.data[group]!;
+    const mask = having.data[group]!;
+    const isOwn = target.data[one] === node;
+    if (!isOwn && this.#hasSupport(one, this.#ground)) return;
+    const kept = accepted.data[one]!;
+    // A package that depends on itself: only the versions outside of its own range are ruled out.
+    for (let i = width.data[node]! - 1; i >= 0; i--)
+      this.#doomed[i]! |= isOwn ? masks.data[mask + i]! & ~masks.data[kept + i]! : masks.data[mask + i]!;
   }
 
   // --- state ---------------------------------------------------------------------------------------------------------
@@ -511,6 +528,12 @@ export class PlainSearch {
       const demander = pairOwner.data[pair]!;
       // What has one value has made its demands already.
       if (demander === node || this.#isOpen.data[demander] !== 1 || this.#count.data[demander] === 1) continue;
+      if (this.#levelStart.length === 0) {
+        this.#beginDoom(demander);
+        for (let group = pairGroup.data[pair]!; group !== NONE; group = nextOfPair.data[group]!) this.#doom(group);
+        if (!this.#remove(demander, this.#doomed, 0, DECIDED)) return pairGroup.data[pair]!;
+        continue;
+      }
       for (let group = pairGroup.data[pair]!; group !== NONE; group = nextOfPair.data[group]!) {
         if (this.#hasSupport(dependency.data[group]!, this.#now)) continue;
         if (!this.#remove(demander, masks.data, having.data[group]!, group)) return group;

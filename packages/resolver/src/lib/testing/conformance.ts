@@ -214,6 +214,8 @@ class World implements DependencyProvider {
   readonly isPrerelease?: (version: string, key: string) => boolean;
   readonly #universe: CaseUniverse;
   readonly #packages = new Map<string, WorldPackage>();
+  /** Whoever goes through a package's versions asks for it again and again. */
+  #latest: WorldPackage | undefined;
 
   constructor(universe: CaseUniverse) {
     this.#universe = universe;
@@ -241,9 +243,10 @@ class World implements DependencyProvider {
   }
 
   #package(key: string): WorldPackage {
+    if (this.#latest?.key === key) return this.#latest;
     let known = this.#packages.get(key);
     if (known === undefined) this.#packages.set(key, (known = new WorldPackage(key, this.#own(key))));
-    return known;
+    return (this.#latest = known);
   }
 
   #own(key: string): CasePackage | undefined {
@@ -307,7 +310,7 @@ const FEW = 24;
 /** One package of a universe, and what others ask of it. */
 class WorldPackage {
   metadata: PackageMetadata | undefined;
-  readonly #key: string;
+  readonly key: string;
   readonly #own: CasePackage | undefined;
   readonly #dependencies: (Dependency | undefined)[] = [];
   readonly #requirements = new Map<string, Interval>();
@@ -315,7 +318,7 @@ class WorldPackage {
   #last = 0;
 
   constructor(key: string, own: CasePackage | undefined) {
-    this.#key = key;
+    this.key = key;
     this.#own = own;
   }
 
@@ -341,7 +344,7 @@ class WorldPackage {
 
   dependency(place: number): Dependency {
     return (this.#dependencies[place] ??= {
-      key: this.#key,
+      key: this.key,
       requirement: this.requirement(this.#own?.ranges[place] ?? NO_RANGE),
     });
   }

@@ -1,3 +1,4 @@
+import { ABSENT } from "../bits.ts";
 import type { Policy } from "../compile/policy.ts";
 import type { Ints } from "../core/ints.ts";
 import { ResolverError } from "../resolver-error.ts";
@@ -26,7 +27,7 @@ export class PackedValidator {
   constructor(tables: RegistryTables, policy: Policy) {
     this.#tables = tables;
     this.#policy = policy;
-    this.#checks = Array.from<readonly Check[] | undefined>({ length: tables.ownerOf.length });
+    this.#checks = Array.from<readonly Check[] | undefined>({ length: tables.rowStart.length });
   }
 
   /** @throws {ResolverError} `RESOLVE_INTERNAL` unless everything that is chosen has what it needs. */
@@ -34,24 +35,24 @@ export class PackedValidator {
     const { firstVersion } = this.#tables;
     for (let i = 0; i < members.length; i++) {
       const one = members.data[i]!;
-      const number = firstVersion[one]! + chosen[one]!;
+      const number = firstVersion[one]! + chosen[one]! - 1;
       const checks = this.#checks[number] ?? this.#find(one, chosen[one]!);
       for (let j = 0; j < checks.length; j++) {
         const check = checks[j]!;
-        const place = chosen[check.target]!;
-        if (place < 0 || (check.verdicts[place] !== ACCEPTED && !this.#accepts(check, place)))
+        const value = chosen[check.target]!;
+        if (value === ABSENT || (check.verdicts[value] !== ACCEPTED && !this.#accepts(check, value)))
           throw broken(check, this.#tables.packages[one]!.key);
       }
     }
   }
 
-  #find(one: number, place: number): readonly Check[] {
+  #find(one: number, value: number): readonly Check[] {
     const { packages, firstVersion } = this.#tables;
     const { candidates, key } = packages[one]!;
-    const candidate = candidates[place]!;
-    const number = firstVersion[one]! + place;
+    const candidate = candidates[value - 1]!;
+    const number = firstVersion[one]! + value - 1;
     if (this.#policy.exclusionsOf(key, candidate).length > 0) throw excluded(key, candidate.version);
-    const isSame = place + 1 < candidates.length && candidates[place + 1]!.dependencies === candidate.dependencies;
+    const isSame = candidates[value]?.dependencies === candidate.dependencies;
     const shared = isSame ? this.#checks[number + 1] : undefined;
     return (this.#checks[number] = shared ?? candidate.dependencies.map((dependency) => this.#checkOf(dependency)));
   }
@@ -60,18 +61,18 @@ export class PackedValidator {
     let check = this.#known.get(dependency);
     if (check === undefined) {
       const target = this.#tables.numbers.get(dependency.key)!;
-      const verdicts = new Uint8Array(this.#tables.packages[target]!.candidates.length);
+      const verdicts = new Uint8Array(this.#tables.packages[target]!.candidates.length + 1);
       const requirement = this.#policy.requirement(dependency.requirement);
       this.#known.set(dependency, (check = { dependency, requirement, target, verdicts }));
     }
     return check;
   }
 
-  #accepts({ requirement, target, verdicts }: Check, place: number): boolean {
-    if (verdicts[place] === REFUSED) return false;
-    const { version } = this.#tables.packages[target]!.candidates[place]!;
+  #accepts({ requirement, target, verdicts }: Check, value: number): boolean {
+    if (verdicts[value] === REFUSED) return false;
+    const { version } = this.#tables.packages[target]!.candidates[value - 1]!;
     const isAccepted = this.#policy.accepts(requirement, version);
-    verdicts[place] = isAccepted ? ACCEPTED : REFUSED;
+    verdicts[value] = isAccepted ? ACCEPTED : REFUSED;
     return isAccepted;
   }
 }

@@ -1,26 +1,27 @@
+import { ABSENT } from "../bits.ts";
 import { Ints } from "../core/ints.ts";
 import type { RegistryTables } from "./registry-tables.ts";
 
 const NONE = -1;
 /** Versions in a row that do not fit into a solution, after which it takes no more along. */
-const MOST_MISSES = 40;
+const MOST_MISSES = 20;
 /** Times that a version by itself is tried again with the package in front that had no choice left. */
-const MOST_RETRIES = 16;
+const MOST_RETRIES = 4;
 
-/** Told of each solution: the packages that are in it; their versions are in `chosen`. */
+/** Told of each solution: the packages that are in it; their values are in `chosen`, ABSENT for all others. */
 export type SolutionListener = (members: Ints, chosen: Int32Array) => void;
 
 /**
  * Fills solutions with versions of packages that have no answer yet, newest first and without ever going back on a choice: each
  * version that is asked about comes with all that it needs, or not at all. Gives the versions that even by themselves could not
- * be had so, which says nothing about them.
+ * be had so, which says nothing about them, as packages and values.
  */
 export function packSolutions(
   tables: RegistryTables,
   alive: Int32Array,
   asked: readonly number[],
   found: SolutionListener,
-): number[] {
+): [one: number, value: number][] {
   return new Packing(tables, alive, asked, found).run();
 }
 
@@ -33,14 +34,14 @@ class Packing {
   readonly #domains: Int32Array;
   readonly #chosen: Int32Array;
   readonly #marks: Uint8Array;
-  /** Package -> newest place that may be open. */
+  /** Package -> newest value that may be open. */
   readonly #newest: Int32Array;
   readonly #members = new Ints(1024);
   readonly #undoWord = new Ints(1024);
   readonly #undoValue = new Ints(1024);
   readonly #required = new Ints(256);
   readonly #first = new Ints(16);
-  readonly #given: number[] = [];
+  readonly #given: [one: number, value: number][] = [];
   readonly #found: SolutionListener;
   #open: number[];
   /** The package that had no choice left. */
@@ -51,15 +52,15 @@ class Packing {
     this.#alive = alive;
     this.#found = found;
     this.#domains = alive.slice();
-    this.#chosen = new Int32Array(tables.packages.length).fill(NONE);
-    this.#marks = new Uint8Array(tables.ownerOf.length);
+    this.#chosen = new Int32Array(tables.packages.length);
+    this.#marks = new Uint8Array(tables.rowStart.length);
     this.#newest = new Int32Array(tables.packages.length);
     for (let one = 0; one < this.#newest.length; one++)
-      this.#newest[one] = tables.firstVersion[one + 1]! - tables.firstVersion[one]! - 1;
+      this.#newest[one] = tables.firstVersion[one + 1]! - tables.firstVersion[one]!;
     this.#open = asked.filter((one) => this.#skip(one)).reverse();
   }
 
-  run(): number[] {
+  run(): [one: number, value: number][] {
     while (this.#open.length > 0) {
       const from = this.#fill();
       if (this.#members.length > 0) this.#keep();
@@ -77,40 +78,39 @@ class Packing {
     while (place > 0 && misses < MOST_MISSES) {
       place--;
       const one = open[place]!;
-      const version = this.#chosen[one] === NONE ? this.#openVersion(one) : NONE;
-      if (version !== NONE && (this.#take(one, version) || (this.#members.length === 0 && this.#insist(one, version))))
+      const value = this.#chosen[one] === ABSENT ? this.#openValue(one) : ABSENT;
+      if (value !== ABSENT && (this.#take(one, value) || (this.#members.length === 0 && this.#insist(one, value))))
         misses = 0;
       else misses++;
     }
     return place;
   }
 
-  /** The newest open version that is possible beside what is chosen. */
-  #openVersion(one: number): number {
-    const first = this.#tables.firstVersion[one]!;
+  /** The newest open value that is possible beside what is chosen. */
+  #openValue(one: number): number {
+    const before = this.#tables.firstVersion[one]! - 1;
     const word = this.#tables.firstWord[one]!;
-    for (let place = this.#newest[one]!; place >= 0; place--) {
-      if (this.#marks[first + place] !== OPEN) continue;
-      if ((this.#domains[word + (place >>> 5)]! & (1 << (place & 31))) === 0) continue;
-      return this.#fits(one, place) || this.#members.length === 0 ? place : NONE;
+    for (let value = this.#newest[one]!; value > ABSENT; value--) {
+      if (this.#marks[before + value] !== OPEN) continue;
+      if ((this.#domains[word + (value >>> 5)]! & (1 << (value & 31))) === 0) continue;
+      return this.#fits(one, value) || this.#members.length === 0 ? value : ABSENT;
     }
-    return NONE;
+    return ABSENT;
   }
 
   /** A version by itself, once more, with those in front that were stuck; one that cannot be had so is given back. */
-  #insist(one: number, version: number): boolean {
+  #insist(one: number, value: number): boolean {
     let left = MOST_RETRIES;
     while (left-- > 0 && this.#stuck !== NONE) {
       this.#putFirst(this.#stuck);
-      if (this.#take(one, version)) {
+      if (this.#take(one, value)) {
         this.#first.length = 0;
         return true;
       }
     }
     this.#first.length = 0;
-    const number = this.#tables.firstVersion[one]! + version;
-    this.#marks[number] = ANSWERED;
-    this.#given.push(number);
+    this.#marks[this.#tables.firstVersion[one]! + value - 1] = ANSWERED;
+    this.#given.push([one, value]);
     return false;
   }
 
@@ -123,12 +123,12 @@ class Packing {
     this.#first.data[0] = one;
   }
 
-  /** Chooses a version and all that it needs; where that fails, nothing is changed. */
-  #take(one: number, version: number): boolean {
+  /** Chooses a value and all that it needs; where that fails, nothing is changed. */
+  #take(one: number, value: number): boolean {
     const [members, undo] = [this.#members.length, this.#undoWord.length];
     this.#required.length = 0;
     this.#stuck = NONE;
-    let ok = this.#choose(one, version);
+    let ok = this.#choose(one, value);
     for (let place = 0; ok && place < this.#required.length; place++) {
       while (this.#first.length > 0 && ok) {
         const front = this.#inFront();
@@ -136,7 +136,7 @@ class Packing {
         ok = this.#chooseFor(front);
       }
       const next = this.#required.data[place]!;
-      if (ok && this.#chosen[next] === NONE) ok = this.#chooseFor(next);
+      if (ok && this.#chosen[next] === ABSENT) ok = this.#chooseFor(next);
     }
     if (!ok) this.#undo(members, undo);
     return ok;
@@ -145,7 +145,7 @@ class Packing {
   #inFront(): number {
     const { data, length } = this.#first;
     for (let i = 0; i < length; i++) {
-      if (this.#chosen[data[i]!] !== NONE) continue;
+      if (this.#chosen[data[i]!] !== ABSENT) continue;
       for (let j = 0; j < this.#required.length; j++) if (this.#required.data[j] === data[i]) return data[i]!;
     }
     return NONE;
@@ -158,18 +158,18 @@ class Packing {
       for (let left = this.#domains[word]!; left !== 0;) {
         const bit = 31 - Math.clz32(left);
         left &= ~(1 << bit);
-        const version = ((word - start) << 5) + bit;
-        if (this.#fits(one, version)) return this.#choose(one, version);
+        const value = ((word - start) << 5) + bit;
+        if (this.#fits(one, value)) return this.#choose(one, value);
       }
     }
     this.#stuck = one;
     return false;
   }
 
-  /** Whether each dependency of a version has a version left; cheaper than to choose it and see. */
-  #fits(one: number, version: number): boolean {
+  /** Whether each dependency of a value has a value left; cheaper than to choose it and see. */
+  #fits(one: number, value: number): boolean {
     const { firstVersion, rowStart, rowEnd, rows, target, mask, masks, firstWord } = this.#tables;
-    const number = firstVersion[one]! + version;
+    const number = firstVersion[one]! + value - 1;
     const domains = this.#domains;
     for (let i = rowStart[number]!, end = rowEnd[number]!; i < end; i++) {
       const to = target[rows[i]!]!;
@@ -182,14 +182,14 @@ class Packing {
     return true;
   }
 
-  #choose(one: number, version: number): boolean {
+  #choose(one: number, value: number): boolean {
     const { firstVersion, rowStart, rowEnd, rows, target, mask, masks, firstWord } = this.#tables;
     const domains = this.#domains;
-    this.#chosen[one] = version;
+    this.#chosen[one] = value;
     this.#members.push(one);
     for (let word = firstWord[one]!, at = 0; word < firstWord[one + 1]!; word++, at++)
-      this.#narrow(word, at === version >>> 5 ? 1 << (version & 31) : 0);
-    const number = firstVersion[one]! + version;
+      this.#narrow(word, at === value >>> 5 ? 1 << (value & 31) : 0);
+    const number = firstVersion[one]! + value - 1;
     for (let i = rowStart[number]!, end = rowEnd[number]!; i < end; i++) {
       const to = target[rows[i]!]!;
       let at = mask[rows[i]!]!;
@@ -203,7 +203,7 @@ class Packing {
         this.#stuck = to;
         return false;
       }
-      if (this.#chosen[to] === NONE) this.#required.push(to);
+      if (this.#chosen[to] === ABSENT) this.#required.push(to);
     }
     return true;
   }
@@ -218,7 +218,7 @@ class Packing {
     for (let i = this.#undoWord.length - 1; i >= undo; i--)
       this.#domains[this.#undoWord.data[i]!] = this.#undoValue.data[i]!;
     this.#undoWord.length = this.#undoValue.length = undo;
-    for (let i = this.#members.length - 1; i >= members; i--) this.#chosen[this.#members.data[i]!] = NONE;
+    for (let i = this.#members.length - 1; i >= members; i--) this.#chosen[this.#members.data[i]!] = ABSENT;
     this.#members.length = members;
   }
 
@@ -226,7 +226,7 @@ class Packing {
     this.#found(this.#members, this.#chosen);
     for (let i = 0; i < this.#members.length; i++) {
       const one = this.#members.data[i]!;
-      this.#marks[this.#tables.firstVersion[one]! + this.#chosen[one]!] = ANSWERED;
+      this.#marks[this.#tables.firstVersion[one]! + this.#chosen[one]! - 1] = ANSWERED;
     }
   }
 
@@ -238,17 +238,17 @@ class Packing {
     open.length = kept;
   }
 
-  /** Skips the newest versions that have an answer; whether one is left. */
+  /** Skips the newest values that have an answer; whether one is left. */
   #skip(one: number): boolean {
-    const first = this.#tables.firstVersion[one]!;
+    const before = this.#tables.firstVersion[one]! - 1;
     const word = this.#tables.firstWord[one]!;
-    let place = this.#newest[one]!;
-    while (place >= 0) {
-      const isAlive = (this.#alive[word + (place >>> 5)]! & (1 << (place & 31))) !== 0;
-      if (isAlive && this.#marks[first + place] === OPEN) break;
-      place--;
+    let value = this.#newest[one]!;
+    while (value > ABSENT) {
+      const isAlive = (this.#alive[word + (value >>> 5)]! & (1 << (value & 31))) !== 0;
+      if (isAlive && this.#marks[before + value] === OPEN) break;
+      value--;
     }
-    this.#newest[one] = place;
-    return place >= 0;
+    this.#newest[one] = value;
+    return value > ABSENT;
   }
 }

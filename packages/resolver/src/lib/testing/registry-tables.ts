@@ -4,27 +4,42 @@ import type { Policy } from "../compile/policy.ts";
 import { Ints } from "../core/ints.ts";
 import type { Dependency, PackageKey } from "../types.ts";
 
+const NONE = -1;
+
 /**
- * Packages, versions and dependencies as flat arrays: packages and versions by number, the versions of a package one after the
- * other, oldest first; sets of versions as words that begin at a place.
+ * Packages, versions and dependencies as flat arrays. Packages are numbers, and so are versions: those of a package one after
+ * the other, oldest first. Within its package a version is a value, from 1 on; a set of values is words from a place on, bit 0
+ * for absence. The versions of one package that have one dependency are a group: a rule speaks of them together.
  */
 export interface RegistryTables {
   readonly packages: readonly PackageEntry[];
   readonly numbers: ReadonlyMap<PackageKey, number>;
   /** Package -> its first version; one more at the end. */
   readonly firstVersion: Int32Array;
-  /** Package -> first word of a set of its versions; one more at the end. */
+  /** Package -> first word of a set of its values; one more at the end. */
   readonly firstWord: Int32Array;
-  readonly ownerOf: Int32Array;
-  /** Version -> its dependencies: places in `rows`. */
+  /** Words of all values that there are, absence among them. */
+  readonly all: Int32Array;
+  /** Version -> its dependencies: places in `rows` and `rowGroups`. */
   readonly rowStart: Int32Array;
   readonly rowEnd: Int32Array;
-  /** Numbers of dependencies. */
+  /** Numbers of dependencies, and the groups that the version is in for each. */
   readonly rows: Int32Array;
+  readonly rowGroups: Int32Array;
   readonly dependencies: readonly Dependency[];
-  /** Dependency -> package that is wanted, and place of the set in `masks`. */
+  /** Dependency -> package that is wanted, and place in `masks` of what is accepted there. */
   readonly target: Int32Array;
   readonly mask: Int32Array;
+  /** Package -> the first of the dependencies on it; dependency -> the next; NONE at the end. */
+  readonly firstOn: Int32Array;
+  readonly nextOn: Int32Array;
+  /** Dependency -> the first of its groups; group -> the next; NONE at the end. */
+  readonly firstGroup: Int32Array;
+  readonly nextGroup: Int32Array;
+  /** Group -> package, place in `masks` of its values, and the dependency that they have. */
+  readonly owner: Int32Array;
+  readonly having: Int32Array;
+  readonly dependency: Int32Array;
   readonly masks: Int32Array;
 }
 
@@ -46,12 +61,19 @@ class Reader {
   readonly #packages: PackageEntry[] = [];
   readonly #firstVersion = new Ints(1024);
   readonly #firstWord = new Ints(1024);
-  readonly #ownerOf = new Ints(4096);
-  readonly #rowStart = new Ints(4096);
-  readonly #rowEnd = new Ints(4096);
+  readonly #rowStart = new Ints(8192);
+  readonly #rowEnd = new Ints(8192);
   readonly #rows = new Ints(16384);
+  readonly #rowGroups = new Ints(16384);
   readonly #known = new Map<Dependency, number>();
   readonly #dependencies: Dependency[] = [];
+  readonly #target = new Ints(4096);
+  readonly #firstGroup = new Ints(4096);
+  readonly #nextGroup = new Ints(8192);
+  readonly #owner = new Ints(8192);
+  readonly #having = new Ints(8192);
+  readonly #dependency = new Ints(8192);
+  readonly #masks = new Ints(16384);
   #words = 0;
 
   constructor(policy: Policy) {
@@ -71,38 +93,67 @@ class Reader {
       const entry = this.#source.read(this.#keys[number]!);
       if (entry === undefined || !this.#readVersions(number, entry)) return false;
     }
-    this.#firstVersion.push(this.#ownerOf.length);
+    this.#firstVersion.push(this.#rowStart.length);
     this.#firstWord.push(this.#words);
     return true;
   }
 
   #readVersions(number: number, entry: PackageEntry): boolean {
+    const { candidates } = entry;
+    const width = wordsFor(candidates.length + 1);
     this.#packages.push(entry);
-    this.#firstVersion.push(this.#ownerOf.length);
+    this.#firstVersion.push(this.#rowStart.length);
     this.#firstWord.push(this.#words);
-    this.#words += wordsFor(entry.candidates.length);
-    let before: readonly Dependency[] | undefined;
-    let start = 0;
-    for (const { dependencies, features } of entry.candidates) {
+    this.#words += width;
+    const firstGroup = this.#owner.length;
+    let before: readonly Dependency[] = [];
+    let start = this.#rows.length;
+    for (let i = 0; i < candidates.length; i++) {
+      const { dependencies, features } = candidates[i]!;
       // Whoever depends on a package asks for its feature `default`.
       if (features !== undefined && Object.hasOwn(features, "default")) return false;
       if (dependencies !== before) {
-        before = dependencies;
+        const near = start;
+        const count = this.#rows.length - start;
         start = this.#rows.length;
-        for (const one of dependencies) {
-          const known = this.#known.get(one) ?? this.#add(one);
-          if (known < 0) return false;
+        for (let j = 0; j < dependencies.length; j++) {
+          const one = dependencies[j]!;
+          // Mostly a version needs what the one before it needs.
+          const isSame = j < count && before[j] === one;
+          const known = isSame ? this.#rows.data[near + j]! : (this.#known.get(one) ?? this.#add(one));
+          if (known === NONE) return false;
           this.#rows.push(known);
+          const group = this.#firstGroup.data[known]!;
+          this.#rowGroups.push(group >= firstGroup ? group : this.#addGroup(number, known, width));
         }
+        before = dependencies;
       }
-      this.#ownerOf.push(number);
+      this.#addToGroups(start, i + 1);
       this.#rowStart.push(start);
       this.#rowEnd.push(this.#rows.length);
     }
     return true;
   }
 
-  /** Number of a dependency that was not seen before; -1 where it is not plain. */
+  #addToGroups(start: number, value: number): void {
+    const masks = this.#masks.data;
+    const having = this.#having.data;
+    const groups = this.#rowGroups.data;
+    const [word, bit] = [value >>> 5, 1 << (value & 31)];
+    for (let at = start; at < this.#rows.length; at++) masks[having[groups[at]!]! + word]! |= bit;
+  }
+
+  #addGroup(owner: number, dependency: number, width: number): number {
+    const group = this.#owner.length;
+    this.#owner.push(owner);
+    this.#having.push(this.#masks.reserve(width));
+    this.#dependency.push(dependency);
+    this.#nextGroup.push(this.#firstGroup.data[dependency]!);
+    this.#firstGroup.data[dependency] = group;
+    return group;
+  }
+
+  /** Number of a dependency that was not seen before; NONE where it is not plain. */
   #add(one: Dependency): number {
     const policy = this.#policy;
     const { features, ifPossible, kind = "normal", hosts, targets } = one;
@@ -113,22 +164,25 @@ class Reader {
       one.optional !== true &&
       hosts === undefined &&
       targets === undefined;
-    if (!isPlain || !policy.isReadable(one)) return -1;
-    this.meet(one.key);
+    if (!isPlain || !policy.isReadable(one)) return NONE;
     const number = this.#dependencies.push(one) - 1;
     this.#known.set(one, number);
+    this.#target.push(this.meet(one.key));
+    this.#firstGroup.push(NONE);
     return number;
   }
 
   tables(): RegistryTables {
     const count = this.#dependencies.length;
-    const target = new Int32Array(count);
     const mask = new Int32Array(count);
-    const masks = new Ints(4096);
-    for (let number = 0; number < count; number++) {
-      const one = this.#dependencies[number]!;
-      target[number] = this.#numbers.get(one.key)!;
-      mask[number] = this.#select(this.#packages[target[number]!]!, one, masks);
+    const firstOn = new Int32Array(this.#packages.length).fill(NONE);
+    const nextOn = new Int32Array(count);
+    for (let number = count - 1; number >= 0; number--) {
+      const target = this.#target.data[number]!;
+      nextOn[number] = firstOn[target]!;
+      firstOn[target] = number;
+      const requirement = this.#policy.effective(this.#dependencies[number]!);
+      mask[number] = this.#source.acceptedInto(this.#packages[target]!, requirement, this.#masks);
     }
     const filled = ({ data, length }: Ints): Int32Array => data.subarray(0, length);
     return {
@@ -136,24 +190,31 @@ class Reader {
       numbers: this.#numbers,
       firstVersion: filled(this.#firstVersion),
       firstWord: filled(this.#firstWord),
-      ownerOf: filled(this.#ownerOf),
+      all: this.#all(),
       rowStart: filled(this.#rowStart),
       rowEnd: filled(this.#rowEnd),
       rows: filled(this.#rows),
+      rowGroups: filled(this.#rowGroups),
       dependencies: this.#dependencies,
-      target,
+      target: filled(this.#target),
       mask,
-      masks: filled(masks),
+      firstOn,
+      nextOn,
+      firstGroup: filled(this.#firstGroup),
+      nextGroup: filled(this.#nextGroup),
+      owner: filled(this.#owner),
+      having: filled(this.#having),
+      dependency: filled(this.#dependency),
+      masks: filled(this.#masks),
     };
   }
 
-  /** Versions in range, the oldest as bit 0. */
-  #select(entry: PackageEntry, one: Dependency, masks: Ints): number {
-    const accepted = this.#source.accepted(entry, this.#policy.effective(one));
-    const width = wordsFor(entry.candidates.length);
-    const at = masks.reserve(width);
-    // There, bit 0 is absence.
-    for (let i = 0; i < width; i++) masks.data[at + i] = (accepted[i]! >>> 1) | ((accepted[i + 1] ?? 0) << 31);
-    return at;
+  #all(): Int32Array {
+    const all = new Int32Array(this.#words).fill(-1);
+    for (let number = 0; number < this.#packages.length; number++) {
+      const rest = (this.#packages[number]!.candidates.length + 1) & 31;
+      if (rest !== 0) all[this.#firstWord.data[number + 1]! - 1] = (1 << rest) - 1;
+    }
+    return all;
   }
 }

@@ -4,11 +4,7 @@ import { ProofReader } from "../core/read-proof.ts";
 import { ProofChecker } from "../proof.ts";
 import { ResolverError } from "../resolver-error.ts";
 import type { Dependency, DependencyProvider, PackageKey } from "../types.ts";
-
-/** What is known of a version. */
-export const OPEN = 0;
-export const SOLVED = 1;
-export const UNSOLVABLE = 2;
+import { OPEN, SOLVED, UNSOLVABLE } from "./root-search.ts";
 
 /** Package -> what is known of each of its versions, oldest first. */
 export type Verdicts = ReadonlyMap<PackageKey, Uint8Array>;

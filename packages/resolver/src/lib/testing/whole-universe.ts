@@ -1,13 +1,21 @@
 import { Policy } from "../compile/policy.ts";
+import type { Ints } from "../core/ints.ts";
+import { ResolverError } from "../resolver-error.ts";
 import type { DependencyProvider, PackageKey } from "../types.ts";
-import { checkDead, findDead } from "./dead-versions.ts";
+import { findDead } from "./dead-versions.ts";
+import { DerivationChecker } from "./derivation-checker.ts";
+import { Derivation } from "./derivation.ts";
 import { PackedValidator } from "./packed-validator.ts";
 import { packSolutions } from "./packing.ts";
 import { readTables, type RegistryTables } from "./registry-tables.ts";
-import { OPEN, searchRoots, SOLVED, UNSOLVABLE, type Verdicts } from "./searched-roots.ts";
+import { OPEN, RootSearch, SOLVED, UNSOLVABLE } from "./root-search.ts";
+import { searchRoots, type Verdicts } from "./searched-roots.ts";
 
 /** Package -> one letter a version, oldest first: `s` where a solution has it, `u` where none does. */
 export type SolvedRoots = Readonly<Record<PackageKey, string>>;
+
+/** Conflicts of one question after which it is left to the search that can do more: it begins again, and forgets. */
+const MOST_CONFLICTS = 5000;
 
 /**
  * Asks of every version of every package whether it can be installed by itself. First those go that have a dependency which
@@ -18,10 +26,13 @@ export function solveRoots(provider: DependencyProvider, keys: readonly PackageK
   const policy = new Policy({ roots: [{ name: "all", dependencies: [] }] }, provider);
   const tables = tablesOf(policy, keys);
   if (tables === undefined) return letters(searchRoots(provider, keys));
-  const verdicts = withoutSearch(tables, policy, keys);
-  const left = keys.filter((key) => verdicts.get(key)!.includes(OPEN));
-  const searched = left.length === 0 ? verdicts : searchRoots(provider, left, verdicts, reachable(tables, left));
-  return letters(new Map([...verdicts, ...searched]));
+  const verdicts = new WholeRegistry(tables, policy, keys.length).answer();
+  const known: Verdicts = new Map(
+    keys.map((key, i) => [key, verdicts.subarray(tables.firstVersion[i], tables.firstVersion[i + 1])]),
+  );
+  const left = keys.filter((key) => known.get(key)!.includes(OPEN));
+  if (left.length === 0) return letters(known);
+  return letters(new Map([...known, ...searchRoots(provider, left, known, reachable(tables, left))]));
 }
 
 /** Registries that were read, by provider: what a provider in memory tells does not change. */
@@ -37,22 +48,66 @@ function tablesOf(policy: Policy, keys: readonly PackageKey[]): RegistryTables |
   return known.tables;
 }
 
-/** Verdicts by version, as far as they can be had without a search. */
-function withoutSearch(tables: RegistryTables, policy: Policy, keys: readonly PackageKey[]): Verdicts {
-  const { firstVersion } = tables;
-  const verdicts = new Uint8Array(tables.ownerOf.length);
-  const dead = findDead(tables, policy);
-  checkDead(tables, dead, policy);
-  for (const version of dead.order) verdicts[version] = UNSOLVABLE;
-  const validator = new PackedValidator(tables, policy);
-  packSolutions(tables, dead.alive, [...keys.keys()], (members, chosen) => {
-    validator.validate(members, chosen);
+/** The questions about one registry, which share what is derived. */
+class WholeRegistry {
+  readonly #tables: RegistryTables;
+  readonly #policy: Policy;
+  readonly #asked: number;
+  readonly #verdicts: Uint8Array;
+  readonly #validator: PackedValidator;
+
+  /** The first `asked` packages are asked about. */
+  constructor(tables: RegistryTables, policy: Policy, asked: number) {
+    this.#tables = tables;
+    this.#policy = policy;
+    this.#asked = asked;
+    this.#verdicts = new Uint8Array(tables.rowStart.length);
+    this.#validator = new PackedValidator(tables, policy);
+  }
+
+  /** Verdicts by version, OPEN where a question was too hard. */
+  answer(): Uint8Array {
+    const derivation = new Derivation();
+    const alive = findDead(this.#tables, this.#policy, derivation);
+    const asked = Array.from({ length: this.#asked }, (_, one) => one);
+    const left = packSolutions(this.#tables, alive, asked, (members, chosen) => this.#solved(members, chosen));
+    const search = new RootSearch(this.#tables, derivation, alive);
+    for (const [one, value] of left) {
+      if (this.#verdicts[this.#tables.firstVersion[one]! + value - 1] !== OPEN) continue;
+      if (search.solve(one, value, MOST_CONFLICTS) === SOLVED) this.#solved(search.members, search.chosen);
+    }
+    this.#markRuledOut(derivation);
+    return this.#verdicts;
+  }
+
+  #solved(members: Ints, chosen: Int32Array): void {
+    const { firstVersion } = this.#tables;
+    this.#validator.validate(members, chosen);
     for (let i = 0; i < members.length; i++) {
       const one = members.data[i]!;
-      verdicts[firstVersion[one]! + chosen[one]!] = SOLVED;
+      this.#verdicts[firstVersion[one]! + chosen[one]! - 1] = SOLVED;
     }
+  }
+
+  #markRuledOut(derivation: Derivation): void {
+    const { packages, firstVersion } = this.#tables;
+    const checker = new DerivationChecker(this.#tables, this.#policy, derivation);
+    checker.check();
+    for (let one = 0; one < packages.length; one++) {
+      for (let version = firstVersion[one]!; version < firstVersion[one + 1]!; version++) {
+        if (!checker.isRuledOut(one, version - firstVersion[one]! + 1)) continue;
+        if (this.#verdicts[version] === SOLVED) throw contradiction(packages[one]!.key);
+        this.#verdicts[version] = UNSOLVABLE;
+      }
+    }
+  }
+}
+
+function contradiction(key: string): ResolverError {
+  return new ResolverError({
+    code: "RESOLVE_INTERNAL",
+    message: `Cannot trust the answers that were found: a version of "${key}" is both possible and impossible`,
   });
-  return new Map(keys.map((key, i) => [key, verdicts.subarray(firstVersion[i], firstVersion[i + 1])]));
 }
 
 /** Everything that some version of a package may lead to. */
