@@ -1,8 +1,10 @@
 /** What manifests say of conditions, exclusive features and patches, from the author's file to the installed package. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createSandbox, startRegistry, type RegistryProcess, type Sandbox } from "./lib/harness.ts";
-import { publishPackage, removeTemporary } from "./lib/more.ts";
+import { publishPackage, publishPackages, removeTemporary } from "./lib/more.ts";
 
 let registry: RegistryProcess;
 const sandboxes: Sandbox[] = [];
@@ -199,23 +201,86 @@ describe("[patch] and [overrides]", () => {
   });
 });
 
+/** A registry's server with a list of what it was asked; without `knowsHosts` one of before searches knew hosts. */
+async function between(knowsHosts: boolean): Promise<{ url: string; asked: string[]; close: () => Promise<void> }> {
+  const asked: string[] = [];
+  let own = "";
+  const server = createServer((request, response) => {
+    const url = new URL(request.url!, registry.url);
+    asked.push(url.pathname);
+    if (!knowsHosts) url.searchParams.delete("host");
+    const passOn = async (): Promise<void> => {
+      const answer = await fetch(url);
+      const type = answer.headers.get("content-type") ?? "application/octet-stream";
+      const bytes = Buffer.from(await answer.arrayBuffer());
+      // What describes the registry must lead back here.
+      const described = url.pathname === "/.well-known/lading.json";
+      const { files: _files, ...rest } = described
+        ? (JSON.parse(bytes.toString().replaceAll(registry.url, own)) as Record<string, unknown>)
+        : {};
+      response.writeHead(answer.status, { "content-type": type });
+      response.end(described ? JSON.stringify(rest) : bytes);
+    };
+    passOn().catch(() => response.destroy());
+  });
+  await new Promise<void>((done) => void server.listen(0, "127.0.0.1", done));
+  own = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const close = async (): Promise<void> => {
+    server.closeAllConnections();
+    await new Promise((done) => void server.close(done));
+  };
+  return { url: own, asked, close };
+}
+
 describe("search for a host", () => {
-  test("looks at every match, so that pages and their number are right", async () => {
+  beforeAll(async () => {
+    const specs = Array.from({ length: 25 }, (_, i) => ({
+      name: `rm-many-${i + 10}`,
+      version: "1.0.0",
+      hosts: i % 5 === 0 ? { revit: ">=2025.0.0" } : { revit: "<2025.0.0" },
+    }));
+    await publishPackages(registry, [
+      ...specs,
+      { name: "rm-many-10", version: "2.0.0", hosts: { revit: "<2025.0.0" } },
+    ]);
+  });
+
+  test.each([
+    ["is one request of a registry that chooses itself", true],
+    ["looks at every match at one that does not", false],
+  ])("%s, and has the pages and the number of what fits", async (_, knowsHosts) => {
     const box = open();
-    for (let i = 10; i < 35; i++) {
-      const hosts = i % 5 === 0 ? { revit: ">=2025.0.0" } : { revit: "<2025.0.0" };
-      await publishPackage(registry, { name: `rm-many-${i}`, version: "1.0.0", hosts });
-    }
-    const page = async (number: number): Promise<{ total: number; items: readonly { name: string }[] }> =>
+    const server = await between(knowsHosts);
+    const page = async (number: number) =>
       (await box.json(
         `revitpy-install search rm-many --sort name --host revit=2025 --per-page 2 --page ${number} --json`,
-      )) as never;
-    const names: string[] = [];
+        { env: { REVITPY_REGISTRY_URL: server.url } },
+      )) as { total: number; hosts: Record<string, string>; items: readonly { name: string; version: string }[] };
+    const found: string[] = [];
+    const asked: number[][] = [];
     for (const number of [1, 2, 3]) {
-      const { total, items } = await page(number);
-      expect(total).toBe(5);
-      names.push(...items.map(({ name }) => name));
+      server.asked.length = 0;
+      const { total, hosts, items } = await page(number);
+      expect([total, hosts["revit"]]).toEqual([5, "2025"]);
+      found.push(...items.map(({ name, version }) => `${name} ${version}`));
+      asked.push([
+        server.asked.filter((path) => path === "/api/v1/search").length,
+        server.asked.filter((path) => path.includes("index/") && path.endsWith(".json")).length,
+        server.asked.length,
+      ]);
     }
-    expect(names.toSorted()).toEqual(["rm-many-10", "rm-many-15", "rm-many-20", "rm-many-25", "rm-many-30"]);
+    const [[, documents]] = asked as [number[]];
+    expect(asked.map(([searches]) => searches)).toEqual(knowsHosts ? [1, 1, 1] : [2, 2, 2]);
+    expect(documents! > 0).toBe(!knowsHosts);
+    // Where the registry chooses, nothing else is asked but how to reach it.
+    expect(asked.every(([, , all]) => all! <= 2)).toBe(knowsHosts);
+    expect(found.toSorted()).toEqual(["10", "15", "20", "25", "30"].map((n) => `rm-many-${n} 1.0.0`));
+    await server.close();
+  });
+
+  test("without words lists the packages of a category", async () => {
+    await publishPackage(registry, { name: "rm-listed", version: "1.0.0", categories: ["rm-roofing"] });
+    const found = (await open().json("lading search --category rm-roofing --json")) as { items: { name: string }[] };
+    expect(found.items.map(({ name }) => name)).toEqual(["rm-listed"]);
   });
 });

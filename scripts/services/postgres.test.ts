@@ -24,6 +24,30 @@ beforeAll(async () => {
 });
 afterAll(async () => postgres?.stop());
 
+/** The latest steps of the schema, and what takes each of them back. A new one goes to the end. */
+const LATEST_STEPS: readonly (readonly [name: string, back: string])[] = [
+  [
+    "chained audit trail",
+    "alter table audit drop column previous; alter table audit drop column hash; drop table audit_heads",
+  ],
+  ["uploads under way", "drop table upload_sessions"],
+  ["hosts of versions", "alter table versions drop column hosts; drop table host_ranges"],
+];
+
+/** A database as the release before a step left it. */
+async function databaseBefore(step: string): Promise<string> {
+  const url = await postgres.createDatabase();
+  const applied = await migrateDatabase(url);
+  const known = LATEST_STEPS.map(([name]) => name);
+  expect(applied.slice(-known.length), "a step that is missing here").toEqual(known);
+  const taken = LATEST_STEPS.slice(known.indexOf(step)).reverse();
+  await postgres.query(
+    url,
+    `${taken.map(([, back]) => back).join("; ")}; update lading_schema set version = version - ${taken.length}`,
+  );
+  return url;
+}
+
 async function pair(): Promise<readonly [PostgresMetadataStore, PostgresMetadataStore]> {
   const url = await postgres.createDatabase();
   return [await PostgresMetadataStore.open(url), await PostgresMetadataStore.open(url)];
@@ -183,16 +207,10 @@ describe("[SRV-17] PostgreSQL passes the suite of the embedded store", () => {
   });
 
   it("chains the audit records of a former release when it migrates, and those that its replicas write meanwhile", async () => {
-    const url = await postgres.createDatabase();
-    await (await PostgresMetadataStore.open(url)).close();
+    const url = await databaseBefore("chained audit trail");
     const insert = "insert into audit (at, actor, action, details) select at, 'old', 'x', '{}' from generate_series";
-    await postgres.query(
-      url,
-      `alter table audit drop column previous; alter table audit drop column hash; drop table audit_heads;
-       update lading_schema set version = version - 1; ${insert}(1, 1200) as at`,
-    );
-    // What is taken back here is the last step; a step that comes after it is to be taken back here as well.
-    expect(await migrateDatabase(url)).toEqual(["chained audit trail"]);
+    await postgres.query(url, `${insert}(1, 1200) as at`);
+    expect((await migrateDatabase(url))[0]).toBe("chained audit trail");
     await postgres.query(url, `${insert}(1, 3) as at`);
     const store = await PostgresMetadataStore.open(url);
     await store.createAccount(fakeAccount("ada"), fakeAudit());
@@ -202,6 +220,33 @@ describe("[SRV-17] PostgreSQL passes the suite of the embedded store", () => {
       "select count(*)::int as waiting from audit where hash is null or hash = ''",
     );
     expect(waiting).toEqual([{ waiting: 0 }]);
+    await store.close();
+  });
+
+  it("finds out for which hosts the versions of a former release are, and those that its replicas write meanwhile", async () => {
+    const url = await databaseBefore("hosts of versions");
+    const insert = (version: string, revit: string): string =>
+      `insert into versions (package_id, version, kind, manifest, status, published, publisher, downloads)
+       values (1, '${version}', 'binary', '{"name":"walls","version":"${version}","hosts":{"revit":"${revit}"}}', 'active', 1, 'ada', 0)`;
+    await postgres.query(
+      url,
+      `insert into packages (id, canonical, name, namespace, skeleton, sequence, latest, keywords, categories, downloads, created, updated)
+       values (1, 'walls', 'walls', '', 'walls', 1, '1.0.0', '[]', '[]', 0, 1, 1); ${insert("1.0.0", "<2025.0.0")}`,
+    );
+    expect((await migrateDatabase(url))[0]).toBe("hosts of versions");
+    const unfilled = "select count(*)::int as unfilled from versions where hosts is null";
+    expect(await postgres.query(url, unfilled)).toEqual([{ unfilled: 0 }]);
+    await postgres.query(url, insert("2.0.0", ">=2025.0.0"));
+    const store = await PostgresMetadataStore.open(url);
+    const query = { text: "", page: 1, perPage: 10, sort: "name", publishedOnly: true } as const;
+    for (const [revit, version] of [
+      ["2025", "2.0.0"],
+      ["2024", "1.0.0"],
+    ] as const) {
+      const { items, total } = await store.search({ ...query, hosts: { revit } });
+      expect([items.map(({ fitting }) => fitting), total]).toEqual([[version], 1]);
+    }
+    expect(await postgres.query(url, unfilled)).toEqual([{ unfilled: 0 }]);
     await store.close();
   });
 

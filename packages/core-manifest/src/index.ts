@@ -75,6 +75,7 @@ export {
   parseRequirement,
   tryParseRequirement,
 } from "./lib/requirement.ts";
+export { meetsHosts, tryParseHostVersion } from "./lib/host-ranges.ts";
 export { parseCondition, shortTarget } from "./lib/dialects/cfg.ts";
 export { conditionText } from "./lib/dialects/write-common.ts";
 export type { Condition, ConditionResult } from "./lib/dialects/condition-algebra.ts";
@@ -87,7 +88,7 @@ export { INDEX_SCHEMA, parseIndexDocument, renderIndexDocument } from "./lib/ind
 export { parsePackageRecord } from "./lib/package-record.ts";
 export { LOCKFILE_VERSION, compareLockPackages, parseLockSource, parseLockfile } from "./lib/lockfile.ts";
 export { lockSourceString } from "./lib/lockfile-model.ts";
-export { lockReferences, type LockReferences } from "./lib/lockfile-references.ts";
+export { lockReferences, splitReference, type LockReferences } from "./lib/lockfile-references.ts";
 export {
   LOCK_ENVIRONMENTS_MAX,
   conditionalReferences,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { builtinProfile, isLadingError, parseLockfile } from "@lading/core-manifest";
+import { builtinProfile, isLadingError, lockForEnvironment, parseLockfile } from "@lading/core-manifest";
 import { createStaticRegistry, createSandbox, type Sandbox } from "../src/testing.ts";
 import type { EngineContext } from "../src/lib/engine-context.ts";
 import { install, lock, registryAdd, resolve, tree } from "../src/index.ts";
@@ -282,12 +282,60 @@ describe("a lock of one range that environments meet in different versions", () 
     const { members, packages } = parseLockfile(written, "lading.lock");
     expect(members).toEqual({ app: ["[revit=2025] base 2.5.0", "base 1.9.0", "modern"] });
     expect(packages.map(({ version, environments, ranges }) => [version, environments, ranges])).toEqual([
-      ["1.9.0", ["revit=2024"], undefined],
+      ["1.9.0", ["revit=2024"], [">=1.0.0"]],
       ["2.5.0", undefined, undefined],
       ["1.0.0", undefined, undefined],
     ]);
     expect(await rooted("2024")).toEqual({ base: "1.9.0", modern: "2.5.0", installed: "1.9.0" });
     expect(await rooted("2025")).toEqual({ base: "2.5.0", modern: "2.5.0", installed: "2.5.0" });
     expect(await box.read("lading.lock")).toBe(written);
+    // Nothing but a version that nobody resolves by: it is resolved again, and comes out the same.
+    await box.write({ "lading.toml": (await box.read("lading.toml")).replace("1.0.0", "1.0.1") });
+    const again = await use((context) => lock({}, context));
+    expect(again.fresh).toBe(false);
+    const withoutInputs = (text: string): string => text.replace(/^inputs = .*$/m, "");
+    expect(withoutInputs(await box.read("lading.lock"))).toBe(withoutInputs(written));
+  });
+
+  it("puts the environments before a range that a version meets in some of its own only", async () => {
+    await box.registry.publish({ name: "base", version: "1.9.0" });
+    await box.registry.publish({ name: "base", version: "2.5.0" });
+    await box.registry.publish({ name: "old", version: "1.0.0", dependencies: { base: "1" } });
+    await box.registry.publish({ name: "modern", version: "1.0.0", dependencies: { base: "2" } });
+    await box.write({
+      "lading.toml": `[package]\nname = "app"\nversion = "1.0.0"\nlicense = "MIT"\n\n[resolver]\ncoexistence = "per-major"\n\n[dependencies]\nbase = ">=1"\nmodern = "1"\nold = "1"\n`,
+    });
+    await use((context) => lock({ hosts: ["revit=2024", "revit=2025"] }, context));
+    // As a reader of another tool, or a merge, may have left it: both are everywhere, and each meets the range somewhere.
+    const text = await box.read("lading.lock");
+    const [before] = text.split("[[packages]]");
+    const blocks = text.split("[[packages]]").slice(1);
+    const ranged = blocks.map((block) => {
+      const bare = block.replace(/^ranges = .*\n/m, "");
+      if (bare.includes('version = "1.9.0"'))
+        return bare.replace(/^(tree = .*\n)/m, '$1ranges = ["[revit=2024] >=1.0.0"]\n');
+      if (bare.includes('version = "2.5.0"'))
+        return bare.replace(/^(tree = .*\n)/m, '$1ranges = ["[revit=2025] >=1.0.0"]\n');
+      return bare;
+    });
+    await box.write({
+      "lading.lock": [before, ...ranged]
+        .join("[[packages]]")
+        .replace(/^inputs = .*\n/m, `inputs = "sha256:${"0".repeat(64)}"\n`),
+    });
+    await use((context) => lock({}, context));
+    const { members, packages } = parseLockfile(await box.read("lading.lock"), "lading.lock");
+    expect(members).toEqual({ app: ["[revit=2024] base 1.9.0", "[revit=2025] base 2.5.0", "modern", "old"] });
+    expect(packages.filter(({ name }) => name === "base").map(({ version, ranges }) => [version, ranges])).toEqual([
+      ["1.9.0", ["[revit=2024] >=1.0.0"]],
+      ["2.5.0", ["[revit=2025] >=1.0.0"]],
+    ]);
+    const { packages: here } = lockForEnvironment(await parsed(), { revit: "2024" })!;
+    expect(here.map(({ version, ranges }) => [version, ranges]).slice(0, 2)).toEqual([
+      ["1.9.0", [">=1.0.0"]],
+      ["2.5.0", undefined],
+    ]);
   });
 });
+
+const parsed = async () => parseLockfile(await box.read("lading.lock"), "lading.lock");

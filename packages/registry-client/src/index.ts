@@ -45,6 +45,7 @@ export type {
   ReviewStep,
   RegistryClient,
   SearchItem,
+  SearchPage,
   SearchOptions,
   SignedArtifact,
   TokenInfo,

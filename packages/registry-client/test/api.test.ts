@@ -47,6 +47,28 @@ describe("the registry's API", () => {
     });
   });
 
+  it("search() names hosts one by one, and says whether the registry chose by them", async () => {
+    const answer = { items: [], page: 1, per_page: 20, total: 0 };
+    const hosts = { revit: "2025", python: "3.11" };
+    const call = "GET search?q=x&host=revit%3D2025&host=python%3D3.11";
+    const told = async (more: object): Promise<unknown> => {
+      const { client } = against({ [call]: { ...answer, ...more } });
+      return (await client.search("x", { hosts })).hosts;
+    };
+    expect(await told({ hosts })).toEqual(hosts);
+    expect(await told({})).toBeUndefined();
+    // Half of a filter is none.
+    expect(await told({ hosts: { revit: "2025" } })).toBeUndefined();
+    expect(await told({ hosts: { revit: "2024", python: "3.11" } })).toBeUndefined();
+  });
+
+  it("list() sends category and keyword", async () => {
+    const { client } = against({
+      "GET packages/?page=1&category=c&keyword=k": { items: [], page: 1, per_page: 20, total: 0 },
+    });
+    expect((await client.list({ page: 1, category: "c", keyword: "k" })).total).toBe(0);
+  });
+
   it("list(), versions(), info() and readme() read, and know what is absent", async () => {
     const { client } = against({
       "GET packages/?q=x": { items: [{ name: "xy", latest: "1.0.0" }], page: 1, per_page: 10, total: 1 },

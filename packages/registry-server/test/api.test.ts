@@ -58,6 +58,32 @@ describe("packages", () => {
     ]);
   });
 
+  it("are searched for hosts, and the answer says that they were", async () => {
+    const found = await get("/api/v1/search?q=tool&host=revit%3D2025&host=python%3D3.11");
+    expect(found.body).toMatchObject({ total: 1, hosts: { revit: "2025", python: "3.11" } });
+    expect(found.body["items"]).toMatchObject([{ name: "tool", version: "1.10.0", latest: "1.10.0" }]);
+    expect((await get("/api/v1/packages/?host=revit%3D2025")).body["hosts"]).toEqual({ revit: "2025" });
+    expect((await get("/api/v1/search?q=tool")).body).not.toHaveProperty("hosts");
+    for (const wrong of [
+      "revit",
+      "revit%3Dnew",
+      "%3D2025",
+      "revit%3D2024%3D2025",
+      `a%3D1${"&host=a%3D1".repeat(16)}`,
+    ]) {
+      const refused = await get(`/api/v1/search?host=${wrong}`);
+      expect([refused.status, refused.body["code"]], wrong).toEqual([400, "REQUEST_INVALID"]);
+    }
+    const { body } = await get("/openapi.json");
+    const parameters = (body as { paths: Record<string, { get: { parameters: { name: string }[] } }> }).paths[
+      "/api/v1/search"
+    ]!.get.parameters;
+    expect(parameters.find(({ name }) => name === "host")).toMatchObject({
+      in: "query",
+      schema: { type: "array", items: { type: "string" } },
+    });
+  });
+
   it("show details, versions ascending by semver, one version", async () => {
     const details = await get("/api/v1/packages/tool");
     expect(details.body).toMatchObject({

@@ -14,6 +14,8 @@ export {
   type EnvironmentGrid,
   type EnvironmentSuggestion,
   type LockedInEnvironments,
+  type LockedSlotInEnvironments,
+  type MetSlot,
   type TargetEnvironment,
   type UniversalAnswer,
   type UniversalDependency,

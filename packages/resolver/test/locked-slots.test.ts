@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { lockedSlotsOf, resolve, type Dependency, type ResolveInput, type SolvedResolution } from "../src/index.ts";
-import { universe, type UniverseBuilder } from "../src/testing.ts";
+import { lockedSlotsOf, resolve, resolveUniversal, type ResolveInput, type SolvedResolution } from "../src/index.ts";
+import { universe } from "../src/testing.ts";
+import { GRID, KEYS, asLock, dependencies, edgesOf, worlds } from "./per-major.ts";
 import { ids, need, solved } from "./support.ts";
 
 const PER_MAJOR = { coexistence: "per-major" } as const;
@@ -24,28 +25,6 @@ it("a range that spans two locked slots stays in the one that met it", async () 
   // Without it the newest of the two locked slots would be preferred.
   expect(await ids(world, wanted, { ...PER_MAJOR, locked: both })).toEqual(["base 2.5.0", "modern 1.0.0"]);
 });
-
-const KEYS = ["a", "b", "c", "d"] as const;
-const RANGES = [">=1.0.0", ">=2.0.0", ">=1.0.0 <2.0.0-0", ">=2.0.0 <3.0.0-0", "<3.0.0", ">=1.1.0 <4.0.0-0"] as const;
-const dependencies: fc.Arbitrary<Dependency[]> = fc.uniqueArray(
-  fc.tuple(fc.constantFrom(...KEYS), fc.constantFrom(...RANGES)).map(([key, range]) => need(key, range)),
-  { selector: ({ key, requirement }) => `${key} ${requirement as string}`, maxLength: 3 },
-);
-const versions = fc.uniqueArray(fc.constantFrom("1.0.0", "1.1.0", "2.0.0", "2.1.0", "3.0.0"), { minLength: 1 });
-const worlds: fc.Arbitrary<UniverseBuilder> = fc
-  .array(
-    versions.chain((all) =>
-      fc.tuple(fc.constant(all), fc.array(dependencies, { minLength: all.length, maxLength: all.length })),
-    ),
-    { minLength: KEYS.length, maxLength: KEYS.length },
-  )
-  .map((packages) => {
-    let world = universe();
-    packages.forEach(([all, needs], i) =>
-      all.forEach((version, j) => (world = world.package(KEYS[i]!, version, { dependencies: needs[j]! }))),
-    );
-    return world;
-  });
 
 const idsOf = ({ packages }: SolvedResolution): string[] => packages.map(({ id }) => id);
 
@@ -78,4 +57,22 @@ it("an answer under per-major given back as the lock is the answer again, whatev
   );
   // Ranges that span several chosen slots have to have occurred.
   expect(ambiguous).toBeGreaterThan(10);
+});
+
+it("tells of a range that environments meet in different versions where several of them are there", async () => {
+  const world = universe()
+    .package("base", "1.9.0", { hosts: { revit: "<2025.0.0" } })
+    .package("base", "2.5.0")
+    .package("modern", "1.0.0", { base: ">=2.0.0 <3.0.0-0" });
+  const roots = [{ name: "myapp", dependencies: [need("base", ">=1.0.0"), need("modern", ">=1.0.0")] }];
+  const input = { roots, ...PER_MAJOR, environments: GRID, locked: [{ key: "base", version: "1.9.0" }] };
+  const first = await resolveUniversal(input, world.provider());
+  if (first.status === "unsolvable") throw new Error(first.explanation);
+  // 2024 and 2023 have both, 2025 has the newer alone.
+  expect(lockedSlotsOf(first)).toEqual([{ key: "base", requirement: ">=1.0.0", version: "1.9.0", cells: [1, 2] }]);
+  const again = await resolveUniversal({ ...input, ...asLock(first) }, world.provider());
+  expect(again.status === "solved" && edgesOf(again)).toEqual(edgesOf(first));
+  const { locked } = asLock(first);
+  const without = await resolveUniversal({ ...input, locked: locked! }, world.provider());
+  expect(without.status === "solved" && edgesOf(without)).not.toEqual(edgesOf(first));
 });

@@ -147,8 +147,16 @@ export function lockForEnvironment(lock: Lockfile, environment: LockEnvironment)
     return [...new Set(kept)];
   };
   const packages = [...present].map((entry): LockPackage => {
-    const { environments: _environments, ...rest } = entry;
-    return { ...rest, dependencies: own(entry.dependencies) };
+    const { environments: _environments, ranges: _ranges, ...rest } = entry;
+    const ranges = (entry.ranges ?? []).flatMap((text) => {
+      const { condition, reference } = splitReference(text);
+      return condition === undefined || here([condition]) ? [reference] : [];
+    });
+    return {
+      ...rest,
+      ...(ranges.length === 0 ? {} : { ranges: [...new Set(ranges)] }),
+      dependencies: own(entry.dependencies),
+    };
   });
   const single = Object.fromEntries(grid.axes.map(({ name }) => [name, [environment[name]!]]));
   return {

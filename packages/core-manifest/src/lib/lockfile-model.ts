@@ -36,6 +36,7 @@ export interface LockPackage {
   readonly kinds?: readonly ("dev" | "build" | "peer" | "optional")[];
   /**
    * Canonical requirements that are met by this version though other versions of the lock would meet them as well; sorted.
+   * One that holds in some of its environments only has their condition before it, as a reference has.
    */
   readonly ranges?: readonly string[];
   /** Conditions that name the environments that it is for, in canonical form (`revit=2024`); absent: all of the lock's. */

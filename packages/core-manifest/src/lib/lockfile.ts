@@ -295,7 +295,9 @@ function checkPackages(shape: Shape, packages: readonly LockPackage[], raw: Json
     raw["root"],
     ...(typeof members === "object" && members !== null ? Object.keys(members) : []),
   ]);
-  for (const [index, { dependencies }] of packages.entries()) {
+  for (const [index, { dependencies, ranges = [] }] of packages.entries()) {
+    for (const { condition } of ranges.map(splitReference))
+      if (condition !== undefined) readCondition(shape, condition, `packages[${index}].ranges`, grid);
     const split = dependencies.map(splitReference);
     for (const { condition } of split)
       if (condition !== undefined) readCondition(shape, condition, `packages[${index}].dependencies`, grid);

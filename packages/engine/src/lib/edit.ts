@@ -6,9 +6,8 @@ import {
   isPrerelease,
   parseManifest,
   parsePackageName,
-  parseRequirement,
+  meetsHosts,
   parseVersion,
-  tryParseVersion,
   type IndexDocument,
   type IndexVersion,
   type RequirementSyntax,
@@ -21,7 +20,6 @@ import { writeFileAtomic } from "./files.ts";
 import type { Member, Project } from "./project.ts";
 import { writeLock } from "./lock-file.ts";
 import type { LockOutcome } from "./lock-step.ts";
-import { fullVersion } from "./hosts.ts";
 import { releaseExclusions } from "./release-rules.ts";
 import type { ResolverPolicy } from "./resolver-policy.ts";
 
@@ -193,10 +191,7 @@ function byVersion(left: IndexVersion, right: IndexVersion): number {
 }
 
 function fitsHosts({ hosts }: IndexVersion, given: Readonly<Record<string, string>>): boolean {
-  return Object.entries(hosts).every(([axis, requirement]) => {
-    const version = given[axis] === undefined ? undefined : tryParseVersion(fullVersion(given[axis]));
-    return version === undefined || parseRequirement(requirement, "canonical").matchesWithPrereleases(version);
-  });
+  return meetsHosts(hosts, given);
 }
 
 /**

@@ -189,10 +189,10 @@ export function lockOf(solved: LockSolution, trees: ReadonlyMap<string, Digest>)
         return conditionalReferences(reference, implied.length === cells.size ? undefined : conditions([...cells]));
       })
       .sort();
-  const ranges = rangesOf(solved);
+  const ranges = rangesOf(solved, conditions);
   const packages = resolution.packages.map(({ id, key, version, dependencies, cells }) => ({
     ...entries.get(id)!,
-    ...ranges(key, version),
+    ...ranges(key, version, cells),
     dependencies: refer(dependencies, cells),
   }));
   return {
@@ -216,10 +216,17 @@ function conditionsOf(
 }
 
 /** Requirements that several versions of an answer meet, with the one that does. */
-function rangesOf({ slots }: LockSolution): (key: PackageKey, version: string) => Pick<LockPackage, "ranges"> {
-  return (key, version) => {
-    const own = slots.filter((one) => one.key === key && one.version === version);
-    return own.length === 0 ? {} : { ranges: own.map(({ requirement }) => requirement).sort() };
+function rangesOf(
+  { slots }: LockSolution,
+  conditions: ReturnType<typeof conditionsOf>,
+): (key: PackageKey, version: string, own: readonly number[]) => Pick<LockPackage, "ranges"> {
+  return (key, version, own) => {
+    const ranges = slots
+      .filter((one) => one.key === key && one.version === version)
+      .flatMap(({ requirement, cells = own }) =>
+        conditionalReferences(requirement, cells.length === own.length ? undefined : conditions(cells)),
+      );
+    return ranges.length === 0 ? {} : { ranges: ranges.sort() };
   };
 }
 

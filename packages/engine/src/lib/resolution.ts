@@ -5,6 +5,7 @@ import {
   parsePackageName,
   parseRequirement,
   parseVersion,
+  splitReference,
   tryParsePackageName,
   tryParseVersion,
   type IndexVersion,
@@ -21,7 +22,8 @@ import type {
   EnvironmentSuggestion,
   Exclusion,
   LockedInEnvironments,
-  LockedSlot,
+  LockedSlotInEnvironments,
+  MetSlot,
   PackageKey,
   PackageMetadata,
   ResolutionNote,
@@ -92,8 +94,8 @@ export interface LockedVersion {
   readonly version: string;
   /** Canonical URL, where a registry is its source. */
   readonly registry?: string | undefined;
-  /** Requirements that it meets though other locked versions would meet them as well. */
-  readonly ranges?: readonly string[];
+  /** Requirements that it meets though other locked versions would meet them as well, and where. */
+  readonly ranges?: readonly Pick<LockedSlotInEnvironments, "requirement" | "appliesTo">[];
   /** Whether the lock has it in an environment. Absent: in every one. */
   readonly appliesTo?: (environment: LockEnvironment) => boolean;
 }
@@ -114,14 +116,17 @@ export interface SolvedProject {
 export interface LockSolution {
   readonly resolution: UniversalSolution;
   /** Requirements that several versions of it meet, with the one that does. */
-  readonly slots: readonly LockedSlot[];
+  readonly slots: readonly MetSlot[];
   readonly request: ResolutionRequest;
 }
+
+/** What is asked: of one environment as it is, of a grid each thing of the lock where the lock has it. */
+type AskedInput = ResolveInput & Pick<UniversalInput, "locked" | "lockedSlots">;
 
 /** A request in the resolver's terms. */
 export interface AskedQuestion {
   /** For one environment. */
-  readonly input: ResolveInput;
+  readonly input: AskedInput;
   readonly provider: DependencyProvider;
   readonly keyOf: (name: string, registry?: string) => PackageKey;
   /** Every key of a name, whatever registry is pinned. */
@@ -187,7 +192,7 @@ function recordedAbout(release: ResolverPolicy["release"]): { clock: string; pol
 }
 
 /** The same question for every environment of the lock. */
-function universalInput(input: ResolveInput, { grid }: ResolutionRequest): UniversalInput {
+function universalInput(input: AskedInput, { grid }: ResolutionRequest): UniversalInput {
   const { hosts: _hosts, targets: _targets, ...rest } = input;
   const { target, ...hosts } = grid.axes;
   return { ...rest, mode: grid.mode, environments: { hosts, ...(target === undefined ? {} : { targets: target }) } };
@@ -521,7 +526,7 @@ function exclusiveOf({ package: info }: PackageManifest): Pick<Candidate, "exclu
   return info?.exclusiveFeatures === undefined ? {} : { exclusiveFeatures: info.exclusiveFeatures };
 }
 
-function resolveInput(request: ResolutionRequest, keys: Keys): ResolveInput {
+function resolveInput(request: ResolutionRequest, keys: Keys): AskedInput {
   const { precise = [] } = request;
   const pinned = new Map(precise.map(({ name, version }) => [keys.of(name, undefined), version]));
   return {
@@ -632,10 +637,10 @@ function lockedKeys(locked: LockedVersion, keys: Keys): LockedInEnvironments[] {
   return [...new Set(all)].map((key) => ({ key, version, ...(appliesTo === undefined ? {} : { appliesTo }) }));
 }
 
-function lockedSlots({ locked }: ResolutionRequest, keys: Keys): Pick<ResolveInput, "lockedSlots"> {
+function lockedSlots({ locked }: ResolutionRequest, keys: Keys): Pick<UniversalInput, "lockedSlots"> {
   const slots = locked.flatMap((one) =>
     lockedKeys(one, keys).flatMap(({ key, version }) =>
-      (one.ranges ?? []).map((requirement) => ({ key, requirement, version })),
+      (one.ranges ?? []).map((range) => ({ key, version, ...range })),
     ),
   );
   return slots.length === 0 ? {} : { lockedSlots: slots };
@@ -651,12 +656,18 @@ export function lockedVersions(lock: Lockfile | undefined, except: ReadonlySet<s
       return cell !== undefined && cells.has(cell);
     };
   };
+  // What holds in some environments holds where the version is, too.
+  const readRange = (text: string, own: readonly string[] | undefined) => {
+    const { condition, reference: requirement } = splitReference(text);
+    const conditions = condition === undefined ? own : [condition];
+    return { requirement, ...(conditions === undefined ? {} : { appliesTo: appliesTo(conditions) }) };
+  };
   return (lock?.packages ?? [])
     .filter(({ name }) => !except.has(canonicalName(parsePackageName(name))))
     .map(({ name, version, source, ranges, environments }) => ({
       name,
       version,
-      ...(ranges === undefined ? {} : { ranges }),
+      ...(ranges === undefined ? {} : { ranges: ranges.map((text) => readRange(text, environments)) }),
       registry: source?.type === "registry" ? source.url : undefined,
       ...(environments === undefined ? {} : { appliesTo: appliesTo(environments) }),
     }));

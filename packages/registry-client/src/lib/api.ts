@@ -9,6 +9,7 @@ import type {
   Page,
   SearchItem,
   SearchOptions,
+  SearchPage,
   TokenInfo,
   TokenRequest,
 } from "./client-types.ts";
@@ -16,9 +17,9 @@ import { answerReader, isObject, optional, optionalString, stringList } from "./
 import type { ApiAnswer, Credential } from "./ports.ts";
 import { RegistryClientError } from "./registry-client-error.ts";
 import { redactUrl } from "./registry-url.ts";
-import type { Session } from "./session.ts";
+import type { Session, SessionCall } from "./session.ts";
 
-type Query = Readonly<Record<string, string | number | undefined>>;
+type Query = NonNullable<SessionCall["query"]>;
 
 const packagePath = (name: string): string => `packages/${encodeURIComponent(name)}`;
 const versionPath = (name: string, version: string): string =>
@@ -37,23 +38,34 @@ export class Api {
     this.#session = session;
   }
 
-  async search(query: string, options: SearchOptions): Promise<Page<SearchItem>> {
+  async search(query: string, options: SearchOptions): Promise<SearchPage> {
     const action = `search for "${query}"`;
     const { page, perPage, category, keyword, sort } = options;
-    const found = await this.#page(
-      "search",
-      { q: query, page, per_page: perPage, category, keyword, sort },
-      action,
+    const host = options.hosts && Object.entries(options.hosts).map(([axis, version]) => `${axis}=${version}`);
+    const answer = await this.#session.demand(
+      {
+        method: "GET",
+        path: "search",
+        query: { q: query, page, per_page: perPage, category, keyword, sort, host },
+        action,
+      },
       options,
     );
-    return { ...found, items: found.items.map((item) => this.#searchItem(item, action)) };
+    const hosts = this.#filteredFor(answer, options.hosts);
+    const found = this.#pageOf(answer, action);
+    return {
+      ...found,
+      items: found.items.map((item) => this.#searchItem(item, action)),
+      ...optional("hosts", hosts),
+    };
   }
 
   async list(
     options: SearchOptions & { readonly query?: string },
   ): Promise<Page<ApiObject & { readonly name: string }>> {
     const action = "list packages";
-    const query = { q: options.query, page: options.page, per_page: options.perPage, sort: options.sort };
+    const { query: q, page, perPage: per_page, category, keyword, sort } = options;
+    const query = { q, page, per_page, category, keyword, sort };
     const found = await this.#page("packages/", query, action, options);
     return {
       ...found,
@@ -325,7 +337,18 @@ export class Api {
   }
 
   async #page(path: string, query: Query, action: string, options: CallOptions): Promise<Page<ApiObject>> {
-    const answer = await this.#session.demand({ method: "GET", path, query, action }, options);
+    return this.#pageOf(await this.#session.demand({ method: "GET", path, query, action }, options), action);
+  }
+
+  /** The hosts that the registry says it chose the items for, where they are those that were asked for. */
+  #filteredFor(answer: ApiAnswer, asked: SearchOptions["hosts"]): SearchOptions["hosts"] {
+    const told = isObject(answer.body) && isObject(answer.body.hosts) ? answer.body.hosts : undefined;
+    if (asked === undefined || told === undefined) return undefined;
+    const same = Object.entries(asked).every(([axis, version]) => Object.hasOwn(told, axis) && told[axis] === version);
+    return same && Object.keys(told).length === Object.keys(asked).length ? asked : undefined;
+  }
+
+  #pageOf(answer: ApiAnswer, action: string): Page<ApiObject> {
     const read = this.#read(action);
     const body = read.object(answer.body, "the answer");
     return {

@@ -106,6 +106,8 @@ export interface SearchOptions extends CallOptions {
   readonly category?: string | undefined;
   readonly keyword?: string | undefined;
   readonly sort?: string | undefined;
+  /** Host axis -> version: only packages with a version for all of them, told at the newest such one. See {@link SearchPage}. */
+  readonly hosts?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface SearchItem {
@@ -124,6 +126,12 @@ export interface Page<Item> {
   readonly page: number;
   readonly perPage: number;
   readonly total: number;
+}
+
+/** One page of what a search found. */
+export interface SearchPage extends Page<SearchItem> {
+  /** The hosts that the registry chose the items for; absent where it knows no such filter, or none was asked for. */
+  readonly hosts?: Readonly<Record<string, string>>;
 }
 
 /** A JSON object of the registry's API, as `docs/spec/http-api.md` describes it. */
@@ -264,7 +272,7 @@ export interface RegistryClient {
   publish(input: PublishInput): Promise<PublishResult>;
   /** Creates the name only. */
   createPackage(name: string, options?: CallOptions): Promise<"created" | "exists">;
-  search(query: string, options?: SearchOptions): Promise<Page<SearchItem>>;
+  search(query: string, options?: SearchOptions): Promise<SearchPage>;
   list(options?: SearchOptions & { readonly query?: string }): Promise<Page<ApiObject & { readonly name: string }>>;
   /** Details of a package or of one version; `undefined` where there is none. */
   info(name: string, version?: string, options?: CallOptions): Promise<ApiObject | undefined>;

@@ -28,7 +28,7 @@ const JUST_NOW_MS = 10_000;
 export interface SessionCall extends ApiRequest {
   /** Below the API base, without a leading slash: `packages/tool/versions`. */
   readonly path: string;
-  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  readonly query?: Readonly<Record<string, string | number | readonly string[] | undefined>>;
   /** What the user is doing, for messages. */
   readonly action: string;
 }
@@ -153,7 +153,7 @@ export class Session {
     if (api === undefined) throw this.readOnly(call.action);
     const url = new URL(call.path, api);
     for (const [key, value] of Object.entries(call.query ?? {})) {
-      if (value !== undefined) url.searchParams.set(key, String(value));
+      for (const one of value === undefined ? [] : [value].flat()) url.searchParams.append(key, String(one));
     }
     return url.href;
   }

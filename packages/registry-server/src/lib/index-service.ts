@@ -178,6 +178,7 @@ export class IndexService {
     await this.#documents.clear();
     this.#memory.clear();
     this.#used = 0;
+    await this.#metadata.rebuildHosts();
     let count = 0;
     for (const canonical of await this.#metadata.packageNames()) {
       const document = await this.#metadata.indexDocument(canonical);

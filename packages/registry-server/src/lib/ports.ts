@@ -23,6 +23,7 @@ import type {
   AuditEntry,
   AuditRecord,
   FeedEntry,
+  FoundPackage,
   KeyRecord,
   KeyStatementRecord,
   Page,
@@ -234,6 +235,11 @@ export interface SearchQuery extends PageRequest {
   readonly text: string;
   readonly category?: string;
   readonly keyword?: string;
+  /**
+   * Host axis -> version: only packages with a version that may be chosen and is for all of them, told at the newest such
+   * version. An axis that a version names no range of holds nothing back.
+   */
+  readonly hosts?: Readonly<Record<string, string>>;
   /** Leave out names that have no version yet. */
   readonly publishedOnly: boolean;
   readonly sort: "relevance" | "downloads" | "updated" | "name";
@@ -429,7 +435,9 @@ export interface MetadataStore {
   /** Ascending by SemVer precedence. */
   versions(canonical: CanonicalName): Promise<readonly VersionRecord[]>;
   version(canonical: CanonicalName, version: Version): Promise<VersionRecord | undefined>;
-  search(query: SearchQuery): Promise<Page<PackageSummary>>;
+  search(query: SearchQuery): Promise<Page<FoundPackage>>;
+  /** Finds out anew, from their manifests, for which hosts versions are: what {@link SearchQuery.hosts} goes by. */
+  rebuildHosts(): Promise<void>;
 
   /** User names, in order of their addition. */
   owners(canonical: CanonicalName): Promise<readonly string[]>;

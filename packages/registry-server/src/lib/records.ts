@@ -204,6 +204,12 @@ export interface Page<Item> {
   readonly total: number;
 }
 
+/** A package that a search found. */
+export interface FoundPackage extends PackageSummary {
+  /** The newest version for the hosts that were asked for; absent where none were. */
+  readonly fitting?: Version;
+}
+
 /** Which page: `page` counts from 1. */
 export interface PageRequest {
   readonly page: number;

@@ -203,13 +203,13 @@ const QUESTION: Readonly<Record<string, Check>> = {
   "prefer?": oneOf("newest", "oldest", "lowest-direct"),
   "prereleases?": oneOf("named", "fallback", "allow", "never"),
   "peers?": oneOf("provide", "check"),
-  "lockedSlots?": listOf(shape({ key: text, requirement: text, version: text })),
   "overrides?": listOf(shape({ key: text, requirement: text })),
   "budget?": number,
 };
 const INPUT: Check = shape({
   ...QUESTION,
   "locked?": listOf(shape({ key: text, version: text })),
+  "lockedSlots?": listOf(shape({ key: text, requirement: text, version: text })),
   "hosts?": tableOf(listOf(text)),
   "targets?": listOf(text),
 });
@@ -218,6 +218,7 @@ const UNIVERSAL_INPUT: Check = shape({
   environments: shape({ "hosts?": tableOf(listOf(text)), "targets?": listOf(text) }),
   "mode?": oneOf("each", "every"),
   "locked?": listOf(shape({ key: text, version: text, "environments?": listOf(number) })),
+  "lockedSlots?": listOf(shape({ key: text, requirement: text, version: text, "environments?": listOf(number) })),
 });
 const ANSWER: Check = (value, place) =>
   (isTable(value) && value["status"] === "unsolvable"

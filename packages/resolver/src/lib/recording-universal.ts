@@ -8,8 +8,13 @@ import {
   type RecordedReads,
   type ResolutionRecording,
 } from "./recording.ts";
-import type { DependencyProvider, PackageKey } from "./types.ts";
-import type { TargetEnvironment, UniversalInput, UniversalResolution } from "./universal-types.ts";
+import type { DependencyProvider, LockedSlot, PackageKey } from "./types.ts";
+import type {
+  LockedInEnvironments,
+  TargetEnvironment,
+  UniversalInput,
+  UniversalResolution,
+} from "./universal-types.ts";
 
 /** A version that the lock has, as plain JSON. */
 export interface RecordedLock {
@@ -19,9 +24,19 @@ export interface RecordedLock {
   readonly environments?: readonly number[];
 }
 
+/** A slot that the lock has met a requirement in, as plain JSON. */
+export interface RecordedSlot extends LockedSlot {
+  /** As in {@link RecordedLock}. */
+  readonly environments?: readonly number[];
+}
+
 /** A question for a grid as plain JSON. */
-export type RecordedUniversalInput = Omit<UniversalInput, "exclude" | "suggest" | "wording" | "locked"> & {
+export type RecordedUniversalInput = Omit<
+  UniversalInput,
+  "exclude" | "suggest" | "wording" | "locked" | "lockedSlots"
+> & {
   readonly locked?: readonly RecordedLock[];
+  readonly lockedSlots?: readonly RecordedSlot[];
 };
 
 /** A resolution for a grid as a file: the question, what was read for it, and the answer of every environment. */
@@ -61,19 +76,25 @@ export function recordUniversal(input: UniversalInput, inner: DependencyProvider
 }
 
 function plainUniversalInput(input: UniversalInput): RecordedUniversalInput {
-  const { exclude: _exclude, suggest: _suggest, wording: _wording, locked, ...rest } = input;
+  const { exclude: _exclude, suggest: _suggest, wording: _wording, locked, lockedSlots, ...rest } = input;
   const environments = environmentsOf(input.environments);
+  const where = ({ appliesTo }: Pick<LockedInEnvironments, "appliesTo">): Pick<RecordedLock, "environments"> =>
+    appliesTo === undefined
+      ? {}
+      : { environments: environments.flatMap((environment, index) => (appliesTo(environment) ? [index] : [])) };
   return {
     ...rest,
     ...plainInput(input),
     ...plainOverrides(input),
     ...(locked === undefined
       ? {}
+      : { locked: locked.map((one) => ({ key: one.key, version: one.version, ...where(one) })) }),
+    ...(lockedSlots === undefined
+      ? {}
       : {
-          locked: locked.map(({ key, version, appliesTo }) => {
-            if (appliesTo === undefined) return { key, version };
-            const own = environments.flatMap((environment, index) => (appliesTo(environment) ? [index] : []));
-            return { key, version, environments: own };
+          lockedSlots: lockedSlots.map((one) => {
+            const { key, requirement, version } = one;
+            return { key, requirement, version, ...where(one) };
           }),
         }),
   };
@@ -93,20 +114,18 @@ export function replayUniversal(recording: UniversalRecording): {
   readonly input: UniversalInput;
   readonly provider: DependencyProvider;
 } {
-  const { locked, ...rest } = recording.input;
+  const { locked, lockedSlots, ...rest } = recording.input;
   const order = environmentsOf(recording.input.environments).map(textOf);
+  const placed = <One extends Pick<RecordedLock, "environments">>({ environments, ...one }: One) => {
+    if (environments === undefined) return one;
+    const own = new Set(environments.map((index) => order[index]));
+    return { ...one, appliesTo: (environment: TargetEnvironment) => own.has(textOf(environment)) };
+  };
   return {
     input: {
       ...rest,
-      ...(locked === undefined
-        ? {}
-        : {
-            locked: locked.map(({ key, version, environments }) => {
-              if (environments === undefined) return { key, version };
-              const own = new Set(environments.map((index) => order[index]));
-              return { key, version, appliesTo: (one: TargetEnvironment) => own.has(textOf(one)) };
-            }),
-          }),
+      ...(locked === undefined ? {} : { locked: locked.map(placed) }),
+      ...(lockedSlots === undefined ? {} : { lockedSlots: lockedSlots.map(placed) }),
     },
     provider: recordedProviderOf(recording),
   };

@@ -1,5 +1,6 @@
 import type {
   LockedPackage,
+  LockedSlot,
   ResolutionStatistics,
   ResolvedDependency,
   ResolvedPackage,
@@ -36,12 +37,26 @@ export interface LockedInEnvironments extends LockedPackage {
   readonly appliesTo?: (environment: TargetEnvironment) => boolean;
 }
 
+/** A slot that the lock has met a requirement in, and where. */
+export interface LockedSlotInEnvironments extends LockedSlot {
+  /** Whether the lock has met it so in this environment. Absent: in every one. */
+  readonly appliesTo?: (environment: TargetEnvironment) => boolean;
+}
+
+/** A slot that an answer has met a requirement in: what a lock keeps of it. */
+export interface MetSlot extends LockedSlot {
+  /** Ascending indexes into `environments`; absent: wherever the version is. */
+  readonly cells?: readonly number[];
+}
+
 /** What is to be resolved for a grid of environments. */
-export interface UniversalInput extends Omit<ResolveInput, "hosts" | "targets" | "locked"> {
+export interface UniversalInput extends Omit<ResolveInput, "hosts" | "targets" | "locked" | "lockedSlots"> {
   readonly environments: EnvironmentGrid;
   /** `each` (default): environments may differ where they must. `every`: one answer that holds in all of them. */
   readonly mode?: "each" | "every";
   readonly locked?: readonly LockedInEnvironments[];
+  /** With `per-major`: slots that are preferred for requirements that span several. See `lockedSlotsOf`. */
+  readonly lockedSlots?: readonly LockedSlotInEnvironments[];
 }
 
 /** A dependency of the answer, with the environments in which it is there. */

@@ -1,5 +1,7 @@
+import { isLadingError } from "@lading/core-manifest";
 import { nameOf } from "./compile.ts";
 import { acceptsHost } from "./compile/facts.ts";
+import { Packages } from "./compile/packages.ts";
 import type { Policy } from "./compile/policy.ts";
 import { findCycles } from "./cycles.ts";
 import { markReach } from "./outcome.ts";
@@ -11,6 +13,7 @@ import type {
   PackageMetadata,
   ResolvedDependency,
   ResolvedPackage,
+  RootPackage,
   SolvedResolution,
   VersionRequirement,
 } from "./types.ts";
@@ -64,6 +67,7 @@ class BeyondWalking extends Error {}
 export class PlainWalk {
   readonly #provider: DependencyProvider;
   readonly #isLocked: IsLocked;
+  readonly #sound = new WeakSet<PackageMetadata>();
   readonly #byVersion = new WeakMap<PackageMetadata, ReadonlyMap<string, Candidate>>();
   readonly #slots = new Map<string, ReadonlySet<string>>();
   readonly #described = new WeakMap<Candidate, Described>();
@@ -84,9 +88,32 @@ export class PlainWalk {
     }
   }
 
-  metadata(key: PackageKey): PackageMetadata {
+  /**
+   * Packages of which nothing is known yet and which the walk comes upon, as far as it comes without them; none where a search
+   * has to tell anyway.
+   */
+  unknown(policy: Policy, preferred: Preferences): ReadonlySet<PackageKey> {
+    const walking = new Walking({ shared: this, policy, preferred, read: new Set(), isLocked: this.#isLocked });
+    try {
+      return walking.unknown();
+    } catch (error) {
+      if (error instanceof BeyondWalking) return new Set();
+      throw error;
+    }
+  }
+
+  isKnown(key: PackageKey): boolean {
+    return this.#provider.get(key) !== undefined;
+  }
+
+  /** What is known of a package; of one that is not as it should be, a search has to say whether it has to be read at all. */
+  metadata(policy: Policy, key: PackageKey): PackageMetadata {
     const metadata = this.#provider.get(key);
     if (metadata === undefined) throw new BeyondWalking();
+    if (!this.#sound.has(metadata)) {
+      requireSound(policy, key);
+      this.#sound.add(metadata);
+    }
     return metadata;
   }
 
@@ -105,7 +132,9 @@ export class PlainWalk {
     const id = `${key}\0${requirement.canonical}`;
     let known = this.#slots.get(id);
     if (known === undefined) {
-      const accepted = this.metadata(key).candidates.filter(({ version }) => policy.accepts(requirement, version));
+      const accepted = this.metadata(policy, key).candidates.filter(({ version }) =>
+        policy.accepts(requirement, version),
+      );
       this.#slots.set(id, (known = new Set(accepted.map(({ version }) => policy.slotOf(key, version)))));
     }
     return known;
@@ -122,19 +151,30 @@ export class PlainWalk {
   #find(policy: Policy, dependencies: readonly Dependency[], ofRoot: boolean): Target[] | "beyond" {
     const targets: Target[] = [];
     for (const dependency of dependencies) {
-      if ((dependency.kind === "dev" && !ofRoot) || policy.isGated(dependency)) continue;
-      const { key, features = [], ifPossible, hosts, targets: places } = dependency;
-      if (ifPossible === true || features.length > 0 || policy.isConditional(dependency)) return "beyond";
-      if (policy.unreadable(dependency) !== undefined) return "beyond";
-      const requirement = policy.effective(dependency);
-      const slots = this.slots(policy, key, requirement);
-      if (slots.size !== 1) return "beyond";
-      const [slot = ""] = slots;
-      const sometimes = hosts !== undefined || places !== undefined;
-      const place = slot === "" ? key : `${key}\0${slot}`;
-      targets.push({ dependency, place, slot, requirement, sometimes, version: "", accepted: false });
+      const target = this.target(policy, dependency, ofRoot);
+      if (target === "beyond") return target;
+      if (target !== undefined) targets.push(target);
     }
     return targets;
+  }
+
+  /** Where one dependency leads; `undefined` where it never counts. */
+  target(policy: Policy, dependency: Dependency, ofRoot: boolean): Target | "beyond" | undefined {
+    if (!this.mayCount(policy, dependency, ofRoot)) return undefined;
+    const { key, features = [], ifPossible, hosts, targets: places } = dependency;
+    if (ifPossible === true || features.length > 0 || policy.isConditional(dependency)) return "beyond";
+    if (policy.unreadable(dependency) !== undefined) return "beyond";
+    const requirement = policy.effective(dependency);
+    const slots = this.slots(policy, key, requirement);
+    if (slots.size !== 1) return "beyond";
+    const [slot = ""] = slots;
+    const sometimes = hosts !== undefined || places !== undefined;
+    const place = slot === "" ? key : `${key}\0${slot}`;
+    return { dependency, place, slot, requirement, sometimes, version: "", accepted: false };
+  }
+
+  mayCount(policy: Policy, dependency: Dependency, ofRoot: boolean): boolean {
+    return !(dependency.kind === "dev" && !ofRoot) && !policy.isGated(dependency);
   }
 
   /** A candidate in the answer; the same object again while all that it says is the same. */
@@ -176,17 +216,59 @@ class Walking {
   }
 
   answer(): Answer {
-    const { roots } = this.#policy.input;
-    for (const { enable = [], features = {}, defaultFeatures } of roots) {
-      if (enable.length > 0 || (defaultFeatures !== false && Object.hasOwn(features, "default")))
-        throw new BeyondWalking();
-    }
+    const roots = this.#roots();
     for (const root of roots) this.#follow(root.dependencies, true);
     for (const pick of this.#queue) {
       pick.candidate = this.#choose(pick);
       this.#follow(pick.candidate.dependencies, false);
     }
     return this.#describe();
+  }
+
+  #roots(): readonly RootPackage[] {
+    const { roots } = this.#policy.input;
+    for (const { enable = [], features = {}, defaultFeatures } of roots) {
+      if (enable.length > 0 || (defaultFeatures !== false && Object.hasOwn(features, "default")))
+        throw new BeyondWalking();
+    }
+    return roots;
+  }
+
+  /**
+   * The packages that are in the way. What they will ask of others is not known yet, so that a choice made here may be another
+   * in the end: it only says what will probably be read next.
+   */
+  unknown(): ReadonlySet<PackageKey> {
+    const unknown = new Set<PackageKey>();
+    for (const root of this.#roots()) this.#explore(root.dependencies, true, unknown);
+    for (const pick of this.#queue) {
+      const candidate = this.#best(pick);
+      if (candidate === undefined) continue;
+      pick.candidate = this.#plain(candidate);
+      this.#explore(candidate.dependencies, false, unknown);
+    }
+    return unknown;
+  }
+
+  #explore(dependencies: readonly Dependency[], ofRoot: boolean, unknown: Set<PackageKey>): void {
+    for (const dependency of dependencies) {
+      const { key } = dependency;
+      if (!this.#shared.mayCount(this.#policy, dependency, ofRoot) || !this.#policy.counts(dependency, ofRoot))
+        continue;
+      if (!this.#shared.isKnown(key)) {
+        unknown.add(key);
+        continue;
+      }
+      const target = this.#shared.target(this.#policy, dependency, ofRoot);
+      if (target === "beyond") throw new BeyondWalking();
+      if (target === undefined) continue;
+      const pick = this.#picks.get(target.place);
+      if (pick === undefined) {
+        const met: Pick = { key, slot: target.slot, constraints: [target] };
+        this.#picks.set(target.place, met);
+        this.#queue.push(met);
+      } else if (pick.candidate === undefined) pick.constraints.push(target);
+    }
   }
 
   /** Notes what has to hold of the packages that are depended on, and meets those that are new. */
@@ -212,21 +294,27 @@ class Walking {
   }
 
   #choose(pick: Pick): Candidate {
-    const metadata = this.#shared.metadata(pick.key);
+    const best = this.#best(pick);
+    if (best === undefined) throw new BeyondWalking();
+    return this.#plain(best);
+  }
+
+  /** The most preferred version against which nothing certain speaks. */
+  #best(pick: Pick): Candidate | undefined {
+    const metadata = this.#shared.metadata(this.#policy, pick.key);
     const preferred = this.#preferred.get(pick.key);
     // Mostly there is one preferred version, and it will do.
     if (preferred?.size === 1) {
       const [version] = preferred as ReadonlySet<string> & Iterable<string>;
       const candidate = this.#shared.version(metadata, version!);
-      if (candidate !== undefined && this.#isPossible(pick, candidate)) return this.#plain(candidate);
+      if (candidate !== undefined && this.#isPossible(pick, candidate)) return candidate;
     }
     let best: Candidate | undefined;
     for (const candidate of metadata.candidates) {
       if (best !== undefined && !this.#isBetter(pick.key, candidate, best)) continue;
       if (this.#isPossible(pick, candidate)) best = candidate;
     }
-    if (best === undefined) throw new BeyondWalking();
-    return this.#plain(best);
+    return best;
   }
 
   /** Whether nothing certain speaks against a version. */
@@ -322,6 +410,15 @@ class Walking {
       edges.set(`${name}\0${id}\0${kind}\0${requirement}`, { name, key, id, kind, requirement, optional: false });
     }
     return [...edges.values()].sort((a, b) => compareText(a.name, b.name) || compareText(a.id, b.id));
+  }
+}
+
+function requireSound(policy: Policy, key: PackageKey): void {
+  try {
+    new Packages(policy).read(key);
+  } catch (error) {
+    if (isLadingError(error) && error.code === "RESOLVE_METADATA_INVALID") throw new BeyondWalking();
+    throw error;
   }
 }
 

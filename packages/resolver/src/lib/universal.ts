@@ -7,10 +7,12 @@ import { axesOf, environmentsOf, environmentText, type Axis } from "./environmen
 import { describeSolution } from "./outcome.ts";
 import { checkInput } from "./input.ts";
 import { plainQuestions, PlainSeries, type PlainQuestions } from "./plain/plain-answer.ts";
+import { slotsIn } from "./locked-slots.ts";
 import { createResolver, drive, type ResolveOptions } from "./resolve.ts";
 import type {
   DependencyProvider,
   LockedPackage,
+  LockedSlot,
   PackageKey,
   PackageMetadata,
   Resolution,
@@ -151,13 +153,14 @@ function* solveForEvery(
   axes: readonly Axis[],
   pace: Pace,
 ): Generator<Pause, UniversalResolution> {
-  const { environments: grid, mode: _, locked, ...rest } = input;
+  const { environments: grid, mode: _, locked, lockedSlots, ...rest } = input;
   const environments = environmentsOf(grid);
   const question: ResolveInput = {
     ...rest,
     hosts: grid.hosts ?? {},
     ...(grid.targets === undefined ? {} : { targets: grid.targets }),
     locked: (locked ?? []).map(({ key, version }) => ({ key, version })),
+    lockedSlots: (lockedSlots ?? []).map(({ key, requirement, version }) => ({ key, requirement, version })),
   };
   const resolution = yield* solveWhole(question, provider, pace);
   const costs: UniversalStatistics = {
@@ -228,7 +231,12 @@ class EachWork {
   *solve(cell: number): Generator<Pause, void> {
     const environment = this.environments[cell]!;
     const own = (this.#input.locked ?? []).filter(({ appliesTo }) => appliesTo?.(environment) ?? true);
-    const locked = own.map(({ key, version }) => `${key} ${version}`).join("\n");
+    const here = new Set(own.map(({ key }) => key));
+    const slots = slotsIn(this.#input.lockedSlots ?? [], environment, (key) => here.has(key));
+    const locked = [
+      ...own.map(({ key, version }) => `${key} ${version}`),
+      ...slots.map(({ key, requirement, version }) => `${key} ${version} ${requirement}`),
+    ].join("\n");
     const twin = this.#solved.find(
       (one) => one.locked === locked && answerAlike(one.classes, this.environments[one.cell]!, environment),
     );
@@ -238,7 +246,7 @@ class EachWork {
       return;
     }
     const read = new Set<PackageKey>();
-    const question = this.#question(environment, own);
+    const question = this.#question(environment, { own, slots });
     const resolution = yield* this.#answer(question, read);
     if (resolution.status === "solved") this.#prefer(resolution);
     const metadata = [...read].map((key) => this.#provider.get(key)).filter((one) => one !== undefined);
@@ -266,7 +274,8 @@ class EachWork {
   *#answer(question: CellQuestion, read: Set<PackageKey>): Generator<Pause, Resolution> {
     if (this.#solved.length === 0) checkInput(question.input);
     const isFirst = !this.#solved.some(({ resolution }) => resolution.status === "solved");
-    const quick = this.#plainly(question, read, isFirst) ?? (isFirst ? undefined : this.#walked(question, read));
+    const loads = isFirst ? yield* this.#loadOnTheWay(question) : 0;
+    const quick = this.#plainly(question, read, isFirst) ?? this.#walked(question, read, { isFirst, loads });
     if (quick !== undefined) return quick;
     if (!isFirst) {
       const followed = yield* trySolve(question.input, noting(this.#following.narrowed(question), read), this.#pace);
@@ -298,15 +307,40 @@ class EachWork {
     return answer;
   }
 
-  #walked(question: CellQuestion, read: Set<PackageKey>): SolvedResolution | undefined {
+  /**
+   * Loads what a walk without a search comes upon, all of it at once from step to step, until it is at its end; gives the number
+   * of loads. These are guesses: of what is really needed a search asks again, and only then a failure counts.
+   */
+  *#loadOnTheWay({ input, preferred }: CellQuestion): Generator<Pause, number> {
+    const asked = new Set<PackageKey>();
+    for (let loads = 0; ; loads++) {
+      const unknown = this.#walk.unknown(this.#policyFor(input), preferred);
+      const speculative = [...unknown].filter((key) => !asked.has(key));
+      if (speculative.length === 0) return loads;
+      for (const key of speculative) asked.add(key);
+      yield { status: "needs", packages: [], speculative, forSuggestions: false };
+    }
+  }
+
+  #walked(
+    question: CellQuestion,
+    read: Set<PackageKey>,
+    { isFirst, loads }: { readonly isFirst: boolean; readonly loads: number },
+  ): SolvedResolution | undefined {
     const policy = this.#policyFor(question.input);
     const seen = new Set<PackageKey>();
     const answer = this.#walk.answer(policy, question.preferred, seen);
     if (answer === undefined) return undefined;
     validateSolution(policy, answer, this.#series.validated);
     for (const key of seen) read.add(key);
-    this.#costs.followed++;
-    return { ...answer, statistics: { packages: seen.size, loads: 0, decisions: 0, conflicts: 0, solves: 0 } };
+    if (!isFirst) {
+      this.#costs.followed++;
+      return { ...answer, statistics: { packages: seen.size, ...NO_SEARCH } };
+    }
+    const statistics = { packages: seen.size, ...NO_SEARCH, loads, decisions: seen.size };
+    this.#costs.solved++;
+    this.#count(statistics);
+    return { ...answer, statistics };
   }
 
   /** The rules of one environment; what a requirement's text means is read once for all of them. */
@@ -314,15 +348,19 @@ class EachWork {
     return new Policy(input, provider, this.#requirements);
   }
 
-  #question(environment: TargetEnvironment, own: readonly LockedPackage[]): CellQuestion {
+  #question(
+    environment: TargetEnvironment,
+    { own, slots }: { readonly own: readonly LockedPackage[]; readonly slots: readonly LockedSlot[] },
+  ): CellQuestion {
     const preferred = this.#preferences(own);
-    const { environments: grid, mode: _, locked: __, ...rest } = this.#input;
+    const { environments: grid, mode: _, locked: __, lockedSlots: ___, ...rest } = this.#input;
     const { [TARGET_AXIS]: target, ...versions } = environment;
     const input: ResolveInput = {
       ...rest,
       hosts: Object.fromEntries(Object.keys(grid.hosts ?? {}).map((axis) => [axis, [versions[axis]!]])),
       ...(target === undefined ? {} : { targets: [target] }),
       locked: [...preferred].flatMap(([key, all]) => [...all].map((version) => ({ key, version }))),
+      ...(slots.length === 0 ? {} : { lockedSlots: slots }),
     };
     return { input, environment, preferred };
   }
@@ -361,6 +399,8 @@ class EachWork {
     };
   }
 }
+
+const NO_SEARCH = { loads: 0, decisions: 0, conflicts: 0, solves: 0 };
 
 function put(into: Map<PackageKey, Set<string>>, key: PackageKey, version: string): void {
   const known = into.get(key);

@@ -30,7 +30,13 @@ export const command: CommandSpec = defineCommand({
     );
     const rows = found.items.map(({ raw: _raw, ...item }) => item);
     return {
-      data: { items: rows, page: found.page, perPage: found.perPage, total: found.total },
+      data: {
+        items: rows,
+        page: found.page,
+        perPage: found.perPage,
+        total: found.total,
+        ...(found.hosts === undefined ? {} : { hosts: found.hosts }),
+      },
       rows,
       text: (style) => [
         ...table(

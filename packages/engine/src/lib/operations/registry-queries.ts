@@ -10,7 +10,7 @@ import {
   type IndexArtifact,
   type IndexVersion,
 } from "@lading/core-manifest";
-import type { ApiObject, Page, RegistryClient, SearchItem, SignedArtifact } from "@lading/registry-client";
+import type { ApiObject, Page, RegistryClient, SearchItem, SearchPage, SignedArtifact } from "@lading/registry-client";
 import type { EngineContext } from "../engine-context.ts";
 import { channelVersion, findPackage, newestVersion, notAboveLatest } from "../edit.ts";
 import { revokedTexts } from "../revocations.ts";
@@ -39,15 +39,33 @@ export interface SearchInput {
 const WHOLE_PAGE = 100;
 
 /**
- * Searches the default registry. With hosts, every match is looked at, so that pages and their number are those of the packages
- * that have a version for them.
+ * Searches the default registry. With hosts, pages and their number are those of the packages that have a version for them,
+ * and the answer names all hosts here: the registry chooses, or, where it says that it knows no such filter, every match is
+ * looked at.
  * @throws {EngineError} `HOST_INVALID`
  */
-export async function search(input: SearchInput, context: EngineContext): Promise<Page<SearchItem>> {
+export async function search(input: SearchInput, context: EngineContext): Promise<SearchPage> {
   const { hosts = [], ...words } = input;
   if (hosts.length === 0) return searchPage(words, context);
   const given = await hostVersions(context, hosts);
-  const { page = 1, perPage = 20 } = input;
+  const { query, ...options } = words;
+  const found = await (
+    await context.registries()
+  ).default.search(query, {
+    ...options,
+    hosts: given,
+    signal: context.signal,
+  });
+  return found.hosts === undefined ? { ...(await searchDocuments(words, given, context)), hosts: given } : found;
+}
+
+/** The same at a registry that does not choose by hosts. */
+async function searchDocuments(
+  words: Omit<SearchInput, "hosts">,
+  given: Readonly<Record<string, string>>,
+  context: EngineContext,
+): Promise<Page<SearchItem>> {
+  const { page = 1, perPage = 20 } = words;
   const fitting: SearchItem[] = [];
   for (let at = 1, seen = 0; ; at++) {
     context.signal.throwIfAborted();
@@ -72,9 +90,9 @@ async function forHosts(
   return newest === undefined ? undefined : { ...item, version: newest.version };
 }
 
-async function searchPage(input: SearchInput, context: EngineContext): Promise<Page<SearchItem>> {
+async function searchPage(input: Omit<SearchInput, "hosts">, context: EngineContext): Promise<Page<SearchItem>> {
   const client = (await context.registries()).default;
-  const { query, hosts: _, ...options } = input;
+  const { query, ...options } = input;
   if (query.trim() !== "") return client.search(query, { ...options, signal: context.signal });
   const page = await client.list({ ...options, signal: context.signal });
   return { ...page, items: page.items.map(listedItem) };

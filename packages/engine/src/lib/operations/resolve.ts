@@ -1,6 +1,7 @@
 import { canonicalName, parsePackageName, parseVersion } from "@lading/core-manifest";
 import type {
   PackageChoice,
+  LockedInEnvironments,
   ResolveInput,
   SolvedResolution,
   UniversalFailure,
@@ -119,15 +120,17 @@ async function replayAll(
 
 /** A question for a grid as one environment asks it. */
 function questionIn(
-  { environments: _environments, mode: _mode, locked = [], ...rest }: UniversalInput,
+  { environments: _environments, mode: _mode, locked = [], lockedSlots = [], ...rest }: UniversalInput,
   environment: Readonly<Record<string, string>>,
 ): ResolveInput {
   const { target, ...hosts } = environment;
+  const isHere = ({ appliesTo }: Pick<LockedInEnvironments, "appliesTo">): boolean => appliesTo?.(environment) ?? true;
   return {
     ...rest,
     hosts: Object.fromEntries(Object.entries(hosts).map(([axis, version]) => [axis, [version]])),
     ...(target === undefined ? {} : { targets: [target] }),
-    locked: locked.filter(({ appliesTo }) => appliesTo?.(environment) ?? true),
+    locked: locked.filter(isHere),
+    lockedSlots: lockedSlots.filter(isHere),
   };
 }
 

@@ -1,5 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { digestHex, type CanonicalName, type PackageName } from "@lading/core-manifest";
+import { digestHex, tryParseHostVersion, type CanonicalName, type PackageName } from "@lading/core-manifest";
 import { nameSkeleton } from "../package-name-rules.ts";
 import type { SearchQuery } from "../ports.ts";
 import { checkNewName, checkRights, publish, receive } from "../publish.ts";
@@ -91,7 +91,16 @@ const packageDetails = summaryItem
   .loose()
   .openapi("PackageDetails");
 const summaryPage = z
-  .object({ items: z.array(summaryItem), page: z.number(), per_page: z.number(), total: z.number() })
+  .object({
+    items: z.array(summaryItem),
+    page: z.number(),
+    per_page: z.number(),
+    total: z.number(),
+    hosts: z
+      .record(z.string(), z.string())
+      .optional()
+      .openapi({ description: "The hosts that the items were chosen for, where `host` asked for any" }),
+  })
   .openapi("PackagePage");
 const createName = z.object({ name: z.string().max(140) }).openapi("CreateName");
 const uploadForm = z
@@ -105,8 +114,29 @@ const uploadForm = z
   })
   .openapi("Upload");
 
+const HOSTS_MAX = 16;
+const hostText = z
+  .string()
+  .max(200)
+  .refine((text) => readHost(text) !== undefined, "expected AXIS=VERSION, as in revit=2025");
+
+function readHost(text: string): readonly [string, string] | undefined {
+  const [axis = "", version = "", ...rest] = text.split("=");
+  return axis === "" || rest.length > 0 || tryParseHostVersion(version) === undefined ? undefined : [axis, version];
+}
+
 const searchShape = {
   ...pageShape,
+  host: z
+    .union([hostText, z.array(hostText).max(HOSTS_MAX)])
+    .optional()
+    .openapi({
+      type: "array",
+      items: { type: "string" },
+      example: ["revit=2025"],
+      description:
+        "`AXIS=VERSION`, once for each host: only packages with a version that may be chosen and is for all of them; `version` is the newest such one, and `hosts` of the answer says that the filter was applied",
+    }),
   q: z.string().max(500).default(""),
   category: z.string().max(100).optional(),
   keyword: z.string().max(100).optional(),
@@ -114,7 +144,7 @@ const searchShape = {
 };
 
 function searchQuery(query: z.infer<z.ZodObject<typeof searchShape>>, publishedOnly: boolean): SearchQuery {
-  const { q, page, per_page: perPage, category, keyword, sort } = query;
+  const { q, page, per_page: perPage, category, keyword, sort, host } = query;
   return {
     text: q,
     page,
@@ -123,6 +153,7 @@ function searchQuery(query: z.infer<z.ZodObject<typeof searchShape>>, publishedO
     publishedOnly,
     ...(category === undefined ? {} : { category }),
     ...(keyword === undefined ? {} : { keyword }),
+    ...(host === undefined ? {} : { hosts: Object.fromEntries([host].flat().map((text) => readHost(text)!)) }),
   };
 }
 
@@ -130,9 +161,14 @@ function listRoutes(app: App, services: Services): void {
   const answer = async (context: RouteContext, query: SearchQuery): Promise<Response> => {
     const page = await services.metadata.search(query);
     const base = baseUrl(services, context);
-    return context.json(
-      pageBody(services, context, query, { ...page, items: page.items.map((item) => summaryView(base, item)) }),
-    );
+    const items = page.items.map(({ fitting, ...item }) => ({
+      ...summaryView(base, item),
+      ...(fitting === undefined ? {} : { version: fitting }),
+    }));
+    return context.json({
+      ...pageBody(services, context, query, { ...page, items }),
+      ...(query.hosts === undefined ? {} : { hosts: query.hosts }),
+    });
   };
   const responses = { 200: jsonResponse(summaryPage, "One page of packages"), ...problems(400, 401) };
   app.openapi(

@@ -22,6 +22,7 @@ const KEYS: Readonly<Record<TableName, readonly string[]>> = {
   keys: ["fingerprint"],
   key_statements: ["leaf"],
   packages: ["id"],
+  host_ranges: ["id"],
   versions: ["id"],
   artifacts: ["id"],
   owners: ["package_id", "account_id"],

@@ -1,6 +1,7 @@
 import type Database from "better-sqlite3";
 import { RegistryError } from "../registry-error.ts";
 import { chainAudit } from "./chain-audit.ts";
+import { placeHosts } from "./place-hosts.ts";
 import { seedLog } from "./seed-log.ts";
 
 /** Marks a database file as ours (`PRAGMA application_id`): "Ldng". */
@@ -268,6 +269,15 @@ export const MIGRATIONS: readonly Migration[] = [
       create index upload_sessions_of_account on upload_sessions (account_id);
       create index upload_sessions_by_end on upload_sessions (expires);
     `,
+  },
+  {
+    name: "hosts of versions",
+    statements: `
+      create table host_ranges (id text primary key, ranges text not null) strict, without rowid;
+      alter table versions add column hosts text;
+      create index versions_by_hosts on versions (hosts, package_id);
+    `,
+    finish: placeHosts,
   },
 ];
 

@@ -2,6 +2,7 @@ import type { PoolClient } from "pg";
 import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from "kysely";
 import { RegistryError } from "../registry-error.ts";
 import { chainWaiting } from "./sql-audit.ts";
+import { fillHosts } from "./sql-hosts.ts";
 import type { Tables } from "./sql-schema.ts";
 
 interface PostgresMigration {
@@ -17,10 +18,15 @@ interface PostgresMigration {
   readonly finish?: (client: PoolClient) => Promise<void>;
 }
 
-async function chainRecords(client: PoolClient): Promise<void> {
+/** The transaction of a migration, as the shared statements want it. */
+function asKysely(client: PoolClient): Kysely<Tables> {
   const session = { query: client.query.bind(client), release: () => {} } as unknown as PostgresPoolClient;
   const pool: PostgresPool = { connect: async () => session, end: async () => {}, options: {} };
-  await chainWaiting(new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }));
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+}
+
+async function chainRecords(client: PoolClient): Promise<void> {
+  await chainWaiting(asKysely(client));
 }
 
 /** Forward only: a migration that was released never changes. The schema version is the number of those applied. */
@@ -257,6 +263,17 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
       create index upload_sessions_of_account on upload_sessions (account_id);
       create index upload_sessions_by_end on upload_sessions (expires);
     `,
+  },
+  {
+    name: "hosts of versions",
+    worksFrom: 1,
+    // A version without is one that a replica of the former release wrote meanwhile; the next search fills it in.
+    statements: `
+      create table host_ranges (id text primary key, ranges text not null);
+      alter table versions add column hosts text;
+      create index versions_by_hosts on versions (hosts, package_id);
+    `,
+    finish: async (client) => fillHosts(asKysely(client)),
   },
 ];
 

@@ -38,6 +38,7 @@ import type {
   AuditEntry,
   AuditRecord,
   FeedEntry,
+  FoundPackage,
   KeyRecord,
   KeyStatementRecord,
   Page,
@@ -86,7 +87,8 @@ import {
   statementsIn,
 } from "./sql-publisher-keys.ts";
 import { SqlReviewStore, reviewedArtifacts } from "./sql-review-store.ts";
-import { toAccount, toArtifact, toRemoval, toAudit, toSummary, toToken, toVersion } from "./sql-rows.ts";
+import { fillHosts, fittingVersions, hasUnfilled, hostFilter, hostRanges, rangesFor } from "./sql-hosts.ts";
+import { present, toAccount, toArtifact, toRemoval, toAudit, toSummary, toToken, toVersion } from "./sql-rows.ts";
 import type { Tables } from "./sql-schema.ts";
 
 type Session = Kysely<Tables> | Transaction<Tables>;
@@ -568,7 +570,12 @@ export class SqlMetadataStore implements MetadataStore {
     const { manifest, artifacts: _, ...row } = firstRecord(publication);
     const { id } = await session
       .insertInto("versions")
-      .values({ ...row, package_id: packageId, manifest: JSON.stringify(manifest) })
+      .values({
+        ...row,
+        package_id: packageId,
+        manifest: JSON.stringify(manifest),
+        hosts: await hostRanges(session, manifest.hosts),
+      })
       .returning("id")
       .executeTakeFirstOrThrow();
     return id;
@@ -645,27 +652,49 @@ export class SqlMetadataStore implements MetadataStore {
     return row === undefined ? undefined : (await versionsOf(this.#db, row.id, version))[0];
   }
 
-  async search(query: SearchQuery): Promise<Page<PackageSummary>> {
+  async rebuildHosts(): Promise<void> {
+    await this.#write(async (session) => {
+      await session.updateTable("versions").set({ hosts: null }).execute();
+      await session.deleteFrom("host_ranges").execute();
+      await fillHosts(session);
+    });
+  }
+
+  async #hostRanges(hosts: SearchQuery["hosts"]): Promise<readonly string[] | undefined> {
+    if (hosts === undefined) return undefined;
+    if (await hasUnfilled(this.#db)) await this.#write(fillHosts);
+    return rangesFor(this.#db, hosts);
+  }
+
+  async search(query: SearchQuery): Promise<Page<FoundPackage>> {
     const match = this.#engine.text.match(query.text);
     if (match === undefined && query.text.trim() !== "") return { items: [], total: 0 };
+    const ranges = await this.#hostRanges(query.hosts);
     const filters = [
       sql`1 = 1`,
       ...(query.publishedOnly ? [sql`packages.latest is not null`] : []),
       ...(match === undefined ? [] : [match.where]),
       ...(query.keyword === undefined ? [] : [termFilter("keyword", query.keyword)]),
       ...(query.category === undefined ? [] : [termFilter("category", query.category)]),
+      ...(ranges === undefined ? [] : [hostFilter(this.#engine, ranges)]),
     ];
     const where = sql.join(filters, sql` and `);
     const source = match?.from ?? sql`packages`;
     const order = searchOrder(query, match?.order);
-    const rows = await sql<Parameters<typeof toSummary>[0]>`select packages.* from ${source} where ${where}
+    const { rows } = await sql<Parameters<typeof toSummary>[0]>`select packages.* from ${source} where ${where}
       order by ${order}, packages.canonical limit ${query.perPage} offset ${(query.page - 1) * query.perPage}`.execute(
       this.#db,
     );
     const count = await sql<{ total: number }>`select count(*) as total from ${source} where ${where}`.execute(
       this.#db,
     );
-    return { items: rows.rows.map(toSummary), total: count.rows[0]!.total };
+    const { total } = count.rows[0]!;
+    if (ranges === undefined) return { items: rows.map(toSummary), total };
+    const fitting = await fittingVersions(this.#db, this.#engine, { packages: rows.map(({ id }) => id), ranges });
+    return {
+      items: rows.map((row) => ({ ...toSummary(row), ...present({ fitting: fitting.get(row.id) ?? null }) })),
+      total,
+    };
   }
 
   async owners(canonical: CanonicalName): Promise<readonly string[]> {

@@ -92,7 +92,11 @@ export interface Tables {
     downloads: number;
     /** A VersionRemoval. */
     removal: string | null;
+    /** Id of its {@link Tables.host_ranges}; `null` where a former release wrote the row. */
+    hosts: string | null;
   };
+  /** Every table of host ranges that some version has, under a digest of it. */
+  host_ranges: { id: string; ranges: string };
   artifacts: {
     id: Generated<number>;
     version_id: number;

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import {
   LATEST_CHANNEL,
+  meetsHosts,
   splitName,
   type CanonicalName,
   type Digest,
@@ -32,6 +33,7 @@ import type {
   AuditEntry,
   AuditRecord,
   FeedEntry,
+  FoundPackage,
   KeyRecord,
   KeyStatementRecord,
   Page,
@@ -410,11 +412,14 @@ export class MemoryMetadataStore implements MetadataStore {
     return this.#packages.get(canonical)?.versions.get(version);
   }
 
-  async search(query: SearchQuery): Promise<Page<PackageSummary>> {
+  async rebuildHosts(): Promise<void> {}
+
+  async search(query: SearchQuery): Promise<Page<FoundPackage>> {
     const wanted = words(query.text);
     if (wanted.length === 0 && query.text.trim() !== "") return { items: [], total: 0 };
     const found = [...this.#packages.values()]
-      .map(({ summary }) => ({ summary, score: scoreOf(summary, wanted, query.text) }))
+      .flatMap(({ summary, versions }) => forHosts(summary, [...versions.values()], query.hosts))
+      .map((summary) => ({ summary, score: scoreOf(summary, wanted, query.text) }))
       .filter(({ summary, score }) => score !== undefined && passesFilters(summary, query));
     const byName = (left: PackageSummary, right: PackageSummary): number => (left.canonical < right.canonical ? -1 : 1);
     found.sort((left, right) => {
@@ -635,6 +640,20 @@ function scoreOf(summary: PackageSummary, wanted: readonly string[], text: strin
     score += weight;
   }
   return score;
+}
+
+function forHosts(
+  summary: PackageSummary,
+  versions: readonly VersionRecord[],
+  given: SearchQuery["hosts"],
+): readonly FoundPackage[] {
+  if (given === undefined) return [summary];
+  const fitting = latestVersion(
+    versions.filter(
+      ({ status, manifest }) => ["active", "deprecated"].includes(status) && meetsHosts(manifest.hosts ?? {}, given),
+    ),
+  );
+  return fitting === undefined ? [] : [{ ...summary, fitting }];
 }
 
 function passesFilters(summary: PackageSummary, query: SearchQuery): boolean {

@@ -658,6 +658,54 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
       same(await names(store, { sort: "downloads", publishedOnly: true }), ["two", "one"], "downloads");
       same(await names(store, { sort: "name" }), ["one", "three", "two"], "all");
     });
+    it("finds packages with a version for hosts, at the newest such version, page by page", async (store) => {
+      const [ada] = await withAccounts(store, "ada");
+      let tree = 0;
+      const publish = async (name: string, version: string, hosts?: Record<string, string>): Promise<void> => {
+        const manifest = hosts === undefined ? {} : { hosts };
+        await store.publish(fakePublication(ada!, name, version, { tree: (tree += 1), manifest }));
+      };
+      await publish("walls", "1.0.0", { revit: ">=2023.0.0 <2025.0.0-0" });
+      await publish("walls", "1.1.0", { revit: ">=2023.0.0 <2025.0.0-0", python: ">=3.9.0" });
+      await publish("walls", "2.0.0", { revit: ">=2025.0.0" });
+      await publish("walls", "3.0.0-beta.1", { revit: ">=2024.0.0" });
+      await publish("roofs", "1.0.0", { revit: ">=2026.0.0" });
+      await publish("doors", "1.0.0");
+      await publish("floors", "0.9.0", {});
+      await publish("floors", "1.0.0", { revit: "<2024.0.0" });
+      const find = async (hosts: Record<string, string>, change: Partial<SearchQuery> = {}): Promise<string[]> => {
+        const { items, total } = await store.search({ ...QUERY, sort: "name", publishedOnly: true, hosts, ...change });
+        return [...items.map(({ name, fitting }) => `${name} ${fitting}`), `of ${total}`];
+      };
+      const of2024 = ["doors 1.0.0", "floors 0.9.0", "walls 1.1.0", "of 3"];
+      same(await find({ revit: "2024" }), of2024, "ranges of one axis, releases first");
+      same(await find({ revit: "2024", python: "3.8" }), [...of2024.slice(0, 2), "walls 1.0.0", "of 3"], "of two axes");
+      same(await find({ revit: "2025" }), ["doors 1.0.0", "floors 0.9.0", "walls 2.0.0", "of 3"], "another");
+      same(await find({ revit: "2022" }), ["doors 1.0.0", "floors 1.0.0", "of 2"], "without the package");
+      same(await find({ cad: "1" }), ["doors 1.0.0", "floors 1.0.0", "roofs 1.0.0", "walls 2.0.0", "of 4"], "no axis");
+      same(await find({ revit: "2024" }, { page: 2, perPage: 2 }), ["walls 1.1.0", "of 3"], "second page");
+      same(await find({ revit: "2024" }, { text: "wal" }), ["walls 1.1.0", "of 1"], "with words");
+      const status = async (version: string, to: "yanked" | "deprecated" | "active"): Promise<void> => {
+        const change = {
+          canonical: canonical("walls"),
+          version: parseVersion(version),
+          status: to,
+          audit: fakeAudit(),
+        };
+        await store.setStatus(change);
+      };
+      await status("1.1.0", "yanked");
+      await status("1.0.0", "deprecated");
+      same(await find({ revit: "2024" }, { text: "walls" }), ["walls 1.0.0", "of 1"], "may be chosen");
+      await status("1.0.0", "yanked");
+      same(await find({ revit: "2024" }, { text: "walls" }), ["walls 3.0.0-beta.1", "of 1"], "only a pre-release");
+      await status("3.0.0-beta.1", "yanked");
+      same(await find({ revit: "2024" }, { text: "walls" }), ["of 0"], "none");
+      await status("1.1.0", "active");
+      await store.rebuildHosts();
+      same(await find({ revit: "2024" }), of2024, "rebuilt");
+      same((await store.search({ ...QUERY, text: "walls" })).items[0]?.fitting, undefined, "where nobody asks");
+    });
     it("keeps what it needs of a removed version, and names its files until it is back", async (store) => {
       const [ada] = await withAccounts(store, "ada");
       const tool = canonical("tool");
