@@ -27,9 +27,10 @@ async function open(options: Parameters<typeof startRegistry>[0]): Promise<Regis
   return registry;
 }
 
-async function publish(name: string, version: string): Promise<void> {
+/** Publishes upstream, for the upstream: a mirror's users know its root, by which they know whose packages it hands on. */
+async function publish(name: string, version: string, flags = ""): Promise<void> {
   publisher.write("lib/lading.toml", `[package]\nname = "${name}"\nversion = "${version}"\n`);
-  await publisher.ok("lading publish --key ../first.pem --any-registry", { cwd: "lib" });
+  await publisher.ok(`lading publish --key ../first.pem ${flags}`, { cwd: "lib" });
 }
 
 /** Somebody with the publisher's key who never saw the registry before. */
@@ -231,9 +232,41 @@ describe("a proxy", () => {
   });
 });
 
+describe("a proxy that waits", () => {
+  test("tells which age it demands: versions that are too young are passed over with the reason, but for exceptions", async () => {
+    await publish("young", "1.0.0");
+    await publish("young", "1.1.0");
+    const file = path.join(place, "waiting.toml");
+    writeFileSync(
+      file,
+      `[[upstreams]]\nname = "public"\nurl = "${upstream.url}"\nroot = "${root}"\npackages = ["**"]\ninterval = "200ms"\nminimum_release_age = "7d"\n`,
+    );
+    const company = await open({ env: { REGISTRY_UPSTREAMS_FILE: file } });
+    const tree = `${company.url}/upstreams/public`;
+    await expect.poll(() => codeOf(`${tree}/.well-known/lading.json`), { timeout: 120_000 }).toBe("ok");
+    const early = await userOf(tree);
+    const none = await early.line("lading add young", { cwd: "app" });
+    expect(none.code).toBe(4);
+    expect(none.stderr).toContain('registry "pinned" gives out nothing younger than 7 days, and this from ');
+    // The setting is the reader's: what the registry holds back it does not lift.
+    const lifted = await early.line("lading add young --minimum-release-age 0s", { cwd: "app" });
+    expect(lifted.code).toBe(4);
+    await apiJson(company, "/api/v1/upstreams/public/exceptions", {
+      method: "POST",
+      body: JSON.stringify({ package: "young", version: "1.0.0", reason: "closes a hole", days: 7 }),
+    });
+    const description = async (): Promise<string> => (await fetch(`${tree}/.well-known/lading.json`)).text();
+    await expect.poll(description, { timeout: 60_000 }).toContain("young@1.0.0");
+    const user = await userOf(tree);
+    const added = await user.ok("lading add young", { cwd: "app" });
+    expect(user.read("app/lading.lock")).toMatch(/name = "young"\nversion = "1.0.0"/);
+    expect(added.stderr).toContain("young 1.1.0, are passed over");
+  });
+});
+
 describe("staging", () => {
   test("[SRV-31] a version is promoted to production without new bytes, with its statement, once", async () => {
-    await publish("promoted", "1.0.0");
+    await publish("promoted", "1.0.0", "--any-registry");
     const production = await open({});
     const env = { REGISTRY_PROMOTE_FROM_TOKEN: upstream.token, REGISTRY_PROMOTE_TO_TOKEN: production.token };
     const line = `lading-registry promote promoted@1.0.0 --from ${upstream.url} --to ${production.url}`;

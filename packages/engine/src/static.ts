@@ -16,4 +16,19 @@ export {
   type StaticRootResult,
   type StaticStatusInput,
 } from "./lib/operations/static-registry.ts";
+export {
+  staticAccept,
+  staticDelegate,
+  staticPrune,
+  staticSubmit,
+  type DelegationView,
+  type JudgedSubmission,
+  type StaticAcceptInput,
+  type StaticAcceptResult,
+  type StaticDelegateInput,
+  type StaticDelegateResult,
+  type StaticPruneResult,
+  type StaticSubmitInput,
+  type StaticSubmitResult,
+} from "./lib/operations/static-upkeep.ts";
 export { bundleCreate, bundleVerify, type BundleResult } from "./lib/operations/bundle.ts";

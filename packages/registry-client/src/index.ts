@@ -67,7 +67,7 @@ export { createRegistrySet } from "./lib/registry-set.ts";
 export { registryProvider } from "./lib/registry-provider.ts";
 export { parseRegistries, registryConfig, renderRegistries } from "./lib/registries-file.ts";
 export { canonicalRegistryUrl, isLoopback, redactUrl } from "./lib/registry-url.ts";
-export { parseStaticAddress, releaseAssetOf, type StaticAddress } from "./lib/static-address.ts";
+export { parseStaticAddress, pathOfReleaseAsset, releaseAssetOf, type StaticAddress } from "./lib/static-address.ts";
 export { movedTransport } from "./lib/moved-transport.ts";
 export { createMemoryCache } from "./lib/memory-cache.ts";
 export {

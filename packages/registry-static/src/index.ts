@@ -1,5 +1,5 @@
 export { STATIC_REGISTRY_ERRORS, StaticRegistryError, type StaticRegistryErrorCode } from "./lib/static-error.ts";
-export type { PlacedFile, ReadRegistryFile, RegistryStore, StoreSession } from "./lib/store.ts";
+export type { PlacedFile, ReadRegistryFile, RegistryStore, StoredFile, StoreSession } from "./lib/store.ts";
 export {
   DEFAULT_EXPIRY_DAYS,
   checkSettings,
@@ -19,3 +19,14 @@ export {
   type StaticStatus,
 } from "./lib/publish.ts";
 export { checkStaticRegistry, type CheckOptions, type CheckedRegistry, type StaticProblem } from "./lib/check.ts";
+export { delegateStatic, listDelegations, type Delegated, type StaticDelegation } from "./lib/delegate.ts";
+export { pruneStatic, type PrunedRegistry } from "./lib/prune.ts";
+export {
+  listSubmissions,
+  readSubmission,
+  removeSubmissions,
+  submitStatic,
+  type ReadSubmission,
+  type StaticSubmission,
+  type WaitingSubmission,
+} from "./lib/submissions.ts";

@@ -41,6 +41,12 @@ export {
 export { checkTarget } from "./lib/metadata/workflow.ts";
 export { matchesPathPattern, metadataPath, targetPath } from "./lib/metadata/paths.ts";
 export { BIN_ENTRIES, binIndex, binName, chooseBitLength } from "./lib/metadata/bins.ts";
+export {
+  checkNameDelegation,
+  nameDelegationFor,
+  readNameDelegations,
+  type NameDelegation,
+} from "./lib/metadata/name-delegations.ts";
 export { readLogBinding, type LogBinding } from "./lib/metadata/log-binding.ts";
 export {
   createRoot,

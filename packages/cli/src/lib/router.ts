@@ -430,6 +430,26 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     summary: "Sign and install a static registry's root",
     load: () => import("./commands/index-root.ts"),
   },
+  "index-prune": {
+    group: "index",
+    summary: "Remove what a static registry has replaced",
+    load: () => import("./commands/index-prune.ts"),
+  },
+  "index-delegate": {
+    group: "index",
+    summary: "Say who may sign which packages",
+    load: () => import("./commands/index-delegate.ts"),
+  },
+  "index-submit": {
+    group: "index",
+    summary: "Hand packages in to a static registry",
+    load: () => import("./commands/index-submit.ts"),
+  },
+  "index-accept": {
+    group: "index",
+    summary: "Publish what was handed in",
+    load: () => import("./commands/index-accept.ts"),
+  },
   "config unset": {
     group: "machine",
     summary: "Take one setting out of the file",

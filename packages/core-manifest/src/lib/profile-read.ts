@@ -138,6 +138,10 @@ export const PROFILE_COMMANDS: readonly string[] = [
   "index-status",
   "index-refresh",
   "index-root",
+  "index-prune",
+  "index-delegate",
+  "index-submit",
+  "index-accept",
 ];
 
 const DIALECTS: readonly DialectId[] = [

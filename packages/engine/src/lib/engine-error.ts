@@ -44,6 +44,8 @@ export type EngineErrorCode =
   | "KEY_CHANGE_IMPOSSIBLE"
   | "PUBLISHER_CHANGED"
   | "PUBLISHER_NOT_TRUSTED"
+  | "PUBLISHER_NOT_DELEGATED"
+  | "PUBLISHER_STATEMENT_WITHHELD"
   | "PUBLISHER_KEY_REVOKED"
   | "VERSION_REMOVED"
   | "PUBLISHER_HISTORY_INVALID"
@@ -328,6 +330,16 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "integrity",
     summary: "A package was published by an account that the registry's `trusted_publishers` does not list.",
     help: "Add the account to `trusted_publishers` if you trust it, or choose another version.",
+  },
+  PUBLISHER_NOT_DELEGATED: {
+    category: "integrity",
+    summary: "A registry has delegated a package's name to publishers, and they have not signed this version.",
+    help: "Do not use it: somebody else than the name's owners has published it. Tell the registry's maintainers, and choose another version.",
+  },
+  PUBLISHER_STATEMENT_WITHHELD: {
+    category: "integrity",
+    summary: "A registry's log has a change of a publisher's key that its index leaves out.",
+    help: "Somebody hides a revocation: install nothing new of that publisher, and tell the registry's operator and the package's owner.",
   },
   SIGNATURE_REQUIRED: {
     category: "integrity",

@@ -295,16 +295,32 @@ async function openProvider(context: EngineContext, request: ResolutionRequest):
   );
   if (!needed) return undefined;
   const { registryProvider } = await import("./registry-client.ts");
+  const { RegistryReleaseAges } = await import("./registry-release-age.ts");
   const registries = await context.registries();
+  const ages = new RegistryReleaseAges(context);
   return registryProvider({
     registries,
     signal: context.signal,
-    review: (found) => revokedKeys(context, found),
+    review: (found) => reviewOf(ages.review(found), revokedKeys(context, found)),
     exclude: (data) => [
       ...untrustedPublisher(data, registries.client(data.registry).registry.trustedPublishers),
       ...releaseExclusions(request.release, data.name, data.entry),
     ],
   });
+}
+
+type Review = (entry: IndexVersion) => readonly Exclusion[];
+
+/** What both reviews say; asks nothing where neither has anything to ask. */
+function reviewOf(
+  age: Review | Promise<Review> | undefined,
+  keys: Promise<Review> | undefined,
+): Promise<Review> | undefined {
+  if (age === undefined) return keys;
+  return (async () => {
+    const reviews = [await age, ...(keys === undefined ? [] : [await keys])];
+    return (entry) => reviews.flatMap((review) => review(entry));
+  })();
 }
 
 /** Versions that ended keys have signed. Most packages' keys never changed: of those nobody is asked anything. */

@@ -10,6 +10,7 @@ import {
 } from "@lading/core-manifest";
 import type { RegistryClient, RegistryConfig } from "@lading/registry-client";
 import type { SignatureRequirement, SignatureVerdict, TrustedKey } from "@lading/signing";
+import type { NameDelegation } from "@lading/signing/metadata";
 import path from "node:path";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
@@ -87,13 +88,17 @@ export function trustFile(context: EngineContext): string {
  * `public_keys` where it lists any, else the user's trusted keys and the key that the lock has pinned, or on first use the
  * key that the index names. The key that the lock has pinned must have signed in any case. Answers the fingerprints that
  * signed; none where it is unsigned and that is allowed.
- * @throws {EngineError} `SIGNATURE_REQUIRED`, `PUBLISHER_CHANGED`, `PUBLISHER_NOT_TRUSTED`; {SigningError} what is wrong with the signature
+ * @throws {EngineError} `SIGNATURE_REQUIRED`, `PUBLISHER_CHANGED`, `PUBLISHER_NOT_TRUSTED`, `PUBLISHER_NOT_DELEGATED`; {SigningError} what is wrong with the signature
  */
 export async function verifyStatement(context: EngineContext, request: VerifyRequest): Promise<readonly string[]> {
   const { artifact, client, requirement } = request;
   checkPublisher(request);
-  if (artifact.statement === undefined) return unsigned(context, request);
-  if (requirement === "off") return [];
+  if (requirement === "off") return artifact.statement === undefined ? unsigned(context, request) : [];
+  const delegation = await delegationOf(request);
+  if (artifact.statement === undefined) {
+    if (delegation !== undefined) throw await notDelegated(request, delegation, "it is not signed");
+    return unsigned(context, request);
+  }
   const { verdictError } = await import("@lading/signing");
   const trusted = await trustedKeys(context, request);
   const source = historySource(client);
@@ -101,25 +106,62 @@ export async function verifyStatement(context: EngineContext, request: VerifyReq
   const { keys, logIndex, followed } = await withHistory(history, trusted, request);
   const signed = { blob: artifact.blob, statement: artifact.statement };
   let envelope = await client.statementOf(signed, { signal: context.signal });
-  let verdict = await judge(envelope, keys, request, logIndex);
+  let verdict = await judge(envelope, keys, request, { logIndex });
   if (!verdict.ok) {
     // What an earlier run has kept of a broken registry must not outlive the repair.
     envelope = await client.statementOf(signed, { signal: context.signal, refresh: true });
-    verdict = await judge(envelope, keys, request, logIndex);
+    verdict = await judge(envelope, keys, request, { logIndex });
   }
   if (!verdict.ok) {
     await refuseEnded(request, keys, logIndex);
     throw verdictError(verdict, `${request.name} ${request.version}`);
   }
   if (requirement === "required") await requireMetadata(request);
+  if (delegation !== undefined) await checkDelegated(envelope, delegation, request);
   const { pinned } = request;
   if (pinned === undefined || verdict.signers.some((signer) => followed(pinned).has(signer))) return verdict.signers;
   // Whom the index names as signers is signed by nobody: only the pinned key's own signature keeps the lock's promise.
   const key = await registryKey(request, pinned);
   const kept =
-    key === undefined ? undefined : await judge(envelope, await keysOf(keys, followed(pinned), key), request, logIndex);
+    key === undefined
+      ? undefined
+      : await judge(envelope, await keysOf(keys, followed(pinned), key), request, { logIndex });
   if (kept?.ok !== true) throw publisherChanged(request, pinned, verdict.signers);
   return [...verdict.signers, pinned].sort();
+}
+
+/** The delegation that a version is held to: what was published before its name was delegated is held to none. */
+async function delegationOf({ client, name, entry }: VerifyRequest): Promise<NameDelegation | undefined> {
+  const delegation = await client.trust?.delegation(name);
+  return delegation === undefined || Date.parse(entry.published) < delegation.sinceMs ? undefined : delegation;
+}
+
+/**
+ * Demands the signatures of those that a name was delegated to: of enough of the keys that are named now, or were when the
+ * version was published.
+ * @throws {EngineError} `PUBLISHER_NOT_DELEGATED`
+ */
+async function checkDelegated(envelope: Uint8Array, delegation: NameDelegation, request: VerifyRequest): Promise<void> {
+  const { keys, former, threshold } = delegation;
+  const publishedMs = Date.parse(request.entry.published);
+  const then = former.flatMap(({ key, untilMs }) => (publishedMs < untilMs ? [key] : []));
+  const counting = [...keys, ...then].map((publicKey): TrustedKey => ({ publicKey }));
+  const verdict = await judge(envelope, counting, request, { threshold });
+  if (!verdict.ok) throw await notDelegated(request, delegation, verdict.reason);
+}
+
+async function notDelegated(
+  { name, version }: VerifyRequest,
+  { pattern, keys, threshold }: NameDelegation,
+  problem: string,
+): Promise<EngineError> {
+  const { fingerprint } = await import("@lading/signing");
+  return new EngineError({
+    code: "PUBLISHER_NOT_DELEGATED",
+    message: `Cannot use "${name}" ${version}: ${problem}; its registry lets ${threshold} of ${keys.map((key) => `"${fingerprint(key)}"`).join(", ")} sign "${pattern}"`,
+    package: name,
+    pattern,
+  });
 }
 
 /**
@@ -203,7 +245,7 @@ async function judge(
   envelope: Uint8Array,
   keys: readonly TrustedKey[],
   request: VerifyRequest,
-  logIndex: number | undefined,
+  { logIndex, threshold }: { readonly logIndex?: number | undefined; readonly threshold?: number },
 ): Promise<SignatureVerdict> {
   const { entry, artifact, name, version } = request;
   const registry = await namesOf(request);
@@ -212,7 +254,7 @@ async function judge(
   const { verifyEnvelope, createTrustPolicy } = await import("@lading/signing");
   const { nodeVerifier } = await import("@lading/signing/node");
   return verifyEnvelope(envelope, {
-    policy: createTrustPolicy(keys),
+    policy: createTrustPolicy(keys, { threshold }),
     verifier: nodeVerifier,
     publishedMs: Date.parse(entry.published),
     ...(logIndex === undefined ? {} : { logIndex }),

@@ -52,6 +52,7 @@ export function parseDescription(bytes: Uint8Array, registry: RegistryConfig): R
     ...optional("files", address(value.files, registry)),
     ...optional("root", rootOf(value.root)),
     ...optional("mirrorOf", isObject(value.mirror) ? optionalString(value.mirror.of) : undefined),
+    ...optional("releaseAge", isObject(value.mirror) ? releaseAgeOf(value.mirror) : undefined),
     ...optional("log", logOf(value.log, registry)),
   };
 }
@@ -62,6 +63,11 @@ function uploadsOf(value: unknown): RegistryDescription["uploads"] {
   const { from_bytes: from, part_bytes: part } = value;
   if (!Number.isSafeInteger(from) || !Number.isSafeInteger(part) || Number(part) < 1) return undefined;
   return { fromBytes: Number(from), partBytes: Number(part) };
+}
+
+function releaseAgeOf({ minimumReleaseAge, exceptions }: JsonObject): RegistryDescription["releaseAge"] {
+  if (typeof minimumReleaseAge !== "number" || !(minimumReleaseAge > 0)) return undefined;
+  return { minimumMs: minimumReleaseAge * 1000, except: stringList(exceptions) };
 }
 
 function rootOf(value: unknown): RegistryDescription["root"] {

@@ -196,6 +196,13 @@ export interface RegistryDescription {
   readonly root?: { readonly version: number; readonly digest?: Digest };
   /** Address of the registry whose files and signatures it hands on. It proves nothing. */
   readonly mirrorOf?: string;
+  /** How old versions are that it gives out, of a registry that stands before another one. It proves nothing. */
+  readonly releaseAge?: {
+    /** Milliseconds. */
+    readonly minimumMs: number;
+    /** `name@version`, canonical names: given out though they are younger. */
+    readonly except: readonly string[];
+  };
   /** Its log: name and key in text form, and absolute URL, ending in `/`. */
   readonly log?: { readonly origin: string; readonly key: string; readonly url: string };
 }

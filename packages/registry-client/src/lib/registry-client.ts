@@ -119,6 +119,10 @@ function lazyTrust(session: Session): TrustClient {
     log: async (call = {}) => ((await session.view(call)) === undefined ? undefined : (await trust()).log(call)),
     proofs: async (wanted, call = {}) =>
       (await session.view(call)) === undefined ? undefined : (await trust()).proofs(wanted, call),
+    delegation: async (name, call = {}) =>
+      (await session.view(call))?.refreshed.delegations === undefined
+        ? undefined
+        : (await trust()).delegation(name, call),
     begin: async (root, call) => (await trust()).begin(root, call),
     forget: async () => (await trust()).forget(),
   };

@@ -68,3 +68,9 @@ export function releaseAssetOf(path: string): { readonly tag: string; readonly n
   const shard = createHash("sha256").update(path).digest("hex").slice(0, 2);
   return { tag: central ? "lading" : `lading-${shard}`, name };
 }
+
+/** The path of the file that an asset is; the reverse of {@link releaseAssetOf}. */
+export function pathOfReleaseAsset(name: string): string {
+  const whole = name.replace(/^_d/, ".");
+  return whole.replaceAll(/_([sua])/g, (_, letter: string) => ({ s: "/", u: "_", a: "@" })[letter]!);
+}

@@ -25,6 +25,7 @@ import {
   metadataPath,
   parseMetadata,
   updateRepository,
+  type NameDelegation,
   type RepositoryUpdate,
   type TargetEntry,
 } from "@lading/signing/metadata";
@@ -59,6 +60,8 @@ export interface RegistryChange {
   readonly files: readonly PlacedFile[];
   /** Index documents as they are to be. */
   readonly documents: readonly IndexDocument[];
+  /** Who may sign packages of some names from now on; what was delegated stays unless given. */
+  readonly delegations?: readonly NameDelegation[] | undefined;
   /** What is logged of it, in order. */
   readonly events: readonly LogEvent[];
   /** For the history of a Git repository. */
@@ -174,6 +177,7 @@ async function write(
       : await updateRepository(old, {
           ...options,
           put: documents.entries,
+          delegations: change.delegations,
           root: rootVersion(root) > old.root.body.version ? root : undefined,
         });
   const checkpoint = await signCheckpoint(log, [logSigner, ...logCosigners]);
@@ -222,8 +226,11 @@ async function attempt<T>(
   return outcome === "conflict" ? { result: made.result, conflict: true } : { result: made.result, written };
 }
 
+/** Names that the registry's own policy is about. */
+const ALL_NAMES = "**";
+
 function policyEvent(settings: StaticSettings, nowMs: number): PolicyEvent {
-  return { type: "policy", time: timeText(nowMs), names: "**", policy: sha256(policyText(settings)) };
+  return { type: "policy", time: timeText(nowMs), names: ALL_NAMES, policy: sha256(policyText(settings)) };
 }
 
 /**
@@ -237,7 +244,7 @@ async function policyEvents(trust: StaticTrust, state: RegistryState, nowMs: num
   let last: Digest | undefined;
   for await (const { entry } of readEntries(state.tree.size, (path) => state.read(`${LOG}${path}`))) {
     const event = decodeLogEvent(entry);
-    if (event.type === "policy") last = event.policy;
+    if (event.type === "policy" && event.names === ALL_NAMES) last = event.policy;
   }
   return last === wanted.policy ? [] : [wanted];
 }

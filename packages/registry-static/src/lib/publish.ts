@@ -26,6 +26,7 @@ import {
   type Verifier,
 } from "@lading/signing";
 import type { LogEvent, LoggedArtifact } from "@lading/signing/log";
+import { nameDelegationFor, readNameDelegations, type NameDelegation } from "@lading/signing/metadata";
 import { maintain, timeText, type Maintained, type RegistryChange, type StaticRegistryOptions } from "./maintain.ts";
 import { blobPath, readDocument, sha256, type RegistryState } from "./state.ts";
 import { StaticRegistryError } from "./static-error.ts";
@@ -97,6 +98,39 @@ async function knownKeys(state: RegistryState, document: IndexDocument | undefin
   return keys;
 }
 
+interface Judged {
+  readonly verdict: ReturnType<typeof verifyEnvelope>;
+  /** By fingerprint, the keys that could have signed. */
+  readonly keys: ReadonlyMap<string, Uint8Array>;
+}
+
+/** What a publication's statement says of its bytes, and whether enough of some keys have signed it. */
+function judge(
+  { statement, inspected, addresses = [] }: StaticPublication,
+  publicKeys: readonly Uint8Array[],
+  { threshold, verifier }: { readonly threshold?: number | undefined; readonly verifier: Verifier | undefined },
+): Judged {
+  const { record, blob, tree } = inspected;
+  const { name, version } = record.manifest;
+  const manifestDigest = sha256(encodeRecord(record));
+  const expect = { name, version, kind: record.kind, target: record.target, blob, tree, manifestDigest };
+  const registry = (named: string): boolean => addresses.some((address) => namesRegistry(named, address));
+  const policy = createTrustPolicy(
+    publicKeys.map((publicKey) => ({ publicKey })),
+    { threshold },
+  );
+  const verdict = verifyEnvelope(statement, {
+    policy,
+    expect: addresses.length === 0 ? expect : { ...expect, registry },
+    verifier,
+  });
+  return { verdict, keys: new Map(publicKeys.map((publicKey) => [fingerprint(publicKey), publicKey])) };
+}
+
+function verifiedBy(signers: readonly string[], keys: ReadonlyMap<string, Uint8Array>): Verified {
+  return { signers, publicKeys: signers.map((signer) => keys.get(signer)!) };
+}
+
 /** The signature of a publication, by a key that is given or that signed the package before. */
 async function verifyStatement(
   publication: StaticPublication,
@@ -104,24 +138,13 @@ async function verifyStatement(
   document: IndexDocument | undefined,
   verifier: Verifier | undefined,
 ): Promise<Verified> {
-  const { statement, inspected, publicKeys = [], acceptKey, addresses = [] } = publication;
-  const { record, blob, tree } = inspected;
-  const known = await knownKeys(state, document);
-  const keys = new Map([...known, ...publicKeys].map((publicKey) => [fingerprint(publicKey), publicKey]));
-  if (keys.size === 0) {
+  const { statement, publicKeys = [], acceptKey } = publication;
+  const known = [...(await knownKeys(state, document)), ...publicKeys];
+  if (known.length === 0) {
     const [first] = decodeEnvelope(statement!).envelope.signatures;
     throw refusedStatement(publication, `no key is known for it; it is signed by "ed25519:${first?.keyid}"`);
   }
-  const { name, version } = record.manifest;
-  const manifestDigest = sha256(encodeRecord(record));
-  const expect = { name, version, kind: record.kind, target: record.target, blob, tree, manifestDigest };
-  const registry = (named: string): boolean => addresses.some((address) => namesRegistry(named, address));
-  const policy = createTrustPolicy([...keys.values()].map((publicKey) => ({ publicKey })));
-  const verdict = verifyEnvelope(statement, {
-    policy,
-    expect: addresses.length === 0 ? expect : { ...expect, registry },
-    verifier,
-  });
+  const { verdict, keys } = judge(publication, known, { verifier });
   if (!verdict.ok) throw refusedStatement(publication, verdict.reason);
   const before = document?.versions.flatMap(({ signers }) => signers) ?? [];
   if (before.length > 0 && acceptKey !== true && !verdict.signers.some((signer) => before.includes(signer))) {
@@ -131,7 +154,25 @@ async function verifyStatement(
       signers: verdict.signers,
     });
   }
-  return { signers: verdict.signers, publicKeys: verdict.signers.map((signer) => keys.get(signer)!) };
+  return verifiedBy(verdict.signers, keys);
+}
+
+/** The signatures of a publication whose name was delegated: those that the delegation names, and nobody else's. */
+function verifyDelegated(
+  publication: StaticPublication,
+  { pattern, keys: delegated, threshold }: NameDelegation,
+  verifier: Verifier | undefined,
+): Verified {
+  const refuse = (problem: string): StaticRegistryError =>
+    new StaticRegistryError({
+      code: "STATIC_NOT_DELEGATED",
+      message: `Cannot publish ${shown(publication)}: ${problem}; packages "${pattern}" are signed by ${threshold} of ${delegated.map((key) => `"${fingerprint(key)}"`).join(", ")}`,
+      pattern,
+    });
+  if (publication.statement === undefined) throw refuse("it is not signed");
+  const { verdict, keys } = judge(publication, delegated, { threshold, verifier });
+  if (!verdict.ok) throw refuse(verdict.reason);
+  return verifiedBy(verdict.signers, keys);
 }
 
 async function signatureOf(
@@ -141,6 +182,9 @@ async function signatureOf(
   options: StaticRegistryOptions,
 ): Promise<Verified | undefined> {
   const { trust } = options;
+  const delegations = readNameDelegations(state.repository.targets.body.raw);
+  const delegation = nameDelegationFor(delegations, publication.inspected.record.manifest.name);
+  if (delegation !== undefined) return verifyDelegated(publication, delegation, trust.verifier);
   if (publication.statement !== undefined) return verifyStatement(publication, state, document, trust.verifier);
   const signedBefore = document?.versions.some(({ signers }) => signers.length > 0) === true;
   if (trust.settings.signatures === "optional" && !signedBefore) return undefined;
@@ -278,10 +322,14 @@ function changeOf({ files, documents, events }: Draft, message: string): Registr
 /**
  * Publishes packages together: one update of the metadata for all of them. A version is there whole or not at all.
  * @throws {StaticRegistryError} `STATIC_VERSION_EXISTS`, `STATIC_SIGNATURE_REQUIRED`, `STATIC_STATEMENT_REFUSED`,
- * `STATIC_PUBLISHER_CHANGED`, and those of {@link maintain}
+ * `STATIC_PUBLISHER_CHANGED`, `STATIC_NOT_DELEGATED`, and those of {@link maintain}
  */
 export async function publishStatic(
-  options: StaticRegistryOptions & { readonly publisher?: string | undefined },
+  options: StaticRegistryOptions & {
+    readonly publisher?: string | undefined;
+    /** Judges them, and publishes nothing. */
+    readonly dryRun?: boolean | undefined;
+  },
   publications: readonly StaticPublication[],
 ): Promise<{ readonly published: readonly StaticPublished[]; readonly maintained: Maintained | undefined }> {
   const { result, maintained } = await maintain(options, async (state, nowMs) => {
@@ -311,7 +359,7 @@ export async function publishStatic(
     }
     const created = published.filter(({ outcome }) => outcome === "created");
     const message = `Publish ${created.map(({ name, version }) => `${name} ${version}`).join(", ")}`;
-    return { change: changeOf(draft, message), result: published };
+    return { change: options.dryRun === true ? undefined : changeOf(draft, message), result: published };
   });
   return { published: result, maintained };
 }

@@ -16,7 +16,11 @@ export type StaticRegistryErrorCode =
   | "STATIC_VERSION_MISSING"
   | "STATIC_SIGNATURE_REQUIRED"
   | "STATIC_STATEMENT_REFUSED"
-  | "STATIC_PUBLISHER_CHANGED";
+  | "STATIC_PUBLISHER_CHANGED"
+  | "STATIC_NOT_DELEGATED"
+  | "STATIC_DELEGATION_INVALID"
+  | "STATIC_SUBMISSION_INVALID"
+  | "STATIC_SUBMISSION_MISSING";
 
 /** Explanations of {@link StaticRegistryErrorCode}. */
 export const STATIC_REGISTRY_ERRORS: ErrorCatalogue<StaticRegistryErrorCode> = {
@@ -94,6 +98,26 @@ export const STATIC_REGISTRY_ERRORS: ErrorCatalogue<StaticRegistryErrorCode> = {
     category: "refused",
     summary: "A new version of a package is signed by none of the keys that signed it before.",
     help: "Ask the author over another channel; `--accept-key` takes the new key.",
+  },
+  STATIC_NOT_DELEGATED: {
+    category: "refused",
+    summary: "Packages of that name were delegated to publishers who have not signed this one.",
+    help: "`index-delegate --to PLACE` lists who may sign which names; give the author's key there, or let one of the named ones sign.",
+  },
+  STATIC_DELEGATION_INVALID: {
+    category: "usage",
+    summary: "Names cannot be delegated like that.",
+    help: "Give a package's name, or one whose last part has `*`, such as `company/*`, and at least as many keys as must sign.",
+  },
+  STATIC_SUBMISSION_INVALID: {
+    category: "integrity",
+    summary: "What was handed in is not a package file with its statement, or not the one that it is named by.",
+    help: "Reject it with `index-accept --reject`, and ask its author to hand it in again with `index-submit`.",
+  },
+  STATIC_SUBMISSION_MISSING: {
+    category: "usage",
+    summary: "Nothing of that digest was handed in.",
+    help: "`index-accept --to PLACE --dry-run` lists what was handed in.",
   },
 };
 

@@ -6,6 +6,13 @@ export interface PlacedFile {
   readonly content: Uint8Array | { readonly file: string };
 }
 
+/** A file of a registry as its place lists it. */
+export interface StoredFile {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
 /** Where a static registry is kept: a directory, a Git repository, a bucket, releases. */
 export interface RegistryStore {
   /** As people know the place, without secrets. */
@@ -30,6 +37,14 @@ export interface StoreSession {
    * writers that read the same, one is answered `conflict`, and its work is not visible: it reads again and repeats.
    */
   commit(pointer: PlacedFile & { readonly content: Uint8Array }, message: string): Promise<"committed" | "conflict">;
+  /** The files whose paths begin so (`metadata/`), in no order; what this session has put may or may not be among them. */
+  list(prefix: string): Promise<readonly StoredFile[]>;
+  /**
+   * Takes files away that nothing names any more; one that is gone already is no error. Nothing may have been put in this
+   * session. Of a place that keeps versions, the change is one; where another writer was first, it is answered `conflict`
+   * and nothing is gone.
+   */
+  remove(paths: readonly string[], message: string): Promise<"committed" | "conflict">;
   /** Ends the session, committed or not. */
   close(): Promise<void>;
 }

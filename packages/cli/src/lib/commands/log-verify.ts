@@ -17,6 +17,9 @@ export const command: CommandSpec = defineCommand({
         `  root     ${found.root}`,
         `  key      ${found.key}`,
         found.full ? `  entries  all hashed again: ${types.join(", ")}` : "  entries  not read one by one; --full does",
+        ...((found.keyChanges ?? 0) === 0
+          ? []
+          : [`  keys     ${count(found.keyChanges!, "change")} of this project's publishers, listed in the index`]),
         ...(found.proofs === 0 ? [] : [`  proofs   ${count(found.proofs, "proof")} beside the lock hold`]),
       ],
     };

@@ -9,6 +9,7 @@ import { readTextIfExists, writeFileAtomic } from "../files.ts";
 import { readStoredProofs, requireKnownKey, verifyStoredProof } from "../lock-proofs.ts";
 import { eventWords, walkLog, type LoggedEvent } from "../log-walk.ts";
 import { tryLoadProject } from "../project.ts";
+import { KeyChanges, lockedNames } from "../withheld-statements.ts";
 
 /** A log that was verified. */
 export interface VerifiedLog {
@@ -22,6 +23,8 @@ export interface VerifiedLog {
   readonly full: boolean;
   /** Entries by type, where all were read. */
   readonly entries?: Readonly<Record<string, number>>;
+  /** Where all were read: changes of keys that concern this project's packages, all of which the index lists. */
+  readonly keyChanges?: number;
   /** Proofs beside this project's lock that hold and are of the same history. */
   readonly proofs: number;
 }
@@ -44,8 +47,9 @@ async function openLog(context: EngineContext): Promise<{
 
 /**
  * Verifies a registry's log: its checkpoint is signed and continues what was seen before, its tiles make the checkpoint's
- * root, and what lies beside this project's lock is of the same history. With `full` every entry is hashed again.
- * @throws {EngineError} `REGISTRY_LOG_ABSENT`; {LogError} what does not hold
+ * root, and what lies beside this project's lock is of the same history. With `full` every entry is hashed again, and the index
+ * must list each change of a key that it has of the project's packages.
+ * @throws {EngineError} `REGISTRY_LOG_ABSENT`, `PUBLISHER_STATEMENT_WITHHELD`; {LogError} what does not hold
  */
 export async function logVerify(
   input: { readonly full?: boolean | undefined },
@@ -54,8 +58,14 @@ export async function logVerify(
   const { client, log, report } = await openLog(context);
   const { checkpoint } = log;
   const counts: Record<string, number> = {};
-  if (input.full === true) await walkLog(log, ({ event }) => (counts[event.type] = (counts[event.type] ?? 0) + 1));
-  else await checkTiles(log);
+  const changes = new KeyChanges();
+  if (input.full === true) {
+    await walkLog(log, (logged) => {
+      counts[logged.event.type] = (counts[logged.event.type] ?? 0) + 1;
+      changes.note(logged);
+    });
+  } else await checkTiles(log);
+  const keyChanges = await changes.requireListed(client, await lockedNames(context, client));
   return {
     registry: client.registry.url,
     origin: log.origin,
@@ -63,7 +73,7 @@ export async function logVerify(
     size: checkpoint.size,
     root: Buffer.from(checkpoint.root).toString("base64"),
     full: input.full === true,
-    ...(input.full === true ? { entries: counts } : {}),
+    ...(input.full === true ? { entries: counts, keyChanges } : {}),
     proofs: await checkStoredProofs(context, client, { log, report }),
   };
 }

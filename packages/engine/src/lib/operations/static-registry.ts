@@ -34,7 +34,8 @@ function isAddress(to: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(to);
 }
 
-async function storeOf({ to, branch }: StaticPlace, context: EngineContext): Promise<RegistryStore> {
+/** The place of a static registry. */
+export async function storeOf({ to, branch }: StaticPlace, context: EngineContext): Promise<RegistryStore> {
   const { openStore } = await import("@lading/registry-static/node");
   return openStore(isAddress(to) ? to : path.resolve(context.cwd, to), { env: context.env, branch });
 }
@@ -54,7 +55,8 @@ function passphraseOf({ passphrase }: Pick<StaticPlace, "passphrase">, context: 
   return found === "" ? undefined : found;
 }
 
-async function open(
+/** A static registry with its keys. */
+export async function openStatic(
   place: StaticPlace,
   context: EngineContext,
 ): Promise<{ store: RegistryStore; trust: StaticTrust; now: () => number; signal: AbortSignal }> {
@@ -64,7 +66,8 @@ async function open(
   return { store: await storeOf(place, context), trust, now: context.now, signal: context.signal };
 }
 
-async function publicKeysOf(files: readonly string[], context: EngineContext): Promise<readonly Uint8Array[]> {
+/** Public keys from their files. */
+export async function publicKeyFiles(files: readonly string[], context: EngineContext): Promise<readonly Uint8Array[]> {
   const { readPublicKeyFile } = await import("@lading/signing/node");
   const keys: Uint8Array[] = [];
   for (const file of files) keys.push((await readPublicKeyFile(path.resolve(context.cwd, file))).publicKey);
@@ -121,13 +124,13 @@ export async function staticInit(input: StaticInitInput, context: EngineContext)
       url:
         input.url ?? (isAddress(store.location) ? store.location : `https://${path.basename(store.location)}.invalid/`),
       passphrase,
-      rootKeys: await publicKeysOf(input.rootKeys ?? [], context),
+      rootKeys: await publicKeyFiles(input.rootKeys ?? [], context),
       threshold: input.threshold,
       nowMs: context.now(),
     });
     if (draft !== undefined) return { location: store.location, keys, draft: displayPath(draft, context.cwd) };
   }
-  const { trust, now, signal } = await open({ ...input, keys: directory }, context);
+  const { trust, now, signal } = await openStatic({ ...input, keys: directory }, context);
   const maintained = await createStaticRegistry({ store, trust, now, signal });
   const [first] = trust.roots;
   const { createHash } = await import("node:crypto");
@@ -186,11 +189,11 @@ async function publicationOf(
  */
 export async function staticPublish(input: StaticPublishInput, context: EngineContext): Promise<StaticPublishResult> {
   const { publishStatic } = await import("@lading/registry-static");
-  const keys = await publicKeysOf(input.publicKeys ?? [], context);
+  const keys = await publicKeyFiles(input.publicKeys ?? [], context);
   const publications: StaticPublication[] = [];
   for (const file of input.files)
     publications.push(await publicationOf(path.resolve(context.cwd, file), input, keys, context));
-  const registry = await open(input, context);
+  const registry = await openStatic(input, context);
   const { location } = registry.store;
   const done = await step(context, "publish", `Publishing to ${location}`, () =>
     publishStatic({ ...registry, publisher: input.publisher }, publications),
@@ -214,7 +217,7 @@ export async function staticStatus(
   context: EngineContext,
 ): Promise<{ readonly location: string; readonly changed: boolean; readonly maintained: Maintained | undefined }> {
   const { setStaticStatus } = await import("@lading/registry-static");
-  const registry = await open(input, context);
+  const registry = await openStatic(input, context);
   const { name, version, status, reason, replacement, publisher } = input;
   const done = await setStaticStatus(registry, { name, version, status, reason, replacement, publisher });
   return { location: registry.store.location, ...done };
@@ -226,7 +229,7 @@ export async function staticRefresh(
   context: EngineContext,
 ): Promise<{ readonly location: string; readonly maintained: Maintained }> {
   const { refreshStatic } = await import("@lading/registry-static");
-  const registry = await open(input, context);
+  const registry = await openStatic(input, context);
   return { location: registry.store.location, maintained: await refreshStatic(registry) };
 }
 
@@ -292,7 +295,7 @@ export async function staticRoot(input: StaticRootInput, context: EngineContext)
   if (input.action === "install")
     return shown(await tools.installStaticRoot({ directory, passphrase, files: input.files.map(at) }));
   const { output, threshold, rotate, expiresDays } = input;
-  const rootKeys = await publicKeysOf(input.rootKeys ?? [], context);
+  const rootKeys = await publicKeyFiles(input.rootKeys ?? [], context);
   const change = { directory, passphrase, output: at(output), rootKeys, threshold, rotate, expiresDays };
   return shown(await tools.draftStaticRoot({ ...change, nowMs: context.now() }));
 }

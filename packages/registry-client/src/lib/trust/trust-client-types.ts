@@ -1,5 +1,6 @@
 import type { Digest } from "@lading/core-manifest";
 import type { Checkpoint, PublishEvent, ReadTile } from "@lading/signing/log";
+import type { NameDelegation } from "@lading/signing/metadata";
 
 import type { AnchorSource, KnownRoot } from "./trust-record.ts";
 
@@ -98,6 +99,11 @@ export interface TrustClient {
    * @throws {RegistryClientError} `REGISTRY_LOG_ENTRY_MISSING` where it has none of a file; {LogError} where one does not hold
    */
   proofs(wanted: readonly WantedProof[], options?: TrustCallOptions): Promise<InclusionProofs | undefined>;
+  /**
+   * Who may sign a package, where the registry's signed metadata has delegated its name; `undefined` where it has not, or
+   * there is none.
+   */
+  delegation(name: string, options?: TrustCallOptions): Promise<NameDelegation | undefined>;
   /**
    * Begins to trust the registry by a root file, and walks its metadata.
    * @throws {RegistryClientError} `REGISTRY_TRUST_EXISTS` where it is trusted by another root and `replace` is not given

@@ -1,5 +1,5 @@
 import { checkInclusion, inclusionProof, readEntries } from "@lading/signing/log";
-import { parseMetadata } from "@lading/signing/metadata";
+import { nameDelegationFor, parseMetadata, type NameDelegation } from "@lading/signing/metadata";
 import type { CallOptions } from "../client-types.ts";
 import type { Session } from "../session.ts";
 import { explained } from "./attacks.ts";
@@ -97,6 +97,11 @@ export class SessionTrust implements TrustClient {
     );
     await this.#session.trust().remember();
     return proofs;
+  }
+
+  async delegation(name: string, options: CallOptions = {}): Promise<NameDelegation | undefined> {
+    const delegations = (await this.#session.view(options))?.refreshed.delegations;
+    return delegations === undefined ? undefined : nameDelegationFor(delegations, name);
   }
 
   async begin(root: Uint8Array, options: BeginOptions = {}): Promise<TrustReport> {

@@ -198,7 +198,9 @@ export class UpstreamTree {
       mirror: {
         of: state.url,
         checked: new Date(state.checked).toISOString(),
-        ...(minimumAgeMs === 0 ? {} : { minimumReleaseAge: Math.ceil(minimumAgeMs / 1000) }),
+        ...(minimumAgeMs === 0
+          ? {}
+          : { minimumReleaseAge: Math.ceil(minimumAgeMs / 1000), exceptions: await this.#exceptedVersions() }),
       },
       ...more,
     };
@@ -302,6 +304,16 @@ export class UpstreamTree {
       hint: "Use an older version until then, or ask an administrator for an exception for this version",
       retryAfter: Math.ceil((ready - now) / 1000),
     });
+  }
+
+  /** `name@version` of what is given out though it is younger. */
+  async #exceptedVersions(): Promise<readonly string[]> {
+    const now = this.#ports.clock.now();
+    const granted = await this.#granted();
+    return granted
+      .filter(({ upstream, expires }) => upstream === this.options.name && expires > now)
+      .map(({ package: name, version }) => `${name}@${version}`)
+      .sort();
   }
 
   async #granted(): Promise<readonly AgeException[]> {

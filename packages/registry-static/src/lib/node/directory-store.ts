@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { copyFile, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { copyFile, mkdir, open, readFile, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { busy, checkBlob, checkStorePath, storeFailed } from "../store-errors.ts";
-import type { PlacedFile, RegistryStore, StoreSession } from "../store.ts";
+import type { PlacedFile, RegistryStore, StoredFile, StoreSession } from "../store.ts";
 
 const LOCK = ".lading-lock";
 const WAIT_MS = 30_000;
@@ -22,6 +22,41 @@ export async function readRegistryFile(directory: string, path: string): Promise
     if (absent(error)) return undefined;
     throw storeFailed(directory, `read "${path}"`, error);
   }
+}
+
+/** Files below a directory whose paths begin so; those that are on their way in are none yet. */
+export async function listRegistryFiles(directory: string, prefix: string): Promise<readonly StoredFile[]> {
+  const base = prefix.slice(0, prefix.lastIndexOf("/") + 1);
+  if (base !== "") checkStorePath(base.slice(0, -1));
+  try {
+    const entries = await readdir(join(directory, base), { recursive: true, withFileTypes: true });
+    const files: StoredFile[] = [];
+    for (const entry of entries) {
+      if (!entry.isFile() || /^\.[0-9a-f]{12}\.tmp$/.test(entry.name)) continue;
+      const file = join(entry.parentPath, entry.name);
+      const path = relative(directory, file).split(sep).join("/");
+      if (path.startsWith(prefix)) files.push({ path, size: (await stat(file)).size });
+    }
+    return files;
+  } catch (error) {
+    if (absent(error)) return [];
+    throw storeFailed(directory, `list "${prefix}"`, error);
+  }
+}
+
+/** Removes files of a registry, and the directories that are empty then. */
+export async function removeRegistryFiles(directory: string, paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    checkStorePath(path);
+    try {
+      await rm(join(directory, path), { force: true });
+    } catch (error) {
+      throw storeFailed(directory, `remove "${path}"`, error);
+    }
+  }
+  const folders = new Set(paths.map((path) => dirname(path)));
+  // One that is not empty, or gone, stays as it is: an empty directory costs nothing.
+  for (const folder of folders) if (folder !== ".") await rmdir(join(directory, folder)).catch(() => undefined);
 }
 
 async function syncFolder(directory: string): Promise<void> {
@@ -125,6 +160,15 @@ class DirectorySession implements StoreSession {
   // Nobody else can have written since this session has the lock.
   async commit(pointer: PlacedFile): Promise<"committed"> {
     await syncFolder(await placeFile(this.#directory, pointer));
+    return "committed";
+  }
+
+  list(prefix: string): Promise<readonly StoredFile[]> {
+    return listRegistryFiles(this.#directory, prefix);
+  }
+
+  async remove(paths: readonly string[]): Promise<"committed"> {
+    await removeRegistryFiles(this.#directory, paths);
     return "committed";
   }
 

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { StaticRegistryError } from "../static-error.ts";
 import { checkStorePath, storeFailed, storeRefused } from "../store-errors.ts";
-import type { PlacedFile, RegistryStore, StoreSession } from "../store.ts";
-import { placeFile, readRegistryFile } from "./directory-store.ts";
+import type { PlacedFile, RegistryStore, StoredFile, StoreSession } from "../store.ts";
+import { listRegistryFiles, placeFile, readRegistryFile, removeRegistryFiles } from "./directory-store.ts";
 
 /** How a Git repository is reached. */
 export interface GitStoreOptions {
@@ -127,11 +127,26 @@ class GitSession implements StoreSession {
     for (const file of files) await placeFile(this.#directory, file);
   }
 
+  list(prefix: string): Promise<readonly StoredFile[]> {
+    return listRegistryFiles(this.#directory, prefix);
+  }
+
+  async remove(paths: readonly string[], message: string): Promise<"committed" | "conflict"> {
+    await removeRegistryFiles(this.#directory, paths);
+    return this.#push(message);
+  }
+
   async commit(pointer: PlacedFile, message: string): Promise<"committed" | "conflict"> {
     await placeFile(this.#directory, pointer);
+    return this.#push(message);
+  }
+
+  async #push(message: string): Promise<"committed" | "conflict"> {
     // Hosts and clients must not change line ends: digests are of bytes.
     await writeFile(join(this.#directory, ".gitattributes"), "* -text\n");
     await this.#must(["add", "--all", "--force", "."], "collect the changes");
+    // Removing what was gone already changes nothing, and git makes no commit of nothing.
+    if (typeof (await this.#git.run(["diff", "--cached", "--quiet"])) === "string") return "committed";
     const identity = await this.#identity();
     await this.#must([...identity, "commit", "--quiet", "--no-verify", "--no-gpg-sign", "-m", message], "commit");
     const pushed = await this.#git.run(["push", "--porcelain", "origin", `HEAD:refs/heads/${this.#branch}`]);

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { releaseAssetOf } from "@lading/registry-client";
+import { pathOfReleaseAsset, releaseAssetOf } from "@lading/registry-client";
 import { LEASE_MS, LEASE_PATH, decodeLease, encodeLease, leaseLost } from "../lease.ts";
 import { StaticRegistryError } from "../static-error.ts";
 import { busy, checkBlob, checkStorePath, storeFailed, storeRefused } from "../store-errors.ts";
-import type { PlacedFile, RegistryStore, StoreSession } from "../store.ts";
+import type { PlacedFile, RegistryStore, StoredFile, StoreSession } from "../store.ts";
 
 /** Releases of a repository of GitHub, or of a host that speaks its API. */
 export interface ReleasesStoreOptions {
@@ -24,6 +24,8 @@ export interface ReleasesStoreOptions {
 interface Asset {
   readonly id: number;
   readonly name: string;
+  /** Bytes, as the host lists it. */
+  readonly size: number;
 }
 
 interface Release {
@@ -106,11 +108,23 @@ class ReleasesApi {
       if (!answer.ok) throw await this.refuse(answer, "list the assets of a release");
       const found = (await answer.json()) as (Asset & { readonly state: string })[];
       // An upload that broke off leaves an asset of state "starter", which has no bytes.
-      for (const { id, name, state } of found) {
-        if (state === "uploaded") assets.set(name, { id, name });
+      for (const { id, name, size, state } of found) {
+        if (state === "uploaded") assets.set(name, { id, name, size });
         else await this.deleteAsset(id);
       }
       if (found.length < PAGE) return assets;
+    }
+  }
+
+  /** Tags of the releases that hold files of a registry. */
+  async tags(): Promise<readonly string[]> {
+    const tags: string[] = [];
+    for (let page = 1; ; page++) {
+      const answer = await this.#send("GET", this.#repo(`releases?per_page=${PAGE}&page=${page}`));
+      if (!answer.ok) throw await this.refuse(answer, "list the releases");
+      const found = (await answer.json()) as { readonly tag_name: string }[];
+      tags.push(...found.flatMap(({ tag_name: tag }) => (/^lading(?:-[0-9a-f]{2})?$/.test(tag) ? [tag] : [])));
+      if (found.length < PAGE) return tags;
     }
   }
 
@@ -145,7 +159,7 @@ class ReleasesApi {
     const answer = await this.#send("POST", url, { type, body: new Uint8Array(bytes) });
     if (answer.status === 201) {
       const { id } = (await answer.json()) as { id: number };
-      return { id, name };
+      return { id, name, size: bytes.length };
     }
     if (answer.status !== 422) throw await this.refuse(answer, `upload "${name}"`);
     const body = (await answer
@@ -244,7 +258,31 @@ class ReleasesSession implements StoreSession {
     if (made === undefined) throw leaseLost(this.#api.location);
     await this.#api.deleteAsset(old.id);
     await this.#api.rename(made.id, old.name);
-    return { id: made.id, name: old.name };
+    return { ...made, name: old.name };
+  }
+
+  async list(prefix: string): Promise<readonly StoredFile[]> {
+    const files: StoredFile[] = [];
+    for (const tag of await this.#api.tags())
+      for (const { name, size } of (await this.#release(tag))?.assets.values() ?? []) {
+        const path = pathOfReleaseAsset(name);
+        // What waits to take another's place is no file yet.
+        if (path.startsWith(prefix) && !name.endsWith(".next")) files.push({ path, size });
+      }
+    return files;
+  }
+
+  async remove(paths: readonly string[]): Promise<"committed"> {
+    for (const path of paths) {
+      if (this.#now() > this.#until) throw leaseLost(this.#api.location);
+      const { tag, name } = releaseAssetOf(path);
+      const assets = (await this.#release(tag))?.assets;
+      const asset = assets?.get(name);
+      if (asset === undefined) continue;
+      await this.#api.deleteAsset(asset.id);
+      assets?.delete(name);
+    }
+    return "committed";
   }
 
   /** The one who deletes the old timestamp is the one who may put the next in its place: a deletion succeeds once. */

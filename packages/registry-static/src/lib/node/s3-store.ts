@@ -4,7 +4,7 @@ import { AwsClient } from "aws4fetch";
 import { LEASE_MS, LEASE_PATH, decodeLease, encodeLease, leaseLost } from "../lease.ts";
 import { StaticRegistryError } from "../static-error.ts";
 import { busy, checkBlob, checkStorePath, storeFailed, storeRefused } from "../store-errors.ts";
-import type { PlacedFile, RegistryStore, StoreSession } from "../store.ts";
+import type { PlacedFile, RegistryStore, StoredFile, StoreSession } from "../store.ts";
 
 /** A bucket of S3 or of a server that speaks its protocol, with conditional writes (`If-None-Match`, `If-Match`). */
 export interface S3StoreOptions {
@@ -50,6 +50,13 @@ interface Precondition {
   readonly "if-none-match"?: "*";
 }
 
+/** Content of an element of the bucket's XML that has no elements in it; empty where there is none. */
+function textOf(xml: string, element: string): string {
+  const found = new RegExp(`<${element}>([^<]*)</${element}>`).exec(xml)?.[1] ?? "";
+  const entities: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
+  return found.replaceAll(/&(amp|lt|gt|quot|apos);/g, (_, name: string) => entities[name]!);
+}
+
 class Bucket {
   readonly #options: S3StoreOptions;
   readonly #client: AwsClient;
@@ -71,14 +78,18 @@ class Bucket {
 
   async #send(method: string, path: string, init: RequestInit, signal?: AbortSignal): Promise<Response> {
     checkStorePath(path);
-    const { endpoint, bucket, prefix = "", fetch: send = fetch } = this.#options;
+    const { endpoint, bucket, prefix = "" } = this.#options;
     const key = `${prefix}${path}`.split("/").map(encodeURIComponent).join("/");
     const request = await this.#client.sign(`${endpoint.replace(/\/+$/, "")}/${bucket}/${key}`, {
       ...init,
       method,
       ...(signal === undefined ? {} : { signal }),
     });
-    const action = `${method === "GET" ? "read" : "write"} "${path}"`;
+    return this.#ask(request, `${method === "GET" ? "read" : "write"} "${path}"`);
+  }
+
+  async #ask(request: Request, action: string): Promise<Response> {
+    const { fetch: send = fetch } = this.#options;
     for (let attempt = 0; ; attempt++) {
       const answer = await send(request.clone()).catch((error: unknown) => storeFailed(this.location, action, error));
       const again = answer instanceof StaticRegistryError || answer.status >= 500 || answer.status === 429;
@@ -129,7 +140,30 @@ class Bucket {
   }
 
   async delete(path: string): Promise<void> {
-    await (await this.#send("DELETE", path, {})).arrayBuffer();
+    const answer = await this.#send("DELETE", path, {});
+    if (!answer.ok && answer.status !== 404) throw await this.#refuse(answer, `remove "${path}"`);
+    await answer.arrayBuffer();
+  }
+
+  /** Objects whose paths begin so, page by page (ListObjectsV2). */
+  async list(start: string): Promise<readonly StoredFile[]> {
+    const { endpoint, bucket, prefix = "" } = this.#options;
+    const found: StoredFile[] = [];
+    for (let token: string | undefined; ;) {
+      const query = new URLSearchParams({ "list-type": "2", prefix: `${prefix}${start}`, "encoding-type": "url" });
+      if (token !== undefined) query.set("continuation-token", token);
+      const url = `${endpoint.replace(/\/+$/, "")}/${bucket}?${query.toString().replaceAll("+", "%20")}`;
+      const answer = await this.#ask(await this.#client.sign(url, { method: "GET" }), `list "${start}"`);
+      if (!answer.ok) throw await this.#refuse(answer, `list "${start}"`);
+      const text = await answer.text();
+      for (const [, item = ""] of text.matchAll(/<Contents>([^]*?)<\/Contents>/g)) {
+        const key = decodeURIComponent(textOf(item, "Key").replaceAll("+", "%20"));
+        const size = Number(textOf(item, "Size"));
+        if (key.startsWith(`${prefix}${start}`)) found.push({ path: key.slice(prefix.length), size });
+      }
+      token = textOf(text.replaceAll(/<Contents>[^]*?<\/Contents>/g, ""), "NextContinuationToken") || undefined;
+      if (token === undefined) return found;
+    }
   }
 }
 
@@ -182,6 +216,18 @@ class S3Session implements StoreSession {
     const replaced = found && (await this.#bucket.put(path, bytes, { "if-match": found.tag }));
     if (replaced === undefined || known !== undefined) throw leaseLost(this.#bucket.location);
     this.#tags.set(path, replaced);
+  }
+
+  list(prefix: string): Promise<readonly StoredFile[]> {
+    return this.#bucket.list(prefix);
+  }
+
+  async remove(paths: readonly string[]): Promise<"committed"> {
+    for (const path of paths) {
+      if (this.#now() > this.#until) throw leaseLost(this.#bucket.location);
+      await this.#bucket.delete(path);
+    }
+    return "committed";
   }
 
   async commit({ path, content }: PlacedFile & { readonly content: Uint8Array }): Promise<"committed" | "conflict"> {

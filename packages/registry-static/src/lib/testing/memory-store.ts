@@ -34,6 +34,14 @@ export function memoryStore(): MemoryStore {
           files.set(path, content);
           return Promise.resolve("committed");
         },
+        list: (prefix) =>
+          Promise.resolve(
+            [...files].flatMap(([path, bytes]) => (path.startsWith(prefix) ? [{ path, size: bytes.length }] : [])),
+          ),
+        remove: (paths) => {
+          for (const path of paths) files.delete(path);
+          return Promise.resolve("committed");
+        },
         close: () => Promise.resolve(),
       };
       return Promise.resolve(session);

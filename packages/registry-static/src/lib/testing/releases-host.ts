@@ -77,7 +77,21 @@ export async function startReleasesHost(token = "ghs_of_the_test"): Promise<Rele
     return undefined;
   };
 
-  const releaseCall = (response: ServerResponse, method: string, path: string, body: Buffer): boolean => {
+  const pageOf = (query: URLSearchParams): readonly [number, number] => {
+    const size = Math.min(100, Number(query.get("per_page") ?? 30));
+    const start = (Number(query.get("page") ?? 1) - 1) * size;
+    return [start, start + size];
+  };
+
+  const releaseCall = (
+    response: ServerResponse,
+    { method, path, query }: { readonly method: string; readonly path: string; readonly query: URLSearchParams },
+    body: Buffer,
+  ): boolean => {
+    if (method === "GET" && path === "") {
+      json(response, 200, releases.slice(...pageOf(query)).map(releaseView));
+      return true;
+    }
     const tag = /^\/tags\/([^/]+)$/.exec(path)?.[1];
     if (method === "GET" && tag !== undefined) {
       const found = releases.find((one) => one.tag === decodeURIComponent(tag));
@@ -105,15 +119,14 @@ export async function startReleasesHost(token = "ghs_of_the_test"): Promise<Rele
     },
     body: Buffer,
   ): boolean => {
-    const listed = /^\/(\d+)\/assets$/.exec(request.path)?.[1];
-    if (listed !== undefined) {
-      const release = releases.find(({ id }) => id === Number(listed))!;
-      const size = Math.min(100, Number(request.query.get("per_page") ?? 30));
-      const start = (Number(request.query.get("page") ?? 1) - 1) * size;
+    const owner = /^\/(\d+)\/assets$/.exec(request.path)?.[1];
+    if (owner !== undefined) {
+      const release = releases.find(({ id }) => id === Number(owner))!;
+      const listed = release.assets.slice(...pageOf(request.query));
       json(
         response,
         200,
-        release.assets.slice(start, start + size).map((one) => assetView(one, release.tag)),
+        listed.map((one) => assetView(one, release.tag)),
       );
       return true;
     }
@@ -175,7 +188,7 @@ export async function startReleasesHost(token = "ghs_of_the_test"): Promise<Rele
     const path = /^\/api\/v3\/repos\/org\/packages\/releases(\/.*)?$/.exec(pathname);
     const rest = path?.[1] ?? "";
     const call = { method, path: rest, query: searchParams, accept: request.headers.accept ?? "" };
-    const known = path !== null && (releaseCall(response, method, rest, body) || assetCall(response, call, body));
+    const known = path !== null && (releaseCall(response, call, body) || assetCall(response, call, body));
     if (!known) refuse(response, 404, "Not Found");
   };
   const server = createServer((request, response) => {

@@ -111,4 +111,44 @@ export const storeContract: readonly StoreContractCase[] = [
       check((await textAt(open, "metadata/2.snapshot.json")) === "mine", "what was left behind is still there");
     },
   },
+  {
+    name: "lists what begins so, with its bytes, and nothing else",
+    run: async (open) => {
+      const files = {
+        "metadata/2.snapshot.json": "12345",
+        "index/_/to/tool.json": "tool",
+        "index/@a_b/c_/c_d.json": "",
+        [`submissions/${"0".repeat(64)}/package`]: "123",
+      };
+      await write(open, files, "1");
+      const session = await open().open();
+      const shown = async (prefix: string): Promise<string> =>
+        (await session.list(prefix))
+          .map(({ path, size }) => `${path} ${size}`)
+          .sort()
+          .join(", ");
+      check((await shown("metadata/")) === "metadata/2.snapshot.json 5, metadata/timestamp.json 1", await shown(""));
+      check((await shown("index/@")) === "index/@a_b/c_/c_d.json 0", await shown("index/@"));
+      check((await shown("submissions/")) === `submissions/${"0".repeat(64)}/package 3`, await shown("submissions/"));
+      check((await shown("nothing/")) === "", "there is something");
+      await session.close();
+    },
+  },
+  {
+    name: "removes what it is told to and no more, and takes it twice",
+    run: async (open) => {
+      await write(open, { "metadata/1.snapshot.json": "1", "metadata/2.snapshot.json": "2" }, "1");
+      for (const _ of [1, 2]) {
+        const session = await open().open();
+        await session.read(POINTER);
+        check((await session.remove(["metadata/1.snapshot.json"], "Prune")) === "committed", "it was not done");
+        await session.close();
+      }
+      check((await textAt(open, "metadata/1.snapshot.json")) === undefined, "it is there");
+      check((await textAt(open, "metadata/2.snapshot.json")) === "2", "another one is gone");
+      check((await textAt(open, POINTER)) === "1", "the pointer is gone");
+      await write(open, { "metadata/1.snapshot.json": "again" }, "2");
+      check((await textAt(open, "metadata/1.snapshot.json")) === "again", "it cannot be put again");
+    },
+  },
 ];

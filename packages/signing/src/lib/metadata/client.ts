@@ -5,6 +5,7 @@ import { portableVerifier, type Verifier } from "../signer.ts";
 import { readLogBinding, type LogBinding } from "./log-binding.ts";
 import { MetadataError } from "./metadata-error.ts";
 import type { MetadataForm, TargetFile } from "./metadata-file.ts";
+import { readNameDelegations, type NameDelegation } from "./name-delegations.ts";
 import { delegationsFor, metadataPath, targetPath } from "./paths.ts";
 import {
   checkNotExpired,
@@ -119,6 +120,8 @@ export interface RefreshedMetadata {
   readonly development: boolean;
   /** Size and root of the log that the timestamp binds, where it does. */
   readonly log?: LogBinding;
+  /** Who may sign packages of some names, where the targets role delegates any. */
+  readonly delegations?: readonly NameDelegation[];
 }
 
 /** The client's side of TUF 1.0. */
@@ -454,6 +457,7 @@ function missing(path: string): MetadataError {
 function summary({ root, timestamp, snapshot, targets }: Trusted, changed: boolean): RefreshedMetadata {
   const files = { root, timestamp, snapshot, targets };
   const log = readLogBinding(timestamp.body.raw);
+  const delegations = readNameDelegations(targets.body.raw);
   return {
     versions: {
       root: root.body.version,
@@ -465,6 +469,7 @@ function summary({ root, timestamp, snapshot, targets }: Trusted, changed: boole
     expiresMs: Math.min(...Object.values(files).map(({ body }) => body.expiresMs)),
     development: root.body.raw["x-lading-development"] === true,
     ...(log === undefined ? {} : { log }),
+    ...(delegations.length === 0 ? {} : { delegations }),
   };
 }
 

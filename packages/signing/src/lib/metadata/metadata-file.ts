@@ -273,7 +273,8 @@ function readSuccinct(value: Json): SuccinctRoles {
   return { ...readRoleKeys(roles, `"succinct_roles"`), bitLength, namePrefix };
 }
 
-function readDelegations(value: Json): Delegations {
+/** Reads a DELEGATIONS object (TUF 1.0 §4.5). @throws {MetadataError} `METADATA_MALFORMED`, `METADATA_KEY_INVALID` */
+export function readDelegations(value: Json): Delegations {
   const delegations = asObject(value, `"delegations"`);
   const [roles, succinct] = [delegations["roles"], delegations["succinct_roles"]];
   if ((roles === undefined) === (succinct === undefined)) {

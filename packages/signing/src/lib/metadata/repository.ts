@@ -8,6 +8,7 @@ import { LOG_MEMBER, writeLogBinding, type LogBinding } from "./log-binding.ts";
 import { MetadataError } from "./metadata-error.ts";
 import { ROLE_MEMBER, parseMetadata, type MetaFile, type MetadataFile, type TargetFile } from "./metadata-file.ts";
 import { metadataKeyOf, type MetadataKey } from "./metadata-key.ts";
+import { keptNameDelegations, nameDelegationMembers, type NameDelegation } from "./name-delegations.ts";
 import { metadataPath } from "./paths.ts";
 import { commonMembers, inputInvalid, keyMembers, roleMember, signBody, signersFor } from "./sign-metadata.ts";
 import { encodeTufCanonical, type JsonObject } from "./strict-json.ts";
@@ -101,6 +102,8 @@ export interface WriteOptions extends OnlineSigners {
   readonly verifier?: Verifier | undefined;
   /** State of the log that the timestamp binds; on an update, the last one stays unless given. */
   readonly log?: LogBinding | undefined;
+  /** Who may sign packages of some names; on an update, what was delegated stays unless given. */
+  readonly delegations?: readonly NameDelegation[] | undefined;
 }
 
 /** What is known of a repository whose metadata was lost or damaged, so that clients follow the one in its place. */
@@ -164,7 +167,13 @@ function binBody(role: string, { version, expiresMs, targets }: Bin): JsonObject
   return { ...commonMembers("targets", version, expiresMs), targets: members, [ROLE_MEMBER]: role };
 }
 
-function targetsBody(version: number, expiresMs: number, bitLength: number, keys: readonly MetadataKey[]): JsonObject {
+function targetsBody(
+  version: number,
+  expiresMs: number,
+  bins: { readonly bitLength: number; readonly keys: readonly MetadataKey[] },
+  delegated: JsonObject,
+): JsonObject {
+  const { bitLength, keys } = bins;
   const role = roleMember({ keyIds: keys.map(({ keyId }) => keyId).sort(), threshold: 1 });
   return {
     ...commonMembers("targets", version, expiresMs),
@@ -173,6 +182,7 @@ function targetsBody(version: number, expiresMs: number, bitLength: number, keys
       succinct_roles: { ...role, bit_length: bitLength, name_prefix: BIN_PREFIX },
     },
     targets: {},
+    ...delegated,
   };
 }
 
@@ -288,8 +298,11 @@ async function writeTargets(draft: Draft, keys: readonly MetadataKey[]): Promise
   const { root, before, entries, options } = draft;
   const { nowMs, lifetimes = SERVER_LIFETIMES, signers } = options;
   const old = before?.targets;
+  const kept = old === undefined ? {} : keptNameDelegations(old.body.raw);
+  const delegated = options.delegations === undefined ? kept : nameDelegationMembers(options.delegations);
   const renew =
     old === undefined ||
+    encodeTufCanonical(delegated) !== encodeTufCanonical(kept) ||
     entries.rebinned ||
     !delegatesTo(old, keys) ||
     isDue(old.body.expiresMs, lifetimes.targetsMs, nowMs) ||
@@ -304,7 +317,8 @@ async function writeTargets(draft: Draft, keys: readonly MetadataKey[]): Promise
     );
   if (!renew) return undefined;
   const version = nextVersion(draft, "targets");
-  const body = targetsBody(version, nowMs + lifetimes.targetsMs, entries.bitLength, keys);
+  const bins = { bitLength: entries.bitLength, keys };
+  const body = targetsBody(version, nowMs + lifetimes.targetsMs, bins, delegated);
   return signBody("targets", body, signersFor("targets", root.body.roles.targets, signers), options.verifier);
 }
 
