@@ -106,6 +106,8 @@ async function session(): Promise<void> {
   await result("org invitations", "acme");
   await result("invitation list");
   await result("account otp status");
+  await result("token create", "ci --scope read --cidr 192.0.2.0/24 --days 1");
+  await result("token list");
   await result("trusted-publisher add", "leaf --issuer https://gitlab.com --claim project_id=1,namespace_id=2");
   await result("trusted-publisher list", "leaf");
   await result("whoami");

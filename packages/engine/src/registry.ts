@@ -37,6 +37,7 @@ export {
   type LoginResult,
   type ProviderLoginInput,
 } from "./lib/operations/accounts.ts";
+export { tokenCreate, tokenList, tokenRevoke } from "./lib/operations/tokens.ts";
 export { manage, trustPublisher, type TrustPublisherInput } from "./lib/operations/manage.ts";
 export type { ProviderInstructions } from "@lading/registry-client/node";
 export {

@@ -329,6 +329,21 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     summary: "End a project's right to publish",
     load: async () => ({ command: (await import("./commands/trusted-publisher.ts")).remove }),
   },
+  "token create": {
+    group: "registry",
+    summary: "Create a token of your account",
+    load: async () => ({ command: (await import("./commands/token.ts")).create }),
+  },
+  "token list": {
+    group: "registry",
+    summary: "List your tokens, without their secrets",
+    load: async () => ({ command: (await import("./commands/token.ts")).list }),
+  },
+  "token revoke": {
+    group: "registry",
+    summary: "Revoke a token",
+    load: async () => ({ command: (await import("./commands/token.ts")).revoke }),
+  },
   login: { group: "registry", summary: "Store a token for a registry", load: () => import("./commands/login.ts") },
   logout: { group: "registry", summary: "Forget a registry's token", load: () => import("./commands/logout.ts") },
   whoami: { group: "registry", summary: "Show who you are to a registry", load: () => import("./commands/whoami.ts") },

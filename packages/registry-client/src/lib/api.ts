@@ -289,6 +289,7 @@ export class Api {
       name: request.name,
       scopes: request.scopes,
       ...optional("packages", request.packages),
+      ...optional("cidr", request.cidr),
       ...optional("expires_in_days", request.expiresInDays),
     };
     const answer = await this.#session.demand({ method: "POST", path: "tokens", body, action }, options);

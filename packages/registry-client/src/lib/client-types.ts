@@ -181,6 +181,8 @@ export interface TokenRequest {
   readonly scopes: readonly string[];
   /** Patterns of package names. */
   readonly packages?: readonly string[];
+  /** Addresses and ranges that its requests must come from: `192.0.2.0/24`. */
+  readonly cidr?: readonly string[];
   readonly expiresInDays?: number;
 }
 

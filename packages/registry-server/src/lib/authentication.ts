@@ -1,5 +1,6 @@
 import { SignJWT, errors as joseErrors, jwtVerify } from "jose";
 import { isConfidential, type Connection } from "./connection.ts";
+import { isInNetworks } from "./network.ts";
 import { matchesPackagePattern } from "./package-pattern.ts";
 import type { Cache, Clock, IdentityProvider, MetadataStore } from "./ports.ts";
 import { SCOPES, type Account, type AuditEntry, type Scope, type TokenRecord } from "./records.ts";
@@ -19,6 +20,8 @@ export interface Principal {
   readonly scopes: ReadonlySet<Scope>;
   /** Patterns that limit writes to packages; empty: no limit. */
   readonly packages: readonly string[];
+  /** Networks that the token's requests come from; absent: no limit. */
+  readonly cidr?: readonly string[];
   readonly tokenId?: string;
   readonly sessionId?: string;
 }
@@ -35,12 +38,17 @@ interface Options {
   readonly needsSecondFactor?: (account: Account) => Promise<boolean>;
 }
 
-function tokenInvalid(problem: string): RegistryError {
-  return new RegistryError({
-    code: "TOKEN_INVALID",
-    message: `Cannot accept the token: ${problem}`,
-    hint: "Log in again or create a new token",
-  });
+function tokenInvalid(problem: string, hint = "Log in again or create a new token"): RegistryError {
+  return new RegistryError({ code: "TOKEN_INVALID", message: `Cannot accept the token: ${problem}`, hint });
+}
+
+// Its networks are not named: whoever stole the token need not know from where it works.
+function requireNetwork({ cidr }: TokenRecord, { remoteAddress }: Connection): void {
+  if (cidr === undefined || isInNetworks(remoteAddress, cidr)) return;
+  throw tokenInvalid(
+    `the request comes from ${remoteAddress === undefined ? "an unknown address" : `"${remoteAddress.slice(0, 64)}"`}, outside of the networks that it is limited to`,
+    "Use it from one of them, or create a token for this one",
+  );
 }
 
 /** Every scope that `scopes` grant: admin includes all. */
@@ -97,7 +105,7 @@ export class Authentication {
     const [, scheme, value] = /^(\S+) +(\S+)$/.exec(authorization.trim()) ?? [];
     if (value === undefined)
       throw tokenInvalid('the Authorization header is not of the form "Bearer <token>" or "Basic <credentials>"');
-    if (scheme!.toLowerCase() === "bearer") return this.#bearer(value);
+    if (scheme!.toLowerCase() === "bearer") return this.#bearer(value, connection);
     if (scheme!.toLowerCase() === "basic") return this.#basic(value, request, connection);
     throw tokenInvalid(`the scheme "${scheme!.slice(0, 20)}" is not supported; allowed are "Bearer" and "Basic"`);
   }
@@ -162,11 +170,11 @@ export class Authentication {
     return account;
   }
 
-  async #bearer(token: string): Promise<Principal> {
-    return token.startsWith(TOKEN_PREFIX) ? this.#opaque(token) : this.#session(token);
+  async #bearer(token: string, connection: Connection): Promise<Principal> {
+    return token.startsWith(TOKEN_PREFIX) ? this.#opaque(token, connection) : this.#session(token);
   }
 
-  async #opaque(token: string): Promise<Principal> {
+  async #opaque(token: string, connection: Connection): Promise<Principal> {
     if (!isWellFormedToken(token)) throw tokenInvalid("its form or check characters are wrong; was it copied whole?");
     const hash = await hashToken(token);
     const record = await this.#cached<TokenRecord>(`token:${hash}`, () => this.#options.metadata.tokenByHash(hash));
@@ -174,12 +182,14 @@ export class Authentication {
     const now = this.#options.clock.now();
     if (record.expires !== undefined && record.expires <= now)
       throw tokenInvalid(`it expired at ${new Date(record.expires).toISOString()}`);
+    requireNetwork(record, connection);
     this.#uses.set(record.id, now);
     const account = await this.#account(record.accountId);
     const granted = grantedScopes(record.scopes);
     // A token of an account that lost its admin rights loses them too.
     const scopes = new Set([...granted].filter((scope) => scope !== "admin" || account.admin));
-    return { account, method: "token", scopes, packages: record.packages, tokenId: record.id };
+    const { packages, cidr } = record;
+    return { account, method: "token", scopes, packages, tokenId: record.id, ...(cidr === undefined ? {} : { cidr }) };
   }
 
   async #session(token: string): Promise<Principal> {
@@ -224,7 +234,7 @@ export class Authentication {
         hint: "Use HTTPS, or a token",
       });
     }
-    if (password.startsWith(TOKEN_PREFIX)) return this.#opaque(password);
+    if (password.startsWith(TOKEN_PREFIX)) return this.#opaque(password, connection);
     const key = `basic:${await hashToken(`${username}:${password}`)}`;
     const known = await this.#cached(key, async () => this.#knownByPassword(username, password));
     if (known === undefined) throw credentialsInvalid();

@@ -37,6 +37,8 @@ export interface TokenRecord {
   readonly scopes: readonly Scope[];
   /** Package patterns that it is limited to; empty: every package. */
   readonly packages: readonly string[];
+  /** Networks that its requests must come from, as `formatNetwork` writes them; absent: from anywhere. */
+  readonly cidr?: readonly string[];
   readonly created: number;
   readonly expires?: number;
   readonly lastUsed?: number;

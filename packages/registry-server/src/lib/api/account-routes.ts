@@ -1,6 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { credentialsInvalid, requireScope, type Principal } from "../authentication.ts";
 import { timestamp } from "../index-model.ts";
+import { containsNetwork, formatNetwork, networkProblem } from "../network.ts";
 import { isPackagePattern } from "../package-pattern.ts";
 import { SCOPES, type Account, type KeyRecord, type Scope, type TokenRecord } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
@@ -43,11 +44,23 @@ export const sessionSchema: z.ZodType = session;
 const whoami = user
   .extend({ method: z.string(), scopes: z.array(scope), packages: z.array(z.string()) })
   .openapi("WhoAmI");
+const network = z
+  .string()
+  .max(64)
+  .superRefine((text, check) => {
+    const problem = networkProblem(text);
+    if (problem !== undefined) check.addIssue({ code: "custom", message: problem });
+  })
+  .transform(formatNetwork);
 const tokenBody = z
   .object({
     name: z.string().trim().min(1).max(100),
     scopes: z.array(scope).min(1).max(SCOPES.length),
     packages: z.array(z.string().refine(isPackagePattern, "not a package pattern")).max(50).default([]),
+    cidr: z.array(network).max(50).default([]).openapi({
+      description: "Addresses and ranges that its requests must come from; empty: from anywhere",
+      example: ["192.0.2.0/24", "2001:db8::/32"],
+    }),
     expires_in_days: z.number().int().min(1).max(READ_TOKEN_MAX_DAYS).optional(),
   })
   .openapi("CreateToken");
@@ -57,6 +70,7 @@ const tokenView = z
     name: z.string(),
     scopes: z.array(scope),
     packages: z.array(z.string()),
+    cidr: z.array(z.string()),
     created: z.string(),
     expires: z.string().optional(),
     last_used: z.string().optional(),
@@ -95,6 +109,7 @@ function viewToken(record: TokenRecord): z.infer<typeof tokenView> {
     name: record.name,
     scopes: [...record.scopes],
     packages: [...record.packages],
+    cidr: [...(record.cidr ?? [])],
     created: timestamp(record.created),
     ...(record.expires === undefined ? {} : { expires: timestamp(record.expires) }),
     ...(record.lastUsed === undefined ? {} : { last_used: timestamp(record.lastUsed) }),
@@ -256,13 +271,26 @@ function tokenLifeDays(body: z.infer<typeof tokenBody>): number {
 }
 
 // A leaked token must not be able to make a mightier or longer one of itself.
-function requireNoEscalation(principal: Principal, scopes: readonly Scope[], packages: readonly string[]): void {
+function requireNoEscalation(
+  principal: Principal,
+  { scopes, packages, cidr }: Pick<z.infer<typeof tokenBody>, "scopes" | "packages" | "cidr">,
+): void {
   for (const name of scopes) requireScope(principal, name);
+  requireNarrowNetworks(principal, cidr);
   if (principal.method !== "token" || principal.packages.length === 0) return;
   if (packages.length > 0 && packages.every((pattern) => principal.packages.includes(pattern))) return;
   throw new RegistryError({
     code: "FORBIDDEN",
     message: `Cannot create a token for more packages than this one is limited to: ${principal.packages.map((pattern) => `"${pattern}"`).join(", ")}`,
+    hint: "Log in with your password to create it",
+  });
+}
+
+function requireNarrowNetworks({ cidr: own }: Principal, cidr: readonly string[]): void {
+  if (own === undefined || (cidr.length > 0 && cidr.every((inner) => containsNetwork(own, inner)))) return;
+  throw new RegistryError({
+    code: "FORBIDDEN",
+    message: `Cannot create a token for more networks than this one is limited to: ${own.map((one) => `"${one}"`).join(", ")}`,
     hint: "Log in with your password to create it",
   });
 }
@@ -273,7 +301,7 @@ async function createToken(
   body: z.infer<typeof tokenBody>,
 ): Promise<Response> {
   const principal = principalOf(context);
-  requireNoEscalation(principal, body.scopes, body.packages);
+  requireNoEscalation(principal, body);
   const days = tokenLifeDays(body);
   const token = generateToken();
   const created = services.clock.now();
@@ -284,10 +312,12 @@ async function createToken(
     hash: await hashToken(token),
     scopes: SCOPES.filter((name) => body.scopes.includes(name)),
     packages: body.packages,
+    ...(body.cidr.length === 0 ? {} : { cidr: [...new Set(body.cidr)] }),
     created,
     expires: created + days * DAY_MS,
   };
-  const details = { id: record.id, name: record.name, scopes: record.scopes, packages: record.packages, days };
+  const { id, name, scopes, packages, cidr } = record;
+  const details = { id, name, scopes, packages, ...(cidr === undefined ? {} : { cidr }), days };
   await services.metadata.createToken(record, auditEntry(services, context, { action: "token.create", details }));
   return context.json({ ...viewToken(record), token }, 201);
 }

@@ -6,6 +6,7 @@ import { READ_TOKEN_MAX_DAYS, WRITE_TOKEN_MAX_DAYS } from "../api/account-routes
 import { USERNAME } from "../identity/external-user.ts";
 import { treeNames } from "../access/access-policy.ts";
 import { IndexService } from "../index-service.ts";
+import { formatNetwork, networkProblem } from "../network.ts";
 import { isPackagePattern } from "../package-pattern.ts";
 import type { BlobStore, MetadataStore } from "../ports.ts";
 import { SCOPES, type Account, type Scope } from "../records.ts";
@@ -184,11 +185,25 @@ function readDays(text: string | undefined, scopes: readonly Scope[]): number {
   throw usage(`Cannot use --days "${text}": allowed are 1 to ${allowed} for these scopes`, "Give fewer days");
 }
 
-function readPatterns(text: string | undefined): string[] {
-  const patterns = (text ?? "")
+function readList(text: string | undefined): string[] {
+  return (text ?? "")
     .split(",")
     .map((part) => part.trim())
     .filter((part) => part !== "");
+}
+
+function readNetworks(text: string | undefined): string[] {
+  const networks = readList(text);
+  for (const network of networks) {
+    const problem = networkProblem(network);
+    if (problem !== undefined)
+      throw usage(`Cannot use network "${network.slice(0, 60)}": ${problem}`, "Give --cidr 192.0.2.0/24,2001:db8::/32");
+  }
+  return [...new Set(networks.map(formatNetwork))];
+}
+
+function readPatterns(text: string | undefined): string[] {
+  const patterns = readList(text);
   const wrong = patterns.find((pattern) => !isPackagePattern(pattern));
   if (wrong === undefined) return patterns;
   throw usage(
@@ -202,6 +217,7 @@ async function createToken(call: AdminCall, username: string): Promise<number> {
   const scopes = readScopes(flags["scopes"]);
   const days = readDays(flags["days"], scopes);
   const packages = readPatterns(flags["packages"]);
+  const cidr = readNetworks(flags["cidr"]);
   const now = Date.now();
   const token = await withMetadata(call, async (metadata) => {
     const account = await metadata.accountByName(username);
@@ -212,9 +228,11 @@ async function createToken(call: AdminCall, username: string): Promise<number> {
       days,
       scopes,
       packages,
+      cidr,
       now,
     });
-    const details = { id: minted.record.id, name: minted.record.name, scopes, packages, account: username };
+    const { id, name } = minted.record;
+    const details = { id, name, scopes, packages, ...(cidr.length === 0 ? {} : { cidr }), account: username };
     await metadata.createToken(minted.record, { at: now, actor: "system", action: "token.create", details });
     return minted.token;
   });

@@ -21,6 +21,7 @@ const VALUES: ReadonlySet<string> = new Set([
   "email",
   "scopes",
   "packages",
+  "cidr",
   "days",
   "token-name",
   "root-keys",

@@ -279,6 +279,10 @@ export const MIGRATIONS: readonly Migration[] = [
     `,
     finish: placeHosts,
   },
+  {
+    name: "networks of tokens",
+    statements: "alter table tokens add column cidr text",
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

@@ -130,6 +130,7 @@ export async function mintToken(
     readonly days: number;
     readonly scopes: TokenRecord["scopes"];
     readonly packages?: readonly string[];
+    readonly cidr?: readonly string[];
     readonly now: number;
   },
 ): Promise<{ readonly token: string; readonly record: TokenRecord }> {
@@ -141,6 +142,7 @@ export async function mintToken(
     hash: await hashToken(token),
     scopes: options.scopes,
     packages: options.packages ?? [],
+    ...(options.cidr === undefined || options.cidr.length === 0 ? {} : { cidr: options.cidr }),
     created: options.now,
     expires: options.now + options.days * DAY_MS,
   };

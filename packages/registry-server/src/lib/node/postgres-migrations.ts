@@ -275,6 +275,11 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
     `,
     finish: async (client) => fillHosts(asKysely(client)),
   },
+  {
+    name: "networks of tokens",
+    worksFrom: 1,
+    statements: "alter table tokens add column cidr text",
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

@@ -72,7 +72,7 @@ Usage:
   ${name} promote NAME@VERSION            publish a version of one registry in another (--from URL, --to URL)
   ${name} admin create-user NAME          create an account (--email, --admin, --password-stdin)
   ${name} admin remove-second-factor NAME open an account whose second factor is lost by its password alone
-  ${name} admin token NAME                create a token (--scopes, --packages, --days, --token-name)
+  ${name} admin token NAME                create a token (--scopes, --packages, --cidr, --days, --token-name)
   ${name} admin verify                    check that every published byte is there and whole
   ${name} admin rebuild-index             render every index document again
   ${name} admin backup DIRECTORY          copy database and files, also beside a running server

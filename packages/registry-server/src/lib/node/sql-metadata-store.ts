@@ -103,6 +103,7 @@ async function insertToken(session: Session, token: TokenRecord): Promise<void> 
       hash: token.hash,
       scopes: JSON.stringify(token.scopes),
       packages: JSON.stringify(token.packages),
+      cidr: token.cidr === undefined ? null : JSON.stringify(token.cidr),
       created: token.created,
       expires: token.expires ?? null,
     })

@@ -53,6 +53,7 @@ export function toToken(row: Row<"tokens">): TokenRecord {
     hash: row.hash,
     scopes: JSON.parse(row.scopes) as Scope[],
     packages: JSON.parse(row.packages) as string[],
+    ...(row.cidr === null ? {} : { cidr: JSON.parse(row.cidr) as string[] }),
     created: row.created,
     ...present({ expires: row.expires, lastUsed: row.last_used }),
   };

@@ -37,6 +37,7 @@ export interface Tables {
     expires: number | null;
     last_used: number | null;
     revoked: number | null;
+    cidr: string | null;
   };
   sessions: { id: string; account_id: string; created: number; expires: number; ended: number | null };
   keys: {

@@ -83,6 +83,13 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
       same(await store.tokenByHash("ab".repeat(32)), undefined, "revoked");
       same(await store.tokensOf(ada!.id), [], "list");
     });
+    it("keeps the networks that a token is limited to", async (store) => {
+      const [ada] = await withAccounts(store, "ada");
+      const limited = token(ada!, { cidr: ["192.0.2.0/24", "2001:db8::/32"] });
+      await store.createToken(limited, fakeAudit());
+      same(await store.tokenByHash(limited.hash), limited, "by hash");
+      same(await store.tokensOf(ada!.id), [limited], "in the list");
+    });
     it("knows a session until it is ended", async (store) => {
       const [ada] = await withAccounts(store, "ada");
       const session = { id: "s1", accountId: ada!.id, created: 1, expires: 9_000_000_000_000 };
