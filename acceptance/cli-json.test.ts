@@ -105,7 +105,10 @@ async function session(): Promise<void> {
   await result("org invite", "acme new@example.org --team core");
   await result("org invitations", "acme");
   await result("invitation list");
+  await result("owner transfer list");
+  await result("package claim list");
   await result("account otp status");
+  await result("account session list");
   await result("token create", "ci --scope read --cidr 192.0.2.0/24 --days 1");
   await result("token list");
   await result("trusted-publisher add", "leaf --issuer https://gitlab.com --claim project_id=1,namespace_id=2");

@@ -62,7 +62,7 @@ export async function parseArguments(
   );
   const silent = { write() {} };
   await run(application, argv, { process: { stdout: silent, stderr: silent, env: {} } });
-  if (captured.parsed === undefined) throw usageError(captured.problem, specs, command);
+  if (captured.parsed === undefined) throw usageError(captured.problem, specs, { command, argv });
   return captured.parsed;
 }
 
@@ -101,7 +101,20 @@ function positionalParameters(specs: readonly ArgumentSpec[]): object {
   };
 }
 
-function usageError(problem: unknown, specs: FlagSpecs, command: CommandSpec): unknown {
+interface Tried {
+  readonly command: CommandSpec;
+  readonly argv: readonly string[];
+}
+
+/** What was likely meant where the two names of one argument came as two words. */
+function joinedPair({ command, argv }: Tried): { readonly hint?: string } {
+  const [first = "", second = ""] = argv;
+  const separate = command.arguments?.[0]?.pair === true && [first, second].every((word) => /^[\w.-]+$/.test(word));
+  return separate && !second.startsWith("-") ? { hint: `Did you mean "${first}/${second}"?` } : {};
+}
+
+function usageError(problem: unknown, specs: FlagSpecs, tried: Tried): unknown {
+  const { command } = tried;
   if (!(problem instanceof ArgumentScannerError)) return problem;
   if (problem instanceof FlagNotFoundError || problem instanceof AliasNotFoundError) return unknownFlag(problem, specs);
   if (problem instanceof UnsatisfiedPositionalError) {
@@ -115,6 +128,7 @@ function usageError(problem: unknown, specs: FlagSpecs, command: CommandSpec): u
     return new CliError({
       code: "CLI_ARGUMENT_UNEXPECTED",
       message: `Cannot use argument "${problem.input}": the command takes ${problem.expectedCount === 0 ? "no arguments" : `at most ${problem.expectedCount}`}`,
+      ...joinedPair(tried),
       argument: problem.input,
       ...(command.arguments === undefined ? {} : { allowed: command.arguments.map(({ name }) => name) }),
     });

@@ -299,6 +299,61 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     summary: "Decline an invitation",
     load: async () => ({ command: (await import("./commands/invitation.ts")).decline }),
   },
+  "owner transfer offer": {
+    group: "registry",
+    summary: "Offer a package to somebody",
+    load: async () => ({ command: (await import("./commands/owner-transfer.ts")).offer }),
+  },
+  "owner transfer list": {
+    group: "registry",
+    summary: "List offers of packages",
+    load: async () => ({ command: (await import("./commands/owner-transfer.ts")).list }),
+  },
+  "owner transfer accept": {
+    group: "registry",
+    summary: "Accept a package",
+    load: async () => ({ command: (await import("./commands/owner-transfer.ts")).accept }),
+  },
+  "owner transfer decline": {
+    group: "registry",
+    summary: "Decline a package",
+    load: async () => ({ command: (await import("./commands/owner-transfer.ts")).decline }),
+  },
+  "owner transfer withdraw": {
+    group: "registry",
+    summary: "Take an offer back",
+    load: async () => ({ command: (await import("./commands/owner-transfer.ts")).withdraw }),
+  },
+  "package claim create": {
+    group: "registry",
+    summary: "Ask for an abandoned name",
+    load: async () => ({ command: (await import("./commands/package-claim.ts")).create }),
+  },
+  "package claim list": {
+    group: "registry",
+    summary: "List claims of names",
+    load: async () => ({ command: (await import("./commands/package-claim.ts")).list }),
+  },
+  "package claim object": {
+    group: "registry",
+    summary: "Object to a claim of your package",
+    load: async () => ({ command: (await import("./commands/package-claim.ts")).object }),
+  },
+  "package claim withdraw": {
+    group: "registry",
+    summary: "Withdraw your claim",
+    load: async () => ({ command: (await import("./commands/package-claim.ts")).withdraw }),
+  },
+  "package claim approve": {
+    group: "registry",
+    summary: "Approve a claim, as an admin",
+    load: async () => ({ command: (await import("./commands/package-claim.ts")).approve }),
+  },
+  "package claim reject": {
+    group: "registry",
+    summary: "Reject a claim, as an admin",
+    load: async () => ({ command: (await import("./commands/package-claim.ts")).reject }),
+  },
   "account otp status": {
     group: "registry",
     summary: "Show your second factor",
@@ -328,6 +383,41 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     group: "registry",
     summary: "End a project's right to publish",
     load: async () => ({ command: (await import("./commands/trusted-publisher.ts")).remove }),
+  },
+  "account otp codes": {
+    group: "registry",
+    summary: "Make new recovery codes",
+    load: async () => ({ command: (await import("./commands/account-otp.ts")).codes }),
+  },
+  "account session list": {
+    group: "registry",
+    summary: "List your open sessions",
+    load: async () => ({ command: (await import("./commands/account.ts")).sessions }),
+  },
+  "account session end": {
+    group: "registry",
+    summary: "End a session, or all others",
+    load: async () => ({ command: (await import("./commands/account.ts")).endSession }),
+  },
+  "account password": {
+    group: "registry",
+    summary: "Change your password",
+    load: async () => ({ command: (await import("./commands/account.ts")).password }),
+  },
+  "account delete": {
+    group: "registry",
+    summary: "Delete your account",
+    load: async () => ({ command: (await import("./commands/account.ts")).remove }),
+  },
+  "account reset-password": {
+    group: "registry",
+    summary: "Reset somebody's password, as an admin",
+    load: async () => ({ command: (await import("./commands/account.ts")).resetPassword }),
+  },
+  "account reset-otp": {
+    group: "registry",
+    summary: "Remove somebody's second factor, as an admin",
+    load: async () => ({ command: (await import("./commands/account.ts")).resetOtp }),
   },
   "token create": {
     group: "registry",

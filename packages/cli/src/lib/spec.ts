@@ -48,6 +48,8 @@ export interface ArgumentSpec {
   readonly optional?: boolean;
   /** Takes all that remain; only the last argument may. */
   readonly many?: boolean;
+  /** Two names in one word with a slash between them, which people write as two words. */
+  readonly pair?: boolean;
   readonly kind?: ArgumentKind;
 }
 

@@ -14,9 +14,9 @@ import type {
   TokenRequest,
 } from "./client-types.ts";
 import { answerReader, isObject, optional, optionalString, stringList } from "./json.ts";
+import { keepPassword } from "./keep-password.ts";
 import type { ApiAnswer, Credential } from "./ports.ts";
 import { RegistryClientError } from "./registry-client-error.ts";
-import { redactUrl } from "./registry-url.ts";
 import type { Session, SessionCall } from "./session.ts";
 
 type Query = NonNullable<SessionCall["query"]>;
@@ -191,7 +191,7 @@ export class Api {
     options: CallOptions,
   ): Promise<Account> {
     const action = `register "${account.username}"`;
-    await this.#keepPassword(action, options);
+    await keepPassword(this.#session, action, options);
     const call = { method: "POST", path: "auth/register", body: account, action, credential: "none" } as const;
     return this.#account(await this.#session.demand(call, options), action);
   }
@@ -206,22 +206,9 @@ export class Api {
   }
 
   /** A session token for a name and password. */
-  // A password in a body is bound like a token in a header: the description only locates, it must not choose who reads it.
-  async #keepPassword(action: string, options: CallOptions): Promise<void> {
-    const { registry } = this.#session;
-    const url = await this.#session.apiUrl({ path: "auth/", action }, options);
-    if (url.startsWith(registry.url)) return;
-    throw new RegistryClientError({
-      code: "REGISTRY_REDIRECT_REFUSED",
-      message: `Cannot ${action}: the description of registry "${registry.name}" names an API at "${redactUrl(url)}", and a password goes nowhere but below "${redactUrl(registry.url)}"`,
-      hint: "Configure that address if it is the registry's own",
-      registry: registry.name,
-    });
-  }
-
   async passwordLogin(credential: Credential & { type: "basic" }, options: CallOptions): Promise<Credential> {
     const action = `log in to registry "${this.#session.registry.name}" as "${credential.username}"`;
-    await this.#keepPassword(action, options);
+    await keepPassword(this.#session, action, options);
     const { username, password, otp } = credential;
     const body = { username, password, ...(otp === undefined ? {} : { otp }) };
     // Repeatable: a second session does no harm. No stored credential goes along: it may be the expired one.

@@ -49,6 +49,31 @@ export interface ManagementInputs {
   "second-factor.enrol": Nothing;
   "second-factor.confirm": { readonly code: string };
   "second-factor.remove": { readonly code: string };
+  "second-factor.codes": { readonly code: string };
+  "session.list": Nothing;
+  "session.end": { readonly id: string };
+  "session.end-others": Nothing;
+  "account.password": { readonly current: string; readonly password: string; readonly otp?: string };
+  "account.delete": { readonly username: string; readonly password?: string; readonly otp?: string };
+  "user.reset-password": { readonly user: string };
+  "user.reset-second-factor": { readonly user: string };
+  "transfer.offer": { readonly package: string } & (
+    | { readonly username: string }
+    | { readonly organisation: string }
+  );
+  "transfer.list": Nothing;
+  "transfer.answer": {
+    readonly id: string;
+    readonly answer: "accept" | "decline" | "withdraw";
+    readonly team?: string;
+  };
+  "claim.create": { readonly package: string; readonly reason: string };
+  "claim.list": Nothing;
+  "claim.decide": {
+    readonly id: string;
+    readonly decision: "object" | "withdraw" | "approve" | "reject";
+    readonly note?: string;
+  };
   "trusted-publisher.list": { readonly name: string };
   "trusted-publisher.add": {
     readonly name: string;

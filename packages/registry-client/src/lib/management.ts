@@ -1,5 +1,6 @@
 import type { ApiObject, CallOptions } from "./client-types.ts";
 import { answerReader, optional } from "./json.ts";
+import { keepPassword } from "./keep-password.ts";
 import type { InOrganisation, InTeam, ManagementCall, ManagementInputs } from "./management-inputs.ts";
 import type { Session, SessionCall } from "./session.ts";
 
@@ -12,6 +13,9 @@ const namespacePath = (input: InOrganisation & { readonly namespace: string }): 
   `${organisationPath(input)}/namespaces/${id(input.namespace)}`;
 const publisherPath = (name: string): string => `packages/${id(name)}/trusted-publishers`;
 const FACTOR = "account/second-factor";
+const SESSIONS = "account/sessions";
+/** Calls whose bodies have a password. */
+const WITH_PASSWORD: ReadonlySet<ManagementCall> = new Set<ManagementCall>(["account.password", "account.delete"]);
 
 /** Every call as a request; the answer of each is a JSON object, or nothing. */
 const CALLS: { readonly [Name in ManagementCall]: (input: ManagementInputs[Name]) => SessionCall } = {
@@ -152,6 +156,67 @@ const CALLS: { readonly [Name in ManagementCall]: (input: ManagementInputs[Name]
     body: { code },
     action: "remove the second factor",
   }),
+  "second-factor.codes": ({ code }) => ({
+    method: "POST",
+    path: `${FACTOR}/recovery-codes`,
+    body: { code },
+    action: "make new recovery codes",
+  }),
+  "session.list": () => ({ method: "GET", path: SESSIONS, action: "list your sessions" }),
+  "session.end": ({ id: session }) => ({
+    method: "DELETE",
+    path: `${SESSIONS}/${id(session)}`,
+    action: `end session "${session}"`,
+  }),
+  "session.end-others": () => ({ method: "DELETE", path: SESSIONS, action: "end your other sessions" }),
+  "account.password": ({ current, password, otp }) => ({
+    method: "POST",
+    path: "account/password",
+    body: { current, password, ...optional("otp", otp) },
+    action: "change your password",
+  }),
+  "account.delete": ({ username, password, otp }) => ({
+    method: "POST",
+    path: "account/delete",
+    body: { username, ...optional("password", password), ...optional("otp", otp) },
+    action: `delete account "${username}"`,
+  }),
+  "user.reset-password": ({ user }) => ({
+    method: "POST",
+    path: `users/${id(user)}/password-reset`,
+    action: `reset the password of "${user}"`,
+  }),
+  "user.reset-second-factor": ({ user }) => ({
+    method: "POST",
+    path: `users/${id(user)}/second-factor-reset`,
+    action: `remove the second factor of "${user}"`,
+  }),
+  "transfer.offer": (input) => ({
+    method: "POST",
+    path: "transfers",
+    body: input,
+    action: `offer package "${input.package}"`,
+  }),
+  "transfer.list": () => ({ method: "GET", path: "transfers", action: "list offers of packages" }),
+  "transfer.answer": ({ id: offer, answer, team }) => ({
+    method: "POST",
+    path: `transfers/${id(offer)}/answer`,
+    body: { answer, ...optional("team", team) },
+    action: `${answer} offer "${offer}"`,
+  }),
+  "claim.create": (input) => ({
+    method: "POST",
+    path: "claims",
+    body: input,
+    action: `claim the name of "${input.package}"`,
+  }),
+  "claim.list": () => ({ method: "GET", path: "claims", action: "list claims of names" }),
+  "claim.decide": ({ id: claim, decision, note }) => ({
+    method: "POST",
+    path: `claims/${id(claim)}/decision`,
+    body: { decision, ...optional("note", note) },
+    action: `${decision === "object" ? "object to" : decision} claim "${claim}"`,
+  }),
   "trusted-publisher.list": ({ name }) => ({
     method: "GET",
     path: publisherPath(name),
@@ -178,6 +243,7 @@ export async function manage<Name extends ManagementCall>(
   options: CallOptions,
 ): Promise<ApiObject | undefined> {
   const call = CALLS[name](input);
+  if (WITH_PASSWORD.has(name)) await keepPassword(session, call.action, options);
   const { status, body } = await session.demand(call, options);
   return status === 204 ? undefined : answerReader(call.action, session.registry.name).object(body, "the answer");
 }

@@ -140,7 +140,22 @@ export class Authentication {
 
   /** Forgets what is remembered of a token, given its hash. */
   async forgetToken(hash: string): Promise<void> {
-    await this.#options.cache.delete(`token:${hash}`);
+    await this.forget({ tokens: [hash] });
+  }
+
+  /** Forgets what is remembered of credentials that ended, and of an account. */
+  async forget(ended: {
+    readonly sessions?: readonly string[];
+    readonly tokens?: readonly string[];
+    readonly accountId?: string;
+  }): Promise<void> {
+    const { sessions = [], tokens = [], accountId } = ended;
+    const keys = [
+      ...sessions.map((id) => `session:${id}`),
+      ...tokens.map((hash) => `token:${hash}`),
+      ...(accountId === undefined ? [] : [`account:${accountId}`]),
+    ];
+    for (const key of keys) await this.#options.cache.delete(key);
   }
 
   /** Writes the times of last use that were noted since the last call. */
@@ -166,7 +181,8 @@ export class Authentication {
       // The cache may be another process's memory; the hash has no business there.
       return found && { ...found, passwordHash: "" };
     });
-    if (account === undefined) throw tokenInvalid("its account does not exist any more");
+    if (account === undefined || account.deleted !== undefined)
+      throw tokenInvalid("its account does not exist any more");
     return account;
   }
 

@@ -11,6 +11,7 @@ import type {
 import type { PublisherRule } from "@lading/signing/publisher";
 import type { ReviewStore } from "./governance/review-store.ts";
 import type { Publication, PublishOutcome } from "./publication.ts";
+import type { AccountStore } from "./identity/account-store.ts";
 import type { IdentityStore } from "./identity/identity-store.ts";
 import type { AuditFilter, AuditTrailStore } from "./governance/audit-trail.ts";
 import type { UploadSessionStore } from "./uploads/upload-store.ts";
@@ -358,6 +359,8 @@ export interface StatusChange {
 export interface MetadataStore {
   /** Who people and builds are beside their passwords and tokens; changed in transactions of the same store. */
   readonly identities: IdentityStore;
+  /** Logins of accounts, and the end of accounts; changed in transactions of the same store. */
+  readonly accounts: AccountStore;
   /** Publications that wait for a reviewer; changed in transactions of the same store. */
   readonly reviews: ReviewStore;
   /** What is held of upstream registries; changed in transactions of the same store. */
@@ -373,6 +376,7 @@ export interface MetadataStore {
 
   /** Creates an account, with a first token where one is given, unless one of that name (ignoring case) exists. */
   createAccount(account: Account, audit: AuditEntry, token?: TokenRecord): Promise<"created" | "exists">;
+  /** Deleted accounts too: what they published is looked up by their names. */
   accountByName(username: string): Promise<Account | undefined>;
   accountById(id: string): Promise<Account | undefined>;
   accountCount(): Promise<number>;

@@ -25,6 +25,8 @@ export interface Account {
   readonly created: number;
   /** Where the person is known and logs in: `ldap`, or `oidc:` and the issuer; absent: here. */
   readonly origin?: string;
+  /** When it was deleted. Nobody acts by it any more; what it published names it. */
+  readonly deleted?: number;
 }
 
 /** An opaque token, without its secret. */

@@ -46,6 +46,7 @@ export type RegistryErrorCode =
   | "ORGANISATION_NOT_FOUND"
   | "ORGANISATION_EXISTS"
   | "ORGANISATION_IN_USE"
+  | "ACCOUNT_IN_USE"
   | "TEAM_NOT_FOUND"
   | "NOT_MEMBER"
   | "NAMESPACE_TAKEN"
@@ -325,6 +326,11 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     category: "refused",
     summary: "An organisation that has namespaces, or whose teams own packages, cannot be removed.",
     help: "Give its namespaces up and transfer its packages first.",
+  },
+  ACCOUNT_IN_USE: {
+    category: "refused",
+    summary: "The account cannot be deleted: a package, an organisation or the registry would have nobody left.",
+    help: "Hand over what the message names, then delete the account.",
   },
   TEAM_NOT_FOUND: {
     category: "io",
@@ -670,6 +676,7 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   LAST_OWNER: 409,
   ORGANISATION_EXISTS: 409,
   ORGANISATION_IN_USE: 409,
+  ACCOUNT_IN_USE: 409,
   NAMESPACE_TAKEN: 409,
   NAMESPACE_UNPROVEN: 422,
   KEY_HAS_HISTORY: 409,

@@ -11,6 +11,7 @@ import { registerGraphqlRoutes } from "./api/graphql-routes.ts";
 import { registerInstallRoutes } from "./api/install-routes.ts";
 import { registerOwnershipRoutes } from "./api/ownership-routes.ts";
 import { registerOrganisationRoutes } from "./api/organisation-routes.ts";
+import { registerCredentialRoutes } from "./api/credential-routes.ts";
 import { registerIdentityRoutes } from "./api/identity-routes.ts";
 import { registerPackageRoutes } from "./api/package-routes.ts";
 import { registerPublisherRoutes } from "./api/publisher-routes.ts";
@@ -545,6 +546,7 @@ class PortRegistry implements Registry {
     registerGraphqlRoutes(this.#app, this.#services);
     registerTrustRoutes(this.#app, this.#services);
     registerIdentityRoutes(this.#app, this.#services);
+    registerCredentialRoutes(this.#app, this.#services);
     registerOrganisationRoutes(this.#app, this.#services);
     registerOwnershipRoutes(this.#app, this.#services);
     registerPublisherRoutes(this.#app, this.#services);

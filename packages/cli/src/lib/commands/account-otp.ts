@@ -1,6 +1,7 @@
 import type { CommandSpec } from "../spec.ts";
 import { defineCommand } from "../spec.ts";
 import { cell, managed } from "./managed.ts";
+import { requireFlag } from "./require-flag.ts";
 import { askText, canAsk } from "./secrets.ts";
 
 export const status: CommandSpec = managed({
@@ -51,6 +52,17 @@ export const enable: CommandSpec = defineCommand({
       ],
     };
   },
+});
+
+export const codes: CommandSpec = managed({
+  summary: "Make new recovery codes; the old ones open nothing any more",
+  examples: ["account otp codes --code 123456"],
+  flags: { code: { type: "text", summary: "A code of the second factor, or a recovery code", placeholder: "CODE" } },
+  request: (_, { code }) => ["second-factor.codes", { code: requireFlag(code, "account otp codes", "code", "CODE") }],
+  text: (answer, style) => [
+    style.bold("Recovery codes, shown this once; each opens once where the authenticator is lost:"),
+    ...(answer["recovery_codes"] as readonly string[]).map((each) => `  ${each}`),
+  ],
 });
 
 export const disable: CommandSpec = managed({

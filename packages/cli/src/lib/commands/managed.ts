@@ -62,9 +62,10 @@ export function teamName(text: string): { readonly organisation: string; readonl
   throw new CliError({
     code: "CLI_ARGUMENT_UNEXPECTED",
     message: `Cannot use ${JSON.stringify(printable(text).slice(0, 140))} as a team: it is not of the form ORGANISATION/TEAM`,
+    hint: "Write both in one word, such as acme/devs",
   });
 }
 
 export const ORGANISATION: ArgumentSpec = { name: "ORGANISATION", summary: "Name of the organisation" };
-export const TEAM: ArgumentSpec = { name: "TEAM", summary: "The team, as ORGANISATION/TEAM" };
+export const TEAM: ArgumentSpec = { name: "TEAM", summary: "The team, as ORGANISATION/TEAM", pair: true };
 export const USER: ArgumentSpec = { name: "USER", summary: "User name" };

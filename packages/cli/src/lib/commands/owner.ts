@@ -33,6 +33,7 @@ async function neededAction(text: string): Promise<"list" | "add" | "remove"> {
   const { CliError } = await import("../cli-error.ts");
   throw new CliError({
     code: "CLI_ARGUMENT_UNEXPECTED",
-    message: `Cannot run "owner ${text}": allowed are list, add and remove`,
+    message: `Cannot run "owner ${text}": allowed are list, add, remove and transfer`,
+    hint: "A package is handed over with: owner transfer offer PACKAGE USER",
   });
 }

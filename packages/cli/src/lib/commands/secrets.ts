@@ -56,17 +56,27 @@ export async function askText(io: CliIo, message: string, instead: string): Prom
  * @throws {CliError} `CLI_FLAG_INVALID` where that is empty: a variable that is not set, a file that is not there yet
  */
 export async function readSecretFromInput(io: CliIo, flag: string): Promise<string> {
+  return (await readSecretsFromInput(io, flag, 1))[0]!;
+}
+
+const ORDINALS = ["first", "second", "third"];
+
+/** The first lines of standard input, each a secret; as {@link readSecretFromInput}. */
+export async function readSecretsFromInput(io: CliIo, flag: string, count: number): Promise<readonly string[]> {
   let text = "";
   for await (const chunk of io.stdin) {
     text += String(chunk);
-    if (text.includes("\n") || text.length > 65_536) break;
+    if (text.split("\n").length > count || text.length > 65_536) break;
   }
-  const secret = text.split(/\r?\n/, 1)[0]!;
-  if (secret.trim() !== "") return secret;
-  throw new CliError({
-    code: "CLI_FLAG_INVALID",
-    message: `Cannot use ${flag}: the first line of standard input is empty`,
-    hint: `Pipe the secret in, such as \`< FILE\` after ${flag}`,
+  const lines = text.split(/\r?\n/);
+  return Array.from({ length: count }, (_, at) => {
+    const secret = lines[at] ?? "";
+    if (secret.trim() !== "") return secret;
+    throw new CliError({
+      code: "CLI_FLAG_INVALID",
+      message: `Cannot use ${flag}: the ${ORDINALS[at]} line of standard input is empty`,
+      hint: `Pipe the secret in, such as \`< FILE\` after ${flag}`,
+    });
   });
 }
 

@@ -37,6 +37,15 @@ export function writers(services: Services, scope: Scope): Guard {
   };
 }
 
+function limitedToPackages({ packages }: Principal, needed: Scope): RegistryError {
+  return new RegistryError({
+    code: "FORBIDDEN",
+    message: `Cannot do this with this token: it is limited to ${packages.map((pattern) => `"${pattern}"`).join(", ")}`,
+    hint: `Log in, or use a token with scope "${needed}" and without package patterns`,
+    needed,
+  });
+}
+
 /**
  * Lets credentials with scope `owner` go on that are not limited to packages: rights in an organisation reach further than
  * any package.
@@ -44,14 +53,16 @@ export function writers(services: Services, scope: Scope): Guard {
 export function organisers(services: Services): Guard {
   return async (context, next) => {
     const principal = await requirePrincipal(services, context, "owner");
-    if (principal.packages.length > 0) {
-      throw new RegistryError({
-        code: "FORBIDDEN",
-        message: `Cannot do this with this token: it is limited to ${principal.packages.map((pattern) => `"${pattern}"`).join(", ")}`,
-        hint: 'Log in, or use a token with scope "owner" and without package patterns',
-        needed: "owner",
-      });
-    }
+    if (principal.packages.length > 0) throw limitedToPackages(principal, "owner");
+    await next();
+  };
+}
+
+/** Lets administrators of the whole registry go on: scope `admin`, not limited to packages. */
+export function administrators(services: Services): Guard {
+  return async (context, next) => {
+    const principal = await requirePrincipal(services, context, "admin");
+    if (principal.packages.length > 0) throw limitedToPackages(principal, "admin");
     await next();
   };
 }

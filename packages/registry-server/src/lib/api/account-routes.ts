@@ -27,9 +27,10 @@ const username = z
   .string()
   .max(64)
   .regex(/^[a-z0-9](?:[a-z0-9._@-]*[a-z0-9])?$/, "allowed are a-z, 0-9 and . _ @ - between them");
-const password = z.string().min(8).max(256);
+/** A password that somebody chooses. */
+export const newPassword: z.ZodType<string> = z.string().min(8).max(256);
 const scope = z.enum(["read", "publish", "yank", "owner", "admin"]);
-const registerBody = z.object({ username, email: z.email().max(254).optional(), password }).openapi("Register");
+const registerBody = z.object({ username, email: z.email().max(254).optional(), password: newPassword }).openapi("Register");
 const loginBody = z
   .object({
     username: z.string().max(254),

@@ -7,7 +7,7 @@ import { contentRemoved } from "../governance/blob-gate.ts";
 import { RegistryError } from "../registry-error.ts";
 import { principalOf, readers, smallBody, writers } from "./access.ts";
 import { auditEntry, baseUrl, type App, type RouteContext, type Services } from "./context.ts";
-import { requireOwner, requirePackage, requireTeam, requireVersion, versionNotFound } from "./guards.ts";
+import { requireAccount, requireOwner, requirePackage, requireTeam, requireVersion, versionNotFound } from "./guards.ts";
 import { idempotent } from "./idempotency.ts";
 import { versionDetailsView } from "./package-views.ts";
 import { ownersEtag, requireMatch, versionEtag } from "./preconditions.ts";
@@ -183,11 +183,11 @@ async function ownersAnswer(services: Services, context: RouteContext, summary: 
 type Owner = { readonly account: Account } | { readonly team: Team };
 
 /** @throws {RegistryError} `USER_NOT_FOUND`, `TEAM_NOT_FOUND` */
-async function findOwner(services: Services, text: string): Promise<Owner> {
+async function findOwner(services: Services, text: string, action: "add" | "remove"): Promise<Owner> {
   if (text.startsWith(TEAM_PREFIX)) return { team: await requireTeam(services, text.slice(TEAM_PREFIX.length)) };
-  const account = await services.metadata.accountByName(text);
-  if (account !== undefined) return { account };
-  throw new RegistryError({ code: "USER_NOT_FOUND", message: `Cannot find account "${text.slice(0, 100)}"` });
+  // The owners of a tree of private packages may name who has no account any more.
+  const known = action === "remove" ? await services.metadata.accountByName(text) : undefined;
+  return { account: known ?? (await requireAccount(services, text)) };
 }
 
 /**
@@ -236,7 +236,7 @@ async function changeOwner(services: Services, context: RouteContext, action: "a
   const { name = "", user = "" } = context.req.param() as { name?: string; user?: string };
   const summary = await requirePackage(services, name);
   await requireOwner(services, principal, summary, "owner");
-  const owner = await findOwner(services, user);
+  const owner = await findOwner(services, user, action);
   if (action === "add") await requireMayOwn(services, summary, owner);
   const audit = auditEntry(services, context, {
     action: `owner.${action}`,

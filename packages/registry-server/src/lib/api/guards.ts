@@ -16,7 +16,7 @@ import {
   type OrganisationRole,
   type Team,
 } from "../organisations/organisation.ts";
-import type { PackageSummary, Scope, VersionRecord } from "../records.ts";
+import type { Account, PackageSummary, Scope, VersionRecord } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import type { RouteContext, Services } from "./context.ts";
 
@@ -86,6 +86,30 @@ export async function optionalPrincipal(services: Services, context: RouteContex
 export async function requireReader(services: Services, context: RouteContext): Promise<Principal | undefined> {
   if (!services.settings.readPublic) return requirePrincipal(services, context, "read");
   return optionalPrincipal(services, context);
+}
+
+/**
+ * Demands a session. Whoever holds a stolen token must not be able to lock its owner out.
+ * @throws {RegistryError} `FORBIDDEN`
+ */
+export function requireLogin(principal: Principal): void {
+  if (principal.method === "session") return;
+  throw new RegistryError({
+    code: "FORBIDDEN",
+    message: "Cannot change how the account logs in with these credentials: a session is needed",
+    hint: "Log in with user name and password",
+    needed: "session",
+  });
+}
+
+/**
+ * The account of that name, unless it was deleted.
+ * @throws {RegistryError} `USER_NOT_FOUND`
+ */
+export async function requireAccount(services: Services, name: string): Promise<Account> {
+  const account = await services.metadata.accountByName(name);
+  if (account !== undefined && account.deleted === undefined) return account;
+  throw new RegistryError({ code: "USER_NOT_FOUND", message: `Cannot find account "${name.slice(0, 100)}"` });
 }
 
 /** The name in a path; what cannot be one is not found. */

@@ -3,13 +3,12 @@ import { timestamp } from "../index-model.ts";
 import { nonceOf, type OidcLogin } from "../identity/oidc-login.ts";
 import type { TrustedPublisher } from "../identity/trusted-publisher.ts";
 import { anchorOf, checkClaims } from "../identity/trusted-publisher.ts";
-import type { Principal } from "../authentication.ts";
 import { RegistryError } from "../registry-error.ts";
 import { randomId } from "../token.ts";
 import { limitLogins, sessionAnswer, sessionSchema } from "./account-routes.ts";
 import { callers, principalOf, smallBody, writers } from "./access.ts";
 import { auditEntry, type App, type RouteContext, type Services } from "./context.ts";
-import { requireOwner, requirePackage } from "./guards.ts";
+import { requireLogin, requireOwner, requirePackage } from "./guards.ts";
 import { SECURED, jsonResponse, nameParam, problems } from "./schemas.ts";
 
 const TAGS = ["identity"];
@@ -70,17 +69,6 @@ const oidcBody = z
   .openapi("OidcLogin");
 
 const json = (schema: z.ZodType) => ({ required: true, content: { "application/json": { schema } } });
-
-// Whoever holds a stolen token must not be able to lock its owner out.
-function requireLogin(principal: Principal): void {
-  if (principal.method === "session") return;
-  throw new RegistryError({
-    code: "FORBIDDEN",
-    message: "Cannot change how the account logs in with these credentials: a session is needed",
-    hint: "Log in with user name and password",
-    needed: "session",
-  });
-}
 
 function factorRoutes(app: App, services: Services): void {
   const path = "/api/v1/account/second-factor";

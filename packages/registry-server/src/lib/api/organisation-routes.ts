@@ -19,7 +19,7 @@ import { RegistryError } from "../registry-error.ts";
 import { hashToken, randomId } from "../token.ts";
 import { callers, organisers, principalOf, readers } from "./access.ts";
 import { auditEntry, type App, type RouteContext, type Services } from "./context.ts";
-import { requireOrganisation, requireRole, requireTeam } from "./guards.ts";
+import { requireAccount, requireOrganisation, requireRole, requireTeam } from "./guards.ts";
 import { ownUrl } from "./identity-routes.ts";
 import { pageBody } from "./paging.ts";
 import { register, type Route } from "./route-table.ts";
@@ -147,12 +147,6 @@ async function organisationOf(services: Services, context: RouteContext): Promis
 async function teamOf(services: Services, context: RouteContext): Promise<Team> {
   await organisationOf(services, context);
   return requireTeam(services, `${param(context, "organisation")}/${param(context, "team")}`);
-}
-
-async function requireAccount(services: Services, name: string): Promise<Account> {
-  const account = await services.metadata.accountByName(name);
-  if (account !== undefined) return account;
-  throw new RegistryError({ code: "USER_NOT_FOUND", message: `Cannot find account "${name.slice(0, 100)}"` });
 }
 
 function refuseMember(outcome: MemberOutcome, account: Account, where: string): void {

@@ -14,7 +14,7 @@ import { randomId } from "../token.ts";
 import { callers, organisers, principalOf } from "./access.ts";
 import { requireMayOwn } from "./change-routes.ts";
 import { auditEntry, type App, type RouteContext, type Services } from "./context.ts";
-import { requireOrganisation, requireOwner, requirePackage, requireTeam } from "./guards.ts";
+import { requireAccount, requireOrganisation, requireOwner, requirePackage, requireTeam } from "./guards.ts";
 import { register, type Route } from "./route-table.ts";
 
 const TAGS = ["ownership"];
@@ -130,9 +130,7 @@ async function offer(services: Services, context: RouteContext, body: z.infer<ty
   const principal = principalOf(context);
   const summary = await requirePackage(services, body.package);
   await requireOwner(services, principal, summary, "owner");
-  const account = body.username === undefined ? undefined : await services.metadata.accountByName(body.username);
-  if (body.username !== undefined && account === undefined)
-    throw new RegistryError({ code: "USER_NOT_FOUND", message: `Cannot find account "${body.username}"` });
+  const account = body.username === undefined ? undefined : await requireAccount(services, body.username);
   const organisation =
     body.organisation === undefined ? undefined : await requireOrganisation(services, body.organisation);
   if (account !== undefined) await requireMayOwn(services, summary, { account });

@@ -23,12 +23,13 @@ export interface Route {
 
 /** Adds a route of a table to the app and its description. */
 export function register(app: App, tags: string[], route: Route): void {
+  const takesBody = route.method === "post" || route.method === "put";
   const { method, path, guard, summary, params, query, body, status = 200, answer, failures, handle } = route;
   app.openapi(
     createRoute({
       method,
       path: `/api/v1${path}`,
-      middleware: body === undefined ? guard : [guard, smallBody],
+      middleware: takesBody ? [guard, smallBody] : guard,
       tags,
       summary,
       security: SECURED,
@@ -39,7 +40,7 @@ export function register(app: App, tags: string[], route: Route): void {
       },
       responses: {
         [status]: answer === undefined ? { description: "Done" } : jsonResponse(answer, "As it is now"),
-        ...problems(...new Set([...(body === undefined ? [] : [400, 413]), 401, ...failures])),
+        ...problems(...new Set([...(takesBody ? [400, 413] : []), 401, ...failures])),
       },
     }),
     async (context): Promise<Response> => handle(context, body?.parse(await context.req.json())),

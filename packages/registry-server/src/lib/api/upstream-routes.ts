@@ -18,6 +18,7 @@ const MIRROR_API: readonly string[] = [
   "/api/v1/health",
   "/api/v1/files",
   "/api/v1/auth",
+  "/api/v1/account",
   "/api/v1/tokens",
   "/api/v1/users",
   "/api/v1/audit",

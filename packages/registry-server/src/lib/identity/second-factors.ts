@@ -21,6 +21,14 @@ function wrongCode(): RegistryError {
   });
 }
 
+function hasNone({ username }: Account): RegistryError {
+  return new RegistryError({
+    code: "NOT_FOUND",
+    message: `Cannot make recovery codes for "${username}": it has no second factor`,
+    hint: "Add one first",
+  });
+}
+
 /** Codes of authenticator applications (RFC 6238), and recovery codes for when they are lost. */
 export class SecondFactors {
   readonly #metadata: MetadataStore;
@@ -96,6 +104,19 @@ export class SecondFactors {
       });
     }
     if (!(await this.#opens(account, factor, { code, audit }))) throw wrongCode();
+  }
+
+  /**
+   * New recovery codes in the place of all old ones; they are in this answer and nowhere else.
+   * @throws {RegistryError} `NOT_FOUND` without a second factor, `SECOND_FACTOR_REQUIRED`, `SECOND_FACTOR_INVALID`
+   */
+  async renewCodes(account: Account, code: string, audit: AuditEntry): Promise<readonly string[]> {
+    if (!(await this.isEnabled(account))) throw hasNone(account);
+    await this.demand(account, code, { ...audit, action: "second-factor.recovery" });
+    const codes = generateRecoveryCodes();
+    const hashes = await Promise.all(codes.map(hashRecoveryCode));
+    if (!(await this.#metadata.accounts.replaceRecoveryCodes(account.id, hashes, audit))) throw hasNone(account);
+    return codes;
   }
 
   /** @throws {RegistryError} `SECOND_FACTOR_REQUIRED`, `SECOND_FACTOR_INVALID` */

@@ -155,11 +155,35 @@ async function createUser(call: AdminCall, username: string): Promise<number> {
   return 0;
 }
 
+async function knownAccount(metadata: MetadataStore, username: string): Promise<Account> {
+  const account = await metadata.accountByName(username);
+  if (account !== undefined && account.deleted === undefined) return account;
+  throw new RegistryError({ code: "USER_NOT_FOUND", message: `Cannot find account "${username.slice(0, 64)}"` });
+}
+
+async function resetPassword(call: AdminCall, username: string): Promise<number> {
+  const { password, shown } = await newPassword(call);
+  const passwordHash = await new Argon2Hasher().hash(password);
+  const ended = await withMetadata(call, async (metadata) => {
+    const account = await knownAccount(metadata, username);
+    if (account.origin !== undefined || account.passwordHash === "")
+      throw usage(
+        `Cannot reset the password of "${username}": ${account.origin === undefined ? "no password opens the account" : `it is kept by "${account.origin}"`}`,
+        "Change it where the person logs in",
+      );
+    const audit = { at: Date.now(), actor: "system", action: "account.password-reset", details: { username } };
+    return metadata.accounts.changePassword(account.id, { passwordHash }, audit);
+  });
+  call.io.out(shown ? `${password}\n` : "");
+  call.io.err(
+    `Gave "${username}" a new password${shown ? ", shown once, above" : ""}; ${ended.length} of its sessions ended\n`,
+  );
+  return 0;
+}
+
 async function removeSecondFactor(call: AdminCall, username: string): Promise<number> {
   const removed = await withMetadata(call, async (metadata) => {
-    const account = await metadata.accountByName(username);
-    if (account === undefined)
-      throw new RegistryError({ code: "USER_NOT_FOUND", message: `Cannot find account "${username.slice(0, 64)}"` });
+    const account = await knownAccount(metadata, username);
     const details = { username };
     const audit = { at: Date.now(), actor: "system", action: "second-factor.remove", details };
     return metadata.identities.removeSecondFactor(account.id, audit);
@@ -220,9 +244,7 @@ async function createToken(call: AdminCall, username: string): Promise<number> {
   const cidr = readNetworks(flags["cidr"]);
   const now = Date.now();
   const token = await withMetadata(call, async (metadata) => {
-    const account = await metadata.accountByName(username);
-    if (account === undefined)
-      throw new RegistryError({ code: "USER_NOT_FOUND", message: `Cannot find account "${username.slice(0, 64)}"` });
+    const account = await knownAccount(metadata, username);
     const minted = await mintToken(account, {
       name: flags["token-name"] ?? "command line",
       days,
@@ -515,10 +537,11 @@ export async function adminCommand(call: AdminCall): Promise<number> {
     return keyCommand({ ...of, words: call.words.slice(1), locked: (work) => locked(call, work) });
   }
   if (command === "create-user" && name !== undefined) return createUser(call, name);
+  if (command === "reset-password" && name !== undefined) return resetPassword(call, name);
   if (command === "remove-second-factor" && name !== undefined) return removeSecondFactor(call, name);
   if (command === "token" && name !== undefined) return createToken(call, name);
   throw usage(
-    `Cannot run "admin ${call.words.join(" ").slice(0, 60)}": allowed are "create-user NAME", "remove-second-factor NAME", "token NAME", "verify", "rebuild-index", "backup DIRECTORY", "restore DIRECTORY", "migrate-to FILE", "export-bundle DIRECTORY", "import-bundle DIRECTORY", "gc", "audit …" and "keys …"`,
+    `Cannot run "admin ${call.words.join(" ").slice(0, 60)}": allowed are "create-user NAME", "reset-password NAME", "remove-second-factor NAME", "token NAME", "verify", "rebuild-index", "backup DIRECTORY", "restore DIRECTORY", "migrate-to FILE", "export-bundle DIRECTORY", "import-bundle DIRECTORY", "gc", "audit …" and "keys …"`,
     "lading-registry --help lists every command",
   );
 }

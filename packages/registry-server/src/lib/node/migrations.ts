@@ -283,6 +283,10 @@ export const MIGRATIONS: readonly Migration[] = [
     name: "networks of tokens",
     statements: "alter table tokens add column cidr text",
   },
+  {
+    name: "deleted accounts",
+    statements: "alter table accounts add column deleted integer",
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

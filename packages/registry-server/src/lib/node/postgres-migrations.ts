@@ -280,6 +280,11 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
     worksFrom: 1,
     statements: "alter table tokens add column cidr text",
   },
+  {
+    name: "deleted accounts",
+    worksFrom: 1,
+    statements: "alter table accounts add column deleted bigint",
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

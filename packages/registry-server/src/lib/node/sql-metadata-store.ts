@@ -9,6 +9,7 @@ import {
   type Version,
   parseDigest,
 } from "@lading/core-manifest";
+import type { AccountStore } from "../identity/account-store.ts";
 import type { IdentityStore } from "../identity/identity-store.ts";
 import type { UploadSessionStore } from "../uploads/upload-store.ts";
 import type { UpstreamStore } from "../upstream/upstream-store.ts";
@@ -70,6 +71,7 @@ import {
 import { SqlAuditTrailStore, auditRows, record } from "./sql-audit.ts";
 import type { SqlEngine, TextIndex } from "./sql-engine.ts";
 import { appendEntry, isOwner, nextPosition, ownerCount, ownersOf, packageRow } from "./sql-packages.ts";
+import { SqlAccountStore } from "./sql-account-store.ts";
 import { SqlIdentityStore } from "./sql-identity-store.ts";
 import { SqlUploadSessionStore } from "./sql-upload-session-store.ts";
 import { SqlUpstreamStore } from "./sql-upstream-store.ts";
@@ -267,6 +269,7 @@ export class SqlMetadataStore implements MetadataStore {
   readonly #engine: SqlEngine;
   readonly #db: Kysely<Tables>;
   readonly identities: IdentityStore;
+  readonly accounts: AccountStore;
   readonly reviews: ReviewStore;
   readonly upstreams: UpstreamStore;
   readonly organisations: OrganisationStore;
@@ -277,6 +280,7 @@ export class SqlMetadataStore implements MetadataStore {
 
   constructor(engine: SqlEngine) {
     this.identities = new SqlIdentityStore(engine);
+    this.accounts = new SqlAccountStore(engine);
     this.reviews = new SqlReviewStore(engine, (session, publication) => this.#publishIn(session, publication));
     this.upstreams = new SqlUpstreamStore(engine);
     this.organisations = new SqlOrganisationStore(engine);

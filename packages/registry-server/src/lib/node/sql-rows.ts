@@ -42,6 +42,7 @@ export function toAccount(row: Row<"accounts">): Account {
     passwordHash: row.password_hash,
     admin: row.admin !== 0,
     created: row.created,
+    ...present({ deleted: row.deleted }),
   };
 }
 

@@ -12,6 +12,7 @@ export interface Tables {
     created: number;
     origin: string | null;
     subject: string | null;
+    deleted: number | null;
   };
   account_groups: { account_id: string; name: string };
   second_factors: { account_id: string; secret: string; confirmed: number; last_step: number };

@@ -36,6 +36,22 @@ export class MemoryIdentityStore implements IdentityStore {
     this.#record = record;
   }
 
+  /** Forgets second factor, groups, trusted publishers and where the person is known. */
+  forget(accountId: string): void {
+    this.#factors.delete(accountId);
+    this.#groups.delete(accountId);
+    for (const [key, id] of this.#external) if (id === accountId) this.#external.delete(key);
+    this.#publishers = this.#publishers.filter(({ publisher }) => publisher.accountId !== accountId);
+  }
+
+  /** Whether there is a confirmed second factor, which has these codes now. */
+  replaceRecoveryCodes(accountId: string, hashes: readonly string[]): boolean {
+    const factor = this.#factors.get(accountId);
+    if (factor?.confirmed !== true) return false;
+    factor.codes = new Set(hashes);
+    return true;
+  }
+
   async externalAccount(user: ExternalUser, id: string, audit: AuditEntry): Promise<Account | "name-taken"> {
     const key = JSON.stringify([user.origin, user.subject]);
     const known = this.#accounts.get(this.#external.get(key) ?? "");

@@ -8,7 +8,6 @@ import {
   type IndexDocument,
   type Version,
 } from "@lading/core-manifest";
-import type { IdentityStore } from "../identity/identity-store.ts";
 import { channelsAfter, indexDocumentOf, latestVersion, sortVersions, withChannel } from "../index-model.ts";
 import type {
   AuditQuery,
@@ -66,6 +65,7 @@ import {
 } from "../publication-rules.ts";
 
 import { MemoryReviewStore } from "./memory-review-store.ts";
+import { MemoryAccountStore } from "./memory-account-store.ts";
 import { MemoryIdentityStore } from "./memory-identity-store.ts";
 import { MemoryAuditTrailStore, isFiltered } from "./memory-audit-trail-store.ts";
 import { MemoryUploadSessionStore } from "./memory-upload-session-store.ts";
@@ -93,7 +93,9 @@ function words(text: string): readonly string[] {
 /** The {@link MetadataStore} in memory, for tests and throw-away registries. Nothing survives the process. */
 export class MemoryMetadataStore implements MetadataStore {
   readonly #accounts = new Map<string, Account>();
-  readonly identities: IdentityStore = new MemoryIdentityStore(this.#accounts, (audit) => this.#record(audit));
+  readonly #tokens = new Map<string, TokenRecord>();
+  readonly #sessions = new Map<string, SessionRecord>();
+  readonly identities: MemoryIdentityStore = new MemoryIdentityStore(this.#accounts, (audit) => this.#record(audit));
   readonly upstreams: MemoryUpstreamStore = new MemoryUpstreamStore(
     (audit) => this.#record(audit),
     (entry) => this.#log.push(entry),
@@ -123,8 +125,30 @@ export class MemoryMetadataStore implements MetadataStore {
   });
   readonly uploads: MemoryUploadSessionStore = new MemoryUploadSessionStore((audit) => this.#record(audit));
   readonly auditTrail: MemoryAuditTrailStore = new MemoryAuditTrailStore((entry) => this.#log.push(entry) - 1);
-  readonly #tokens = new Map<string, TokenRecord>();
-  readonly #sessions = new Map<string, SessionRecord>();
+  readonly accounts: MemoryAccountStore = new MemoryAccountStore({
+    accounts: this.#accounts,
+    sessions: this.#sessions,
+    tokens: this.#tokens,
+    record: (audit) => this.#record(audit),
+    owned: (id) =>
+      this.#ownedBy(id).map(({ summary: { canonical }, owners, teams }) => ({
+        canonical,
+        owners: owners.length + teams.length,
+      })),
+    disown: ({ id, username }, audit) => {
+      for (const entry of this.#ownedBy(id)) {
+        entry.owners = entry.owners.filter((owner) => owner.id !== id);
+        this.#log.push(ownerEntry("remove", entry.summary.canonical, username, audit));
+      }
+    },
+    ledBy: (id) => this.organisations.ledBy(id),
+    replaceRecoveryCodes: (id, hashes) => this.identities.replaceRecoveryCodes(id, hashes),
+    forget: (id, at) => {
+      this.identities.forget(id);
+      this.organisations.forget(id);
+      this.ownership.forget(id, at);
+    },
+  });
   readonly #keys = new Map<string, KeyRecord>();
   readonly #statements: KeyStatementRecord[] = [];
   readonly #packages = new Map<CanonicalName, Entry>();
@@ -137,6 +161,12 @@ export class MemoryMetadataStore implements MetadataStore {
   #lastUpdate = 0;
   /** When set, {@link check} rejects with it. */
   failure: Error | undefined;
+
+  #ownedBy(accountId: string): Entry[] {
+    return [...this.#packages.values()]
+      .filter(({ owners }) => owners.some(({ id }) => id === accountId))
+      .sort((left, right) => (left.summary.canonical < right.summary.canonical ? -1 : 1));
+  }
 
   #record(audit: AuditEntry): void {
     this.#audit.push({ ...audit, id: this.#audit.length + 1 });

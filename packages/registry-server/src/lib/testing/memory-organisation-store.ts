@@ -110,6 +110,21 @@ export class MemoryOrganisationStore implements OrganisationStore {
     return this.#organisations.get(organisationId)!.name;
   }
 
+  /** Names of the organisations that the account is the last owner of. */
+  ledBy(accountId: string): string[] {
+    return [...this.#members]
+      .filter(([id, members]) => members.get(accountId)?.role === "owner" && this.#isLastOwner(id, accountId))
+      .map(([id]) => this.nameOf(id));
+  }
+
+  /** Ends every membership and open invitation of an account. */
+  forget(accountId: string): void {
+    for (const members of this.#members.values()) members.delete(accountId);
+    for (const { members } of this.#teams.values()) members.delete(accountId);
+    for (const invitation of this.#invitations.values())
+      if (invitation.accountId === accountId && invitation.state === "open") invitation.state = "revoked";
+  }
+
   async createOrganisation(
     organisation: Organisation,
     owner: Account,

@@ -23,6 +23,16 @@ export class MemoryOwnershipStore implements OwnershipStore {
     this.#hands = hands;
   }
 
+  /** Withdraws open offers and claims of an account, and offers to it. */
+  forget(accountId: string, at: number): void {
+    for (const transfer of this.#transfers.values())
+      if (transfer.state === "open" && [transfer.accountId, transfer.senderId].includes(accountId))
+        transfer.state = "withdrawn";
+    for (const claim of this.#claims.values())
+      if (claim.state === "open" && claim.accountId === accountId)
+        Object.assign(claim, { state: "withdrawn", decided: at });
+  }
+
   async offerTransfer(transfer: NewTransfer, audit: AuditEntry): Promise<"offered" | "exists"> {
     const { canonical, created } = transfer;
     for (const known of this.#transfers.values())

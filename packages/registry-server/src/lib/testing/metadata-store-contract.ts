@@ -2,6 +2,7 @@ import { canonicalName, parsePackageName, parseVersion, type CanonicalName, type
 import type { KeyStatementChange, MetadataStore, SearchQuery } from "../ports.ts";
 import type { Account, PackageSummary, TokenRecord } from "../records.ts";
 import { same, type ContractTest } from "./contract.ts";
+import { accountStoreContract } from "./account-store-contract.ts";
 import { identityStoreContract } from "./identity-store-contract.ts";
 import { reviewStoreContract } from "./review-store-contract.ts";
 import { auditTrailStoreContract } from "./audit-trail-store-contract.ts";
@@ -51,6 +52,7 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
     });
 
   test.describe("MetadataStore contract: identities", () => identityStoreContract(it));
+  test.describe("MetadataStore contract: how accounts go on and end", () => accountStoreContract(it));
   test.describe("MetadataStore contract: audit trail", () => auditTrailStoreContract(it));
   test.describe("MetadataStore contract: reviews", () => reviewStoreContract(it));
   test.describe("MetadataStore contract: uploads", () => uploadSessionStoreContract(it));

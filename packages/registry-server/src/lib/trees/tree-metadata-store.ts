@@ -6,6 +6,7 @@ import type { Account, KeyRecord, KeyStatementRecord } from "../records.ts";
 const PEOPLE: ReadonlySet<PropertyKey> = new Set<keyof MetadataStore>([
   "identities",
   "uploads",
+  "accounts",
   "createAccount",
   "accountByName",
   "accountById",
