@@ -156,6 +156,13 @@ describe("parseArguments()", () => {
     const { command: why } = await ROUTES["why"]!.load();
     await expect(parseArguments(why, [])).rejects.toMatchObject({ code: "CLI_ARGUMENT_MISSING" });
     await expect(parseArguments(why, ["a", "b"])).rejects.toMatchObject({ code: "CLI_ARGUMENT_UNEXPECTED" });
+    const { command: team } = await ROUTES["team set"]!.load();
+    const separate = { code: "CLI_ARGUMENT_UNEXPECTED", hint: 'Did you mean "acme/devs"?' };
+    await expect(parseArguments(team, ["acme", "devs"])).rejects.toMatchObject(separate);
+    const { command: transfer } = await ROUTES["owner transfer offer"]!.load();
+    await expect(parseArguments(transfer, ["a", "b", "c"])).rejects.toMatchObject({
+      hint: expect.not.stringContaining("mean"),
+    });
     const { command: tree } = await ROUTES["tree"]!.load();
     await expect(parseArguments(tree, ["--depth", "deep"])).rejects.toMatchObject({ code: "CLI_FLAG_INVALID" });
   });

@@ -58,7 +58,12 @@ describe("sessions of one's own", () => {
     const items = body["items"] as { id: string; created: string; current: boolean }[];
     // One more: the harness logged in for the token.
     expect(items.map(({ current }) => current)).toEqual([true, false, false, false]);
-    expect(items.map(({ created }) => created)).toEqual(items.map(({ created }) => created).toSorted().toReversed());
+    expect(items.map(({ created }) => created)).toEqual(
+      items
+        .map(({ created }) => created)
+        .toSorted()
+        .toReversed(),
+    );
     expect((await send("GET", "account/sessions", { auth: token })).body["items"]).toMatchObject(
       items.map(({ id }) => ({ id, current: false })),
     );
@@ -152,7 +157,9 @@ describe("POST /api/v1/account/delete", () => {
     expect(await remove(token, json)).toMatchObject({ status: 403 });
     const refused = await remove(sessions[0]!, json);
     expect(refused).toMatchObject({ status: 409, body: { code: "ACCOUNT_IN_USE" } });
-    expect(refused.body["detail"]).toContain('only owner of "fay-tool"; it is the last owner of organisation "fay-works"');
+    expect(refused.body["detail"]).toContain(
+      'only owner of "fay-tool"; it is the last owner of organisation "fay-works"',
+    );
     expect([await whoami(token), await whoami(sessions[0]!)]).toEqual([200, 200]);
     await person("gil");
     await send("PUT", "packages/fay-tool/owners/gil", { auth: token });
@@ -180,7 +187,9 @@ describe("POST /api/v1/account/delete", () => {
     const missing = { status: 404, body: { code: "USER_NOT_FOUND" } };
     const admin = server.token;
     expect(await send("PUT", "packages/hal-tool/owners/hal", { auth: admin })).toMatchObject(missing);
-    expect(await send("POST", "transfers", { auth: admin, json: { package: "hal-tool", username: "hal" } })).toMatchObject(missing);
+    expect(
+      await send("POST", "transfers", { auth: admin, json: { package: "hal-tool", username: "hal" } }),
+    ).toMatchObject(missing);
     expect(await send("POST", "users/hal/password-reset", { auth: admin })).toMatchObject(missing);
     expect(await last("account.delete")).toMatchObject({ actor: "hal", details: { username: "hal" } });
   });

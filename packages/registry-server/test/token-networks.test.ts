@@ -5,14 +5,28 @@ import { startServer, type TestServer } from "./harness.ts";
 type Json = Record<string, unknown>;
 
 describe("networkProblem()", () => {
-  it.each(["192.0.2.0/24", "10.0.0.0/8", "0.0.0.0/0", "192.0.2.7", "2001:db8::/32", "::/0", "::1", "::ffff:10.0.0.0/104"])(
-    "has nothing to say of %s",
-    (text) => expect(networkProblem(text)).toBeUndefined(),
-  );
-  it.each(["", "/8", "10.0.0.0/33", "10.0.0/8", "::/129", "::ffff:10.0.0.0/95", "fe80::1%eth0", "example.com", "10.0.0.0/8/8", "10.0.0.0/-1"])(
-    "refuses %j",
-    (text) => expect(networkProblem(text)).toContain("not an address"),
-  );
+  it.each([
+    "192.0.2.0/24",
+    "10.0.0.0/8",
+    "0.0.0.0/0",
+    "192.0.2.7",
+    "2001:db8::/32",
+    "::/0",
+    "::1",
+    "::ffff:10.0.0.0/104",
+  ])("has nothing to say of %s", (text) => expect(networkProblem(text)).toBeUndefined());
+  it.each([
+    "",
+    "/8",
+    "10.0.0.0/33",
+    "10.0.0/8",
+    "::/129",
+    "::ffff:10.0.0.0/95",
+    "fe80::1%eth0",
+    "example.com",
+    "10.0.0.0/8/8",
+    "10.0.0.0/-1",
+  ])("refuses %j", (text) => expect(networkProblem(text)).toContain("not an address"));
   it("refuses bits beyond the prefix, and names the range that was likely meant", () => {
     expect(networkProblem("10.1.2.3/8")).toBe("has bits beyond its prefix; the range is 10.0.0.0/8");
     expect(networkProblem("2001:db8::1/64")).toBe("has bits beyond its prefix; the range is 2001:db8::/64");
@@ -92,7 +106,11 @@ describe("tokens that are limited to networks", () => {
   const from = async (
     token: string,
     remoteAddress: string | undefined,
-    { path = "/api/v1/auth/whoami", headers = {}, node = server }: { path?: string; headers?: Record<string, string>; node?: TestServer } = {},
+    {
+      path = "/api/v1/auth/whoami",
+      headers = {},
+      node = server,
+    }: { path?: string; headers?: Record<string, string>; node?: TestServer } = {},
   ): Promise<[number, string | undefined]> => {
     const authorization = token.includes(" ") ? token : `Bearer ${token}`;
     const request = new Request(`http://localhost${path}`, { headers: { authorization, ...headers } });
@@ -102,7 +120,11 @@ describe("tokens that are limited to networks", () => {
   };
 
   it("open from there alone, and say so in the list", async () => {
-    const made = await create({ name: "ci", scopes: ["read"], cidr: ["192.0.2.0/24", "2001:DB8::/32", "192.0.2.0/24"] });
+    const made = await create({
+      name: "ci",
+      scopes: ["read"],
+      cidr: ["192.0.2.0/24", "2001:DB8::/32", "192.0.2.0/24"],
+    });
     expect(made).toMatchObject({ status: 201, body: { cidr: ["192.0.2.0/24", "2001:db8::/32"] } });
     const token = made.body["token"] as string;
     for (const address of ["192.0.2.9", "::ffff:192.0.2.9", "2001:db8::9"])
@@ -110,7 +132,9 @@ describe("tokens that are limited to networks", () => {
     for (const address of ["203.0.113.9", "::ffff:203.0.113.9", "2001:db9::9", "::1", undefined])
       expect([address, await from(token, address)]).toEqual([address, [401, "TOKEN_INVALID"]]);
     const listed = (await (await server.call("/api/v1/tokens")).json()) as { items: Json[] };
-    expect(listed.items.find(({ id }) => id === made.body["id"])).toMatchObject({ cidr: ["192.0.2.0/24", "2001:db8::/32"] });
+    expect(listed.items.find(({ id }) => id === made.body["id"])).toMatchObject({
+      cidr: ["192.0.2.0/24", "2001:db8::/32"],
+    });
     expect(listed.items.find(({ name }) => name === "bootstrap")).toMatchObject({ cidr: [] });
     const outside = await server.call("/api/v1/auth/whoami", { auth: token });
     const { detail } = (await outside.json()) as { detail: string };
@@ -163,7 +187,8 @@ describe("tokens that are limited to networks", () => {
   it("make no token that opens from elsewhere", async () => {
     const { body } = await create({ name: "local", scopes: ["read"], cidr: ["127.0.0.0/8"] });
     const local = body["token"] as string;
-    const child = (cidr?: string[]) => create({ name: "child", scopes: ["read"], ...(cidr === undefined ? {} : { cidr }) }, local);
+    const child = (cidr?: string[]) =>
+      create({ name: "child", scopes: ["read"], ...(cidr === undefined ? {} : { cidr }) }, local);
     expect(await child()).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
     expect(await child(["0.0.0.0/0"])).toMatchObject({ status: 403 });
     expect(await child(["127.0.0.0/8", "10.0.0.0/8"])).toMatchObject({ status: 403 });

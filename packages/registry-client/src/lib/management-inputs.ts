@@ -57,10 +57,7 @@ export interface ManagementInputs {
   "account.delete": { readonly username: string; readonly password?: string; readonly otp?: string };
   "user.reset-password": { readonly user: string };
   "user.reset-second-factor": { readonly user: string };
-  "transfer.offer": { readonly package: string } & (
-    | { readonly username: string }
-    | { readonly organisation: string }
-  );
+  "transfer.offer": { readonly package: string } & ({ readonly username: string } | { readonly organisation: string });
   "transfer.list": Nothing;
   "transfer.answer": {
     readonly id: string;

@@ -45,9 +45,7 @@ function addressOf(text: string): Address | undefined {
   if (family === 4) return { width: V4_WIDTH, value: valueOfV4(text) };
   if (family !== 6 || text.includes("%")) return undefined;
   const value = valueOfV6(text);
-  return value >> 32n === MAPPED
-    ? { width: V4_WIDTH, value: value & 0xffff_ffffn }
-    : { width: V6_WIDTH, value };
+  return value >> 32n === MAPPED ? { width: V4_WIDTH, value: value & 0xffff_ffffn } : { width: V6_WIDTH, value };
 }
 
 /** The address that a proxy tells, without the port, brackets or zone that some add. */

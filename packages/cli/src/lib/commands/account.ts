@@ -48,7 +48,10 @@ export const password: CommandSpec = defineCommand({
   summary: "Change your password, which ends your other sessions; tokens stay",
   examples: ["account password", "account password --password-stdin"],
   flags: {
-    "password-stdin": { type: "boolean", summary: "Read the present and the new password from standard input, a line each" },
+    "password-stdin": {
+      type: "boolean",
+      summary: "Read the present and the new password from standard input, a line each",
+    },
     otp: OTP,
   },
   async run({ flags, io, context }) {

@@ -37,10 +37,7 @@ function decision(word: Decision, summary: string): CommandSpec {
     examples: [`package claim ${word} 4mXbQ0v2kYpLr8sT`, `package claim ${word} 4mXbQ0v2kYpLr8sT --note "In use"`],
     arguments: [CLAIM],
     flags: { note: { type: "text", summary: "What the other side reads about it", placeholder: "TEXT" } },
-    request: ([id], { note }) => [
-      "claim.decide",
-      { id: id!, decision: word, ...(note === undefined ? {} : { note }) },
-    ],
+    request: ([id], { note }) => ["claim.decide", { id: id!, decision: word, ...(note === undefined ? {} : { note }) }],
     text: (answer, style) => [`The claim of ${style.bold(cell(answer, "package"))} is ${cell(answer, "state")}`],
   });
 }

@@ -18,7 +18,11 @@ export const create: CommandSpec = defineCommand({
   ],
   arguments: [{ name: "NAME", summary: "What you call it" }],
   flags: {
-    scope: { type: "list", summary: "read, publish, yank, owner or admin; default: read,publish", placeholder: "SCOPE" },
+    scope: {
+      type: "list",
+      summary: "read, publish, yank, owner or admin; default: read,publish",
+      placeholder: "SCOPE",
+    },
     package: { type: "list", summary: "Limit it to packages of these patterns", placeholder: "PATTERN" },
     cidr: { type: "list", summary: "Limit it to requests from these addresses or ranges", placeholder: "RANGE" },
     days: { type: "number", summary: "Days until it expires; default: 30", placeholder: "DAYS" },

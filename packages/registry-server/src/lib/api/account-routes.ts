@@ -3,7 +3,7 @@ import { credentialsInvalid, requireScope, type Principal } from "../authenticat
 import { timestamp } from "../index-model.ts";
 import { containsNetwork, formatNetwork, networkProblem } from "../network.ts";
 import { isPackagePattern } from "../package-pattern.ts";
-import { SCOPES, type Account, type KeyRecord, type Scope, type TokenRecord } from "../records.ts";
+import { SCOPES, type Account, type KeyRecord, type TokenRecord } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import { generateToken, hashToken, randomId } from "../token.ts";
 import { keyContext, publisherKeys } from "../trust/publisher-keys.ts";
@@ -30,7 +30,9 @@ const username = z
 /** A password that somebody chooses. */
 export const newPassword: z.ZodType<string> = z.string().min(8).max(256);
 const scope = z.enum(["read", "publish", "yank", "owner", "admin"]);
-const registerBody = z.object({ username, email: z.email().max(254).optional(), password: newPassword }).openapi("Register");
+const registerBody = z
+  .object({ username, email: z.email().max(254).optional(), password: newPassword })
+  .openapi("Register");
 const loginBody = z
   .object({
     username: z.string().max(254),
@@ -58,10 +60,14 @@ const tokenBody = z
     name: z.string().trim().min(1).max(100),
     scopes: z.array(scope).min(1).max(SCOPES.length),
     packages: z.array(z.string().refine(isPackagePattern, "not a package pattern")).max(50).default([]),
-    cidr: z.array(network).max(50).default([]).openapi({
-      description: "Addresses and ranges that its requests must come from; empty: from anywhere",
-      example: ["192.0.2.0/24", "2001:db8::/32"],
-    }),
+    cidr: z
+      .array(network)
+      .max(50)
+      .default([])
+      .openapi({
+        description: "Addresses and ranges that its requests must come from; empty: from anywhere",
+        example: ["192.0.2.0/24", "2001:db8::/32"],
+      }),
     expires_in_days: z.number().int().min(1).max(READ_TOKEN_MAX_DAYS).optional(),
   })
   .openapi("CreateToken");

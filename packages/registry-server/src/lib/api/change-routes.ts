@@ -7,7 +7,14 @@ import { contentRemoved } from "../governance/blob-gate.ts";
 import { RegistryError } from "../registry-error.ts";
 import { principalOf, readers, smallBody, writers } from "./access.ts";
 import { auditEntry, baseUrl, type App, type RouteContext, type Services } from "./context.ts";
-import { requireAccount, requireOwner, requirePackage, requireTeam, requireVersion, versionNotFound } from "./guards.ts";
+import {
+  requireAccount,
+  requireOwner,
+  requirePackage,
+  requireTeam,
+  requireVersion,
+  versionNotFound,
+} from "./guards.ts";
 import { idempotent } from "./idempotency.ts";
 import { versionDetailsView } from "./package-views.ts";
 import { ownersEtag, requireMatch, versionEtag } from "./preconditions.ts";

@@ -174,7 +174,9 @@ async function changePassword(
 function needed(account: Account, { packages, organisations, lastAdmin }: AccountNeeds): RegistryError {
   const list = (names: readonly string[]): string => {
     const shown = names.slice(0, 10).map((name) => `"${name}"`);
-    return names.length > shown.length ? `${shown.join(", ")} and ${names.length - shown.length} more` : shown.join(", ");
+    return names.length > shown.length
+      ? `${shown.join(", ")} and ${names.length - shown.length} more`
+      : shown.join(", ");
   };
   const reasons = [
     ...(packages.length === 0 ? [] : [`it is the only owner of ${list(packages)}`]),

@@ -41,7 +41,7 @@ async function ownedBy(session: Session, accountId: string): Promise<readonly Ow
       + (select count(*) from owner_teams where owner_teams.package_id = packages.id) as owners
     from packages inner join owners on owners.package_id = packages.id
     where owners.account_id = ${accountId} order by packages.canonical`.execute(session);
-  return rows.map((row) => ({ ...row, owners: Number(row.owners) }));
+  return rows;
 }
 
 async function organisationsLedBy(session: Session, accountId: string): Promise<readonly string[]> {
