@@ -104,6 +104,10 @@ async function session(): Promise<void> {
   await result("org members", "acme");
   await result("org invite", "acme new@example.org --team core");
   await result("org invitations", "acme");
+  box.write("team.toml", "[security]\nverify_signatures = true\n");
+  await result("org config set", "acme/default team.toml");
+  await result("org config list", "acme");
+  await result("org config get", "acme/default");
   await result("invitation list");
   await result("owner transfer list");
   await result("package claim list");

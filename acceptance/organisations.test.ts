@@ -125,6 +125,87 @@ describe("organisations by the command line", () => {
   });
 });
 
+describe("what an organisation shares with its projects", () => {
+  const shown = async (who: Sandbox, directory = "project") =>
+    (await who.json(`lading -C ${directory} config list --json`)) as Record<string, { value: unknown; source: string }>;
+  const project = (who: Sandbox): void =>
+    who.write(
+      "project/lading.toml",
+      '[package]\nname = "app"\nversion = "1.0.0"\n[config.team]\nconfig = "shared/default"\n',
+    );
+
+  beforeAll(async () => {
+    await ann.ok("lading org create shared");
+    const { id } = (await ann.json("lading org invite shared bo --json")) as { id: string };
+    await bo.ok(`lading invitation accept ${id}`);
+  });
+
+  test("[CMP-12] a configuration is fetched from the registry and merged below the local one, in revisions", async () => {
+    ann.write(
+      "team.toml",
+      '[security]\nverify_signatures = true\n[resolver]\nminimum-release-age = "7d"\nprefer = "oldest"\n',
+    );
+    const shared = (await ann.json("lading org config set shared/default team.toml --json")) as { revision: number };
+    expect(shared).toMatchObject({ organisation: "shared", name: "default", revision: 1, public: false });
+    project(bo);
+    await bo.ok("lading config set resolver.prefer newest");
+    const merged = await shown(bo);
+    expect(merged["security.verify_signatures"]).toMatchObject({ value: true, origin: "team" });
+    expect(merged["security.verify_signatures"]!.source).toMatch(/^shared\/default revision 1 \(\d{4}-.*Z\)$/);
+    expect(merged["resolver.minimum-release-age"]).toMatchObject({ value: "7d", origin: "team" });
+    expect(merged["resolver.prefer"]).toMatchObject({ value: "newest", origin: "user" });
+    expect(merged["installer.link"]).toMatchObject({ value: "auto", origin: "default" });
+    // It has effect: an unsigned package is refused by what the team says alone.
+    bo.write("unsigned/lading.toml", '[package]\nname = "unsigned-thing"\nversion = "1.0.0"\n');
+    await bo.ok("lading -C unsigned publish");
+    bo.write("app/lading.toml", '[package]\nname = "app"\nversion = "1.0.0"\n[dependencies]\nunsigned-thing = "1"\n');
+    await bo.ok("lading -C app install");
+    bo.write(
+      "app/lading.toml",
+      `${bo.read("app/lading.toml")}[config.team]\nconfig = "shared/default"\n[config.resolver]\nminimum-release-age = "1s"\n`,
+    );
+    await bo.ok("lading -C app clean --all");
+    await refused(bo, "lading -C app install", "SIGNATURE_REQUIRED");
+    ann.write("team.toml", '[resolver]\nminimum-release-age = "3d"\n');
+    await refused(ann, "lading org config set shared/default team.toml --if-revision 7", "PRECONDITION_FAILED");
+    await ann.ok("lading org config set shared/default team.toml --if-revision 1");
+    const next = await shown(bo);
+    expect(next["resolver.minimum-release-age"]).toMatchObject({ value: "3d" });
+    expect(next["security.verify_signatures"]).toMatchObject({ value: false, origin: "default" });
+    expect((await bo.ok("lading org config get shared/default --revision 1")).stdout).toContain('"7d"');
+  });
+
+  test("[CMP-12] what is shared is kept for work without a network, with its age, and is for members", async () => {
+    const offline = await bo.line("lading -C project --offline config list");
+    expect(offline.code).toBe(0);
+    expect(offline.stdout).toMatch(/minimum-release-age +3d +shared\/default revision 2 \(/);
+    expect(offline.stderr).toMatch(/revision 2 of the shared configuration "shared\/default" as of \d{4}-/);
+    project(cy);
+    await refused(cy, "lading -C project config list", "TEAM_CONFIG_UNAVAILABLE");
+    await refused(cy, "lading org config get shared/default", "CONFIGURATION_NOT_FOUND");
+    await ann.ok("lading org config set shared/default team.toml --public");
+    expect((await shown(cy))["resolver.minimum-release-age"]).toMatchObject({ value: "3d", origin: "team" });
+    await ann.ok("lading org config remove shared/default");
+    await refused(cy, "lading -C project config list", "TEAM_CONFIG_UNAVAILABLE");
+  });
+
+  test("[CMP-12] it says nothing of whom a machine trusts or what runs on it", async () => {
+    const settings = ['[registry]\nurl = "https://evil.test"\n', '[native]\nallow = "*"\n', '[signing]\nkey = "k"\n'];
+    for (const text of [...settings, '[auth]\ntoken = "x"\n', '[hooks]\ninstall = "rm"\n']) {
+      ann.write("evil.toml", text);
+      await refused(ann, "lading org config set shared/evil evil.toml", "TEAM_CONFIG_REFUSED");
+      // Whoever goes around the command reaches nobody either.
+      const body = JSON.stringify({ text, public: true });
+      await apiJson(registry, "/api/v1/organisations/shared/configurations/evil", { method: "PUT", body });
+      project(cy);
+      cy.write("project/lading.toml", cy.read("project/lading.toml").replace("shared/default", "shared/evil"));
+      await refused(cy, "lading -C project config list", "TEAM_CONFIG_REFUSED");
+    }
+    bo.write("team.toml", "");
+    await refused(bo, "lading org config set shared/default team.toml", "NOT_MEMBER");
+  });
+});
+
 describe("an account by the command line", () => {
   test("a second factor is added, shown once, asked for, and removed", async () => {
     const dee = await person("dee");

@@ -111,6 +111,7 @@ export {
   type LoginResult,
   type ProviderLoginInput,
 } from "./lib/operations/accounts.ts";
+export { sharedConfigGet, sharedConfigSet, type SharedConfigInput } from "./lib/operations/shared-config.ts";
 export { manage, trustPublisher, type TrustPublisherInput } from "./lib/operations/manage.ts";
 export {
   registryAdd,

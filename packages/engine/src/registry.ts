@@ -38,6 +38,7 @@ export {
   type ProviderLoginInput,
 } from "./lib/operations/accounts.ts";
 export { tokenCreate, tokenList, tokenRevoke } from "./lib/operations/tokens.ts";
+export { sharedConfigGet, sharedConfigSet, type SharedConfigInput } from "./lib/operations/shared-config.ts";
 export { manage, trustPublisher, type TrustPublisherInput } from "./lib/operations/manage.ts";
 export type { ProviderInstructions } from "@lading/registry-client/node";
 export {

@@ -40,6 +40,8 @@ export type {
   PublishInput,
   PublishReceipt,
   PublicationReview,
+  SharedConfiguration,
+  WantedConfiguration,
   PublishResult,
   ReviewQuery,
   ReviewStep,

@@ -76,6 +76,39 @@ export type {
   ChainedRecord,
   SealedHead,
 } from "./lib/governance/audit-trail.ts";
+export {
+  CONFIGURATION_MAX_BYTES,
+  type ConfigurationChange,
+  type ConfigurationStore,
+  type SharedConfiguration,
+} from "./lib/configurations/configuration-store.ts";
+export {
+  DELIVERIES_KEPT_MS,
+  DeliveryService,
+  SEND_TIMEOUT_MS,
+  type DeliveryChannel,
+  type SendOutcome,
+} from "./lib/deliveries/delivery-service.ts";
+export type {
+  Delivery,
+  DeliveryAttempt,
+  DeliveryQuery,
+  DeliveryResult,
+  DeliveryState,
+  DeliveryStore,
+  NewDelivery,
+} from "./lib/deliveries/delivery-store.ts";
+export { WEBHOOK_GIVE_UP_MS, WEBHOOK_PAUSES_MS } from "./lib/webhooks/webhook-channel.ts";
+export { EVENT_TYPES, TEST_EVENT } from "./lib/webhooks/webhook-events.ts";
+export { webhookSignature, type WebhookMessage } from "./lib/webhooks/webhook-signature.ts";
+export type {
+  NewWebhook,
+  Webhook,
+  WebhookChange,
+  WebhookSecrets,
+  WebhookStore,
+  WebhookSubject,
+} from "./lib/webhooks/webhook-store.ts";
 export { checkAuditTrail, type AuditProblem, type AuditReport } from "./lib/governance/audit-check.ts";
 export type { IdentityStore, SecondFactor } from "./lib/identity/identity-store.ts";
 export { MEMBERSHIP_TTL_MS, type DirectoryTeam, type Groups } from "./lib/organisations/groups.ts";

@@ -70,7 +70,8 @@ async function outcome(route: string, kind: Kind, role: string, mount = ""): Pro
     .replace("{version}", "1.0.0")
     .replace("{user}", "extra")
     .replace("{channel}", "beta")
-    .replace("{id}", "none");
+    .replace("{id}", "none")
+    .replace("{delivery}", "none");
   const response = await server.call(`${mount}${filled}`, {
     method,
     auth: tokens[role]!,

@@ -71,6 +71,7 @@ export {
   concernsPackage,
   decodeLogEvent,
   encodeLogEvent,
+  type ConfigurationEvent,
   type KeyEvent,
   type LogEvent,
   type LoggedArtifact,

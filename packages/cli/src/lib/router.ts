@@ -239,6 +239,26 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     summary: "Revoke an invitation",
     load: async () => ({ command: (await import("./commands/org.ts")).revoke }),
   },
+  "org config list": {
+    group: "registry",
+    summary: "List shared configurations",
+    load: async () => ({ command: (await import("./commands/org-config.ts")).list }),
+  },
+  "org config get": {
+    group: "registry",
+    summary: "Print a shared configuration",
+    load: async () => ({ command: (await import("./commands/org-config.ts")).get }),
+  },
+  "org config set": {
+    group: "registry",
+    summary: "Share a configuration",
+    load: async () => ({ command: (await import("./commands/org-config.ts")).set }),
+  },
+  "org config remove": {
+    group: "registry",
+    summary: "Share a configuration no more",
+    load: async () => ({ command: (await import("./commands/org-config.ts")).remove }),
+  },
   "team set": {
     group: "registry",
     summary: "Create or change a team",

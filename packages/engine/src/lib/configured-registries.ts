@@ -20,7 +20,7 @@ const OFFLINE_MAX_AGE = "30d";
 
 /** How old the state of a registry may be that is worked from offline, milliseconds. */
 export async function offlineMaxAge(context: EngineContext): Promise<number> {
-  return parseDuration((await context.settings()).string("security.offline_max_age") ?? OFFLINE_MAX_AGE);
+  return parseDuration((await context.localSettings()).string("security.offline_max_age") ?? OFFLINE_MAX_AGE);
 }
 
 /** Path of this user's credentials. */
@@ -39,7 +39,7 @@ export async function readRegistries(context: EngineContext): Promise<Registries
   const text = await readTextIfExists(file);
   const stored = text === undefined ? undefined : parseRegistries(text, file);
   for (const { name } of stored?.registries ?? []) refuseSharedToken(context, stored?.registries ?? [], name);
-  const settings = await context.settings();
+  const settings = await context.localSettings();
   if (stored !== undefined && stored.registries.length > 0) {
     const anchored = {
       ...stored,
@@ -59,7 +59,7 @@ export async function readRegistries(context: EngineContext): Promise<Registries
  * token of its user may go there.
  */
 export async function addressOfProject(context: EngineContext): Promise<string | undefined> {
-  const named = (await context.settings()).get("registry.url");
+  const named = (await context.localSettings()).get("registry.url");
   if (context.registry !== undefined) return undefined;
   if (named?.origin !== "project") return addressOfLock(context);
   const { canonicalRegistryUrl, parseRegistries } = await import("./registry-client.ts");
@@ -104,7 +104,7 @@ export async function replacedRegistry(context: EngineContext): Promise<Registry
 /** A registry of which only the address is known. Whether it demands signatures, it says itself. */
 export async function plainRegistry(context: EngineContext, name: string, url: string): Promise<RegistryConfig> {
   const { registryConfig } = await import("./registry-client.ts");
-  const settings = await context.settings();
+  const settings = await context.localSettings();
   const config = registryConfig({
     name,
     url,
@@ -117,7 +117,7 @@ export async function plainRegistry(context: EngineContext, name: string, url: s
 /** The root that a registry is trusted by from its first contact on, where the profile or a setting names one for it. */
 async function withRoot(context: EngineContext, registry: RegistryConfig): Promise<RegistryConfig> {
   const { canonicalRegistryUrl } = await import("./registry-client.ts");
-  const settings = await context.settings();
+  const settings = await context.localSettings();
   const { defaultUrl, root: own } = context.profile.registry;
   const isAt = (url: string | undefined): boolean => url !== undefined && canonicalRegistryUrl(url) === registry.url;
   const root =

@@ -15,9 +15,14 @@ export function createContext(input: ContextInput): EngineContext {
   let { fetch } = input;
   let settle: (() => void) | undefined;
   let registriesRead: InputContent | undefined;
-  const settings = once(() =>
-    loadSettings({ profile: input.profile, configDirectory: directories.config, env, home, project }),
-  );
+  const layers = () => ({ profile: input.profile, configDirectory: directories.config, env, home, project });
+  const local = once(() => loadSettings(layers()));
+  const settings = once(async () => {
+    const own = await local.get();
+    if (own.string("team.config") === undefined) return own;
+    const { teamConfiguration } = await import("./team-configuration.ts");
+    return loadSettings({ ...layers(), team: await teamConfiguration(context) });
+  });
   const context: EngineContext = {
     profile: input.profile,
     cwd: input.cwd,
@@ -40,8 +45,9 @@ export function createContext(input: ContextInput): EngineContext {
     directories,
     now: input.now ?? Date.now,
     settings: settings.get,
+    localSettings: local.get,
     useProjectSettings(table, file) {
-      if (!settings.opened()) project = { table, file };
+      if (!local.opened()) project = { table, file };
     },
     registries: async () => registries.get(),
     registriesRead: () => registriesRead,

@@ -59,6 +59,11 @@ export interface EngineContext {
   readonly now: () => number;
   /** Settings in force; those of the project count once {@link useProjectSettings} was told of them. */
   readonly settings: () => Promise<Settings>;
+  /**
+   * The same without what a team shares: for what must be known to reach the registry that it is shared at. Nothing of that
+   * can be shared.
+   */
+  readonly localSettings: () => Promise<Settings>;
   /** Tells of the project's own `[config]` table; must come before the first use of settings. */
   readonly useProjectSettings: (table: Readonly<Record<string, unknown>>, file: string) => void;
   readonly registries: () => Promise<RegistrySet>;
@@ -72,7 +77,7 @@ export interface EngineContext {
 
 /** Directory of index documents and downloads. */
 export async function cacheDirectory(context: EngineContext): Promise<string> {
-  return (await context.settings()).string("installer.cache_dir") ?? context.directories.cache;
+  return (await context.localSettings()).string("installer.cache_dir") ?? context.directories.cache;
 }
 
 /** Bytes that the store may hold, where a limit is configured. */

@@ -58,6 +58,9 @@ export type EngineErrorCode =
   | "CONFIG_VALUE_INVALID"
   | "CONFIG_FILE_INVALID"
   | "CONFIG_EDIT_FAILED"
+  | "TEAM_CONFIG_UNAVAILABLE"
+  | "TEAM_CONFIG_REFUSED"
+  | "TEAM_CONFIG_ROLLED_BACK"
   | "ARTEFACT_NOT_FOUND"
   | "ARTEFACT_AMBIGUOUS"
   | "PUBLISH_FORBIDDEN"
@@ -385,6 +388,23 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "usage",
     summary: "A configuration file is written in a way that cannot be edited safely.",
     help: "Edit the file by hand.",
+  },
+  TEAM_CONFIG_UNAVAILABLE: {
+    category: "io",
+    summary:
+      "The configuration that `team.config` names cannot be read, and there is no copy that may stand in for it.",
+    help: "The message says why. `config unset team.config` works without it; a private one is for members who are logged in.",
+  },
+  TEAM_CONFIG_REFUSED: {
+    category: "refused",
+    summary: "A shared configuration sets what only the user of a machine may decide.",
+    help: "Take the setting out of the shared configuration; whoever wants it sets it with `config set`.",
+  },
+  TEAM_CONFIG_ROLLED_BACK: {
+    category: "integrity",
+    summary:
+      "The registry gives an older or another text for a revision of a shared configuration than it gave before.",
+    help: "An attack would look like this. Ask the registry's operator; `log monitor` shows what was stated when.",
   },
   ARTEFACT_NOT_FOUND: {
     category: "usage",

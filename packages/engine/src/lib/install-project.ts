@@ -42,8 +42,9 @@ export async function installProject(
 
 /** Files of this user that say what is demanded of packages, as they are before anything is done by them. */
 async function policyFiles(context: EngineContext, project: Project): Promise<ReadonlyMap<string, string | undefined>> {
-  const { userFile } = await context.settings();
-  const files = [userFile, registriesPath(context), trustFile(context), linksFile(project)];
+  const { userFile, teamFile } = await context.settings();
+  const shared = teamFile === undefined ? [] : [teamFile];
+  const files = [userFile, registriesPath(context), trustFile(context), linksFile(project), ...shared];
   return new Map(await Promise.all(files.map(async (file) => [file, await readTextIfExists(file)] as const)));
 }
 

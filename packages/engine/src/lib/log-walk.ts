@@ -73,6 +73,12 @@ export function eventWords(event: LogEvent | UnknownLogEvent): string {
         : `channel "${event.channel}" names ${event.version} now`;
     case "policy":
       return `the policy of ${event.names} changed to ${event.policy}`;
+    case "configuration": {
+      const named = `configuration "${event.organisation}/${event.configuration}"`;
+      return event.digest === undefined
+        ? `${named} is shared no more`
+        : `${named} is revision ${event.revision} now, ${event.digest}`;
+    }
     case "audit":
       return `the audit trail went to record ${event.record}, ${event.head}`;
     case "unknown":

@@ -112,7 +112,7 @@ export async function openClients(
   const cache = tracedCache(createDiskCache(await cacheDirectory(context)), context.onEvent);
   const credentials = await openCredentials(context, registries, tokenOwner);
   const fetches: { close(): Promise<void> }[] = [];
-  const named = (await context.settings()).string("registry.bundle");
+  const named = (await context.localSettings()).string("registry.bundle");
   const bundle = named === undefined ? undefined : await (await import("./bundle.ts")).openBundle(named, context);
   const opened = registries.map(async (registry) => {
     const common = {

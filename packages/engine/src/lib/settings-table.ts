@@ -19,6 +19,10 @@ export const SETTINGS: Readonly<Record<string, SettingSpec>> = {
   "registry.root": { type: "string", summary: "Digest of the root by which registry.url is trusted" },
   "registry.bundle": { type: "string", summary: "Offline bundle that registries are read from" },
   "registry.timeout": { type: "number", summary: "Seconds of silence after which a registry has failed", default: 30 },
+  "team.config": {
+    type: "string",
+    summary: "Configuration that an organisation shares at the default registry, as ORGANISATION/NAME",
+  },
   "security.verify_signatures": { type: "boolean", summary: "Refuse packages that are not signed", default: false },
   "security.scan_vulnerabilities": { type: "boolean", summary: "Look for known vulnerabilities at install" },
   "security.offline_max_age": {

@@ -22,7 +22,7 @@ const KEY_ALIASES: Readonly<Record<string, string>> = {
 export const TOKEN_KEY = "registry.token";
 
 /** Where a value came from, outermost first. */
-export type SettingOrigin = "environment" | "project" | "user" | "default";
+export type SettingOrigin = "environment" | "project" | "user" | "team" | "default";
 
 /** A setting with its value. */
 export interface SettingValue {
@@ -43,6 +43,8 @@ export interface Settings {
   list(): readonly SettingValue[];
   /** Tables of the user's file that are not settings, such as `[registry]` keys of an ecosystem's own. */
   readonly userFile: string;
+  /** File in which the text is kept that a team shares, where one does. */
+  readonly teamFile?: string;
 }
 
 /** One layer that settings come from. */
@@ -56,9 +58,8 @@ interface Layer {
  * @throws {EngineError} `CONFIG_KEY_UNKNOWN`
  */
 export function settingKey(key: string, profile: EcosystemProfile): string {
-  const own = profile.config.keyAliases[key] ?? KEY_ALIASES[key] ?? key;
-  const resolved = KEY_ALIASES[own] ?? own;
-  if (resolved in SETTINGS || resolved === TOKEN_KEY || isHostKey(resolved, profile)) return resolved;
+  const resolved = ownKey(key, profile);
+  if (isSetting(resolved, profile) || resolved === TOKEN_KEY) return resolved;
   throw new EngineError({
     code: "CONFIG_KEY_UNKNOWN",
     message: `Cannot find setting "${key}": known are ${Object.keys(SETTINGS).join(", ")}, ${TOKEN_KEY}`,
@@ -78,11 +79,15 @@ export interface SettingsInput {
   readonly home: string;
   /** The `[config]` table of the project's manifest. */
   readonly project?: { readonly table: Readonly<Record<string, unknown>>; readonly file: string } | undefined;
+  /** What the organisation shares that setting `team.config` names. */
+  readonly team?:
+    | { readonly table: Readonly<Record<string, unknown>>; readonly source: string; readonly file: string }
+    | undefined;
 }
 
 /**
- * Reads all layers: environment, project, user's file, defaults; the first that has a key wins. A project makes
- * `security.` settings stricter only, and sets no bundle.
+ * Reads all layers: environment, project, user's file, what a team shares, defaults; the first that has a key wins. A project
+ * makes `security.` settings stricter only, and sets no bundle.
  * @throws {EngineError} `CONFIG_FILE_INVALID`, `CONFIG_VALUE_INVALID`
  */
 export async function loadSettings(input: SettingsInput): Promise<Settings> {
@@ -93,6 +98,7 @@ export async function loadSettings(input: SettingsInput): Promise<Settings> {
       ? []
       : [tableLayer("project", input.project.table, input.project.file, input.profile)]),
     tableLayer("user", await readToml(userFile), userFile, input.profile),
+    ...(input.team === undefined ? [] : [tableLayer("team", input.team.table, input.team.source, input.profile)]),
     defaultLayer(),
   ];
   return createSettings(layers, input, userFile);
@@ -131,18 +137,37 @@ function environmentLayer({ profile, env }: SettingsInput): Layer {
 }
 
 function tableLayer(
-  origin: "project" | "user",
+  origin: "project" | "user" | "team",
   table: Readonly<Record<string, unknown>>,
   file: string,
   profile: EcosystemProfile,
 ): Layer {
   const values = new Map<string, { value: unknown; source: string }>();
   for (const [key, value] of flatten(table)) {
-    const own = profile.config.keyAliases[key] ?? KEY_ALIASES[key] ?? key;
-    const resolved = KEY_ALIASES[own] ?? own;
-    if (resolved in SETTINGS || isHostKey(resolved, profile)) values.set(resolved, { value, source: file });
+    const resolved = ownKey(key, profile);
+    if (isSetting(resolved, profile)) values.set(resolved, { value, source: file });
   }
   return { origin, values };
+}
+
+function ownKey(key: string, profile: EcosystemProfile): string {
+  const own = profile.config.keyAliases[key] ?? KEY_ALIASES[key] ?? key;
+  return KEY_ALIASES[own] ?? own;
+}
+
+function isSetting(key: string, profile: EcosystemProfile): boolean {
+  return key in SETTINGS || isHostKey(key, profile);
+}
+
+/** Every key of a configuration's text with its value, under Lading's own name of it, and whether it is one of a setting. */
+export function settingsIn(
+  table: Readonly<Record<string, unknown>>,
+  profile: EcosystemProfile,
+): readonly { readonly key: string; readonly value: unknown; readonly known: boolean }[] {
+  return [...flatten(table)].map(([written, value]) => {
+    const key = ownKey(written, profile);
+    return { key, value, known: isSetting(key, profile) };
+  });
 }
 
 function defaultLayer(): Layer {
@@ -183,6 +208,7 @@ function createSettings(layers: readonly Layer[], input: SettingsInput, userFile
       return [...keys].sort().map((key) => get(key)!);
     },
     userFile,
+    ...(input.team === undefined ? {} : { teamFile: input.team.file }),
   };
 }
 

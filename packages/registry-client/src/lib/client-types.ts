@@ -146,6 +146,29 @@ export interface ReviewQuery {
   readonly perPage?: number | undefined;
 }
 
+/** A configuration by its organisation and name. */
+export interface WantedConfiguration {
+  readonly organisation: string;
+  readonly name: string;
+  /** The newest one unless given. */
+  readonly revision?: number | undefined;
+}
+
+/** A revision of a configuration that an organisation shares with its projects. */
+export interface SharedConfiguration {
+  readonly organisation: string;
+  readonly name: string;
+  readonly revision: number;
+  /** TOML. */
+  readonly text: string;
+  readonly digest: Digest;
+  readonly public: boolean;
+  readonly author: string;
+  readonly created: string;
+  /** Index of the entry of the log that states it; absent where the registry has no log. */
+  readonly index?: number;
+}
+
 /** What can be done about a publication that waits: by a reviewer, or, for `appeal`, by its publisher. */
 export type ReviewStep = "approve" | "reject" | "appeal";
 
@@ -331,6 +354,11 @@ export interface RegistryClient {
     input: ManagementInputs[Name],
     options?: CallOptions,
   ): Promise<ApiObject | undefined>;
+  /**
+   * A configuration that an organisation shares: the newest revision, or the one that is asked for. Where the registry has a
+   * log, the log states the text that is answered, or the call fails.
+   */
+  sharedConfiguration(wanted: WantedConfiguration, options?: CallOptions): Promise<SharedConfiguration>;
   register(account: { username: string; password: string; email?: string }, options?: CallOptions): Promise<Account>;
   /** Proves the credential to the registry and stores it; a password becomes a session token where the registry gives one. */
   login(credential: Credential, options?: CallOptions): Promise<Account>;

@@ -252,6 +252,7 @@ class HttpTransport implements Transport {
     if (request.body !== undefined) headers["content-type"] = "application/json";
     if (request.raw !== undefined) headers["content-type"] = request.raw.type;
     const body = request.raw?.bytes ?? (request.body === undefined ? undefined : JSON.stringify(request.body));
+    if (request.ifMatch !== undefined) headers["if-match"] = request.ifMatch;
     const exchange: Exchange = {
       method: request.method,
       url,

@@ -34,6 +34,15 @@ export interface ManagementInputs {
   "namespace.challenge": InOrganisation & { readonly namespace: string; readonly domain: string };
   "namespace.team": InOrganisation & { readonly namespace: string; readonly team: string | null };
   "namespace.release": InOrganisation & { readonly namespace: string };
+  "configuration.list": InOrganisation;
+  "configuration.put": InOrganisation & {
+    readonly name: string;
+    readonly text: string;
+    readonly public: boolean;
+    /** Revision that must be the newest one; 0: there must be none. */
+    readonly revision?: number | undefined;
+  };
+  "configuration.remove": InOrganisation & { readonly name: string };
   "invitation.list": Nothing;
   "invitation.sent": InOrganisation;
   "invitation.create": InOrganisation & {

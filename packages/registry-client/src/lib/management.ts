@@ -11,6 +11,7 @@ const memberPath = (input: InOrganisation & { readonly user: string }): string =
 const teamPath = (input: InTeam): string => `${organisationPath(input)}/teams/${id(input.team)}`;
 const namespacePath = (input: InOrganisation & { readonly namespace: string }): string =>
   `${organisationPath(input)}/namespaces/${id(input.namespace)}`;
+const configurationsPath = (input: InOrganisation): string => `${organisationPath(input)}/configurations`;
 const publisherPath = (name: string): string => `packages/${id(name)}/trusted-publishers`;
 const FACTOR = "account/second-factor";
 const SESSIONS = "account/sessions";
@@ -112,6 +113,23 @@ const CALLS: { readonly [Name in ManagementCall]: (input: ManagementInputs[Name]
     method: "DELETE",
     path: namespacePath(input),
     action: `give up namespace "${input.namespace}"`,
+  }),
+  "configuration.list": (input) => ({
+    method: "GET",
+    path: configurationsPath(input),
+    action: `list the configurations that "${input.organisation}" shares`,
+  }),
+  "configuration.put": ({ organisation, name, text, public: isPublic, revision }) => ({
+    method: "PUT",
+    path: `${configurationsPath({ organisation })}/${id(name)}`,
+    body: { text, public: isPublic },
+    action: `share configuration "${organisation}/${name}"`,
+    ...(revision === undefined ? {} : { ifMatch: `"${revision}"` }),
+  }),
+  "configuration.remove": ({ organisation, name }) => ({
+    method: "DELETE",
+    path: `${configurationsPath({ organisation })}/${id(name)}`,
+    action: `remove the shared configuration "${organisation}/${name}"`,
   }),
   "invitation.list": () => ({ method: "GET", path: "invitations", action: "list your invitations" }),
   "invitation.sent": (input) => ({

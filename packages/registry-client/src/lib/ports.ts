@@ -157,6 +157,8 @@ export interface ApiRequest {
   readonly repeatable?: boolean;
   /** In place of the stored one; `none` sends no credential. */
   readonly credential?: Credential | "none";
+  /** Entity tag that the resource must have for the request to be carried out. */
+  readonly ifMatch?: string;
 }
 
 /** Answer of a call that succeeded, or 404. */

@@ -82,6 +82,8 @@ export function createRegistryClient(options: CreateRegistryClientOptions): Regi
     decideReview: async (id, step, text, call = {}) =>
       (await import("./review-calls.ts")).decideReview(session, { id, step, text }, call),
     manage: async (name, input, call = {}) => (await import("./management.ts")).manage(session, name, input, call),
+    sharedConfiguration: async (wanted, call = {}) =>
+      (await import("./configuration-calls.ts")).sharedConfiguration(session, wanted, call),
     register: (account, call = {}) => api((calls) => calls.register(account, call)),
     identityProvider: (call = {}) => api((calls) => calls.identityProvider(call)),
     loginWithIdentity: async (proof, call = {}) => (await import("./login.ts")).loginWithIdentity(session, proof, call),

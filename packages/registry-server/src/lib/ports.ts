@@ -12,6 +12,9 @@ import type { PublisherRule } from "@lading/signing/publisher";
 import type { ReviewStore } from "./governance/review-store.ts";
 import type { Publication, PublishOutcome } from "./publication.ts";
 import type { AccountStore } from "./identity/account-store.ts";
+import type { DeliveryStore } from "./deliveries/delivery-store.ts";
+import type { WebhookStore } from "./webhooks/webhook-store.ts";
+import type { ConfigurationStore } from "./configurations/configuration-store.ts";
 import type { IdentityStore } from "./identity/identity-store.ts";
 import type { AuditFilter, AuditTrailStore } from "./governance/audit-trail.ts";
 import type { UploadSessionStore } from "./uploads/upload-store.ts";
@@ -373,6 +376,12 @@ export interface MetadataStore {
   readonly auditTrail: AuditTrailStore;
   /** Uploads that are under way; changed in transactions of the same store. */
   readonly uploads: UploadSessionStore;
+  /** Configurations that organisations share; changed in transactions of the same store. */
+  readonly configurations: ConfigurationStore;
+  /** What is to be sent because of changes; changed in transactions of the same store. */
+  readonly deliveries: DeliveryStore;
+  /** Who is told of events; changed in transactions of the same store. */
+  readonly webhooks: WebhookStore;
 
   /** Creates an account, with a first token where one is given, unless one of that name (ignoring case) exists. */
   createAccount(account: Account, audit: AuditEntry, token?: TokenRecord): Promise<"created" | "exists">;

@@ -51,6 +51,10 @@ export type RegistryErrorCode =
   | "NOT_MEMBER"
   | "NAMESPACE_TAKEN"
   | "NAMESPACE_UNPROVEN"
+  | "CONFIGURATION_NOT_FOUND"
+  | "WEBHOOK_NOT_FOUND"
+  | "WEBHOOK_LIMIT"
+  | "DELIVERY_NOT_FOUND"
   | "INVITATION_CLOSED"
   | "TRANSFER_EXISTS"
   | "TRANSFER_CLOSED"
@@ -351,6 +355,26 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     category: "refused",
     summary: "What was brought does not show that the namespace is the organisation's to claim.",
     help: "`detail` and `hint` say which TXT record or token would.",
+  },
+  CONFIGURATION_NOT_FOUND: {
+    category: "io",
+    summary: "The organisation shares no configuration of that name, or none that the caller may read.",
+    help: "Configurations that are not public are for members of the organisation.",
+  },
+  WEBHOOK_NOT_FOUND: {
+    category: "io",
+    summary: "There is no webhook of that id there.",
+    help: "`webhook list` shows them with their ids.",
+  },
+  WEBHOOK_LIMIT: {
+    category: "refused",
+    summary: "The package, organisation or registry has as many webhooks as it may have.",
+    help: "Remove one, or let one address hear of more events.",
+  },
+  DELIVERY_NOT_FOUND: {
+    category: "io",
+    summary: "The webhook has no delivery of that id.",
+    help: "`webhook deliveries` shows them; they are kept for 30 days.",
   },
   INVITATION_CLOSED: {
     category: "refused",
@@ -654,6 +678,10 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   USER_NOT_FOUND: 404,
   ORGANISATION_NOT_FOUND: 404,
   TEAM_NOT_FOUND: 404,
+  CONFIGURATION_NOT_FOUND: 404,
+  WEBHOOK_NOT_FOUND: 404,
+  WEBHOOK_LIMIT: 409,
+  DELIVERY_NOT_FOUND: 404,
   INVITATION_CLOSED: 410,
   TRANSFER_CLOSED: 410,
   CLAIM_CLOSED: 409,

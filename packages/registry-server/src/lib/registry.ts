@@ -10,6 +10,8 @@ import { registerFeedRoutes } from "./api/feed-routes.ts";
 import { registerGraphqlRoutes } from "./api/graphql-routes.ts";
 import { registerInstallRoutes } from "./api/install-routes.ts";
 import { registerOwnershipRoutes } from "./api/ownership-routes.ts";
+import { registerWebhookRoutes } from "./api/webhook-routes.ts";
+import { registerConfigurationRoutes } from "./api/configuration-routes.ts";
 import { registerOrganisationRoutes } from "./api/organisation-routes.ts";
 import { registerCredentialRoutes } from "./api/credential-routes.ts";
 import { registerIdentityRoutes } from "./api/identity-routes.ts";
@@ -28,6 +30,8 @@ import { AccessPolicy, isPrivate, type AccessRule } from "./access/access-policy
 import { publicDemands, treeDemands } from "./access/publisher-demands.ts";
 import { Authentication, LocalIdentityProvider, requireScope, type Principal } from "./authentication.ts";
 import { behindProxy, type Connection } from "./connection.ts";
+import { DeliveryService, type DeliveryChannel } from "./deliveries/delivery-service.ts";
+import { WebhookBox, WebhookChannel } from "./webhooks/webhook-channel.ts";
 import { DownloadCounter } from "./download-counter.ts";
 import { IdempotentAnswers } from "./idempotent-answers.ts";
 import { CiExchange } from "./identity/ci-exchange.ts";
@@ -388,7 +392,8 @@ function createServices(
   return { ...services, trees: new PrivateTrees<TreeServer>({ access, metadata, open: openTree }) };
 }
 
-function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services {
+/** `rules` are those of the registry that a tree belongs to. */
+function ownServices(ports: RegistryPorts, isDraining: () => boolean, rules?: AccessControl): Services {
   const { settings, metadata, blobs, documents, cache, hasher, clock, inspector, statements } = ports;
   const log: LogListener = ports.log ?? (() => {});
   const { coordination } = ports;
@@ -414,6 +419,17 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
   const identity = ports.identity ?? new LocalIdentityProvider(metadata, hasher);
   const metrics = new Metrics(() => index.statistics);
   const access = new AccessControl(accessPolicyOf(settings), groups);
+  const webhookBox = new WebhookBox(settings.jwtSecret);
+  const deliveries = deliveriesOf(ports, { access: rules ?? access, box: webhookBox, log });
+  metrics.gauge(
+    {
+      name: "lading_deliveries",
+      help: "Deliveries of the last 30 days, to webhooks and others, by state",
+      labelNames: ["channel", "state"],
+    },
+    async () =>
+      (await metadata.deliveries.counts()).map(({ channel, state, count }) => [{ channel, state }, count] as const),
+  );
   const upstreams = new Upstreams({ trees: upstreamsOf(ports, access), coordination, log, metrics });
   const secondFactors = new SecondFactors({ metadata, clock, secret: settings.jwtSecret, issuer: settings.name });
   return {
@@ -456,6 +472,8 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean): Services 
     outbound: ports.outbound,
     groups,
     gate,
+    deliveries,
+    webhookBox,
     reviews,
     rights,
     metrics,
@@ -485,7 +503,23 @@ function treeSettings(settings: RegistrySettings, rule: AccessRule): RegistrySet
 
 function treeServices(ports: RegistryPorts, isDraining: () => boolean, place: TreePlace): Services {
   const { name } = place;
-  return { ...ownServices(ports, isDraining), ...sharedServices(place), tree: name, mount: mountOf(name) };
+  return {
+    ...ownServices(ports, isDraining, place.registry.access),
+    ...sharedServices(place),
+    tree: name,
+    mount: mountOf(name),
+  };
+}
+
+/** What is sent because of changes, and by what. */
+function deliveriesOf(
+  { metadata, clock, outbound }: RegistryPorts,
+  { access, box, log }: { readonly access: AccessControl; readonly box: WebhookBox; readonly log: LogListener },
+): DeliveryService {
+  const channels: readonly DeliveryChannel[] = [
+    ...(outbound === undefined ? [] : [new WebhookChannel({ metadata, outbound, access, box, clock, log })]),
+  ];
+  return new DeliveryService({ store: metadata.deliveries, trail: metadata.auditTrail, channels, clock, log });
 }
 
 /** The same cache under other names. */
@@ -548,6 +582,8 @@ class PortRegistry implements Registry {
     registerIdentityRoutes(this.#app, this.#services);
     registerCredentialRoutes(this.#app, this.#services);
     registerOrganisationRoutes(this.#app, this.#services);
+    registerConfigurationRoutes(this.#app, this.#services);
+    registerWebhookRoutes(this.#app, this.#services);
     registerOwnershipRoutes(this.#app, this.#services);
     registerPublisherRoutes(this.#app, this.#services);
     registerUpstreamRoutes(this.#app, this.#services);
@@ -709,6 +745,7 @@ class PortRegistry implements Registry {
     await this.#services.trust?.start();
     await this.#services.trees?.adopt(this.#services.access.policy);
     if (this.#services.tree === undefined) this.#services.upstreams.start();
+    this.#services.deliveries.start();
     this.#timer = setInterval(() => {
       this.#flush().catch((error: unknown) =>
         this.#services.log("error", "a background flush failed", { error: String(error) }),
@@ -752,6 +789,7 @@ class PortRegistry implements Registry {
     clearInterval(this.#timer);
     await this.#installations?.stop(INSTALL_GRACE_MS);
     if (this.#services.tree === undefined) await this.#services.upstreams.stop();
+    await this.#services.deliveries.stop();
     if (this.#active > 0) {
       await new Promise<void>((resolve) => {
         this.#idle = resolve;

@@ -9,6 +9,7 @@ import { SETTINGS } from "../settings-table.ts";
 import { readSetting, settingKey, TOKEN_KEY, type SettingValue } from "../settings.ts";
 import { editToml } from "../toml-edit.ts";
 import { tryLoadProject } from "../project.ts";
+import { refreshTeamConfiguration } from "../team-configuration.ts";
 import { setDefaultRegistry } from "./registry-config.ts";
 
 /** A token that is shown. */
@@ -44,6 +45,10 @@ export async function configGet(
       ? undefined
       : { key, value: defaultRegistry, origin: "registries", source: registriesPath(context) };
   }
+  // What is set here needs no word of the team's, which may be out of reach.
+  const own = (await context.localSettings()).get(key);
+  if (own !== undefined && own.origin !== "default") return own;
+  await refreshTeamConfiguration(context);
   return (await context.settings()).get(key);
 }
 
@@ -106,6 +111,7 @@ async function shownToken(reveal: boolean, context: EngineContext): Promise<Show
 /** Every setting that has a value, and the token, masked. */
 export async function configList(_input: NoInput, context: EngineContext): Promise<readonly ShownSetting[]> {
   await tryLoadProject(context);
+  await refreshTeamConfiguration(context);
   const listed = (await context.settings()).list().filter(({ key }) => key !== "registry.default");
   const special = [await configGet({ key: "registry.default" }, context), await shownToken(false, context)];
   return [...listed, ...special.filter((setting) => setting !== undefined)].sort((left, right) =>

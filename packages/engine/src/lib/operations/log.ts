@@ -187,7 +187,7 @@ export async function logMonitor(
 
 function concerns({ event }: LoggedEvent, name: string): boolean {
   if (event.type === "unknown") return event.members["name"] === name || event.members["name"] === undefined;
-  if (event.type === "audit") return false;
+  if (event.type === "audit" || event.type === "configuration") return false;
   return event.type === "key" || event.type === "policy" || event.name === name;
 }
 
@@ -245,6 +245,7 @@ function entryTypeOf(action: string): string | undefined {
   if (action.startsWith("owner.")) return "owner";
   if (action.startsWith("key.")) return "key";
   if (action.startsWith("channel.")) return "channel";
+  if (action.startsWith("configuration.")) return "configuration";
   return action.startsWith("policy.") ? "policy" : undefined;
 }
 

@@ -5,6 +5,8 @@ import type { Authentication, Principal } from "../authentication.ts";
 import type { Connection } from "../connection.ts";
 import type { DownloadCounter } from "../download-counter.ts";
 import type { IdempotentAnswers } from "../idempotent-answers.ts";
+import type { DeliveryService } from "../deliveries/delivery-service.ts";
+import type { WebhookBox } from "../webhooks/webhook-channel.ts";
 import type { BlobGate } from "../governance/blob-gate.ts";
 import type { ReviewService } from "../governance/review-service.ts";
 import type { IndexService } from "../index-service.ts";
@@ -83,6 +85,9 @@ export interface Services {
   readonly outbound: Outbound | undefined;
   readonly reviews: ReviewService;
   readonly gate: BlobGate;
+  /** Sends what changes give cause to send. */
+  readonly deliveries: DeliveryService;
+  readonly webhookBox: WebhookBox;
   readonly metrics: Metrics;
   readonly upstreams: Upstreams;
   /** Packages that come in parts, of the registry and of all its trees. */

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { SharedConfiguration } from "../configurations/configuration-store.ts";
 import type { PackageSummary, VersionRecord } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import type { RouteContext } from "./context.ts";
@@ -25,6 +26,11 @@ export function policyEtag({ policy }: PackageSummary): string {
 /** The validator of a package's channels. */
 export function channelsEtag({ channels, latest }: PackageSummary): string {
   return etagOf(["channels", channels ?? {}, latest ?? null]);
+}
+
+/** The validator of a shared configuration: its revision. */
+export function configurationEtag(configuration: Pick<SharedConfiguration, "revision"> | undefined): string {
+  return `"${configuration?.revision ?? 0}"`;
 }
 
 /**

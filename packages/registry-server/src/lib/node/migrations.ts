@@ -287,6 +287,34 @@ export const MIGRATIONS: readonly Migration[] = [
     name: "deleted accounts",
     statements: "alter table accounts add column deleted integer",
   },
+  {
+    name: "configurations that organisations share",
+    statements: `
+      create table configurations (
+        organisation_id text not null references organisations (id) on delete cascade, name text not null,
+        revision integer not null, text text, digest text, is_public integer not null, author text not null,
+        created integer not null, leaf integer not null, primary key (organisation_id, name, revision)
+      ) strict;
+    `,
+  },
+  {
+    name: "webhooks and deliveries",
+    statements: `
+      create table deliveries (
+        id text primary key, channel text not null, target text not null, event text not null, payload text not null,
+        created integer not null, state text not null, due integer, tries integer not null, attempts text not null
+      ) strict;
+      create index deliveries_due on deliveries (due, id) where due is not null;
+      create index deliveries_of_target on deliveries (channel, target, created);
+      create table delivery_positions (name text primary key, record integer not null) strict;
+      create table webhooks (
+        id text primary key, subject text not null, url text not null, events text not null, secrets text not null,
+        account_id text not null references accounts (id), created integer not null, since integer not null,
+        disabled_reason text, disabled_at integer, failing_since integer
+      ) strict;
+      create index webhooks_of_subject on webhooks (subject);
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

@@ -285,6 +285,36 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
     worksFrom: 1,
     statements: "alter table accounts add column deleted bigint",
   },
+  {
+    name: "configurations that organisations share",
+    worksFrom: 1,
+    statements: `
+      create table configurations (
+        organisation_id text not null references organisations (id) on delete cascade, name text not null,
+        revision bigint not null, text text, digest text, is_public bigint not null, author text not null,
+        created bigint not null, leaf bigint not null, primary key (organisation_id, name, revision)
+      );
+    `,
+  },
+  {
+    name: "webhooks and deliveries",
+    worksFrom: 1,
+    statements: `
+      create table deliveries (
+        id text primary key, channel text not null, target text not null, event text not null, payload text not null,
+        created bigint not null, state text not null, due bigint, tries bigint not null, attempts text not null
+      );
+      create index deliveries_due on deliveries (due, id) where due is not null;
+      create index deliveries_of_target on deliveries (channel, target, created);
+      create table delivery_positions (name text primary key, record bigint not null);
+      create table webhooks (
+        id text primary key, subject text not null, url text not null, events text not null, secrets text not null,
+        account_id text not null references accounts (id), created bigint not null, since bigint not null,
+        disabled_reason text, disabled_at bigint, failing_since bigint
+      );
+      create index webhooks_of_subject on webhooks (subject);
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

@@ -13,6 +13,9 @@ import type { AccountStore } from "../identity/account-store.ts";
 import type { IdentityStore } from "../identity/identity-store.ts";
 import type { UploadSessionStore } from "../uploads/upload-store.ts";
 import type { UpstreamStore } from "../upstream/upstream-store.ts";
+import type { DeliveryStore } from "../deliveries/delivery-store.ts";
+import type { WebhookStore } from "../webhooks/webhook-store.ts";
+import type { ConfigurationStore } from "../configurations/configuration-store.ts";
 import type { AuditTrailStore } from "../governance/audit-trail.ts";
 import type { ReviewStore } from "../governance/review-store.ts";
 import type { OwnershipStore } from "../organisations/ownership-store.ts";
@@ -68,6 +71,9 @@ import {
   publishEntry,
   statusEntry,
 } from "../trust/log-entries.ts";
+import { SqlDeliveryStore } from "./sql-delivery-store.ts";
+import { SqlWebhookStore } from "./sql-webhook-store.ts";
+import { SqlConfigurationStore } from "./sql-configuration-store.ts";
 import { SqlAuditTrailStore, auditRows, record } from "./sql-audit.ts";
 import type { SqlEngine, TextIndex } from "./sql-engine.ts";
 import { appendEntry, isOwner, nextPosition, ownerCount, ownersOf, packageRow } from "./sql-packages.ts";
@@ -276,6 +282,9 @@ export class SqlMetadataStore implements MetadataStore {
   readonly ownership: OwnershipStore;
   readonly auditTrail: AuditTrailStore;
   readonly uploads: UploadSessionStore;
+  readonly configurations: ConfigurationStore;
+  readonly deliveries: DeliveryStore;
+  readonly webhooks: WebhookStore;
   #closed: Promise<void> | undefined;
 
   constructor(engine: SqlEngine) {
@@ -287,6 +296,9 @@ export class SqlMetadataStore implements MetadataStore {
     this.ownership = new SqlOwnershipStore(engine);
     this.auditTrail = new SqlAuditTrailStore(engine);
     this.uploads = new SqlUploadSessionStore(engine);
+    this.configurations = new SqlConfigurationStore(engine);
+    this.deliveries = new SqlDeliveryStore(engine);
+    this.webhooks = new SqlWebhookStore(engine);
     this.#engine = engine;
     this.#db = engine.db;
   }

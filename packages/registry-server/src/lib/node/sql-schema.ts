@@ -238,6 +238,43 @@ export interface Tables {
     result: string | null;
   };
   quotas: { subject: string; packages: number | null; versions: number | null; bytes: number | null };
+  configurations: {
+    organisation_id: string;
+    name: string;
+    revision: number;
+    text: string | null;
+    digest: string | null;
+    is_public: number;
+    author: string;
+    created: number;
+    leaf: number;
+  };
+  deliveries: {
+    id: string;
+    channel: string;
+    target: string;
+    event: string;
+    payload: string;
+    created: number;
+    state: string;
+    due: number | null;
+    tries: number;
+    attempts: string;
+  };
+  delivery_positions: { name: string; record: number };
+  webhooks: {
+    id: string;
+    subject: string;
+    url: string;
+    events: string;
+    secrets: string;
+    account_id: string;
+    created: number;
+    since: number;
+    disabled_reason: string | null;
+    disabled_at: number | null;
+    failing_since: number | null;
+  };
   package_terms: { package_id: number; kind: string; term: string };
   package_search: { rowid: number; name: string; title: string; keywords: string; description: string };
 }

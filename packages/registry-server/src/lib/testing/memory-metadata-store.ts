@@ -69,6 +69,9 @@ import { MemoryAccountStore } from "./memory-account-store.ts";
 import { MemoryIdentityStore } from "./memory-identity-store.ts";
 import { MemoryAuditTrailStore, isFiltered } from "./memory-audit-trail-store.ts";
 import { MemoryUploadSessionStore } from "./memory-upload-session-store.ts";
+import { MemoryDeliveryStore } from "./memory-delivery-store.ts";
+import { MemoryWebhookStore } from "./memory-webhook-store.ts";
+import { MemoryConfigurationStore } from "./memory-configuration-store.ts";
 import { MemoryUpstreamStore } from "./memory-upstream-store.ts";
 import { MemoryOwnershipStore } from "./memory-ownership-store.ts";
 import { MemoryOrganisationStore } from "./memory-organisation-store.ts";
@@ -149,6 +152,15 @@ export class MemoryMetadataStore implements MetadataStore {
       this.ownership.forget(id, at);
     },
   });
+  readonly configurations: MemoryConfigurationStore = new MemoryConfigurationStore({
+    record: (audit) => this.#record(audit),
+    append: (entry) => this.#log.push(entry) - 1,
+  });
+  readonly deliveries: MemoryDeliveryStore = new MemoryDeliveryStore();
+  readonly webhooks: MemoryWebhookStore = new MemoryWebhookStore(
+    (audit) => this.#record(audit),
+    (id) => this.deliveries.drop("webhook", id),
+  );
   readonly #keys = new Map<string, KeyRecord>();
   readonly #statements: KeyStatementRecord[] = [];
   readonly #packages = new Map<CanonicalName, Entry>();

@@ -9,6 +9,9 @@ import { auditTrailStoreContract } from "./audit-trail-store-contract.ts";
 import { uploadSessionStoreContract } from "./upload-session-store-contract.ts";
 import { upstreamStoreContract } from "./upstream-store-contract.ts";
 import { ownershipStoreContract } from "./ownership-store-contract.ts";
+import { deliveryStoreContract } from "./delivery-store-contract.ts";
+import { webhookStoreContract } from "./webhook-store-contract.ts";
+import { configurationStoreContract } from "./configuration-store-contract.ts";
 import { organisationStoreContract } from "./organisation-store-contract.ts";
 import { fakeAccount, fakeAudit, fakeDigest, fakeKeyStatement, fakePublication } from "./fixtures.ts";
 
@@ -58,6 +61,9 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
   test.describe("MetadataStore contract: uploads", () => uploadSessionStoreContract(it));
   test.describe("MetadataStore contract: upstreams", () => upstreamStoreContract(it));
   test.describe("MetadataStore contract: organisations", () => organisationStoreContract(it));
+  test.describe("MetadataStore contract: deliveries", () => deliveryStoreContract(it));
+  test.describe("MetadataStore contract: webhooks", () => webhookStoreContract(it));
+  test.describe("MetadataStore contract: shared configurations", () => configurationStoreContract(it));
   test.describe("MetadataStore contract: packages that change hands", () => ownershipStoreContract(it));
 
   test.describe("MetadataStore contract: accounts", () => {

@@ -7,6 +7,7 @@ const PEOPLE: ReadonlySet<PropertyKey> = new Set<keyof MetadataStore>([
   "identities",
   "uploads",
   "accounts",
+  "configurations",
   "createAccount",
   "accountByName",
   "accountById",

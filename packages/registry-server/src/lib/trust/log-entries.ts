@@ -128,6 +128,16 @@ export function policyEntry(
   return encodeLogEvent({ ...common(audit), type: "policy", names, policy });
 }
 
+/** The entry of a configuration that an organisation shares from now on, or without a digest no more. */
+export function configurationEntry(
+  named: { readonly organisation: string; readonly configuration: string; readonly revision: number },
+  digest: Digest | undefined,
+  audit: Pick<AuditEntry, "at" | "actor">,
+): Uint8Array {
+  const said = digest === undefined ? {} : { digest };
+  return encodeLogEvent({ ...common(audit), type: "configuration", ...named, ...said });
+}
+
 /** The entry that states how far the audit trail went. */
 export function auditHeadEntry({ record, hash }: AuditHead, at: number): Uint8Array {
   return encodeLogEvent({ time: timestamp(at), type: "audit", record, head: parseDigest(`sha256:${hash}`) });

@@ -101,8 +101,26 @@ export interface AuditEvent extends Common {
   readonly head: Digest;
 }
 
+/** A configuration that an organisation shares with its projects is another one, or without digest shared no more. */
+export interface ConfigurationEvent extends Common {
+  readonly type: "configuration";
+  readonly organisation: string;
+  readonly configuration: string;
+  readonly revision: number;
+  /** Digest of its text, which is not in the log. */
+  readonly digest?: Digest;
+}
+
 /** What a registry logs. */
-export type LogEvent = PublishEvent | StatusEvent | OwnerEvent | KeyEvent | ChannelEvent | PolicyEvent | AuditEvent;
+export type LogEvent =
+  | PublishEvent
+  | StatusEvent
+  | OwnerEvent
+  | KeyEvent
+  | ChannelEvent
+  | PolicyEvent
+  | AuditEvent
+  | ConfigurationEvent;
 
 /** An entry of a type that this release does not know: shown as it is, never taken for another. */
 export interface UnknownLogEvent {
@@ -128,6 +146,7 @@ const optional =
     value === undefined || check(value);
 const isDigest: Check = (value) => typeof value === "string" && tryParseDigest(value) !== undefined;
 const isKey: Check = (value) => typeof value === "string" && isFingerprint(value);
+const isCounted: Check = (value) => Number.isSafeInteger(value) && (value as number) > 0;
 const isName: Check = (value) => typeof value === "string" && tryParsePackageName(value) !== undefined;
 const isVersion: Check = (value) => typeof value === "string" && tryParseVersion(value) !== undefined;
 
@@ -178,7 +197,13 @@ const TYPES: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
   },
   channel: { name: isName, channel: isText(64), version: optional(isVersion) },
   policy: { names: (value) => typeof value === "string" && isNamePattern(value), policy: isDigest },
-  audit: { record: (value) => Number.isSafeInteger(value) && (value as number) > 0, head: isDigest },
+  audit: { record: isCounted, head: isDigest },
+  configuration: {
+    organisation: isText(64),
+    configuration: isText(64),
+    revision: isCounted,
+    digest: optional(isDigest),
+  },
 };
 
 function isObject(value: unknown): value is Members {

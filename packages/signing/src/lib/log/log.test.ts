@@ -404,6 +404,7 @@ describe("log events", () => {
     { type: "key", time, change: "rotate", account: "ann", key, previous: key, statement: digest, effective: time },
     { type: "policy", time, names: "company/**", policy: digest },
     { type: "audit", time, record: 12, head: digest },
+    { type: "configuration", time, organisation: "acme", configuration: "default", revision: 3, digest },
   ] as unknown as readonly LogEvent[];
 
   it.each(events)("read back: $type", (event) => {
