@@ -258,7 +258,8 @@ describe("a proxy that waits", () => {
     const description = async (): Promise<string> => (await fetch(`${tree}/.well-known/lading.json`)).text();
     await expect.poll(description, { timeout: 60_000 }).toContain("young@1.0.0");
     const user = await userOf(tree);
-    const added = await user.ok("lading add young", { cwd: "app" });
+    user.write("app/lading.toml", `${user.read("app/lading.toml")}\n[dependencies]\nyoung = "^1.0.0"\n`);
+    const added = await user.ok("lading install", { cwd: "app" });
     expect(user.read("app/lading.lock")).toMatch(/name = "young"\nversion = "1.0.0"/);
     expect(added.stderr).toContain("young 1.1.0, are passed over");
   });

@@ -183,7 +183,7 @@ export class UpstreamTree {
     const bytes = await this.file(`metadata/${state.root}.root.json`);
     if (bytes === undefined) throw absent(`metadata/${state.root}.root.json`);
     const { keys, ...root } = describeRoot(bytes);
-    const { minimumAgeMs } = this.options;
+    const { minimumAgeMs, url } = this.options;
     return {
       protocol: 1,
       name: state.title,
@@ -196,7 +196,8 @@ export class UpstreamTree {
       root,
       keys,
       mirror: {
-        of: state.url,
+        // What was carried here came without an address; then it is the one that the operator names.
+        of: state.url === "" ? (url ?? "") : state.url,
         checked: new Date(state.checked).toISOString(),
         ...(minimumAgeMs === 0
           ? {}
