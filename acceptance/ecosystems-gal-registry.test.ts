@@ -74,6 +74,70 @@ describe("publishing", () => {
     expect(listed).not.toContain("my-key.pem");
   });
 
+  test("info shows all that the manifest says, every version, and what became of the signature here", async () => {
+    const whole = `title = "The whole"
+documentation = "https://docs.example.com/whole"
+repository = "https://example.com/whole.git"
+homepage = "https://whole.example.com"
+gal-version = "1.0"
+
+[dependencies]
+
+[features]
+default = ["standard"]
+standard = []
+
+[profile.release]
+optimization_level = 3
+chaos_profile = "production"
+
+[chaos-profile.production]
+fault_injection_rate = 0.001
+`;
+    const sandbox = project(
+      MY_PACKAGE.replace("my-package", "whole-package").replace(/\n\[dependencies\]\n$/, `\n${whole}`),
+    );
+    const { stdout: made } = await sandbox.ok("gal-pkg keygen --output ./my-key.pem", inside);
+    const fingerprint = /ed25519:[0-9a-f]{64}/.exec(made)![0];
+    await sandbox.ok("gal-pkg publish --sign ./my-key.pem", inside);
+    sandbox.write("my-package/gal.toml", sandbox.read("my-package/gal.toml").replace("1.0.0", "1.1.0"));
+    await sandbox.ok("gal-pkg publish", inside);
+    const stranger = project(MY_PACKAGE);
+    const { stdout } = await stranger.ok("gal-pkg info whole-package@1.0.0");
+    for (const line of [
+      /^whole-package 1\.0\.0$/,
+      /^title +The whole$/,
+      /^description +A GAL package$/,
+      /^license +MIT$/,
+      /^authors +Your Name <your@email\.com>$/,
+      /^edition +2024$/,
+      /^keywords +actor, concurrency$/,
+      /^categories +actor-model, utilities$/,
+      /^repository +https:\/\/example\.com\/whole\.git$/,
+      /^homepage +https:\/\/whole\.example\.com$/,
+      /^documentation +https:\/\/docs\.example\.com\/whole$/,
+      /^hosts +gal >=1\.0/,
+      /^features +default, standard$/,
+      /^profiles +release$/,
+      /^chaos +production$/,
+      new RegExp(`^signed by +${fingerprint}$`),
+      /^signature +good, by the key that the registry has for it/,
+      /^versions +1\.1\.0, 1\.0\.0$/,
+    ])
+      expect(stdout.split("\n")).toContainEqual(expect.stringMatching(line));
+    const state = async (spec: string): Promise<unknown> =>
+      ((await stranger.json(`gal-pkg info ${spec} --json`)) as { signature: { state: string } }).signature.state;
+    expect(await state("whole-package@1.1.0")).toBe("unsigned");
+    const trust = (keys: string): void =>
+      stranger.write("~/.config/gal/registries.toml", registriesToml(`public_keys = ["${keys}"]\n`));
+    trust(fingerprint);
+    expect(await state("whole-package@1.0.0")).toBe("trusted");
+    const { stdout: other } = await sandbox.ok("gal-pkg keygen --output ./other.pem", inside);
+    trust(/ed25519:[0-9a-f]{64}/.exec(other)![0]);
+    const { stdout: refused } = await stranger.ok("gal-pkg info whole-package@1.0.0");
+    expect(refused).toMatch(/^signature +REFUSED: .*\([A-Z_]+\)$/m);
+  }, 300_000);
+
   test("[SIG-11] with signing.key and signing.auto set, plain publish signs", async () => {
     const sandbox = project(MY_PACKAGE.replace("my-package", "auto-signed"));
     await sandbox.ok("gal-pkg keygen --output ./my-key.pem", inside);

@@ -244,6 +244,20 @@ describe("docs/guides/module-map.md", () => {
       "vitte-cli",
       "vitte-key",
       "vitte-cache",
+      "PackageManifest",
+      "RegistryClient",
+      "DependencyResolver",
+      "PackageCache",
+      "PackageMetrics",
+      "GalError",
+      "commands/pack.rs",
+      "commands/pack_index.rs",
+      "routes/packs.rs",
+      "dto/pack.rs",
+      "DependencyValidator",
+      "InstallSource",
+      "ProgressEvent",
+      "docs/pack-registry-cicd.md",
     ]) {
       expect(all).toContain(`\`${name}\``);
     }

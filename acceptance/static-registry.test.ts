@@ -113,6 +113,47 @@ describe("a registry in a directory", () => {
     expect(refused).toMatchObject({ code: 7, stderr: expect.stringContaining("STATIC_REGISTRY_DAMAGED") as string });
   });
 
+  test("has channels: NAME takes latest, NAME@beta what was published there, and the log has each change", async () => {
+    const sandbox = open();
+    await sandbox.ok("lading index-init registry --native");
+    const publish = async (version: string, flags = ""): Promise<void> => {
+      const file = await packed(sandbox, "tool", version);
+      await sandbox.ok(`lading index-publish ${file} --to registry --public-key ann.pub ${flags}`);
+    };
+    await publish("1.0.0");
+    await publish("2.0.0-rc.1", "--channel beta");
+    await publish("2.0.0", "--channel beta --publisher ann");
+    await sandbox.ok(`lading registry add main ${await serve(sandbox.path("registry"))} --default`);
+    const project = async (spec: string): Promise<string> => {
+      const directory = `app-${spec.replace("@", "-")}`;
+      sandbox.write(`${directory}/lading.toml`, '[package]\nname = "app"\nversion = "1.0.0"\n');
+      await sandbox.ok(`lading install ${spec}`, { cwd: directory });
+      return installed(sandbox, directory);
+    };
+    expect(await project("tool")).toMatch(/^(?:tool 1\.0\.0\n)+$/);
+    expect(await project("tool@beta")).toMatch(/^(?:tool 2\.0\.0\n)+$/);
+    expect((await sandbox.ok("lading channel list tool")).stdout).toMatch(/beta +2\.0\.0\nlatest +1\.0\.0/);
+    expect((await sandbox.ok("lading info tool@beta")).stdout).toMatch(/^tool 2\.0\.0$/m);
+    const monitored = (await sandbox.ok("lading log monitor tool --all")).stdout;
+    expect(monitored).toContain('channel "beta" names 2.0.0 now');
+
+    const moved = await sandbox.json("lading channel add tool@2.0.0 latest --to registry --json");
+    expect(moved).toEqual({ name: "tool", channels: { beta: "2.0.0", latest: "2.0.0" } });
+    await sandbox.ok("lading channel remove tool beta --to registry");
+    expect((await sandbox.ok("lading channel list tool")).stdout).not.toContain("beta");
+    expect((await sandbox.ok("lading index-validate registry")).stdout).toContain("1 package, 3 versions");
+    for (const [line, code, exit] of [
+      ["channel remove tool latest --to registry", "STATIC_CHANNEL_REFUSED", 8],
+      ["channel add tool@9.0.0 beta --to registry", "STATIC_VERSION_MISSING", 2],
+      ["channel add tool@1.0.0 1.x --to registry", "CHANNEL_INVALID", 2],
+      ["channel add tool@1.0.0 beta", "REGISTRY_READ_ONLY", 8],
+      ["install tool@beta", "VERSION_NOT_FOUND", 2],
+    ] as const) {
+      const refused = await sandbox.line(`lading ${line}`, { cwd: line.startsWith("install") ? "app-tool" : "." });
+      expect([line, refused.code, refused.stderr.includes(`error[${code}]`)]).toEqual([line, exit, true]);
+    }
+  }, 300_000);
+
   test("keeps no secret among what is served", async () => {
     const sandbox = open({ GITHUB_TOKEN: "ghp_hunter2", AWS_SECRET_ACCESS_KEY: "hunter2" });
     await sandbox.ok("lading index-init registry --native");

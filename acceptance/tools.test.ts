@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import {
   existsSync,
   lstatSync,
@@ -292,4 +293,61 @@ describe("the team's shared cache", () => {
     expect(total).toBeLessThanOrEqual(size);
     expect(blobs(shared).length).toBeGreaterThan(0);
   });
+
+  test("[CCH-18] [CCH-23] users at the same time keep it within max_cache_size, and none loses what it is installing from", async () => {
+    const local = await startRegistry();
+    try {
+      const author = open({ LADING_TOKEN: local.token, LADING_REGISTRY_URL: local.url });
+      const names = Array.from({ length: 8 }, (_, i) => `part-${i}`);
+      for (const name of names) {
+        author.write(`${name}/lading.toml`, manifest(name, "1.0.0"));
+        writeFileSync(author.path(name, "data.bin"), randomBytes(100_000));
+        await author.ok("lading publish", { cwd: name });
+      }
+      const shared = author.path("shared");
+      const limit = 350_000;
+      const held = (): number =>
+        blobs(shared).reduce(
+          (sum, blob) => sum + (statSync(path.join(shared, blob), { throwIfNoEntry: false })?.size ?? 0),
+          0,
+        );
+      // Each needs more than fits, in another order, so that each one's room is made from what others use.
+      const users = [0, 3, 6].map((first) => {
+        const box = open({
+          LADING_INSTALLER_SHARED_CACHE: shared,
+          LADING_INSTALLER_MAX_CACHE_SIZE: `${limit}B`,
+          LADING_REGISTRY_URL: local.url,
+          LADING_TOKEN: local.token,
+        });
+        const own = Array.from({ length: 5 }, (_, i) => names[(first + i) % names.length]!);
+        return { box, own };
+      });
+      for (let round = 0; round < 2; round++) {
+        const installs = users.map(async ({ box, own }, user) => {
+          const cwd = `p${round}`;
+          const wanted = own.map((name) => `${name} = "1"`).join("\n");
+          box.write(`${cwd}/lading.toml`, manifest("app", "1.0.0", `\n[dependencies]\n${wanted}\n`));
+          if (round > 0) await box.ok("chmod -R u+w ~/.local/share/lading && rm -rf ~/.local/share/lading ~/.cache");
+          const { stderr } = await box.ok("lading install && lading verify --full", { cwd });
+          expect([user, stderr.includes("shared cache")]).toEqual([user, false]);
+          for (const name of own)
+            expect(statSync(box.path(cwd, "lading_packages", name, "data.bin")).size).toBe(100_000);
+        });
+        await Promise.all(installs);
+        expect(held()).toBeLessThanOrEqual(limit);
+        expect(held()).toBeGreaterThan(0);
+      }
+      // What is larger than all that is allowed comes past it, and nothing else goes for it.
+      const before = blobs(shared).toSorted();
+      author.write("huge/lading.toml", manifest("huge", "1.0.0"));
+      writeFileSync(author.path("huge", "data.bin"), randomBytes(limit + 1));
+      await author.ok("lading publish", { cwd: "huge" });
+      const [{ box }] = users as [(typeof users)[number]];
+      box.write("huge/lading.toml", manifest("app", "1.0.0", '\n[dependencies]\nhuge = "1"\n'));
+      await box.ok("lading install", { cwd: "huge" });
+      expect(blobs(shared).toSorted()).toEqual(before);
+    } finally {
+      await local.dispose();
+    }
+  }, 400_000);
 });

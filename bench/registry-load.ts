@@ -42,7 +42,7 @@ function printLoad(name: string, results: readonly LoadResult[]): void {
     median(results.map(pick)).toFixed(digits);
   const errors = results.reduce((sum, result) => sum + result.errors, 0);
   console.log(
-    `  ${name.padEnd(44)}${middle((r) => r.rate).padStart(8)} requests/s, ${middle((r) => r.perProcessorSecond).padStart(8)} per processor second, p95 ${middle((r) => r.p95, 1)} ms, p99 ${middle((r) => r.p99, 1)} ms, ${errors} errors`,
+    `  ${name.padEnd(44)}${middle((r) => r.rate).padStart(8)} requests/s, ${middle((r) => r.perProcessorSecond).padStart(8)} per processor second, p50 ${middle((r) => r.p50, 1)} ms, p95 ${middle((r) => r.p95, 1)} ms, p99 ${middle((r) => r.p99, 1)} ms, ${errors} errors`,
   );
 }
 
@@ -120,6 +120,7 @@ async function fullRegistry(directory: string): Promise<void> {
     const server = { name: "lading-registry", base: lading.url, process: lading.process };
     const names = Array.from({ length: 500 }, (_, i) => seededName(i * 20));
     const cases: Readonly<Record<string, readonly string[]>> = {
+      "index document of a package": names.map((name) => `/index/_/${name.slice(0, 2)}/${name}.json`),
       "metadata of a package": names.map((name) => `/api/v1/packages/${name}`),
       "versions of a package": names.map((name) => `/api/v1/packages/${name}/versions`),
       "search by a word": SEEDED_WORDS.map((word) => `/api/v1/packages/?q=${word}`),

@@ -29,7 +29,8 @@ export interface LoadResult {
   readonly requests: number;
   /** Requests a second. */
   readonly rate: number;
-  /** Milliseconds within which 95 and 99 of a hundred requests were answered. */
+  /** Milliseconds within which 50, 95 and 99 of a hundred requests were answered. */
+  readonly p50: number;
   readonly p95: number;
   readonly p99: number;
   /** Answers other than 2xx and 3xx, connections that failed, and requests without an answer. */
@@ -44,8 +45,8 @@ math.randomseed(os.time())
 function request() return wrk.format("GET", paths[math.random(#paths)]) end
 function done(summary, latency, requests)
   local e = summary.errors
-  io.write(string.format("\\nRESULT {\\"requests\\":%d,\\"us\\":%d,\\"p95\\":%d,\\"p99\\":%d,\\"errors\\":%d}\\n",
-    summary.requests, summary.duration, latency:percentile(95), latency:percentile(99),
+  io.write(string.format("\\nRESULT {\\"requests\\":%d,\\"us\\":%d,\\"p50\\":%d,\\"p95\\":%d,\\"p99\\":%d,\\"errors\\":%d}\\n",
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(95), latency:percentile(99),
     e.connect + e.read + e.write + e.status + e.timeout))
 end
 `;
@@ -67,13 +68,14 @@ export function load(
   const used = processorSeconds(child.pid!) - before;
   const found = /^RESULT (.+)$/m.exec(stdout)?.[1];
   if (found === undefined) throw new Error(`wrk told nothing of ${base}:\n${stdout}`);
-  const { requests, us, p95, p99, errors } = JSON.parse(found) as Record<
-    "requests" | "us" | "p95" | "p99" | "errors",
+  const { requests, us, p50, p95, p99, errors } = JSON.parse(found) as Record<
+    "requests" | "us" | "p50" | "p95" | "p99" | "errors",
     number
   >;
   return {
     requests,
     rate: (requests * 1_000_000) / us,
+    p50: p50 / 1000,
     p95: p95 / 1000,
     p99: p99 / 1000,
     errors,

@@ -1,4 +1,12 @@
-export { LATEST_CHANNEL, parseChannel, tryParseChannel } from "./lib/channel.ts";
+export {
+  LATEST_CHANNEL,
+  channelsAfter,
+  latestVersion,
+  parseChannel,
+  tryParseChannel,
+  withChannel,
+  type Channels,
+} from "./lib/channel.ts";
 export {
   LadingError,
   EXIT_CODES,

@@ -1,12 +1,14 @@
 // Keeping a registry that is nothing but files.
 export {
   daysUntil,
+  staticChannel,
   staticCheck,
   staticInit,
   staticPublish,
   staticRefresh,
   staticRoot,
   staticStatus,
+  type StaticChannelInput,
   type StaticInitInput,
   type StaticInitResult,
   type StaticPlace,

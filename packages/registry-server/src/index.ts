@@ -65,7 +65,6 @@ export type { RegistryTrust } from "./lib/trust/registry-trust.ts";
 export type { TrustDescription } from "./lib/trust/trust-service.ts";
 export type { LogReceipt } from "./lib/trust/log-service.ts";
 export { MemoryCache } from "./lib/memory-cache.ts";
-export { latestVersion } from "./lib/index-model.ts";
 export type { InstallAnswer, InstalledPack, InstallPackRequest, InstallService } from "./lib/install-service.ts";
 export type { ExternalUser, PeopleDirectory } from "./lib/identity/external-user.ts";
 export type {

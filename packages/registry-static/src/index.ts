@@ -13,7 +13,9 @@ export { createStaticRegistry, describeRegistry, type Maintained, type StaticReg
 export {
   publishStatic,
   refreshStatic,
+  setStaticChannel,
   setStaticStatus,
+  type StaticChannel,
   type StaticPublication,
   type StaticPublished,
   type StaticStatus,

@@ -22,6 +22,7 @@ import {
   createStaticRegistry,
   publishStatic,
   refreshStatic,
+  setStaticChannel,
   setStaticStatus,
 } from "../src/index.ts";
 import {
@@ -128,6 +129,61 @@ describe("a static registry in a directory", () => {
     expect(await code(() => setStaticStatus({ store, trust }, { ...wanted, version: "9.0.0" }))).toBe(
       "STATIC_VERSION_MISSING",
     );
+  });
+
+  it("has channels: one of its own leaves latest, later versions move latest upwards only, and each change is logged", async () => {
+    const directory = await temporary();
+    const store = directoryStore(directory);
+    const { trust } = await newRegistry(store);
+    const publish = async (version: string, channel?: string) =>
+      publishStatic({ store, trust, publisher: "ann", channel }, [await publication({ version })]);
+    const channels = async () => (await document(directory)).channels;
+    await publish("1.0.0");
+    await publish("2.0.0", "beta");
+    expect(await channels()).toEqual({ beta: "2.0.0", latest: "1.0.0" });
+    await publish("1.1.0");
+    await publish("0.9.0");
+    expect(await channels()).toEqual({ beta: "2.0.0", latest: "1.1.0" });
+    expect((await publish("1.1.0", "lts")).published[0]!.outcome).toBe("exists");
+    expect((await publish("1.1.0", "lts")).maintained).toBeUndefined();
+    await publish("3.0.0");
+    expect(await channels()).toEqual({ beta: "2.0.0", latest: "3.0.0", lts: "1.1.0" });
+    const named = (await events(directory)).filter(({ type }) => type === "channel");
+    expect(named).toMatchObject([
+      { channel: "beta", version: "2.0.0", actor: "ann", name: "tool" },
+      { channel: "lts", version: "1.1.0" },
+    ]);
+    const read = (path: string) => readFile(join(directory, path)).catch(() => undefined);
+    expect((await checkStaticRegistry({ read, nowMs: Date.now() })).problems).toEqual([]);
+  });
+
+  it("lets a channel name another version or nothing, and refuses what would leave a name without meaning", async () => {
+    const directory = await temporary();
+    const store = directoryStore(directory);
+    const { trust } = await newRegistry(store);
+    for (const version of ["1.0.0", "2.0.0"]) await publishStatic({ store, trust }, [await publication({ version })]);
+    const set = (channel: string, version?: string) =>
+      setStaticChannel({ store, trust }, { name: "tool", channel, version });
+    expect((await set("latest", "1.0.0")).channels).toEqual({ latest: "1.0.0" });
+    expect((await set("latest", "1.0.0")).maintained).toBeUndefined();
+    await setStaticStatus({ store, trust }, { name: "tool", version: "2.0.0", status: "deprecated", reason: "old" });
+    expect((await document(directory)).channels).toEqual({ latest: "1.0.0" });
+    expect((await set("next", "2.0.0")).channels).toEqual({ latest: "1.0.0", next: "2.0.0" });
+    expect((await set("next")).channels).toEqual({ latest: "1.0.0" });
+    expect((await events(directory)).slice(-1)).toMatchObject([{ type: "channel", channel: "next" }]);
+    await setStaticStatus({ store, trust }, { name: "tool", version: "1.0.0", status: "yanked", reason: "broken" });
+    expect((await document(directory)).channels).toEqual({ latest: "2.0.0" });
+    const refusals = [
+      ["latest", undefined, "STATIC_CHANNEL_REFUSED"],
+      ["latest", "1.0.0", "STATIC_CHANNEL_REFUSED"],
+      ["next", undefined, "STATIC_CHANNEL_REFUSED"],
+      ["next", "9.0.0", "STATIC_VERSION_MISSING"],
+    ] as const;
+    for (const [channel, version, refused] of refusals)
+      expect([channel, await code(() => set(channel, version))]).toEqual([channel, refused]);
+    const other = () => setStaticChannel({ store, trust }, { name: "other", channel: "next", version: "1.0.0" });
+    expect(await code(other)).toBe("STATIC_VERSION_MISSING");
+    await expect(set("1.x", "2.0.0")).rejects.toMatchObject({ code: "CHANNEL_INVALID" });
   });
 
   it("takes the same content again for what is there, and no other content", async () => {

@@ -611,16 +611,20 @@ async function downloadFrom(
       artifact: { blob: artifact.blob, size: artifact.size, package: pending.planned.name },
     });
   }
-  await client.downloadMany(downloads, {
-    signal: context.signal,
-    onEvent: context.onEvent,
-    onFile: async ({ destination }) => {
-      await ingest(destination);
-      await shared?.put(own.get(destination)!.artifact.blob, destination);
-      await rm(destination, { force: true });
-    },
-  });
-  if (downloads.length > 0) await shared?.evict();
+  try {
+    await client.downloadMany(downloads, {
+      signal: context.signal,
+      onEvent: context.onEvent,
+      onFile: async ({ destination }) => {
+        await ingest(destination);
+        await shared?.put(own.get(destination)!.artifact.blob, destination);
+        await rm(destination, { force: true });
+      },
+    });
+  } finally {
+    // What came before a failure counts too.
+    if (downloads.length > 0) await shared?.evict();
+  }
 }
 
 type DownloadRequest = Parameters<RegistryClient["downloadMany"]>[0][number];

@@ -13,11 +13,17 @@ import { hasErrno, makeDirectory } from "./files.ts";
 export interface SharedCache {
   /** Copies a file to `destination`; `false` where it is not there. */
   take(blob: Digest, destination: string): Promise<boolean>;
-  /** Adds a file whose digest was compared; a reader never sees half of it. */
+  /**
+   * Adds a file whose digest was compared; a reader never sees half of it. One above the limit stays out, and beyond an eighth
+   * of the limit what is added makes room first: a large installation never holds much more than is allowed.
+   */
   put(blob: Digest, file: string): Promise<void>;
   /** Removes a file that is not what its name says. */
   drop(blob: Digest): Promise<void>;
-  /** Removes what was not taken for longest until the rest is within the limit. */
+  /**
+   * Removes what was not taken for longest until the rest is within the limit. Whoever copies a file at that moment gets all
+   * of it; what was taken since the sizes were added up stays.
+   */
   evict(): Promise<void>;
 }
 
@@ -43,6 +49,11 @@ function sharedCache(directory: string, maxBytes: number | undefined, context: E
       return otherwise;
     }
   };
+  let addedBytes = 0;
+  const shrink = async (): Promise<void> => {
+    addedBytes = 0;
+    await evict(path.join(directory, "sha256"), maxBytes, context.now());
+  };
   return {
     take: (blob, destination) =>
       tolerant(
@@ -60,6 +71,8 @@ function sharedCache(directory: string, maxBytes: number | undefined, context: E
       tolerant(
         "write to",
         async () => {
+          const { size } = await stat(file);
+          if (maxBytes !== undefined && size > maxBytes) return;
           const temporary = `${fileOf(blob)}.${randomBytes(6).toString("hex")}.tmp`;
           await makeDirectory(path.dirname(fileOf(blob)));
           try {
@@ -70,11 +83,13 @@ function sharedCache(directory: string, maxBytes: number | undefined, context: E
           } finally {
             await rm(temporary, { force: true });
           }
+          addedBytes += size;
+          if (maxBytes !== undefined && addedBytes > maxBytes / 8) await shrink();
         },
         undefined,
       ),
     drop: (blob) => tolerant("clean", () => rm(fileOf(blob), { force: true }), undefined),
-    evict: () => tolerant("clean", () => evict(path.join(directory, "sha256"), maxBytes, context.now()), undefined),
+    evict: () => tolerant("clean", shrink, undefined),
   };
 }
 
@@ -90,7 +105,7 @@ async function copied(file: string, destination: string): Promise<boolean> {
 
 const ABANDONED_MS = 24 * 3_600_000;
 
-async function evict(directory: string, maxBytes: number | undefined, now: number): Promise<void> {
+async function evict(directory: string, maxBytes: number | undefined, nowMs: number): Promise<void> {
   if (maxBytes === undefined) return;
   const files: { readonly file: string; readonly size: number; readonly used: number }[] = [];
   for (const name of await readdir(directory, { recursive: true }).catch(() => [])) {
@@ -99,11 +114,13 @@ async function evict(directory: string, maxBytes: number | undefined, now: numbe
     if (found?.isFile() !== true) continue;
     // A temporary file may be somebody's who is writing it now; one of yesterday is nobody's.
     if (!name.endsWith(".tmp")) files.push({ file, size: found.size, used: found.mtimeMs });
-    else if (now - found.mtimeMs > ABANDONED_MS) await rm(file, { force: true });
+    else if (nowMs - found.mtimeMs > ABANDONED_MS) await rm(file, { force: true });
   }
   let total = files.reduce((sum, { size }) => sum + size, 0);
-  for (const { file, size } of files.sort((left, right) => left.used - right.used)) {
+  for (const { file, size, used } of files.sort((left, right) => left.used - right.used)) {
     if (total <= maxBytes) return;
+    const now = await stat(file).catch(() => undefined);
+    if (now !== undefined && now.mtimeMs > used) continue;
     await rm(file, { force: true });
     total -= size;
   }

@@ -485,6 +485,16 @@ async function decisiveKeys(
   return decided ? new Set(keys.keys()) : undefined;
 }
 
+/** Fingerprints of the keys that somebody here has named: the registry's configuration for it, else the user for anything. */
+export async function namedKeys(
+  context: EngineContext,
+  policies: readonly RegistryConfig[],
+  name: string,
+): Promise<ReadonlySet<string>> {
+  const decisive = await decisiveKeys(context, policies, name);
+  return decisive ?? new Set((await userKeys(context, name)).keys.keys());
+}
+
 /**
  * Holds what a package file says it is against what was asked for: an index that lists the content of an old version
  * under a new number would else roll a package back, or swap it for another, with content that is in the store and was

@@ -1,11 +1,10 @@
 import {
   LATEST_CHANNEL,
   compareVersions,
-  isPrerelease,
-  parseVersion,
+  latestVersion,
+  type Channels,
   type IndexDocument,
   type IndexVersion,
-  type Version,
 } from "@lading/core-manifest";
 import type { KeyStatementRecord, PackageSummary, VersionRecord } from "./records.ts";
 
@@ -14,28 +13,10 @@ export function timestamp(milliseconds: number): string {
   return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
 }
 
-/**
- * The version that a bare request means: `pinned` while it may be chosen, else the highest active release, else the highest
- * active, else the highest of all.
- */
-export function latestVersion(
-  versions: readonly { readonly version: string; readonly status: string }[],
-  pinned?: string,
-): Version | undefined {
-  const sorted = versions.map((entry) => ({ ...entry, version: parseVersion(entry.version) }));
-  sorted.sort((left, right) => compareVersions(right.version, left.version));
-  const choosable = sorted.filter(({ status }) => status === "active" || status === "deprecated");
-  const kept = choosable.find(({ version }) => version === pinned);
-  const best = kept ?? choosable.find(({ version }) => !isPrerelease(version)) ?? choosable[0] ?? sorted[0];
-  return best?.version;
-}
-
 /** Sorts ascending by SemVer precedence; returns a new array. */
 export function sortVersions(versions: readonly VersionRecord[]): VersionRecord[] {
   return [...versions].sort((left, right) => compareVersions(left.version, right.version));
 }
-
-type Channels = Readonly<Record<string, string>>;
 
 /** Every channel of a package with the version that it names, `latest` among them. */
 export function channelsOf(
@@ -44,34 +25,6 @@ export function channelsOf(
 ): Channels {
   const latest = latestVersion(versions, channels[LATEST_CHANNEL]);
   return latest === undefined ? {} : { ...channels, [LATEST_CHANNEL]: latest };
-}
-
-/**
- * The channels that are set after a publication. One in a channel of its own leaves `latest` where it is, also from then on:
- * later versions without a channel move it only upwards from there.
- */
-export function channelsAfter(
-  before: Pick<PackageSummary, "channels" | "latest"> | undefined,
-  { version, channel }: { readonly version: Version; readonly channel?: string | undefined },
-): Channels {
-  const { channels = {}, latest } = before ?? {};
-  if (channel !== undefined) {
-    const stays = latest === undefined || latest === version ? {} : { [LATEST_CHANNEL]: latest };
-    return { ...stays, ...channels, [channel]: version };
-  }
-  const pinned = channels[LATEST_CHANNEL];
-  if (pinned === undefined) return channels;
-  const both = [pinned, version].map((one) => ({ version: one, status: "active" }));
-  return { ...channels, [LATEST_CHANNEL]: latestVersion(both)! };
-}
-
-/** The channels that are set after one of them names another version, or none. */
-export function withChannel(
-  channels: Channels = {},
-  { channel, version }: { readonly channel: string; readonly version?: Version },
-): Channels {
-  const { [channel]: _, ...others } = channels;
-  return version === undefined ? others : { ...others, [channel]: version };
 }
 
 function indexVersion(record: VersionRecord): IndexVersion {

@@ -1,4 +1,5 @@
 import {
+  LATEST_CHANNEL,
   LadingError,
   canonicalName,
   digestHex,
@@ -210,6 +211,7 @@ class Check {
         this.#say("log/tile", "the tiles do not lead to the root of the checkpoint");
       const bound = boundLog(repository);
       const published = new Set<string>();
+      const named = new Map<string, string | undefined>();
       let tree = EMPTY_LOG;
       let root = EMPTY_ROOT;
       for await (const { entry } of readEntries(checkpoint.size, read)) {
@@ -219,10 +221,12 @@ class Check {
         const event = decodeLogEvent(entry);
         if (event.type === "publish")
           for (const { blob } of event.artifacts) published.add(`${event.name} ${event.version} ${blob}`);
+        if (event.type === "channel") named.set(`${event.name} ${event.channel}`, event.version);
       }
       if (!same(root, checkpoint.root)) this.#say("log/tile/entries", "an entry was removed, replaced or moved");
       if (bound.size > checkpoint.size) this.#say(CHECKPOINT, "it is older than the timestamp");
       this.#unlogged(documents, published);
+      this.#unloggedChannels(documents, named);
       return checkpoint.size;
     });
   }
@@ -234,6 +238,16 @@ class Check {
         for (const { blob } of artifacts)
           if (!published.has(`${canonical} ${version} ${blob}`))
             this.#say("log/tile/entries", `the publication of ${name} ${version} is not in it`);
+    }
+  }
+
+  /** `latest` moves with publications and yanks, which have entries of their own. */
+  #unloggedChannels(documents: readonly IndexDocument[], named: ReadonlyMap<string, string | undefined>): void {
+    for (const { name, channels } of documents) {
+      const canonical = canonicalName(parsePackageName(name));
+      for (const [channel, version] of Object.entries(channels))
+        if (channel !== LATEST_CHANNEL && named.get(`${canonical} ${channel}`) !== version)
+          this.#say("log/tile/entries", `that channel "${channel}" of ${name} names ${version} is not in it`);
     }
   }
 }

@@ -1,11 +1,16 @@
 import {
+  LATEST_CHANNEL,
+  channelsAfter,
   compareVersions,
   digestHex,
   indexDocumentPath,
-  isPrerelease,
   canonicalName,
+  latestVersion,
+  parseChannel,
   parsePackageName,
   parseVersion,
+  withChannel,
+  type Channels,
   type Digest,
   type IndexArtifact,
   type IndexDocument,
@@ -230,29 +235,46 @@ function entryOf(
   };
 }
 
-/** Highest active release, else highest active, else highest of all: what a bare request means. */
-function latestOf(versions: readonly IndexVersion[]): string {
-  const descending = versions.toReversed();
-  const choosable = descending.filter(({ status }) => status === "active" || status === "deprecated");
-  const best = choosable.find(({ version }) => !isPrerelease(parseVersion(version))) ?? choosable[0] ?? descending[0];
-  return best!.version;
+/**
+ * The channels that somebody has set. Every document names a `latest`; it was set, by a publication in another channel or by
+ * hand, where it is not what the versions alone would make of it.
+ */
+function setChannels(document: IndexDocument | undefined): Channels {
+  const { channels = {}, versions = [] } = document ?? {};
+  const { [LATEST_CHANNEL]: latest, ...others } = channels;
+  return latest === undefined || latest === latestVersion(versions) ? others : channels;
 }
 
-function withVersion(
+function withVersions(
   name: string,
   document: IndexDocument | undefined,
-  change: (versions: readonly IndexVersion[]) => readonly IndexVersion[],
+  { versions, channels }: { readonly versions: readonly IndexVersion[]; readonly channels: Channels },
 ): IndexDocument {
-  const versions = [...change(document?.versions ?? [])].sort((left, right) =>
+  const sorted = [...versions].sort((left, right) =>
     compareVersions(parseVersion(left.version), parseVersion(right.version)),
   );
-  const latest = versions.length === 0 ? {} : { latest: latestOf(versions) };
+  const latest = latestVersion(sorted, channels[LATEST_CHANNEL]);
   return {
     ...(document ?? { schema: 1, name }),
     sequence: (document?.sequence ?? 0) + 1,
-    channels: { ...document?.channels, ...latest },
-    versions,
+    channels: latest === undefined ? channels : { ...channels, [LATEST_CHANNEL]: latest },
+    versions: sorted,
   };
+}
+
+interface Facts {
+  readonly time: string;
+  readonly publisher?: string | undefined;
+  readonly channel?: string | undefined;
+}
+
+function actorOf({ publisher }: Pick<Facts, "publisher">): { readonly actor?: string } {
+  return publisher === undefined ? {} : { actor: publisher };
+}
+
+function channelEvent(name: PackageName, channel: string, version: string | undefined, facts: Facts): LogEvent {
+  const named = version === undefined ? {} : { version };
+  return { type: "channel", time: facts.time, ...actorOf(facts), name: canonicalName(name), channel, ...named };
 }
 
 function addPublication(
@@ -260,28 +282,28 @@ function addPublication(
   publication: StaticPublication,
   document: IndexDocument | undefined,
   signature: Verified | undefined,
-  facts: { readonly time: string; readonly publisher?: string | undefined },
+  facts: Facts,
 ): void {
   const { inspected, statement, file } = publication;
   const { record, blob, size, tree } = inspected;
   const { name, version } = record.manifest;
-  const canonical = canonicalName(parsePackageName(name));
   const beside = statement === undefined ? {} : { statement: "beside" as const };
   const artifact: IndexArtifact = { target: record.target, blob, size, tree, ...beside };
-  const { time, publisher } = facts;
+  const { time, publisher, channel } = facts;
   const signers = signature?.signers ?? [];
   const entry = entryOf(publication, [artifact], { published: time, signers, publisher });
-  const next = withVersion(name, document, (versions) => {
-    const old = versions.find((one) => one.version === version);
-    const merged =
-      old === undefined
-        ? entry
-        : {
-            ...old,
-            artifacts: [...old.artifacts, artifact],
-            signers: [...new Set([...old.signers, ...signers])].sort(),
-          };
-    return [...versions.filter((one) => one !== old), merged];
+  const before = document?.versions ?? [];
+  const old = before.find((one) => one.version === version);
+  const merged =
+    old === undefined
+      ? entry
+      : { ...old, artifacts: [...old.artifacts, artifact], signers: [...new Set([...old.signers, ...signers])].sort() };
+  const next = withVersions(name, document, {
+    versions: [...before.filter((one) => one !== old), merged],
+    channels: channelsAfter(
+      { channels: setChannels(document), latest: document?.channels[LATEST_CHANNEL] },
+      { version, channel },
+    ),
   });
   draft.documents.set(indexDocumentPath(parsePackageName(name)), next);
   draft.files.push({ path: blobPath(blob), content: { file } });
@@ -295,16 +317,30 @@ function addPublication(
     ...(statement === undefined ? {} : { envelope: sha256(statement) }),
     ...(signers.length === 0 ? {} : { signers: [...signers].sort() }),
   };
-  const actor = publisher === undefined ? {} : { actor: publisher };
   draft.events.push({
     type: "publish",
     time,
-    ...actor,
-    name: canonical,
+    ...actorOf(facts),
+    name: canonicalName(parsePackageName(name)),
     version,
     kind: record.kind,
     artifacts: [logged],
   });
+  if (channel !== undefined) draft.events.push(channelEvent(parsePackageName(name), channel, version, facts));
+}
+
+/** A channel for what is published already: the job that was to publish it in the channel is run again. */
+function moveChannel(draft: Draft, document: IndexDocument, version: string, facts: Facts): void {
+  const { channel } = facts;
+  if (channel === undefined || document.channels[channel] === version) return;
+  const name = parsePackageName(document.name);
+  draft.documents.set(indexDocumentPath(name), withChannelSet(document, channel, version));
+  draft.events.push(channelEvent(name, channel, version, facts));
+}
+
+function withChannelSet(document: IndexDocument, channel: string, version: string | undefined): IndexDocument {
+  const { name, versions } = document;
+  return withVersions(name, document, { versions, channels: withChannel(setChannels(document), { channel, version }) });
 }
 
 async function currentDocument(
@@ -319,19 +355,31 @@ function changeOf({ files, documents, events }: Draft, message: string): Registr
   return events.length === 0 ? undefined : { files, documents: [...documents.values()], events, message };
 }
 
+function messageOf(published: readonly StaticPublished[], channel: string | undefined): string {
+  const list = (some: readonly StaticPublished[]): string =>
+    some.map(({ name, version }) => `${name} ${version}`).join(", ");
+  const created = published.filter(({ outcome }) => outcome === "created");
+  if (created.length === 0) return `Let ${channel} name ${list(published)}`;
+  return `Publish ${list(created)}${channel === undefined ? "" : ` as ${channel}`}`;
+}
+
 /**
  * Publishes packages together: one update of the metadata for all of them. A version is there whole or not at all.
  * @throws {StaticRegistryError} `STATIC_VERSION_EXISTS`, `STATIC_SIGNATURE_REQUIRED`, `STATIC_STATEMENT_REFUSED`,
- * `STATIC_PUBLISHER_CHANGED`, `STATIC_NOT_DELEGATED`, and those of {@link maintain}
+ * `STATIC_PUBLISHER_CHANGED`, `STATIC_NOT_DELEGATED`, and those of {@link maintain}; {CoreError} `CHANNEL_INVALID`
  */
 export async function publishStatic(
   options: StaticRegistryOptions & {
     readonly publisher?: string | undefined;
     /** Judges them, and publishes nothing. */
     readonly dryRun?: boolean | undefined;
+    /** Channel that is to name what is published; `latest` stays where it is then. */
+    readonly channel?: string | undefined;
   },
   publications: readonly StaticPublication[],
 ): Promise<{ readonly published: readonly StaticPublished[]; readonly maintained: Maintained | undefined }> {
+  const { publisher } = options;
+  const channel = options.channel === undefined ? undefined : parseChannel(options.channel);
   const { result, maintained } = await maintain(options, async (state, nowMs) => {
     const draft: Draft = { files: [], documents: new Map(), events: [] };
     const published: StaticPublished[] = [];
@@ -340,12 +388,14 @@ export async function publishStatic(
       const { name, version } = record.manifest;
       const document = await currentDocument(draft, state, parsePackageName(name));
       const entry = document?.versions.find((one) => one.version === version);
-      const facts = { name, version, kind: record.kind, target: record.target };
+      const shownAs = { name, version, kind: record.kind, target: record.target };
+      const facts = { time: timeText(nowMs), publisher, channel };
       if (existing(publication, entry)) {
+        moveChannel(draft, document!, version, facts);
         const artifact = entry!.artifacts.find(({ target }) => target === record.target)!;
         published.push({
           outcome: "exists",
-          ...facts,
+          ...shownAs,
           blob: artifact.blob,
           size: artifact.size,
           tree,
@@ -354,12 +404,11 @@ export async function publishStatic(
         continue;
       }
       const signature = await signatureOf(publication, state, document, options);
-      addPublication(draft, publication, document, signature, { time: timeText(nowMs), publisher: options.publisher });
-      published.push({ outcome: "created", ...facts, blob, size, tree, signers: signature?.signers ?? [] });
+      addPublication(draft, publication, document, signature, facts);
+      published.push({ outcome: "created", ...shownAs, blob, size, tree, signers: signature?.signers ?? [] });
     }
-    const created = published.filter(({ outcome }) => outcome === "created");
-    const message = `Publish ${created.map(({ name, version }) => `${name} ${version}`).join(", ")}`;
-    return { change: options.dryRun === true ? undefined : changeOf(draft, message), result: published };
+    const change = options.dryRun === true ? undefined : changeOf(draft, messageOf(published, channel));
+    return { change, result: published };
   });
   return { published: result, maintained };
 }
@@ -384,7 +433,7 @@ export async function setStaticStatus(
   options: StaticRegistryOptions,
   wanted: StaticStatus,
 ): Promise<{ readonly changed: boolean; readonly maintained: Maintained | undefined }> {
-  const { status, version, reason, replacement, publisher } = wanted;
+  const { status, version, reason, replacement } = wanted;
   const { result, maintained } = await maintain(options, async (state, nowMs) => {
     const name = parsePackageName(wanted.name);
     const document = await readDocument(state, name);
@@ -399,13 +448,14 @@ export async function setStaticStatus(
       return { change: undefined, result: false };
     const { reason: _reason, replacement: _replacement, ...kept } = entry;
     const said = { ...(reason === undefined ? {} : { reason }), ...(replacement === undefined ? {} : { replacement }) };
-    const next = withVersion(document.name, document, (versions) =>
-      versions.map((one) => (one === entry ? { ...kept, status, ...said } : one)),
-    );
+    const next = withVersions(document.name, document, {
+      versions: document.versions.map((one) => (one === entry ? { ...kept, status, ...said } : one)),
+      channels: setChannels(document),
+    });
     const event: LogEvent = {
       type: "status",
       time: timeText(nowMs),
-      ...(publisher === undefined ? {} : { actor: publisher }),
+      ...actorOf(wanted),
       name: canonicalName(name),
       version,
       status,
@@ -415,6 +465,73 @@ export async function setStaticStatus(
     return { change: { files: [], documents: [next], events: [event], message }, result: true };
   });
   return { changed: result, maintained };
+}
+
+/** What a channel is to name from now on. */
+export interface StaticChannel {
+  readonly name: string;
+  readonly channel: string;
+  /** Absent: the channel is removed. */
+  readonly version?: string | undefined;
+  readonly publisher?: string | undefined;
+}
+
+interface ChannelProblem {
+  readonly code: "STATIC_VERSION_MISSING" | "STATIC_CHANNEL_REFUSED";
+  readonly problem: string;
+}
+
+function setProblem({ channel, version }: StaticChannel, { versions }: IndexDocument): ChannelProblem | undefined {
+  const status = versions.find((one) => one.version === version)?.status;
+  if (status === undefined)
+    return { code: "STATIC_VERSION_MISSING", problem: `the registry has no version ${version} of it` };
+  if (channel !== LATEST_CHANNEL || status === "active" || status === "deprecated") return undefined;
+  return { code: "STATIC_CHANNEL_REFUSED", problem: `version ${version} is ${status}` };
+}
+
+function removalProblem({ channel }: StaticChannel, { channels }: IndexDocument): ChannelProblem | undefined {
+  const code = "STATIC_CHANNEL_REFUSED";
+  if (channel === LATEST_CHANNEL) return { code, problem: "it is what the name alone means" };
+  if (Object.hasOwn(channels, channel)) return undefined;
+  const known = Object.keys(channels).map((one) => `"${one}"`);
+  return { code, problem: `it has ${known.join(", ")} only` };
+}
+
+/** The document, if its channel can be changed as wanted. */
+function checkChannel(wanted: StaticChannel, document: IndexDocument | undefined): IndexDocument {
+  const missing = { code: "STATIC_VERSION_MISSING", problem: "the registry has no such package" } as const;
+  const { name, channel, version } = wanted;
+  const find = version === undefined ? removalProblem : setProblem;
+  const found = document === undefined ? missing : find(wanted, document);
+  if (document !== undefined && found === undefined) return document;
+  const { code, problem } = found ?? missing;
+  const action = version === undefined ? "remove" : "set";
+  throw new StaticRegistryError({ code, message: `Cannot ${action} channel "${channel}" of "${name}": ${problem}` });
+}
+
+/**
+ * Lets a channel of a package name a published version, or removes it; logged.
+ * @returns all channels of the package as they are then
+ * @throws {StaticRegistryError} `STATIC_VERSION_MISSING`; `STATIC_CHANNEL_REFUSED` for a yanked `latest`, its removal, and that
+ * of a channel that is not there; those of {@link maintain}; {CoreError} `CHANNEL_INVALID`
+ */
+export async function setStaticChannel(
+  options: StaticRegistryOptions,
+  wanted: StaticChannel,
+): Promise<{ readonly channels: Channels; readonly maintained: Maintained | undefined }> {
+  const channel = parseChannel(wanted.channel);
+  const { version } = wanted;
+  const { result, maintained } = await maintain(options, async (state, nowMs) => {
+    const name = parsePackageName(wanted.name);
+    const document = checkChannel(wanted, await readDocument(state, name));
+    const { channels } = document;
+    if (channels[channel] === version) return { change: undefined, result: channels };
+    const next = withChannelSet(document, channel, version);
+    const event = channelEvent(name, channel, version, { ...wanted, time: timeText(nowMs) });
+    const message = version === undefined ? `Remove ${channel} of ${name}` : `Let ${channel} name ${name} ${version}`;
+    return { change: { files: [], documents: [next], events: [event], message }, result: next.channels };
+  });
+  return { channels: result, maintained };
 }
 
 /**

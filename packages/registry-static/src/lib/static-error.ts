@@ -14,6 +14,7 @@ export type StaticRegistryErrorCode =
   | "STATIC_ROOT_REFUSED"
   | "STATIC_VERSION_EXISTS"
   | "STATIC_VERSION_MISSING"
+  | "STATIC_CHANNEL_REFUSED"
   | "STATIC_SIGNATURE_REQUIRED"
   | "STATIC_STATEMENT_REFUSED"
   | "STATIC_PUBLISHER_CHANGED"
@@ -83,6 +84,12 @@ export const STATIC_REGISTRY_ERRORS: ErrorCatalogue<StaticRegistryErrorCode> = {
     category: "usage",
     summary: "The registry has no such version.",
     help: "Check name and version.",
+  },
+  STATIC_CHANNEL_REFUSED: {
+    category: "refused",
+    summary:
+      "The channel cannot be changed so: `latest` is not removed and names no yanked version, and what is removed is there.",
+    help: "`channel list NAME` shows the channels; `channel add NAME@VERSION latest` moves `latest`.",
   },
   STATIC_SIGNATURE_REQUIRED: {
     category: "refused",

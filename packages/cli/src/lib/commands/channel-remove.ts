@@ -1,4 +1,5 @@
 import { channelsOutcome } from "./channels-text.ts";
+import { CHANNEL_FLAGS } from "./static-place.ts";
 import { defineCommand, type CommandSpec } from "../spec.ts";
 
 export const command: CommandSpec = defineCommand({
@@ -8,9 +9,16 @@ export const command: CommandSpec = defineCommand({
     { name: "PACKAGE", summary: "Name of the package", kind: "package" },
     { name: "CHANNEL", summary: "Name of the channel" },
   ],
-  flags: {},
-  async run({ args, context }) {
+  flags: CHANNEL_FLAGS,
+  async run({ args, flags: { to, keys, branch, publisher }, context }) {
+    const [name, channel] = args as [string, string];
+    if (to !== undefined) {
+      const { staticChannel } = await import("@lading/engine/static");
+      return channelsOutcome(
+        await staticChannel({ to, keys, branch, publisher, spec: name, channel, remove: true }, await context()),
+      );
+    }
     const { channelRemove } = await import("@lading/engine/registry");
-    return channelsOutcome(await channelRemove({ name: args[0]!, channel: args[1]! }, await context()));
+    return channelsOutcome(await channelRemove({ name, channel }, await context()));
   },
 });

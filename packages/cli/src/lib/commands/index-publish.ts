@@ -9,6 +9,7 @@ export const command: CommandSpec = defineCommand({
     "All files are published by one change. The signature of each is beside it, as `sign` writes it, or made now with --key. The same content again is accepted; other content of a published version never is.",
   examples: [
     "index-publish target/package/tool-1.0.0.lpk --to registry",
+    "index-publish tool-2.0.0-rc.1.lpk --to registry --channel beta",
     "index-publish tool-1.0.0.lpk --to git+https://github.com/org/registry.git --keys keys --public-key ann.pub",
   ],
   arguments: [{ name: "FILE", summary: "A package file", many: true, kind: "file" }],
@@ -24,6 +25,7 @@ export const command: CommandSpec = defineCommand({
       placeholder: "URL",
     },
     publisher: { type: "text", summary: "Account that is logged with it", placeholder: "NAME" },
+    channel: { type: "text", summary: "Let this channel name what is published, not latest", placeholder: "NAME" },
   },
   async run({ args, flags, context }) {
     const { staticPublish } = await import("@lading/engine/static");
@@ -39,6 +41,7 @@ export const command: CommandSpec = defineCommand({
         acceptKey: flags["accept-key"],
         addresses: flags.address,
         publisher: flags.publisher,
+        channel: flags.channel,
       },
       await context(),
     );

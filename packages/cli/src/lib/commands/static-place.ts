@@ -38,3 +38,13 @@ export function signedLine({
 }): string {
   return `  signed as timestamp ${timestamp}, good until ${dayOf(expiresMs)}`;
 }
+
+/** Flags of the commands about channels: a static registry is changed in its place, since it has no server to ask. */
+export const CHANNEL_FLAGS: typeof PLACE_FLAGS & typeof TO_FLAG & { readonly publisher: TextFlag } = {
+  to: {
+    ...TO_FLAG.to,
+    summary: "A static registry, in place of a server: a directory, or a git+, s3+ or releases+ address",
+  },
+  ...PLACE_FLAGS,
+  publisher: { type: "text", summary: "Account that is logged with it, of a static registry", placeholder: "NAME" },
+};

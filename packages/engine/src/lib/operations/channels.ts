@@ -1,4 +1,5 @@
-import { parseChannel } from "@lading/core-manifest";
+import { isLadingError, parseChannel } from "@lading/core-manifest";
+import { findPackage } from "../edit.ts";
 import type { EngineContext } from "../engine-context.ts";
 import { parsePackageSpec, parseVersionSpec } from "../package-spec.ts";
 
@@ -9,11 +10,20 @@ export interface PackageChannels {
   readonly channels: Readonly<Record<string, string>>;
 }
 
-/** Lists the channels of a package. */
+/**
+ * Lists the channels of a package; of a registry without a server, those that its index names.
+ * @throws {EngineError} `PACKAGE_NOT_FOUND`
+ */
 export async function channelList(input: { readonly name: string }, context: EngineContext): Promise<PackageChannels> {
   const { name } = parsePackageSpec(input.name);
   const client = (await context.registries()).default;
-  return { name, channels: await client.channels(name, { signal: context.signal }) };
+  try {
+    return { name, channels: await client.channels(name, { signal: context.signal }) };
+  } catch (error) {
+    if (!isLadingError(error) || error.code !== "REGISTRY_READ_ONLY") throw error;
+    const { document } = await findPackage(context, name);
+    return { name, channels: document.channels };
+  }
 }
 
 /**

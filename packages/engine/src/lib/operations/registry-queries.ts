@@ -19,6 +19,7 @@ import { displayPath, makeTemporaryDirectory } from "../files.ts";
 import { hostVersions } from "../hosts.ts";
 import { parsePackageSpec, parseVersionSpec } from "../package-spec.ts";
 import { replacedRegistry } from "../configured-registries.ts";
+import { signatureState, type SignatureState } from "../signature-state.ts";
 import { checkIdentity, policiesFor, signatureRequirement, verifyStatement } from "../signatures.ts";
 import { artefactName } from "./pack.ts";
 
@@ -120,6 +121,8 @@ export interface PackageInformation {
   readonly license?: string;
   readonly published: string;
   readonly signers: readonly string[];
+  /** What became of the signature here and now. */
+  readonly signature: SignatureState;
   readonly publisher?: string;
   readonly dependencies: readonly {
     readonly name: string;
@@ -157,10 +160,7 @@ export async function info(input: { readonly spec: string }, context: EngineCont
       ? (newestVersion(document, hosts, notAboveLatest(document)) ?? document.versions.at(-1))
       : document.versions.find(({ version }) => version === wanted);
   if (entry === undefined) throw versionMissing(name, text, document.versions);
-  const details =
-    client.registry.url.startsWith("file:") || context.offline
-      ? undefined
-      : await client.info(document.name, entry.version, { signal: context.signal });
+  const details = await registryDetails(client, { name: document.name, version: entry.version }, context);
   return {
     name: document.name,
     version: entry.version,
@@ -170,6 +170,7 @@ export async function info(input: { readonly spec: string }, context: EngineCont
     ...(entry.license === undefined ? {} : { license: entry.license }),
     published: entry.published,
     signers: entry.signers,
+    signature: await signatureState(context, { client, name: document.name, entry }),
     ...(entry.publisher === undefined ? {} : { publisher: entry.publisher }),
     dependencies: entry.dependencies.map((dependency) => ({
       name: dependency.name,
@@ -189,6 +190,21 @@ export async function info(input: { readonly spec: string }, context: EngineCont
     registry: client.registry.url,
     ...(details === undefined ? {} : { details }),
   };
+}
+
+/** What the registry's API says of a version; a registry that is nothing but files has none. */
+async function registryDetails(
+  client: RegistryClient,
+  { name, version }: { readonly name: string; readonly version: string },
+  context: EngineContext,
+): Promise<ApiObject | undefined> {
+  if (client.registry.url.startsWith("file:") || context.offline) return undefined;
+  try {
+    return await client.info(name, version, { signal: context.signal });
+  } catch (error) {
+    if (isLadingError(error) && error.code === "REGISTRY_READ_ONLY") return undefined;
+    throw error;
+  }
 }
 
 function versionMissing(

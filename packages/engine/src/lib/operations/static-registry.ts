@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { Digest } from "@lading/core-manifest";
+import { parseChannel, type Digest } from "@lading/core-manifest";
 import type {
   CheckedRegistry,
   Maintained,
@@ -14,6 +14,8 @@ import { step, type EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, exists } from "../files.ts";
 import { inspectFile } from "../inspect-file.ts";
+import { parsePackageSpec, parseVersionSpec } from "../package-spec.ts";
+import type { PackageChannels } from "./channels.ts";
 import { readSigningKey, statementOf, type KeyInput } from "./signing.ts";
 
 /** Which static registry, and where its keys are. */
@@ -148,10 +150,12 @@ export interface StaticPublishInput extends StaticPlace, Pick<KeyInput, "key"> {
   /** Public key files of authors that the registry does not know yet. */
   readonly publicKeys?: readonly string[] | undefined;
   readonly acceptKey?: boolean | undefined;
-  /** Account under which the publication is logged. */
   /** Addresses by which readers reach it: with a key, the first is what the signature is for. */
   readonly addresses?: readonly string[] | undefined;
+  /** Account under which the publication is logged. */
   readonly publisher?: string | undefined;
+  /** Channel that is to name what is published; `latest` stays where it is then. */
+  readonly channel?: string | undefined;
 }
 
 /** What {@link staticPublish} did. */
@@ -185,9 +189,11 @@ async function publicationOf(
 
 /**
  * Publishes package files to a static registry, all of them by one change of it.
- * @throws {EngineError} `ARTEFACT_NOT_FOUND`; {StaticRegistryError} those of publishing and of the place
+ * @throws {EngineError} `ARTEFACT_NOT_FOUND`; {CoreError} `CHANNEL_INVALID`; {StaticRegistryError} those of publishing and of
+ * the place
  */
 export async function staticPublish(input: StaticPublishInput, context: EngineContext): Promise<StaticPublishResult> {
+  if (input.channel !== undefined) parseChannel(input.channel);
   const { publishStatic } = await import("@lading/registry-static");
   const keys = await publicKeyFiles(input.publicKeys ?? [], context);
   const publications: StaticPublication[] = [];
@@ -196,7 +202,7 @@ export async function staticPublish(input: StaticPublishInput, context: EngineCo
   const registry = await openStatic(input, context);
   const { location } = registry.store;
   const done = await step(context, "publish", `Publishing to ${location}`, () =>
-    publishStatic({ ...registry, publisher: input.publisher }, publications),
+    publishStatic({ ...registry, publisher: input.publisher, channel: input.channel }, publications),
   );
   return { location, ...done };
 }
@@ -221,6 +227,28 @@ export async function staticStatus(
   const { name, version, status, reason, replacement, publisher } = input;
   const done = await setStaticStatus(registry, { name, version, status, reason, replacement, publisher });
   return { location: registry.store.location, ...done };
+}
+
+/** What a channel of a static registry is to name. */
+export interface StaticChannelInput extends StaticPlace {
+  /** `NAME@VERSION`, or `NAME` for the removal. */
+  readonly spec: string;
+  readonly channel: string;
+  readonly remove?: boolean | undefined;
+  readonly publisher?: string | undefined;
+}
+
+/**
+ * Lets a channel name a published version of a static registry, or removes it.
+ * @throws {EngineError} `SPEC_INVALID`; {CoreError} `CHANNEL_INVALID`; {StaticRegistryError} those of the channel and the place
+ */
+export async function staticChannel(input: StaticChannelInput, context: EngineContext): Promise<PackageChannels> {
+  const { spec, channel, publisher } = input;
+  const wanted = input.remove === true ? { name: parsePackageSpec(spec).name } : parseVersionSpec(spec);
+  parseChannel(channel);
+  const { setStaticChannel } = await import("@lading/registry-static");
+  const { channels } = await setStaticChannel(await open(input, context), { ...wanted, channel, publisher });
+  return { name: wanted.name, channels };
 }
 
 /** Signs a static registry's metadata again, so that clients go on to believe it; a new root comes into force by it. */

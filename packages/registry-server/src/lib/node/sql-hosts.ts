@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { sql, type Kysely, type RawBuilder, type Transaction } from "kysely";
-import { meetsHosts, type PublishedManifest, type Version } from "@lading/core-manifest";
-import { latestVersion } from "../index-model.ts";
+import { latestVersion, meetsHosts, type PublishedManifest, type Version } from "@lading/core-manifest";
 import type { SqlEngine } from "./sql-engine.ts";
 import type { Tables } from "./sql-schema.ts";
 

@@ -2,7 +2,10 @@ import { createHash } from "node:crypto";
 import { sql, type Kysely, type RawBuilder, type Transaction } from "kysely";
 import {
   LATEST_CHANNEL,
+  channelsAfter,
+  latestVersion,
   splitName,
+  withChannel,
   type CanonicalName,
   type Digest,
   type IndexDocument,
@@ -20,7 +23,7 @@ import type { AuditTrailStore } from "../governance/audit-trail.ts";
 import type { ReviewStore } from "../governance/review-store.ts";
 import type { OwnershipStore } from "../organisations/ownership-store.ts";
 import type { OrganisationStore } from "../organisations/organisation-store.ts";
-import { channelsAfter, indexDocumentOf, latestVersion, sortVersions, withChannel } from "../index-model.ts";
+import { indexDocumentOf, sortVersions } from "../index-model.ts";
 import type {
   AuditQuery,
   KeyStatementChange,

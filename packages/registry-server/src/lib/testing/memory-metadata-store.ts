@@ -1,14 +1,17 @@
 import { createHash } from "node:crypto";
 import {
   LATEST_CHANNEL,
+  channelsAfter,
+  latestVersion,
   meetsHosts,
   splitName,
+  withChannel,
   type CanonicalName,
   type Digest,
   type IndexDocument,
   type Version,
 } from "@lading/core-manifest";
-import { channelsAfter, indexDocumentOf, latestVersion, sortVersions, withChannel } from "../index-model.ts";
+import { indexDocumentOf, sortVersions } from "../index-model.ts";
 import type {
   AuditQuery,
   KeyStatementChange,
