@@ -247,7 +247,7 @@ export async function staticChannel(input: StaticChannelInput, context: EngineCo
   const wanted = input.remove === true ? { name: parsePackageSpec(spec).name } : parseVersionSpec(spec);
   parseChannel(channel);
   const { setStaticChannel } = await import("@lading/registry-static");
-  const { channels } = await setStaticChannel(await open(input, context), { ...wanted, channel, publisher });
+  const { channels } = await setStaticChannel(await openStatic(input, context), { ...wanted, channel, publisher });
   return { name: wanted.name, channels };
 }
 
