@@ -1,7 +1,6 @@
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import path from "node:path";
 import {
-  parsePackageRecord,
   satisfiesLicensePolicy,
   type Digest,
   type IndexArtifact,
@@ -117,7 +116,7 @@ export async function installLock(
   const read = await contentsRead(context, project, input);
   const { installGeneration } = await import("@lading/installer");
   const { store, plan, fetched } = await fetchLocked(context, project, lock, input);
-  await refuseSelfModifying(project, store, plan.packages);
+  refuseSelfModifying(project, store, plan.packages);
   const validation =
     input.skipValidation === true
       ? {}
@@ -163,7 +162,8 @@ export async function installLock(
         layout: context.profile.install.layout,
         packages,
         link: input.link ?? (await linkSetting(context)),
-        verify: input.verify ?? "quick",
+        // All of it was looked at a moment ago, as thoroughly as was asked for, to know what has to be fetched.
+        verify: "none",
         ...(input.reason === undefined ? {} : { reason: input.reason }),
         ...(input.hosts === undefined ? {} : { hosts: input.hosts }),
         now: context.now(),
@@ -396,7 +396,7 @@ async function pendingRemote(
     const policies = policiesFor(registryOf(source.url), undefined, replaced);
     const signature = { entry: lock, signers: plan.store.get(tree)?.signers ?? [], policies };
     if (!absent && !(await needsVerification(context, plan.project, signature))) {
-      await checkStoredLicense(plan, planned, tree);
+      checkStoredLicense(plan, planned, tree);
       continue;
     }
     seen.add(tree);
@@ -416,10 +416,9 @@ async function configuredRegistries(
 }
 
 /** The store does not record licences; the package's own record does. */
-async function checkStoredLicense({ project, store }: FetchPlan, planned: PlannedPackage, tree: Digest): Promise<void> {
+function checkStoredLicense({ project, store }: FetchPlan, planned: PlannedPackage, tree: Digest): void {
   if (allowedLicenses(project).length === 0) return;
-  const text = await readFile(path.join(store.path(tree), ".lading", "package.json"), "utf8");
-  checkLicense(project, parsePackageRecord(JSON.parse(text)).manifest.license, planned);
+  checkLicense(project, store.record(tree).manifest.license, planned);
 }
 
 /** A package with where it comes from and who was found to have signed it. */

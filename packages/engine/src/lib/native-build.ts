@@ -1,10 +1,9 @@
 import { execFile, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { closeSync, existsSync, openSync } from "node:fs";
-import { cp, readFile, rename, rm } from "node:fs/promises";
+import { cp, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
-import { parsePackageRecord } from "@lading/core-manifest";
 import type { Environment, Generation, PlannedPackage, Store } from "@lading/installer";
 import { step, type EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
@@ -98,9 +97,7 @@ async function nativePackages(
   const found: NativePackage[] = [];
   for (const one of planned) {
     if (one.tree === undefined || (!everything && known.has(one.tree))) continue;
-    const text = await readFile(path.join(store.path(one.tree), ".lading", "package.json"), "utf8");
-    if (!text.includes('"native"')) continue;
-    const { extra } = parsePackageRecord(JSON.parse(text)).manifest;
+    const { extra } = store.record(one.tree).manifest;
     const own = extra?.["revitpy"];
     const value = extra?.["native"] ?? (isTable(own) ? own["native"] : undefined);
     if (value === undefined) continue;

@@ -1,6 +1,4 @@
-import { readFile } from "node:fs/promises";
-import path from "node:path";
-import { parsePackageRecord, type PackageManifest, type PackageRecord } from "@lading/core-manifest";
+import type { PackageManifest, PackageRecord } from "@lading/core-manifest";
 import type { PlannedPackage, Store } from "@lading/installer";
 import { EngineError } from "./engine-error.ts";
 import type { Project } from "./project.ts";
@@ -15,16 +13,10 @@ function forbids(project: Project): boolean {
  * package declares is in the record that it carries; directories that the project names by path are its own.
  * @throws {EngineError} `SELF_MODIFYING_NOT_ALLOWED`
  */
-export async function refuseSelfModifying(
-  project: Project,
-  store: Store,
-  planned: readonly PlannedPackage[],
-): Promise<void> {
+export function refuseSelfModifying(project: Project, store: Store, planned: readonly PlannedPackage[]): void {
   if (!forbids(project)) return;
   for (const { tree } of planned) {
-    if (tree === undefined) continue;
-    const text = await readFile(path.join(store.path(tree), ".lading", "package.json"), "utf8");
-    refuse(parsePackageRecord(JSON.parse(text)));
+    if (tree !== undefined) refuse(store.record(tree));
   }
 }
 

@@ -1,10 +1,7 @@
-import { readFile } from "node:fs/promises";
-import path from "node:path";
 import {
   canonicalName,
   isLadingError,
   parsePackageName,
-  parsePackageRecord,
   parseRequirement,
   tryParseVersion,
   type PublishedManifest,
@@ -235,10 +232,9 @@ async function needsOfPlanned(
   { name, version, tree, directory }: PlannedPackage,
 ): Promise<ValidatedPackage | undefined> {
   if (tree !== undefined) {
-    const text = await readFile(path.join(store.path(tree), ".lading", "package.json"), "utf8");
-    // Most packages need nothing of the machine, and a record is parsed strictly, which is not free.
-    if (!/"(?:runtimes|hosts)"/.test(text)) return undefined;
-    const { runtimes = [], hosts = {}, dependencies = [] } = parsePackageRecord(JSON.parse(text)).manifest;
+    const { runtimes = [], hosts = {}, dependencies = [] } = store.record(tree).manifest;
+    // Most packages need nothing of the machine.
+    if (runtimes.length === 0 && Object.keys(hosts).length === 0) return undefined;
     return { name, version, runtimes, hosts, dependencies };
   }
   const manifest = directory === undefined ? undefined : (await manifestIn(context, directory))?.manifest;

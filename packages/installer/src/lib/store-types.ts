@@ -1,4 +1,4 @@
-import type { Digest } from "@lading/core-manifest";
+import type { Digest, PackageRecord } from "@lading/core-manifest";
 
 /** One file of a stored package. */
 export interface StoredFile {
@@ -87,6 +87,11 @@ export interface Store {
   path(tree: Digest): string;
   /** Files in path order. @throws {InstallerError} `STORE_PACKAGE_MISSING` */
   files(tree: Digest): readonly StoredFile[];
+  /**
+   * The record that a package carries, as it was checked when the package came: read once, not parsed strictly again.
+   * @throws {InstallerError} `STORE_PACKAGE_DAMAGED` where the file is gone or no longer JSON
+   */
+  record(tree: Digest): PackageRecord;
   list(): readonly StoredPackage[];
   /** Sum over all packages. */
   size(): { readonly packages: number; readonly bytes: number; readonly files: number };

@@ -140,6 +140,26 @@ function forgetRow(store: Store, tree: Digest): void {
   database.close();
 }
 
+describe("Store.record()", () => {
+  it("is what the package says of itself", async () => {
+    const { root, store } = newStore();
+    const built = await buildPackage(root, "tool", "1.0.0", { "a.js": "a" });
+    await store.ingest(built.file, built);
+    expect(store.record(built.tree)).toMatchObject({ format: 1, manifest: { name: "tool", version: "1.0.0" } });
+  });
+
+  it("refuses one that is gone or damaged", async () => {
+    const { root, store } = newStore();
+    const built = await buildPackage(root, "tool", "1.0.0", { "a.js": "a" });
+    expect(() => store.record(built.tree)).toThrow(expect.objectContaining({ code: "STORE_PACKAGE_DAMAGED" }));
+    await store.ingest(built.file, built);
+    const file = join(store.path(built.tree), ".lading", "package.json");
+    chmodSync(file, 0o644);
+    truncateSync(file, 10);
+    expect(() => store.record(built.tree)).toThrow(expect.objectContaining({ code: "STORE_PACKAGE_DAMAGED" }));
+  });
+});
+
 describe("Store.verify() and missing()", () => {
   it("names changed, missing and extra files", async () => {
     const { root, store } = newStore();

@@ -1,9 +1,19 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { DecodeBudget, InspectedPackage } from "@lading/archive/node";
-import { digestHex, type Digest } from "@lading/core-manifest";
+import { digestHex, type Digest, type PackageRecord } from "@lading/core-manifest";
 import { readEpoch } from "./install-state.ts";
 import { InstallerError } from "./installer-error.ts";
 import { StoreIndex } from "./store-index.ts";
@@ -49,6 +59,7 @@ export function openStore(directory: string): Store {
 class DirectoryStore implements Store {
   readonly directory: string;
   readonly #index: StoreIndex;
+  readonly #records = new Map<Digest, PackageRecord>();
   #decodeBudget: DecodeBudget | undefined;
 
   constructor(directory: string, index: StoreIndex) {
@@ -110,6 +121,14 @@ class DirectoryStore implements Store {
 
   files(tree: Digest): readonly StoredFile[] {
     return this.#index.files(tree) ?? absent(tree);
+  }
+
+  // Most packages of an installation are asked for theirs by several steps, and a strict reading is not free: it was done
+  // before the package was stored, and the digest of its tree, the name under which it is here, covers the record.
+  record(tree: Digest): PackageRecord {
+    let record = this.#records.get(tree);
+    if (record === undefined) this.#records.set(tree, (record = readRecord(this.path(tree), tree)));
+    return record;
   }
 
   list(): readonly StoredPackage[] {
@@ -278,6 +297,21 @@ function storedPackage(
     lastUsedAt: now,
     signers,
   };
+}
+
+function readRecord(directory: string, tree: Digest): PackageRecord {
+  const file = join(directory, ".lading", "package.json");
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as PackageRecord;
+  } catch (error) {
+    throw new InstallerError({
+      code: "STORE_PACKAGE_DAMAGED",
+      message: `Cannot read what the stored package "${tree}" says of itself, "${file}": ${error instanceof Error ? error.message : String(error)}`,
+      hint: "Run install again: the damaged package is fetched anew",
+      tree,
+      cause: error,
+    });
+  }
 }
 
 function absent(tree: Digest): never {
