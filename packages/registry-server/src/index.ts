@@ -153,5 +153,18 @@ export {
   type UploadSessionStore,
   type UploadStore,
 } from "./lib/uploads/upload-store.ts";
+export {
+  QUOTA_KINDS,
+  QUOTA_MEASURES,
+  quotaSubject,
+  type QuotaCheck,
+  type QuotaKind,
+  type QuotaLimits,
+  type QuotaMeasure,
+  type QuotaRecord,
+  type QuotaStore,
+  type Usage,
+  type UsageScope,
+} from "./lib/quotas/quota.ts";
 export { DEFAULT_UPLOADS, type UploadOptions } from "./lib/uploads/upload-service.ts";
 export type { TreeHost, TreeStores } from "./lib/trees/tree-host.ts";

@@ -18,6 +18,7 @@ import type { ConfigurationStore } from "./configurations/configuration-store.ts
 import type { IdentityStore } from "./identity/identity-store.ts";
 import type { AuditFilter, AuditTrailStore } from "./governance/audit-trail.ts";
 import type { UploadSessionStore } from "./uploads/upload-store.ts";
+import type { QuotaStore, Usage, UsageScope } from "./quotas/quota.ts";
 import type { UpstreamStore } from "./upstream/upstream-store.ts";
 import type { OwnershipStore } from "./organisations/ownership-store.ts";
 import type { OrganisationStore } from "./organisations/organisation-store.ts";
@@ -382,6 +383,8 @@ export interface MetadataStore {
   readonly deliveries: DeliveryStore;
   /** Who is told of events; changed in transactions of the same store. */
   readonly webhooks: WebhookStore;
+  /** Limits of what may be stored; changed in transactions of the same store. */
+  readonly quotas: QuotaStore;
 
   /** Creates an account, with a first token where one is given, unless one of that name (ignoring case) exists. */
   createAccount(account: Account, audit: AuditEntry, token?: TokenRecord): Promise<"created" | "exists">;
@@ -437,6 +440,7 @@ export interface MetadataStore {
    * The one transaction of a publication: makes package (where new, owned by the account), version and
    * artefact visible together. Of two racing calls for one version and target with different trees,
    * exactly one is `created`.
+   * @throws {RegistryError} `QUOTA_EXCEEDED` where it breaks one of `publication.quotas`; nothing is changed then
    */
   publish(publication: Publication): Promise<PublishOutcome>;
   /** `undefined` where the package or version is missing. */
@@ -492,8 +496,10 @@ export interface MetadataStore {
   /** Forgets signed files of these paths, so that they can be made anew. */
   dropSignedFiles(paths: readonly string[]): Promise<void>;
 
-  /** Adds to the download counts of the versions that own these blobs; unknown blobs are ignored. */
-  addDownloads(counts: ReadonlyMap<Digest, number>): Promise<void>;
+  /** Adds to the download counts of the versions that own these blobs, the last of which was at `at`; unknown blobs are ignored. */
+  addDownloads(counts: ReadonlyMap<Digest, number>, at: number): Promise<void>;
+  /** How much is stored of what `scope` names. */
+  usage(scope: UsageScope): Promise<Usage>;
   /** The digest of the statement about a published package file, where there is one. It never changes. */
   statementOf(blob: Digest): Promise<Digest | undefined>;
   /** Files of removed versions that no other version has, with the reason. */

@@ -19,6 +19,9 @@ export interface Problem {
   readonly hint?: string;
   readonly reason?: string;
   readonly errors?: readonly FieldProblem[];
+  /** How much was found, where that was more or less than allowed. */
+  readonly found?: number;
+  readonly allowed?: number;
 }
 
 /** The problem that answers `error`; what is not ours is told as `INTERNAL` without its text. */
@@ -31,7 +34,7 @@ export function problemOf(error: unknown, traceId: string): Problem {
           message: "Cannot answer: a fault of the server",
           hint: "Report it with the trace id",
         });
-  const { reason, errors } = known.details as { reason?: string; errors?: readonly FieldProblem[] };
+  const { reason, errors, found, allowed } = known.details as Partial<Problem>;
   const entry = REGISTRY_ERRORS[known.code];
   return {
     type: `urn:lading:error:${known.code}`,
@@ -43,6 +46,7 @@ export function problemOf(error: unknown, traceId: string): Problem {
     hint: known.hint ?? entry.help,
     ...(reason === undefined ? {} : { reason }),
     ...(errors === undefined ? {} : { errors }),
+    ...(typeof found === "number" && typeof allowed === "number" ? { found, allowed } : {}),
   };
 }
 

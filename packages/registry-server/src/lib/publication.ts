@@ -1,4 +1,5 @@
 import type { CanonicalName, PackageKind, PackageName, PublishedManifest, Version } from "@lading/core-manifest";
+import type { QuotaCheck } from "./quotas/quota.ts";
 import type { Account, ArtifactRecord, AuditEntry, VersionRecord } from "./records.ts";
 
 /** A version to publish; see `MetadataStore.publish`. */
@@ -16,6 +17,8 @@ export interface Publication {
   readonly channel?: string;
   /** The account may publish to packages it does not own. */
   readonly override: boolean;
+  /** Limits that hold for it when it is made, or begins to wait; they are not kept with what waits. */
+  readonly quotas?: readonly QuotaCheck[];
   readonly audit: AuditEntry;
 }
 

@@ -38,6 +38,8 @@ import { readPublishForm, requireSize, type DeclaredPackage, type PublishForm } 
 import { judgeStatement } from "./publish-statement.ts";
 import type { ArtifactRecord, AuditEntry, PackageSummary, VersionRecord } from "./records.ts";
 import { RegistryError } from "./registry-error.ts";
+import type { QuotaService } from "./quotas/quota-service.ts";
+import { addedBy, type QuotaCheck } from "./quotas/quota.ts";
 import type { DeclaredUpload } from "./uploads/upload-store.ts";
 import type { Upstreams } from "./upstream/upstreams.ts";
 import type { RegistrySettings } from "./settings.ts";
@@ -65,6 +67,7 @@ export interface PublishPorts {
   readonly mount: string;
   readonly reviews: ReviewService;
   readonly upstreams: Upstreams;
+  readonly quotas: QuotaService;
   /** Called with each step's name and duration. */
   readonly onStep: (step: string, durationMs: number) => void;
 }
@@ -480,8 +483,9 @@ async function publishHere(
   if (waiting !== undefined) return held(false, waiting);
   const findings = await step("policy", () => judge(ports, request, { identified, upload, existing }));
   const verdict = await step("verify", () => checkStatement(ports, request, { identified, existing }, form, upload));
+  const quotas = await checkQuotas(ports, principal, { ...identified, existing, size: form.size });
   const artifact = await step("store", () => storeBlobs(ports, form, upload, verdict));
-  const draft = { identified, upload, artifact, override, declared: form.declared };
+  const draft = { identified, upload, artifact, override, declared: form.declared, quotas };
   return step("commit", () =>
     findings.length === 0 ? commit(ports, request, draft) : submit(ports, request, draft, findings),
   );
@@ -507,7 +511,22 @@ export async function announce(
   const publication = { ...declared, account: principal.account };
   if (existing === undefined) await home.reviews.requireFreeName(declared.name, declared.canonical, principal.account);
   await home.reviews.judgeName(publication, existing?.latest === undefined);
+  await checkQuotas(home, principal, { ...declared, existing });
   return undefined;
+}
+
+/** The limits of a publication, within which it is so far. */
+async function checkQuotas(
+  { quotas, metadata }: PublishPorts,
+  { account }: Principal,
+  draft: Identified & { readonly existing: PackageSummary | undefined; readonly size: number },
+): Promise<readonly QuotaCheck[]> {
+  const { canonical, version, existing, size } = draft;
+  const checks = await quotas.checksFor(account, canonical);
+  if (checks.length === 0) return checks;
+  const newVersion = existing === undefined || (await metadata.version(canonical, version)) === undefined;
+  await quotas.require(checks, draft, addedBy(size, { newPackage: existing?.latest === undefined, newVersion }));
+  return checks;
 }
 
 function elsewhere(published: Published, { mount }: PublishPorts): Published {
@@ -612,11 +631,12 @@ interface Draft {
   /** The account may publish without owning the package. */
   readonly override: boolean;
   readonly declared: DeclaredPackage;
+  readonly quotas?: readonly QuotaCheck[];
 }
 
 function publicationOf(
   request: PublishRequest,
-  { identified, upload, artifact, override, declared }: Draft,
+  { identified, upload, artifact, override, declared, quotas = [] }: Draft,
 ): Publication {
   const { name, canonical, version } = identified;
   const { channel } = declared;
@@ -631,6 +651,7 @@ function publicationOf(
     account: request.principal.account,
     override,
     ...(channel === undefined ? {} : { channel }),
+    ...(quotas.length === 0 ? {} : { quotas }),
     audit: auditOf(request, identified, artifact, declared),
   };
 }

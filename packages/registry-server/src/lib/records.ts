@@ -145,6 +145,8 @@ export interface VersionRecord {
   /** User name of the account that published it. */
   readonly publisher: string;
   readonly downloads: number;
+  /** When it was downloaded last, to within some seconds, in milliseconds since the epoch. */
+  readonly downloaded?: number;
   readonly artifacts: readonly ArtifactRecord[];
 }
 

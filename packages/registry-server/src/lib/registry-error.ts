@@ -34,6 +34,8 @@ export type RegistryErrorCode =
   | "USER_NOT_FOUND"
   | "METHOD_NOT_ALLOWED"
   | "VERSION_EXISTS"
+  | "QUOTA_EXCEEDED"
+  | "QUOTA_SUBJECT_NOT_FOUND"
   | "UPLOAD_NOT_FOUND"
   | "UPLOAD_OFFSET_MISMATCH"
   | "UPLOAD_INCOMPLETE"
@@ -270,6 +272,16 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     category: "refused",
     summary: "The version is published already with other content; a version never changes.",
     help: "Publish under a new version number.",
+  },
+  QUOTA_EXCEEDED: {
+    category: "refused",
+    summary: "The account, the organisation, the package or the registry holds as much as it may.",
+    help: "`GET /api/v1/quotas/{subject}` shows what is held and allowed; ask the operator for a higher quota.",
+  },
+  QUOTA_SUBJECT_NOT_FOUND: {
+    category: "refused",
+    summary: "There is nothing of that name that has a quota, or it is not the caller's to see.",
+    help: "Subjects are `registry`, `user:NAME`, `organisation:NAME` and `package:NAME`.",
   },
   UPLOAD_NOT_FOUND: {
     category: "refused",
@@ -689,6 +701,8 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   TRANSFER_EXISTS: 409,
   METHOD_NOT_ALLOWED: 405,
   VERSION_EXISTS: 409,
+  QUOTA_EXCEEDED: 403,
+  QUOTA_SUBJECT_NOT_FOUND: 404,
   UPLOAD_NOT_FOUND: 404,
   UPLOAD_OFFSET_MISMATCH: 409,
   UPLOAD_INCOMPLETE: 409,

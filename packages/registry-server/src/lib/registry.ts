@@ -21,6 +21,7 @@ import { registerTreeRoutes } from "./api/tree-routes.ts";
 import { registerTrustRoutes } from "./api/trust-routes.ts";
 import { registerTakedownRoutes } from "./api/takedown-routes.ts";
 import { registerReviewRoutes } from "./api/review-routes.ts";
+import { registerQuotaRoutes } from "./api/quota-routes.ts";
 import { registerUploadRoutes } from "./api/upload-routes.ts";
 import { mirrorGuard, registerUpstreamRoutes } from "./api/upstream-routes.ts";
 import { registerSimpleRoutes } from "./api/simple-routes.ts";
@@ -75,6 +76,7 @@ import { joinTree } from "./trees/tree-metadata-store.ts";
 import { TrustService, type TrustDescription } from "./trust/trust-service.ts";
 import { LeaseTurn } from "./turn.ts";
 import { HttpSource } from "./upstream/http-source.ts";
+import { QuotaService } from "./quotas/quota-service.ts";
 import { DEFAULT_UPLOADS, UploadService } from "./uploads/upload-service.ts";
 import type { UploadStore } from "./uploads/upload-store.ts";
 import type { UpstreamOptions } from "./upstream/upstream-options.ts";
@@ -446,7 +448,7 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean, rules?: Ac
     index,
     trust,
     reads: new Reads({ trust, index, blobs, metadata, gate, readPublic: settings.readPublic, upstreams }),
-    downloads: new DownloadCounter(metadata),
+    downloads: new DownloadCounter(metadata, clock),
     authentication: new Authentication({
       metadata,
       cache,
@@ -478,6 +480,7 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean, rules?: Ac
     rights,
     metrics,
     upstreams,
+    quotas: new QuotaService({ metadata, defaults: settings.quotas ?? {} }),
     uploads: new UploadService({
       metadata,
       store: ports.uploads,
@@ -588,6 +591,7 @@ class PortRegistry implements Registry {
     registerPublisherRoutes(this.#app, this.#services);
     registerUpstreamRoutes(this.#app, this.#services);
     registerUploadRoutes(this.#app, this.#services);
+    registerQuotaRoutes(this.#app, this.#services);
     if (ports.install !== undefined)
       this.#installations = registerInstallRoutes(this.#app, this.#services, ports.install);
     answerUnknown(this.#app, this.#services);

@@ -4,6 +4,7 @@ import type { PublisherDemand } from "./package-policy.ts";
 import type { OidcOptions } from "./identity/oidc-login.ts";
 import type { DirectoryTeam } from "./organisations/groups.ts";
 import type { PublicationRule } from "./governance/publication-policy.ts";
+import type { QuotaKind, QuotaLimits } from "./quotas/quota.ts";
 import type { UploadOptions } from "./uploads/upload-service.ts";
 import type { CiIssuer } from "./identity/trusted-publisher.ts";
 
@@ -30,6 +31,8 @@ export interface RegistrySettings {
   readonly access?: Pick<AccessRules, "adminUsers" | "packages">;
   /** Largest package file, in bytes. */
   readonly packageBytes: number;
+  /** How much each account, organisation and package, and all together, may hold; what is absent is not limited. */
+  readonly quotas?: Readonly<Partial<Record<QuotaKind, QuotaLimits>>>;
   /** How packages that come in parts are taken; what is absent is as in `DEFAULT_UPLOADS`. */
   readonly uploads?: Partial<UploadOptions>;
   /** Signs session tokens; at least 32 bytes. */

@@ -38,6 +38,7 @@ import type { AuditEntry } from "../records.ts";
 import type { RegistrySettings } from "../settings.ts";
 import type { TrustService } from "../trust/trust-service.ts";
 import type { LeaseTurn } from "../turn.ts";
+import type { QuotaService } from "../quotas/quota-service.ts";
 import type { UploadService } from "../uploads/upload-service.ts";
 import type { Upstreams } from "../upstream/upstreams.ts";
 
@@ -92,6 +93,7 @@ export interface Services {
   readonly upstreams: Upstreams;
   /** Packages that come in parts, of the registry and of all its trees. */
   readonly uploads: UploadService;
+  readonly quotas: QuotaService;
   readonly logins: RateLimiter;
   readonly answers: IdempotentAnswers;
   readonly docsAsset: (name: string) => Promise<Uint8Array | undefined>;

@@ -57,6 +57,7 @@ export function publishPorts(services: Services): PublishPorts {
     trees,
     reviews,
     upstreams,
+    quotas,
   } = services;
   return {
     metadata,
@@ -82,6 +83,7 @@ export function publishPorts(services: Services): PublishPorts {
         }),
     reviews,
     upstreams,
+    quotas,
     onStep: (step, ms) => metrics.step(step, ms),
   };
 }

@@ -12,6 +12,8 @@ export const problemSchema: z.ZodType<Problem> = z
     traceId: z.string(),
     hint: z.string().optional(),
     reason: z.string().optional(),
+    found: z.number().optional(),
+    allowed: z.number().optional(),
     errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
   })
   .openapi("Problem") as z.ZodType<Problem>;

@@ -24,6 +24,10 @@ import {
 } from "./backup.ts";
 import { exportBundle, importBundle } from "./bundle-commands.ts";
 import { copyBlobs, copyMetadata } from "./copy-registry.ts";
+import { QuotaService } from "../quotas/quota-service.ts";
+import { QUOTA_MEASURES, quotaSubject, type QuotaLimits, type QuotaMeasure } from "../quotas/quota.ts";
+import { QUOTA_SETTINGS } from "./quota-settings.ts";
+import { parseSetting } from "./server-settings.ts";
 import { TrustService } from "../trust/trust-service.ts";
 import { lockDataDirectory } from "./data-lock.ts";
 import { isWhole, readAuditExport, sealAudit, verifyAudit, writeAudit, type AuditedPlace } from "./audit-commands.ts";
@@ -503,6 +507,48 @@ async function auditExport(call: AdminCall): Promise<number> {
   return 0;
 }
 
+async function quotaCommand(call: AdminCall): Promise<number> {
+  const [, subject, ...words] = call.words;
+  const report = await withMetadata(call, async (metadata) => {
+    const quotas = new QuotaService({ metadata, defaults: call.config.registry.quotas ?? {} });
+    if (subject === undefined) return { items: await quotas.all() };
+    const scope = await quotas.scopeOf(subject);
+    if (scope === undefined) {
+      throw usage(
+        `Cannot find "${subject.slice(0, 160)}": there is no such user, organisation or package`,
+        "Subjects are registry, user:NAME, organisation:NAME and package:NAME",
+      );
+    }
+    if (words.length > 0) {
+      const audit = { at: Date.now(), actor: "system", action: "quota.set", details: {} };
+      await quotas.set(scope, readLimits(words), audit);
+    }
+    const { limits, usage: found, own } = await quotas.report(scope);
+    return { subject: quotaSubject(scope), limits, usage: found, configured: !own };
+  });
+  call.io.out(`${JSON.stringify(report)}\n`);
+  return 0;
+}
+
+/** Limits as `bytes=10GiB versions=100`; `default` goes back to those of the configuration. */
+function readLimits(words: readonly string[]): QuotaLimits | undefined {
+  if (words.length === 1 && words[0] === "default") return undefined;
+  const limits: Partial<Record<QuotaMeasure, number>> = {};
+  for (const word of words) {
+    const [measure, text = ""] = word.split("=");
+    const known = QUOTA_SETTINGS.find((setting) => setting.measure === measure);
+    const value = known && parseSetting(known, text);
+    if (known === undefined || typeof value !== "number") {
+      throw usage(
+        `Cannot use the limit "${word.slice(0, 60)}": allowed are ${QUOTA_MEASURES.map((one) => `"${one}=NUMBER"`).join(", ")} and "default"`,
+        "Sizes may have a unit: bytes=10GiB",
+      );
+    }
+    limits[known.measure] = value;
+  }
+  return limits;
+}
+
 const AUDIT_COMMANDS: Readonly<Record<string, (call: AdminCall) => Promise<number>>> = {
   verify: auditVerify,
   seal: auditSeal,
@@ -531,6 +577,7 @@ export async function adminCommand(call: AdminCall): Promise<number> {
   if (command === "export-bundle" && name !== undefined) return exportBundle(call, name);
   if (command === "import-bundle" && name !== undefined) return importBundle(call, name);
   if (command === "gc") return garbage(call);
+  if (command === "quota") return quotaCommand(call);
   if (command === "audit") return auditCommand(call);
   if (command === "keys") {
     const of = call.flags["tree"] === undefined ? call : await knownTree(call, call.flags["tree"]);
@@ -541,7 +588,7 @@ export async function adminCommand(call: AdminCall): Promise<number> {
   if (command === "remove-second-factor" && name !== undefined) return removeSecondFactor(call, name);
   if (command === "token" && name !== undefined) return createToken(call, name);
   throw usage(
-    `Cannot run "admin ${call.words.join(" ").slice(0, 60)}": allowed are "create-user NAME", "reset-password NAME", "remove-second-factor NAME", "token NAME", "verify", "rebuild-index", "backup DIRECTORY", "restore DIRECTORY", "migrate-to FILE", "export-bundle DIRECTORY", "import-bundle DIRECTORY", "gc", "audit …" and "keys …"`,
+    `Cannot run "admin ${call.words.join(" ").slice(0, 60)}": allowed are "create-user NAME", "reset-password NAME", "remove-second-factor NAME", "token NAME", "verify", "rebuild-index", "backup DIRECTORY", "restore DIRECTORY", "migrate-to FILE", "export-bundle DIRECTORY", "import-bundle DIRECTORY", "gc", "quota [SUBJECT [LIMITS]]", "audit …" and "keys …"`,
     "lading-registry --help lists every command",
   );
 }

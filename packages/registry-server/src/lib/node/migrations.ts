@@ -315,6 +315,14 @@ export const MIGRATIONS: readonly Migration[] = [
       create index webhooks_of_subject on webhooks (subject);
     `,
   },
+  {
+    name: "versions by publisher, last downloads",
+    statements: `
+      create index versions_by_publisher on versions (publisher);
+      alter table versions add column downloaded integer;
+      update versions set downloaded = cast(strftime('%s', 'now') as integer) * 1000 where downloads > 0;
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

@@ -315,6 +315,15 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
       create index webhooks_of_subject on webhooks (subject);
     `,
   },
+  {
+    name: "versions by publisher, last downloads",
+    worksFrom: 1,
+    statements: `
+      create index versions_by_publisher on versions (publisher);
+      alter table versions add column downloaded bigint;
+      update versions set downloaded = (extract(epoch from now()) * 1000)::bigint where downloads > 0;
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

@@ -6,6 +6,7 @@ import { RegistryError } from "../registry-error.ts";
 import { readPublisherRules } from "./publisher-rules-file.ts";
 import { ACCESS_FILE_KEY, isAccessKey, readAccessConfig, type AccessConfig } from "./access-config.ts";
 import { identityConfig } from "./identity-config.ts";
+import { quotaConfig } from "./quota-settings.ts";
 import { upstreamConfig } from "./upstream-config.ts";
 import { DEFAULT_SETTINGS, type NodeRegistryOptions } from "./node-registry.ts";
 import { isAllowedHostEntry } from "./outbound.ts";
@@ -337,6 +338,7 @@ function registrySettings(values: Values): Partial<Omit<RegistrySettings, "jwtSe
     readPublic: values.boolean("access.read_public"),
     writeRequiresAuth: writeRequiresAuth(values, production),
     packageBytes: values.number("packages.max_size"),
+    quotas: quotaConfig(values),
     uploads: {
       fromBytes: values.number("packages.upload_from"),
       partBytes: values.number("packages.upload_part"),

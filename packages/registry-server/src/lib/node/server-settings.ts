@@ -4,6 +4,7 @@ import { DEFAULT_UPLOADS } from "../uploads/upload-service.ts";
 import { RECOVERY_DAYS } from "../trust/publisher-keys.ts";
 import type { Setting, SettingValue } from "./setting.ts";
 import { IDENTITY_SETTINGS } from "./identity-settings.ts";
+import { QUOTA_SETTINGS } from "./quota-settings.ts";
 import { UPSTREAM_SETTINGS } from "./upstream-settings.ts";
 import { DECODE_BUDGET_BYTES, DEFAULT_SETTINGS } from "./node-registry.ts";
 
@@ -368,6 +369,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   ...IDENTITY_SETTINGS,
   ...UPSTREAM_SETTINGS,
+  ...QUOTA_SETTINGS,
 ];
 
 /** Kind of a setting in words, for help and messages. */

@@ -82,6 +82,8 @@ import type { SqlEngine, TextIndex } from "./sql-engine.ts";
 import { appendEntry, isOwner, nextPosition, ownerCount, ownersOf, packageRow } from "./sql-packages.ts";
 import { SqlAccountStore } from "./sql-account-store.ts";
 import { SqlIdentityStore } from "./sql-identity-store.ts";
+import type { QuotaStore, Usage, UsageScope } from "../quotas/quota.ts";
+import { SqlQuotaStore, requireRoomIn, usageIn } from "./sql-quotas.ts";
 import { SqlUploadSessionStore } from "./sql-upload-session-store.ts";
 import { SqlUpstreamStore } from "./sql-upstream-store.ts";
 import { SqlOwnershipStore } from "./sql-ownership-store.ts";
@@ -288,6 +290,7 @@ export class SqlMetadataStore implements MetadataStore {
   readonly configurations: ConfigurationStore;
   readonly deliveries: DeliveryStore;
   readonly webhooks: WebhookStore;
+  readonly quotas: QuotaStore;
   #closed: Promise<void> | undefined;
 
   constructor(engine: SqlEngine) {
@@ -298,6 +301,7 @@ export class SqlMetadataStore implements MetadataStore {
     this.organisations = new SqlOrganisationStore(engine);
     this.ownership = new SqlOwnershipStore(engine);
     this.auditTrail = new SqlAuditTrailStore(engine);
+    this.quotas = new SqlQuotaStore(engine);
     this.uploads = new SqlUploadSessionStore(engine);
     this.configurations = new SqlConfigurationStore(engine);
     this.deliveries = new SqlDeliveryStore(engine);
@@ -567,6 +571,7 @@ export class SqlMetadataStore implements MetadataStore {
     const first = (await versionsOf(session, packageId, publication.version))[0];
     const decided = first && outcomeForKnown(first, publication, existing!.sequence);
     if (decided !== undefined) return decided;
+    await requireRoomIn(session, publication, { engine: this.#engine });
     const leaf = await appendEntry(session, publishEntry(publication));
     await insertArtifact(session, await this.#versionId(session, packageId, publication), artifact, leaf);
     await setChannels(session, packageId, channelsAfter(existing && toSummary(existing), publication));
@@ -881,17 +886,21 @@ export class SqlMetadataStore implements MetadataStore {
     return { entries, latest: latest ?? 0 };
   }
 
-  async addDownloads(counts: ReadonlyMap<Digest, number>): Promise<void> {
+  async addDownloads(counts: ReadonlyMap<Digest, number>, at: number): Promise<void> {
     await this.#write(async (session) => {
       for (const [blob, count] of counts) {
         await sql`update packages set downloads = downloads + ${count} where id =
           (select versions.package_id from artifacts join versions on versions.id = artifacts.version_id where artifacts.blob = ${blob} limit 1)`.execute(
           session,
         );
-        await sql`update versions set downloads = downloads + ${count} where id =
+        await sql`update versions set downloads = downloads + ${count}, downloaded = ${at} where id =
           (select version_id from artifacts where blob = ${blob} limit 1)`.execute(session);
       }
     });
+  }
+
+  async usage(scope: UsageScope): Promise<Usage> {
+    return usageIn(this.#db, scope, this.#engine);
   }
 
   async statementOf(blob: Digest): Promise<Digest | undefined> {

@@ -15,6 +15,7 @@ import {
 import type { Publication, PublishOutcome } from "../ports.ts";
 import type { Page } from "../records.ts";
 import { record } from "./sql-audit.ts";
+import { requireRoomIn } from "./sql-quotas.ts";
 import type { SqlEngine } from "./sql-engine.ts";
 import type { Tables } from "./sql-schema.ts";
 
@@ -102,7 +103,7 @@ async function ownership(
 
 async function insertReview(session: Session, { id, publication, findings, audit }: Submission): Promise<void> {
   const { account, artifact, canonical, version } = publication;
-  const { account: _, ...stored } = publication;
+  const { account: _, quotas: _quotas, ...stored } = publication;
   await session
     .insertInto("reviews")
     .values({
@@ -142,6 +143,7 @@ export class SqlReviewStore implements ReviewStore {
       const known = await reviewsIn(session, publication.canonical, publication.version);
       const decided = outcomeForReviewed(known, publication);
       if (decided !== undefined) return decided;
+      await requireRoomIn(session, publication, { engine: this.#engine });
       await insertReview(session, submission);
       await record(session, audit);
       return { status: "held", review: (await reviewIn(session, id))! };

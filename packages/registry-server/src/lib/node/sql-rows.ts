@@ -132,6 +132,7 @@ export function toVersion(row: Row<"versions">, artifacts: readonly Row<"artifac
     published: row.published,
     publisher: row.publisher,
     downloads: row.downloads,
+    ...present({ downloaded: row.downloaded }),
     artifacts: artifacts.map(toArtifact),
   };
 }

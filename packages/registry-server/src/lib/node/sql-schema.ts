@@ -92,6 +92,8 @@ export interface Tables {
     published: number;
     publisher: string;
     downloads: number;
+    /** Of the last one. */
+    downloaded: number | null;
     /** A VersionRemoval. */
     removal: string | null;
     /** Id of its {@link Tables.host_ranges}; `null` where a former release wrote the row. */

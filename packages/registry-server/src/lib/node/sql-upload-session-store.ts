@@ -137,15 +137,4 @@ export class SqlUploadSessionStore implements UploadSessionStore {
       .execute();
     return rows.map(({ id }) => id);
   }
-
-  async declaredBytes(now: number, accountId?: string): Promise<number> {
-    const { bytes } = await this.#engine.db
-      .selectFrom("upload_sessions")
-      .select((eb) => eb.fn.sum<number | string | null>("size").as("bytes"))
-      .where("expires", ">=", now)
-      .where("result", "is", null)
-      .$if(accountId !== undefined, (query) => query.where("account_id", "=", accountId!))
-      .executeTakeFirstOrThrow();
-    return Number(bytes ?? 0);
-  }
 }

@@ -71,6 +71,8 @@ import { MemoryReviewStore } from "./memory-review-store.ts";
 import { MemoryAccountStore } from "./memory-account-store.ts";
 import { MemoryIdentityStore } from "./memory-identity-store.ts";
 import { MemoryAuditTrailStore, isFiltered } from "./memory-audit-trail-store.ts";
+import { addedBy, requireRoom, type Usage, type UsageScope } from "../quotas/quota.ts";
+import { MemoryQuotaStore } from "./memory-quota-store.ts";
 import { MemoryUploadSessionStore } from "./memory-upload-session-store.ts";
 import { MemoryDeliveryStore } from "./memory-delivery-store.ts";
 import { MemoryWebhookStore } from "./memory-webhook-store.ts";
@@ -109,6 +111,7 @@ export class MemoryMetadataStore implements MetadataStore {
   readonly reviews: MemoryReviewStore = new MemoryReviewStore({
     record: (audit) => this.#record(audit),
     publish: (publication) => this.publish(publication),
+    requireRoom: (publication) => this.#requireRoom(publication),
     ownerIds: (canonical) => this.#packages.get(canonical)?.owners.map(({ id }) => id),
     publishedFiles: () => this.#artifacts(),
   });
@@ -129,6 +132,7 @@ export class MemoryMetadataStore implements MetadataStore {
     owns: (canonical, id) => this.#packages.get(canonical)?.owners.some((owner) => owner.id === id) ?? false,
     replaceOwners: (canonical, owner, audit) => this.#replaceOwners(canonical, owner, audit),
   });
+  readonly quotas: MemoryQuotaStore = new MemoryQuotaStore((audit) => this.#record(audit));
   readonly uploads: MemoryUploadSessionStore = new MemoryUploadSessionStore((audit) => this.#record(audit));
   readonly auditTrail: MemoryAuditTrailStore = new MemoryAuditTrailStore((entry) => this.#log.push(entry) - 1);
   readonly accounts: MemoryAccountStore = new MemoryAccountStore({
@@ -350,6 +354,39 @@ export class MemoryMetadataStore implements MetadataStore {
     return { exists: inside.length > 0, owned };
   }
 
+  #requireRoom({ quotas = [], artifact, ...what }: Publication): void {
+    const known = this.#packages.get(what.canonical);
+    const newPackage = (known?.versions.size ?? 0) === 0;
+    const added = addedBy(artifact.size, { newPackage, newVersion: known?.versions.has(what.version) !== true });
+    for (const check of quotas) requireRoom(what, check, { usage: this.#usage(check.scope), added });
+  }
+
+  #usage(scope: UsageScope): Usage {
+    const counts = (canonical: CanonicalName, { username, id }: { username: string; id?: string }): boolean => {
+      if (scope.kind === "package") return canonical === scope.canonical;
+      if (scope.kind === "user") return username === scope.username || id === scope.accountId;
+      return scope.kind === "registry" || scope.namespaces.includes(splitName(canonical).namespace ?? "");
+    };
+    const versions = [...this.#packages.values()].flatMap(({ summary, versions: all }) =>
+      [...all.values()]
+        .filter(
+          ({ publisher, removed }) => removed?.purge !== true && counts(summary.canonical, { username: publisher }),
+        )
+        .map(({ artifacts }) => ({ canonical: summary.canonical, artifacts })),
+    );
+    const waiting = this.reviews.submitted().filter(({ canonical, account }) => counts(canonical, account));
+    const artifacts = [...versions.flatMap((one) => one.artifacts), ...waiting.map(({ artifact }) => artifact)];
+    return {
+      packages: new Set(versions.map(({ canonical }) => canonical)).size,
+      versions: versions.length + waiting.length,
+      bytes: artifacts.reduce((sum, { size }) => sum + size, 0),
+    };
+  }
+
+  async usage(scope: UsageScope): Promise<Usage> {
+    return this.#usage(scope);
+  }
+
   // No await between reading and writing: that makes it a transaction in one process.
   async publish(publication: Publication): Promise<PublishOutcome> {
     const { canonical, account, artifact, audit } = publication;
@@ -359,6 +396,7 @@ export class MemoryMetadataStore implements MetadataStore {
     const first = existing?.versions.get(publication.version);
     const decided = first && outcomeForKnown(first, publication, existing!.summary.sequence);
     if (decided !== undefined) return decided;
+    this.#requireRoom(publication);
     const entry = existing ?? this.#insert(publication, audit.at);
     const logged = { ...artifact, leaf: this.#log.push(publishEntry(publication)) - 1 };
     const version =
@@ -597,14 +635,14 @@ export class MemoryMetadataStore implements MetadataStore {
     return { entries: this.#feed.filter(({ id }) => id >= first && id <= last), latest: this.#feed.length };
   }
 
-  async addDownloads(counts: ReadonlyMap<Digest, number>): Promise<void> {
+  async addDownloads(counts: ReadonlyMap<Digest, number>, at: number): Promise<void> {
     for (const [blob, count] of counts) {
       for (const entry of this.#packages.values()) {
         const owner = [...entry.versions.values()].find(({ artifacts }) =>
           artifacts.some((artifact) => artifact.blob === blob),
         );
         if (owner === undefined) continue;
-        entry.versions.set(owner.version, { ...owner, downloads: owner.downloads + count });
+        entry.versions.set(owner.version, { ...owner, downloads: owner.downloads + count, downloaded: at });
         entry.summary = { ...entry.summary, downloads: entry.summary.downloads + count };
         break;
       }

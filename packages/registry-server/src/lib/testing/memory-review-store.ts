@@ -15,6 +15,8 @@ import type { ArtifactRecord, AuditEntry, Page } from "../records.ts";
 /** What {@link MemoryReviewStore} asks of the metadata store that it belongs to. */
 export interface ReviewedStore {
   readonly record: (audit: AuditEntry) => void;
+  /** @throws {RegistryError} `QUOTA_EXCEEDED` */
+  readonly requireRoom: (publication: Publication) => void;
   readonly publish: (publication: Publication) => Promise<PublishOutcome>;
   /** Account ids; `undefined` where there is no such package. */
   readonly ownerIds: (canonical: CanonicalName) => readonly string[] | undefined;
@@ -44,11 +46,13 @@ export class MemoryReviewStore implements ReviewStore {
     if (owners === undefined && others.length > 0) return { status: "name-taken" };
     const decided = outcomeForReviewed(await this.reviewsOf(canonical, version), publication);
     if (decided !== undefined) return decided;
+    this.#store.requireRoom(publication);
+    const { quotas: _, ...kept } = publication;
     const stripped = { id: account.id, username: account.username, passwordHash: "", admin: false, created: 0 };
     const review: Review = {
       id,
       state: "held",
-      publication: { ...publication, account: stripped },
+      publication: { ...kept, account: stripped },
       findings,
       submitted: audit.at,
       updated: audit.at,
@@ -129,9 +133,14 @@ export class MemoryReviewStore implements ReviewStore {
     return next;
   }
 
+  /** Publications that are not published. */
+  submitted(): readonly Publication[] {
+    return this.#sorted(({ state }) => state !== "published").map(({ publication }) => publication);
+  }
+
   /** Files of publications that are not published. */
   waiting(): readonly ArtifactRecord[] {
-    return this.#sorted(({ state }) => state !== "published").map(({ publication }) => publication.artifact);
+    return this.submitted().map(({ artifact }) => artifact);
   }
 
   async heldBlobs(): Promise<readonly string[]> {

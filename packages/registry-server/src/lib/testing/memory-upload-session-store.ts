@@ -60,9 +60,4 @@ export class MemoryUploadSessionStore implements UploadSessionStore {
       .slice(0, limit)
       .map(({ id }) => id);
   }
-
-  async declaredBytes(now: number, accountId?: string): Promise<number> {
-    const open = this.#open(now).filter((session) => accountId === undefined || session.accountId === accountId);
-    return open.reduce((sum, { declared }) => sum + declared.size, 0);
-  }
 }

@@ -6,6 +6,7 @@ import { accountStoreContract } from "./account-store-contract.ts";
 import { identityStoreContract } from "./identity-store-contract.ts";
 import { reviewStoreContract } from "./review-store-contract.ts";
 import { auditTrailStoreContract } from "./audit-trail-store-contract.ts";
+import { quotaStoreContract } from "./quota-store-contract.ts";
 import { uploadSessionStoreContract } from "./upload-session-store-contract.ts";
 import { upstreamStoreContract } from "./upstream-store-contract.ts";
 import { ownershipStoreContract } from "./ownership-store-contract.ts";
@@ -58,6 +59,7 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
   test.describe("MetadataStore contract: how accounts go on and end", () => accountStoreContract(it));
   test.describe("MetadataStore contract: audit trail", () => auditTrailStoreContract(it));
   test.describe("MetadataStore contract: reviews", () => reviewStoreContract(it));
+  test.describe("MetadataStore contract: quotas", () => quotaStoreContract(it));
   test.describe("MetadataStore contract: uploads", () => uploadSessionStoreContract(it));
   test.describe("MetadataStore contract: upstreams", () => upstreamStoreContract(it));
   test.describe("MetadataStore contract: organisations", () => organisationStoreContract(it));
@@ -622,10 +624,12 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
           [fakeDigest(1), 3],
           [fakeDigest(200), 5],
         ]),
+        50,
       );
-      await store.addDownloads(new Map([[fakeDigest(1), 1]]));
+      await store.addDownloads(new Map([[fakeDigest(1), 1]]), 70);
       same((await store.package(canonical("tool")))?.downloads, 4, "package");
-      same((await store.versions(canonical("tool")))[0]?.downloads, 4, "version");
+      const [version] = await store.versions(canonical("tool"));
+      same([version?.downloads, version?.downloaded], [4, 70], "version");
       same(await store.counts(), { packages: 1, versions: 1, accounts: 1 }, "counts");
     });
   });
@@ -669,7 +673,7 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
         account: ada!,
       };
       await store.createPackage(entry, fakeAudit());
-      await store.addDownloads(new Map([[fakeDigest(2), 9]]));
+      await store.addDownloads(new Map([[fakeDigest(2), 9]]), 1);
       same(await names(store, { sort: "downloads", publishedOnly: true }), ["two", "one"], "downloads");
       same(await names(store, { sort: "name" }), ["one", "three", "two"], "all");
     });

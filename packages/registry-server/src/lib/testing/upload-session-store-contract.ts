@@ -82,15 +82,4 @@ export function uploadSessionStoreContract(
     const { items } = await store.audits({ page: 1, perPage: 20, action: "upload.expire" });
     same([items.length, await uploads.expired(300, 9)], [1, ["late"]], "recorded once");
   });
-  it("sums up what open uploads declare", async (store) => {
-    await people(store);
-    const { uploads } = store;
-    await uploads.open(other("one", 1), LIMITS, fakeAudit());
-    await uploads.open(other("two", 2, { expires: 150 }), LIMITS, fakeAudit());
-    await uploads.open(other("three", 3, { accountId: "id-bob" }), LIMITS, fakeAudit());
-    same([await uploads.declaredBytes(100), await uploads.declaredBytes(151, "id-ada")], [3000, 1000], "bytes");
-    await uploads.finish("one", { status: 200, body: "{}", location: "" });
-    same(await uploads.declaredBytes(100, "id-ada"), 1000, "without published ones");
-    same(await uploads.declaredBytes(1000), 0, "without expired ones");
-  });
 }

@@ -8,6 +8,7 @@ const PEOPLE: ReadonlySet<PropertyKey> = new Set<keyof MetadataStore>([
   "uploads",
   "accounts",
   "configurations",
+  "quotas",
   "createAccount",
   "accountByName",
   "accountById",

@@ -61,8 +61,6 @@ export interface UploadSessionStore {
   remove(id: string, audit: AuditEntry): Promise<boolean>;
   /** Ids of uploads that expired before `now`, at most `limit`. */
   expired(now: number, limit: number): Promise<readonly string[]>;
-  /** Bytes that open uploads of an account, or of all, declare; of those that did not expire before `now`. */
-  declaredBytes(now: number, accountId?: string): Promise<number>;
 }
 
 /** A run of an upload's bytes that is stored. */
