@@ -112,6 +112,7 @@ async function session(): Promise<void> {
   await result("owner transfer list");
   await result("package claim list");
   await result("account otp status");
+  await result("account passkey list");
   await result("account session list");
   await result("token create", "ci --scope read --cidr 192.0.2.0/24 --days 1");
   await result("token list");

@@ -409,6 +409,16 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     summary: "Make new recovery codes",
     load: async () => ({ command: (await import("./commands/account-otp.ts")).codes }),
   },
+  "account passkey list": {
+    group: "registry",
+    summary: "List your passkeys",
+    load: async () => ({ command: (await import("./commands/account.ts")).passkeys }),
+  },
+  "account passkey remove": {
+    group: "registry",
+    summary: "Remove a passkey",
+    load: async () => ({ command: (await import("./commands/account.ts")).removePasskey }),
+  },
   "account session list": {
     group: "registry",
     summary: "List your open sessions",

@@ -80,6 +80,8 @@ export const PROFILE_COMMANDS: readonly string[] = [
   "account otp enable",
   "account otp disable",
   "account otp codes",
+  "account passkey list",
+  "account passkey remove",
   "account session list",
   "account session end",
   "account password",

@@ -59,6 +59,8 @@ export interface ManagementInputs {
   "second-factor.confirm": { readonly code: string };
   "second-factor.remove": { readonly code: string };
   "second-factor.codes": { readonly code: string };
+  "passkey.list": Nothing;
+  "passkey.remove": { readonly id: string };
   "session.list": Nothing;
   "session.end": { readonly id: string };
   "session.end-others": Nothing;

@@ -15,6 +15,7 @@ const configurationsPath = (input: InOrganisation): string => `${organisationPat
 const publisherPath = (name: string): string => `packages/${id(name)}/trusted-publishers`;
 const FACTOR = "account/second-factor";
 const SESSIONS = "account/sessions";
+const PASSKEYS = "account/passkeys";
 /** Calls whose bodies have a password. */
 const WITH_PASSWORD: ReadonlySet<ManagementCall> = new Set<ManagementCall>(["account.password", "account.delete"]);
 
@@ -179,6 +180,12 @@ const CALLS: { readonly [Name in ManagementCall]: (input: ManagementInputs[Name]
     path: `${FACTOR}/recovery-codes`,
     body: { code },
     action: "make new recovery codes",
+  }),
+  "passkey.list": () => ({ method: "GET", path: PASSKEYS, action: "list your passkeys" }),
+  "passkey.remove": ({ id: passkey }) => ({
+    method: "DELETE",
+    path: `${PASSKEYS}/${id(passkey)}`,
+    action: `remove passkey "${passkey}"`,
   }),
   "session.list": () => ({ method: "GET", path: SESSIONS, action: "list your sessions" }),
   "session.end": ({ id: session }) => ({

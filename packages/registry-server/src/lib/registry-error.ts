@@ -17,6 +17,8 @@ export type RegistryErrorCode =
   | "SECOND_FACTOR_REQUIRED"
   | "SECOND_FACTOR_INVALID"
   | "SECOND_FACTOR_EXISTS"
+  | "PASSKEY_REFUSED"
+  | "PASSKEY_EXISTS"
   | "TRUSTED_PUBLISHER_EXISTS"
   | "CHANNEL_NOT_FOUND"
   | "CHANNEL_REQUIRED"
@@ -187,6 +189,16 @@ export const REGISTRY_ERRORS: ErrorCatalogue<RegistryErrorCode> = {
     category: "refused",
     summary: "The account has a second factor already.",
     help: "Remove it first, with one of its codes.",
+  },
+  PASSKEY_REFUSED: {
+    category: "auth",
+    summary: "A passkey, or what an authenticator said of one, is not accepted.",
+    help: "Ask for new options and use the passkey on the registry's own address; the message says what did not hold.",
+  },
+  PASSKEY_EXISTS: {
+    category: "refused",
+    summary: "The passkey is registered already.",
+    help: "Use it, or make another with another authenticator.",
   },
   TRUSTED_PUBLISHER_EXISTS: {
     category: "refused",
@@ -711,6 +723,8 @@ const STATUS: Partial<Record<RegistryErrorCode, number>> = {
   UPLOADS_EXCEEDED: 429,
   USER_EXISTS: 409,
   SECOND_FACTOR_EXISTS: 409,
+  PASSKEY_REFUSED: 401,
+  PASSKEY_EXISTS: 409,
   TRUSTED_PUBLISHER_EXISTS: 409,
   CHANNEL_NOT_FOUND: 404,
   CHANNEL_REQUIRED: 409,

@@ -15,6 +15,7 @@ import { registerConfigurationRoutes } from "./api/configuration-routes.ts";
 import { registerOrganisationRoutes } from "./api/organisation-routes.ts";
 import { registerCredentialRoutes } from "./api/credential-routes.ts";
 import { registerIdentityRoutes } from "./api/identity-routes.ts";
+import { registerPasskeyRoutes } from "./api/passkey-routes.ts";
 import { registerPackageRoutes } from "./api/package-routes.ts";
 import { registerPublisherRoutes } from "./api/publisher-routes.ts";
 import { registerTreeRoutes } from "./api/tree-routes.ts";
@@ -37,6 +38,7 @@ import { DownloadCounter } from "./download-counter.ts";
 import { IdempotentAnswers } from "./idempotent-answers.ts";
 import { CiExchange } from "./identity/ci-exchange.ts";
 import { OidcLogin } from "./identity/oidc-login.ts";
+import { Passkeys } from "./identity/passkeys.ts";
 import { SecondFactors } from "./identity/second-factors.ts";
 import { BlobGate } from "./governance/blob-gate.ts";
 import { ReviewService } from "./governance/review-service.ts";
@@ -374,9 +376,10 @@ interface TreePlace {
 
 /** What a tree shares with its registry: people, their credentials and their rights. */
 function sharedServices({ registry }: TreePlace): Partial<Services> {
-  const { authentication, access, groups, identity, secondFactors, builds, oidc, logins, upstreams, uploads } =
-    registry;
-  return { authentication, access, groups, identity, secondFactors, builds, oidc, logins, upstreams, uploads };
+  const { authentication, access, groups, identity, secondFactors, passkeys, builds } = registry;
+  const { oidc, logins, upstreams, uploads } = registry;
+  const people = { authentication, access, groups, identity, secondFactors, passkeys, builds, oidc, logins };
+  return { ...people, upstreams, uploads };
 }
 
 function createServices(
@@ -463,6 +466,7 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean, rules?: Ac
     mount: "",
     trees: undefined,
     secondFactors,
+    passkeys: new Passkeys({ metadata, clock, secret: settings.jwtSecret, name: settings.name }),
     builds,
     namespaceClaims: new NamespaceClaims({
       metadata,
@@ -584,6 +588,7 @@ class PortRegistry implements Registry {
     registerTrustRoutes(this.#app, this.#services);
     registerIdentityRoutes(this.#app, this.#services);
     registerCredentialRoutes(this.#app, this.#services);
+    registerPasskeyRoutes(this.#app, this.#services);
     registerOrganisationRoutes(this.#app, this.#services);
     registerConfigurationRoutes(this.#app, this.#services);
     registerWebhookRoutes(this.#app, this.#services);

@@ -15,6 +15,23 @@ export const sessions: CommandSpec = managed({
   text: (answer, style) => listing(answer, style, ["id", "created", "expires", "current"], "You have no open session"),
 });
 
+export const passkeys: CommandSpec = managed({
+  summary: "List your passkeys; browsers make and use them",
+  examples: ["account passkey list"],
+  flags: {},
+  request: () => ["passkey.list", {}],
+  text: (answer, style) => listing(answer, style, ["id", "name", "created", "last_used"], "You have no passkeys"),
+});
+
+export const removePasskey: CommandSpec = managed({
+  summary: "Remove one of your passkeys; it opens nothing any more",
+  examples: ["account passkey remove hJ3kZr0vQm2Xw"],
+  arguments: [{ name: "ID", summary: "Id of the passkey, as account passkey list shows it" }],
+  flags: {},
+  request: ([id]) => ["passkey.remove", { id: id! }],
+  text: (_, style, [id]) => [`Removed passkey ${style.bold(id!)}`],
+});
+
 export const endSession: CommandSpec = managed({
   summary: "End one of your sessions, or all but this one",
   examples: ["account session end FY0heHBN5mwE9Q85", "account session end --others"],

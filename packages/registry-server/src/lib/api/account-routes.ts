@@ -11,6 +11,7 @@ import { callers, isAdminCall, principalOf, registrants, smallBody } from "./acc
 import { auditEntry, type App, type RouteContext, type Services } from "./context.ts";
 import { ANONYMOUS } from "./guards.ts";
 import { idempotent } from "./idempotency.ts";
+import { credentialAnswerSchema, passkeySite } from "./passkey-schemas.ts";
 import { SECURED, jsonResponse, problems } from "./schemas.ts";
 
 const TAGS = ["accounts"];
@@ -38,6 +39,9 @@ const loginBody = z
     username: z.string().max(254),
     password: z.string().max(256),
     otp: z.string().trim().max(32).optional().openapi({ description: "Code of the second factor, or a recovery code" }),
+    passkey: credentialAnswerSchema
+      .optional()
+      .openapi({ description: "Answer of one of the account's passkeys, in the place of a code" }),
   })
   .openapi("Login");
 const user = z.object({ username: z.string(), email: z.string().optional(), admin: z.boolean() }).openapi("User");
@@ -183,8 +187,10 @@ async function login(services: Services, context: RouteContext, body: z.infer<ty
   await limitLogins(services, context, body.username);
   const account = await services.identity.authenticate(body.username, body.password);
   if (account === undefined) throw credentialsInvalid();
-  const recovery = auditEntry(services, context, { action: "second-factor.recovery", actor: account.username });
-  await services.secondFactors.demand(account, body.otp, recovery);
+  if (body.passkey === undefined) {
+    const recovery = auditEntry(services, context, { action: "second-factor.recovery", actor: account.username });
+    await services.secondFactors.demand(account, body.otp, recovery);
+  } else await services.passkeys.authenticate(body.passkey, { site: passkeySite(services), account });
   return sessionAnswer(services, context, account);
 }
 

@@ -24,6 +24,7 @@ import type {
 } from "../ports.ts";
 import type { CiExchange } from "../identity/ci-exchange.ts";
 import type { OidcLogin } from "../identity/oidc-login.ts";
+import type { Passkeys } from "../identity/passkeys.ts";
 import type { SecondFactors } from "../identity/second-factors.ts";
 import type { Outbound } from "../outbound.ts";
 import type { Groups } from "../organisations/groups.ts";
@@ -75,6 +76,7 @@ export interface Services {
   /** The trees of private packages; absent in a tree, and where there is no place for any. */
   readonly trees: PrivateTrees<TreeServer> | undefined;
   readonly secondFactors: SecondFactors;
+  readonly passkeys: Passkeys;
   /** Which organisations, teams and groups accounts are in. */
   readonly groups: Groups;
   readonly rights: PackageRights;

@@ -274,10 +274,14 @@ async function resetSecondFactor(services: Services, context: RouteContext): Pro
   const account = await requireAccount(services, parameter(context, "username"));
   const details = { username: account.username };
   const audit = auditEntry(services, context, { action: "second-factor.reset", details });
-  if (await services.metadata.identities.removeSecondFactor(account.id, audit)) return context.body(null, 204);
+  const { identities } = services.metadata;
+  const passkeys = await identities.passkeysOf(account.id);
+  for (const { id } of passkeys)
+    await identities.removePasskey(account.id, id, { ...audit, details: { ...details, passkey: id } });
+  if ((await identities.removeSecondFactor(account.id, audit)) || passkeys.length > 0) return context.body(null, 204);
   throw new RegistryError({
     code: "NOT_FOUND",
-    message: `Cannot remove the second factor of "${account.username}": it has none`,
+    message: `Cannot remove the second factor of "${account.username}": it has neither one nor a passkey`,
   });
 }
 
@@ -298,7 +302,7 @@ function resetRoutes(services: Services): readonly Route[] {
       method: "post",
       path: "/users/{username}/second-factor-reset",
       guard,
-      summary: "Remove the second factor of an account whose authenticator is lost; for admins",
+      summary: "Remove second factor and passkeys of an account whose authenticator is lost; for admins",
       params: { username },
       status: 204,
       failures: [403, 404],

@@ -1,5 +1,6 @@
 import type { Account, AuditEntry } from "../records.ts";
 import type { ExternalUser } from "./external-user.ts";
+import type { Passkey } from "./passkey.ts";
 import type { TrustedPublisher } from "./trusted-publisher.ts";
 
 /** A second factor of an account. */
@@ -42,6 +43,18 @@ export interface IdentityStore {
   useStep(accountId: string, step: number): Promise<boolean>;
   /** Uses up a recovery code; `false` where there is none of that hash. */
   useRecoveryCode(accountId: string, hash: string, audit: AuditEntry): Promise<boolean>;
+
+  /** Oldest first. */
+  passkeysOf(accountId: string): Promise<readonly Passkey[]>;
+  passkey(id: string): Promise<Passkey | undefined>;
+  /** `exists` where any account has a passkey of that id. */
+  addPasskey(passkey: Passkey, audit: AuditEntry): Promise<"created" | "exists">;
+  removePasskey(accountId: string, id: string, audit: AuditEntry): Promise<boolean>;
+  /**
+   * Notes a use; `false`, and nothing noted, where the counter did not rise (and one of both counts), or the passkey is gone.
+   * Without audit record.
+   */
+  usePasskey(id: string, use: { readonly counter: number; readonly at: number }): Promise<boolean>;
 
   /** `exists` where the package trusts a publisher of the same issuer and claims. */
   addTrustedPublisher(publisher: TrustedPublisher, anchor: string, audit: AuditEntry): Promise<"created" | "exists">;

@@ -15,6 +15,7 @@ const KEYS: Readonly<Record<TableName, readonly string[]>> = {
   account_groups: ["account_id", "name"],
   second_factors: ["account_id"],
   recovery_codes: ["account_id", "hash"],
+  passkeys: ["id"],
   trusted_publishers: ["id"],
   used_ids: ["id"],
   tokens: ["id"],

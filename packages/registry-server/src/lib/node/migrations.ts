@@ -323,6 +323,17 @@ export const MIGRATIONS: readonly Migration[] = [
       update versions set downloaded = cast(strftime('%s', 'now') as integer) * 1000 where downloads > 0;
     `,
   },
+  {
+    name: "passkeys",
+    statements: `
+      create table passkeys (
+        id text primary key, account_id text not null references accounts (id), name text not null,
+        public_key text not null, counter integer not null, transports text not null, created integer not null,
+        last_used integer
+      ) strict;
+      create index passkeys_of_account on passkeys (account_id);
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

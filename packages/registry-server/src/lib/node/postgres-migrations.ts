@@ -324,6 +324,18 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
       update versions set downloaded = (extract(epoch from now()) * 1000)::bigint where downloads > 0;
     `,
   },
+  {
+    name: "passkeys",
+    worksFrom: 1,
+    statements: `
+      create table passkeys (
+        id text primary key, account_id text not null references accounts (id), name text not null,
+        public_key text not null, counter bigint not null, transports text not null, created bigint not null,
+        last_used bigint
+      );
+      create index passkeys_of_account on passkeys (account_id);
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

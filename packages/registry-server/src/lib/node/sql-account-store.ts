@@ -101,6 +101,7 @@ async function disown(session: Session, accountId: string, owned: readonly Owned
 const OF_ACCOUNT = [
   "second_factors",
   "recovery_codes",
+  "passkeys",
   "account_groups",
   "trusted_publishers",
   "team_members",

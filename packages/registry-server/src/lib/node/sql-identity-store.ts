@@ -1,11 +1,12 @@
 import type { Kysely, Selectable, Transaction } from "kysely";
 import type { ExternalUser } from "../identity/external-user.ts";
 import type { IdentityStore, SecondFactor } from "../identity/identity-store.ts";
+import type { Passkey } from "../identity/passkey.ts";
 import type { TrustedPublisher } from "../identity/trusted-publisher.ts";
 import type { Account, AuditEntry } from "../records.ts";
 import { record } from "./sql-audit.ts";
 import type { SqlEngine } from "./sql-engine.ts";
-import { toAccount } from "./sql-rows.ts";
+import { present, toAccount } from "./sql-rows.ts";
 import type { Tables } from "./sql-schema.ts";
 
 type Session = Kysely<Tables> | Transaction<Tables>;
@@ -78,6 +79,19 @@ function toPublisher(row: Selectable<Tables["trusted_publishers"]> & { readonly 
     accountId: row.account_id,
     account: row.username,
     created: row.created,
+  };
+}
+
+function toPasskey(row: Selectable<Tables["passkeys"]>): Passkey {
+  return {
+    id: row.id,
+    accountId: row.account_id,
+    name: row.name,
+    publicKey: row.public_key,
+    counter: row.counter,
+    transports: JSON.parse(row.transports) as string[],
+    created: row.created,
+    ...present({ lastUsed: row.last_used }),
   };
 }
 
@@ -222,6 +236,72 @@ export class SqlIdentityStore implements IdentityStore {
       if (row === undefined) return false;
       await record(session, audit);
       return true;
+    });
+  }
+
+  async passkeysOf(accountId: string): Promise<readonly Passkey[]> {
+    const rows = await this.#engine.db
+      .selectFrom("passkeys")
+      .selectAll()
+      .where("account_id", "=", accountId)
+      .orderBy("created")
+      .orderBy("id")
+      .execute();
+    return rows.map(toPasskey);
+  }
+
+  async passkey(id: string): Promise<Passkey | undefined> {
+    const row = await this.#engine.db.selectFrom("passkeys").selectAll().where("id", "=", id).executeTakeFirst();
+    return row && toPasskey(row);
+  }
+
+  async addPasskey(passkey: Passkey, audit: AuditEntry): Promise<"created" | "exists"> {
+    return this.#engine.write(async (session) => {
+      const { id, accountId, name, publicKey, counter, transports, created } = passkey;
+      const known = await session.selectFrom("passkeys").select("id").where("id", "=", id).executeTakeFirst();
+      if (known !== undefined) return "exists";
+      await session
+        .insertInto("passkeys")
+        .values({
+          id,
+          account_id: accountId,
+          name,
+          public_key: publicKey,
+          counter,
+          transports: JSON.stringify(transports),
+          created,
+        })
+        .execute();
+      await record(session, audit);
+      return "created";
+    });
+  }
+
+  async removePasskey(accountId: string, id: string, audit: AuditEntry): Promise<boolean> {
+    return this.#engine.write(async (session) => {
+      const row = await session
+        .deleteFrom("passkeys")
+        .where("account_id", "=", accountId)
+        .where("id", "=", id)
+        .returning("id")
+        .executeTakeFirst();
+      if (row === undefined) return false;
+      await record(session, audit);
+      return true;
+    });
+  }
+
+  async usePasskey(id: string, { counter, at }: { readonly counter: number; readonly at: number }): Promise<boolean> {
+    return this.#engine.write(async (session) => {
+      const row = await session
+        .updateTable("passkeys")
+        .set({ counter, last_used: at })
+        .where("id", "=", id)
+        // An authenticator that does not count says 0 every time.
+        .where((eb) => (counter === 0 ? eb("counter", "=", 0) : eb("counter", "<", counter)))
+        .returning("id")
+        .executeTakeFirst();
+      return row !== undefined;
     });
   }
 

@@ -17,6 +17,16 @@ export interface Tables {
   account_groups: { account_id: string; name: string };
   second_factors: { account_id: string; secret: string; confirmed: number; last_step: number };
   recovery_codes: { account_id: string; hash: string };
+  passkeys: {
+    id: string;
+    account_id: string;
+    name: string;
+    public_key: string;
+    counter: number;
+    transports: string;
+    created: number;
+    last_used: number | null;
+  };
   trusted_publishers: {
     id: string;
     canonical: string;

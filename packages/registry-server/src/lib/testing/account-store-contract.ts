@@ -100,6 +100,8 @@ export function accountStoreContract(it: (name: string, body: (store: MetadataSt
     await organisations.setMember("o1", ADA, "member", fakeAudit());
     await identities.enrolSecondFactor(ADA.id, "secret", fakeAudit());
     await identities.confirmSecondFactor(ADA.id, { step: 1, recoveryCodes: ["aa"] }, fakeAudit());
+    const key = { id: "c1", accountId: ADA.id, name: "key", publicKey: "pQ", counter: 0, transports: [], created: AT };
+    await identities.addPasskey(key, fakeAudit());
     const publisher = { id: "p1", package: "tool", issuer: "https://ci.test", claims: { sub: "x" }, account: "ada" };
     await identities.addTrustedPublisher({ ...publisher, accountId: ADA.id, created: AT }, "x", fakeAudit());
     await ownership.offerTransfer(
@@ -118,6 +120,7 @@ export function accountStoreContract(it: (name: string, body: (store: MetadataSt
     same(await store.session("s1"), undefined, "the session");
     same(await store.tokenByHash("a".repeat(64)), undefined, "the token");
     same(await identities.secondFactor(ADA.id), undefined, "the second factor");
+    same(await identities.passkeysOf(ADA.id), [], "passkeys");
     same(await identities.trustedPublishersOf("tool"), [], "what published in its name");
     same((await organisations.membershipsOf(ADA.id)).organisations, [], "memberships");
     same((await ownership.transfer("x1"))?.state, "withdrawn", "its offer");

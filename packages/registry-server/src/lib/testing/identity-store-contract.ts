@@ -79,6 +79,35 @@ export function identityStoreContract(it: (name: string, body: (store: MetadataS
     same(await identities.removeSecondFactor("id-ada", fakeAudit()), false, "nothing to remove");
     same(await identities.useRecoveryCode("id-ada", "bb", fakeAudit()), false, "the codes are gone with it");
   });
+  it("keeps passkeys by id, and takes each counter once", async (store) => {
+    const { identities } = store;
+    for (const name of ["ada", "bo"]) await store.createAccount(fakeAccount(name), fakeAudit());
+    const passkey = {
+      id: "credential-1",
+      accountId: "id-ada",
+      name: "laptop",
+      publicKey: "pQECAyYg",
+      counter: 0,
+      transports: ["internal"],
+      created: 5,
+    };
+    same(await identities.addPasskey(passkey, fakeAudit()), "created", "first");
+    same(await identities.addPasskey({ ...passkey, accountId: "id-bo" }, fakeAudit()), "exists", "somebody else's");
+    same(await identities.passkeysOf("id-ada"), [passkey], "of its account");
+    same(await identities.passkeysOf("id-bo"), [], "of another");
+    same(await identities.usePasskey("credential-1", { counter: 0, at: 6 }), true, "without counting");
+    same(await identities.usePasskey("credential-1", { counter: 0, at: 7 }), true, "again");
+    same(await identities.passkey("credential-1"), { ...passkey, lastUsed: 7 }, "its last use");
+    const use = () => identities.usePasskey("credential-1", { counter: 3, at: 8 });
+    same((await Promise.all([use(), use()])).filter(Boolean).length, 1, "one of two that race");
+    same(await identities.usePasskey("credential-1", { counter: 2, at: 9 }), false, "one that went back");
+    same(await identities.usePasskey("credential-1", { counter: 0, at: 9 }), false, "one that stopped counting");
+    same(await identities.passkey("credential-1"), { ...passkey, counter: 3, lastUsed: 8 }, "as it was");
+    same(await identities.usePasskey("credential-2", { counter: 9, at: 9 }), false, "an unknown one");
+    same(await identities.removePasskey("id-bo", "credential-1", fakeAudit()), false, "by another");
+    same(await identities.removePasskey("id-ada", "credential-1", fakeAudit()), true, "by its account");
+    same(await identities.passkey("credential-1"), undefined, "gone");
+  });
   it("keeps trusted publishers by package and by issuer", async (store) => {
     const { identities } = store;
     await store.createAccount(fakeAccount("ada"), fakeAudit());

@@ -1,5 +1,6 @@
 import type { ExternalUser } from "../identity/external-user.ts";
 import type { IdentityStore, SecondFactor } from "../identity/identity-store.ts";
+import type { Passkey } from "../identity/passkey.ts";
 import type { TrustedPublisher } from "../identity/trusted-publisher.ts";
 import type { Account, AuditEntry } from "../records.ts";
 
@@ -29,6 +30,7 @@ export class MemoryIdentityStore implements IdentityStore {
   readonly #groups = new Map<string, readonly string[]>();
   readonly #factors = new Map<string, KnownFactor>();
   readonly #used = new Map<string, number>();
+  readonly #passkeys = new Map<string, Passkey>();
   #publishers: KnownPublisher[] = [];
 
   constructor(accounts: Map<string, Account>, record: (audit: AuditEntry) => void) {
@@ -40,6 +42,8 @@ export class MemoryIdentityStore implements IdentityStore {
   forget(accountId: string): void {
     this.#factors.delete(accountId);
     this.#groups.delete(accountId);
+    for (const passkey of this.#passkeys.values())
+      if (passkey.accountId === accountId) this.#passkeys.delete(passkey.id);
     for (const [key, id] of this.#external) if (id === accountId) this.#external.delete(key);
     this.#publishers = this.#publishers.filter(({ publisher }) => publisher.accountId !== accountId);
   }
@@ -132,6 +136,35 @@ export class MemoryIdentityStore implements IdentityStore {
   async useRecoveryCode(accountId: string, hash: string, audit: AuditEntry): Promise<boolean> {
     if (this.#factors.get(accountId)?.codes.delete(hash) !== true) return false;
     this.#record(audit);
+    return true;
+  }
+
+  async passkeysOf(accountId: string): Promise<readonly Passkey[]> {
+    return [...this.#passkeys.values()].filter((passkey) => passkey.accountId === accountId);
+  }
+
+  async passkey(id: string): Promise<Passkey | undefined> {
+    return this.#passkeys.get(id);
+  }
+
+  async addPasskey(passkey: Passkey, audit: AuditEntry): Promise<"created" | "exists"> {
+    if (this.#passkeys.has(passkey.id)) return "exists";
+    this.#passkeys.set(passkey.id, passkey);
+    this.#record(audit);
+    return "created";
+  }
+
+  async removePasskey(accountId: string, id: string, audit: AuditEntry): Promise<boolean> {
+    if (this.#passkeys.get(id)?.accountId !== accountId) return false;
+    this.#passkeys.delete(id);
+    this.#record(audit);
+    return true;
+  }
+
+  async usePasskey(id: string, { counter, at }: { readonly counter: number; readonly at: number }): Promise<boolean> {
+    const passkey = this.#passkeys.get(id);
+    if (passkey === undefined || (counter === 0 ? passkey.counter !== 0 : passkey.counter >= counter)) return false;
+    this.#passkeys.set(id, { ...passkey, counter, lastUsed: at });
     return true;
   }
 
