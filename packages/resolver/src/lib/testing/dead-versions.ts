@@ -28,7 +28,7 @@ class Burial {
   }
 
   run(policy: Policy): Int32Array {
-    const { packages, firstWord, target, firstOn, nextOn } = this.#tables;
+    const { packages, firstWord, target, firstOn, on } = this.#tables;
     for (let number = 0; number < packages.length; number++) {
       this.#alive[firstWord[number]!]! &= ~1;
       const { key, candidates } = packages[number]!;
@@ -36,8 +36,10 @@ class Burial {
         if (policy.exclusionsOf(key, candidates[i]!).length > 0) this.#exclude(number, i + 1);
     }
     for (let dependency = 0; dependency < target.length; dependency++) this.#look(dependency);
-    for (let place = 0; place < this.#queue.length; place++)
-      for (let one = firstOn[this.#queue.data[place]!]!; one !== NONE; one = nextOn[one]!) this.#look(one);
+    for (let place = 0; place < this.#queue.length; place++) {
+      const buried = this.#queue.data[place]!;
+      for (let i = firstOn[buried]!; i < firstOn[buried + 1]!; i++) this.#look(on[i]!);
+    }
     return this.#alive;
   }
 

@@ -54,6 +54,13 @@ export class DerivationChecker {
     return (this.#impossible[this.#tables.firstWord[one]! + (value >>> 5)]! & (1 << (value & 31))) !== 0;
   }
 
+  /** Whether it says so of any value of a package. */
+  hasRuledOut(one: number): boolean {
+    const { firstWord } = this.#tables;
+    for (let word = firstWord[one]!; word < firstWord[one + 1]!; word++) if (this.#impossible[word] !== 0) return true;
+    return false;
+  }
+
   // --- entries -------------------------------------------------------------------------------------------------------
 
   #checkEntry(entry: number): void {

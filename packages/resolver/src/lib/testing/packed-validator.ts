@@ -1,33 +1,39 @@
 import { ABSENT } from "../bits.ts";
 import type { Policy } from "../compile/policy.ts";
-import type { Ints } from "../core/ints.ts";
+import { Ints } from "../core/ints.ts";
 import { ResolverError } from "../resolver-error.ts";
 import type { Dependency, VersionRequirement } from "../types.ts";
 import type { RegistryTables } from "./registry-tables.ts";
 
-/** What a dependency asks of a package: what the requirement says of each of its versions, once it was asked. */
-interface Check {
-  readonly dependency: Dependency;
-  readonly requirement: VersionRequirement;
-  readonly target: number;
-  readonly verdicts: Uint8Array;
-}
-
+const NONE = -1;
 const ACCEPTED = 1;
 const REFUSED = 2;
 
-/** Looks at a solution with the provider's own words only: candidates, dependencies, requirements. */
+/**
+ * Looks at solutions with the provider's own words only: candidates, dependencies, requirements. What it has read of these it
+ * keeps, each solution it looks at anew.
+ */
 export class PackedValidator {
   readonly #tables: RegistryTables;
   readonly #policy: Policy;
-  /** Version -> what it needs, once it was looked at; neighbours that need the same share it. */
-  readonly #checks: (readonly Check[] | undefined)[];
-  readonly #known = new Map<Dependency, Check>();
+  /** Version -> what it needs: places in `#needs`; NONE until it was looked at. Neighbours that need the same share it. */
+  readonly #start: Int32Array;
+  readonly #end: Int32Array;
+  /** Checks, and for each what they ask of which package. */
+  readonly #needs = new Ints(4096);
+  readonly #known = new Map<Dependency, number>();
+  readonly #dependencies: Dependency[] = [];
+  readonly #requirements: VersionRequirement[] = [];
+  readonly #target = new Ints(1024);
+  /** Check -> place in `#verdicts` of what it says of each value of its package, once it was asked. */
+  readonly #place = new Ints(1024);
+  readonly #verdicts = new Ints(8192);
 
   constructor(tables: RegistryTables, policy: Policy) {
     this.#tables = tables;
     this.#policy = policy;
-    this.#checks = Array.from<readonly Check[] | undefined>({ length: tables.rowStart.length });
+    this.#start = new Int32Array(tables.rowStart.length).fill(NONE);
+    this.#end = new Int32Array(tables.rowStart.length);
   }
 
   /** @throws {ResolverError} `RESOLVE_INTERNAL` unless everything that is chosen has what it needs. */
@@ -35,54 +41,56 @@ export class PackedValidator {
     const { firstVersion } = this.#tables;
     for (let i = 0; i < members.length; i++) {
       const one = members.data[i]!;
-      const number = firstVersion[one]! + chosen[one]! - 1;
-      const checks = this.#checks[number] ?? this.#find(one, chosen[one]!);
-      for (let j = 0; j < checks.length; j++) {
-        const check = checks[j]!;
-        const value = chosen[check.target]!;
-        if (value === ABSENT || (check.verdicts[value] !== ACCEPTED && !this.#accepts(check, value)))
-          throw broken(check, this.#tables.packages[one]!.key);
+      const version = firstVersion[one]! + chosen[one]! - 1;
+      if (this.#start[version] === NONE) this.#read(one, chosen[one]!);
+      for (let need = this.#start[version]!, end = this.#end[version]!; need < end; need++) {
+        const check = this.#needs.data[need]!;
+        const value = chosen[this.#target.data[check]!]!;
+        if (value === ABSENT || !this.#accepts(check, value))
+          throw distrust(`"${this.#dependencies[check]!.key}" is not as "${this.#tables.packages[one]!.key}" needs it`);
       }
     }
   }
 
-  #find(one: number, value: number): readonly Check[] {
+  #read(one: number, value: number): void {
     const { packages, firstVersion } = this.#tables;
     const { candidates, key } = packages[one]!;
-    const candidate = candidates[value - 1]!;
-    const number = firstVersion[one]! + value - 1;
-    if (this.#policy.exclusionsOf(key, candidate).length > 0) throw excluded(key, candidate.version);
-    const isSame = candidates[value]?.dependencies === candidate.dependencies;
-    const shared = isSame ? this.#checks[number + 1] : undefined;
-    return (this.#checks[number] = shared ?? candidate.dependencies.map((dependency) => this.#checkOf(dependency)));
+    const { version: text, dependencies } = candidates[value - 1]!;
+    const version = firstVersion[one]! + value - 1;
+    if (this.#policy.exclusionsOf(key, candidates[value - 1]!).length > 0)
+      throw distrust(`"${key}" ${text} is excluded`);
+    const isShared = candidates[value]?.dependencies === dependencies && this.#start[version + 1] !== NONE;
+    if (isShared) {
+      this.#start[version] = this.#start[version + 1]!;
+      this.#end[version] = this.#end[version + 1]!;
+      return;
+    }
+    this.#start[version] = this.#needs.length;
+    for (let i = 0; i < dependencies.length; i++)
+      this.#needs.push(this.#known.get(dependencies[i]!) ?? this.#add(dependencies[i]!));
+    this.#end[version] = this.#needs.length;
   }
 
-  #checkOf(dependency: Dependency): Check {
-    let check = this.#known.get(dependency);
-    if (check === undefined) {
-      const target = this.#tables.numbers.get(dependency.key)!;
-      const verdicts = new Uint8Array(this.#tables.packages[target]!.candidates.length + 1);
-      const requirement = this.#policy.requirement(dependency.requirement);
-      this.#known.set(dependency, (check = { dependency, requirement, target, verdicts }));
-    }
+  #add(dependency: Dependency): number {
+    const check = this.#dependencies.length;
+    const target = this.#tables.numbers.get(dependency.key)!;
+    this.#known.set(dependency, check);
+    this.#dependencies.push(dependency);
+    this.#requirements.push(this.#policy.requirement(dependency.requirement));
+    this.#target.push(target);
+    this.#place.push(this.#verdicts.reserve(this.#tables.packages[target]!.candidates.length + 1));
     return check;
   }
 
-  #accepts({ requirement, target, verdicts }: Check, value: number): boolean {
-    if (verdicts[value] === REFUSED) return false;
-    const { version } = this.#tables.packages[target]!.candidates[value - 1]!;
-    const isAccepted = this.#policy.accepts(requirement, version);
-    verdicts[value] = isAccepted ? ACCEPTED : REFUSED;
+  #accepts(check: number, value: number): boolean {
+    const place = this.#place.data[check]! + value;
+    const known = this.#verdicts.data[place]!;
+    if (known !== 0) return known === ACCEPTED;
+    const { version } = this.#tables.packages[this.#target.data[check]!]!.candidates[value - 1]!;
+    const isAccepted = this.#policy.accepts(this.#requirements[check]!, version);
+    this.#verdicts.data[place] = isAccepted ? ACCEPTED : REFUSED;
     return isAccepted;
   }
-}
-
-function broken({ dependency }: Check, key: string): ResolverError {
-  return distrust(`"${dependency.key}" is not as "${key}" needs it`);
-}
-
-function excluded(key: string, version: string): ResolverError {
-  return distrust(`"${key}" ${version} is excluded`);
 }
 
 function distrust(detail: string): ResolverError {

@@ -4,7 +4,7 @@ import type { RegistryTables } from "./registry-tables.ts";
 
 const NONE = -1;
 /** Versions in a row that do not fit into a solution, after which it takes no more along. */
-const MOST_MISSES = 20;
+const MOST_MISSES = 8;
 /** Times that a version by itself is tried again with the package in front that had no choice left. */
 const MOST_RETRIES = 4;
 

@@ -30,9 +30,13 @@ export interface RegistryTables {
   /** Dependency -> package that is wanted, and place in `masks` of what is accepted there. */
   readonly target: Int32Array;
   readonly mask: Int32Array;
-  /** Package -> the first of the dependencies on it; dependency -> the next; NONE at the end. */
+  /**
+   * Dependencies by the package that they want: those on one begin at `firstOn`, one more place at the end. Their sets lie one
+   * after the other, from `firstMask` on.
+   */
   readonly firstOn: Int32Array;
-  readonly nextOn: Int32Array;
+  readonly on: Int32Array;
+  readonly firstMask: Int32Array;
   /** Dependency -> the first of its groups; group -> the next; NONE at the end. */
   readonly firstGroup: Int32Array;
   readonly nextGroup: Int32Array;
@@ -175,14 +179,14 @@ class Reader {
   tables(): RegistryTables {
     const count = this.#dependencies.length;
     const mask = new Int32Array(count);
-    const firstOn = new Int32Array(this.#packages.length).fill(NONE);
-    const nextOn = new Int32Array(count);
-    for (let number = count - 1; number >= 0; number--) {
-      const target = this.#target.data[number]!;
-      nextOn[number] = firstOn[target]!;
-      firstOn[target] = number;
-      const requirement = this.#policy.effective(this.#dependencies[number]!);
-      mask[number] = this.#source.acceptedInto(this.#packages[target]!, requirement, this.#masks);
+    const { firstOn, on } = this.#byTarget();
+    const firstMask = new Int32Array(this.#packages.length);
+    for (let target = 0; target < this.#packages.length; target++) {
+      firstMask[target] = this.#masks.length;
+      for (let i = firstOn[target]!; i < firstOn[target + 1]!; i++) {
+        const requirement = this.#policy.effective(this.#dependencies[on[i]!]!);
+        mask[on[i]!] = this.#source.acceptedInto(this.#packages[target]!, requirement, this.#masks);
+      }
     }
     const filled = ({ data, length }: Ints): Int32Array => data.subarray(0, length);
     return {
@@ -199,7 +203,8 @@ class Reader {
       target: filled(this.#target),
       mask,
       firstOn,
-      nextOn,
+      on,
+      firstMask,
       firstGroup: filled(this.#firstGroup),
       nextGroup: filled(this.#nextGroup),
       owner: filled(this.#owner),
@@ -207,6 +212,17 @@ class Reader {
       dependency: filled(this.#dependency),
       masks: filled(this.#masks),
     };
+  }
+
+  #byTarget(): { readonly firstOn: Int32Array; readonly on: Int32Array } {
+    const { data: target, length } = this.#target;
+    const firstOn = new Int32Array(this.#packages.length + 1);
+    for (let number = 0; number < length; number++) firstOn[target[number]! + 1]!++;
+    for (let one = 0; one < this.#packages.length; one++) firstOn[one + 1]! += firstOn[one]!;
+    const next = firstOn.slice();
+    const on = new Int32Array(length);
+    for (let number = 0; number < length; number++) on[next[target[number]!]!++] = number;
+    return { firstOn, on };
   }
 
   #all(): Int32Array {

@@ -305,25 +305,30 @@ export class RootSearch {
 
   /** Rules out whose demands nothing meets any more. */
   #checkDemands(one: number): number {
-    const { firstOn, nextOn, firstGroup, nextGroup, owner, having, mask, masks } = this.#tables;
-    for (let dependency = firstOn[one]!; dependency !== NONE; dependency = nextOn[dependency]!) {
-      if (this.#meets(one, mask[dependency]!)) continue;
-      for (let group = firstGroup[dependency]!; group !== NONE; group = nextGroup[group]!) {
-        const from = owner[group]!;
-        // What has one value has made its demands already.
-        if (from === one || this.#count[from] === 1) continue;
-        if (!this.#remove(from, masks, having[group]!, 0, group)) return group;
-      }
+    const { firstOn, on, firstMask, firstWord, masks } = this.#tables;
+    const start = firstWord[one]!;
+    const end = firstWord[one + 1]!;
+    let at = firstMask[one]!;
+    for (let i = firstOn[one]!, last = firstOn[one + 1]!; i < last; i++) {
+      let any = 0;
+      for (let word = start; word < end; word++) any |= this.#now[word]! & masks[at++]!;
+      if (any !== 0) continue;
+      const conflict = this.#ruleOut(one, on[i]!);
+      if (conflict !== NONE) return conflict;
     }
     return NONE;
   }
 
-  #meets(one: number, mask: number): boolean {
-    const { masks, firstWord } = this.#tables;
-    let at = mask;
-    for (let word = firstWord[one]!, end = firstWord[one + 1]!; word < end; word++)
-      if ((this.#now[word]! & masks[at++]!) !== 0) return true;
-    return false;
+  /** Rules out what has a dependency on a package that nothing meets. */
+  #ruleOut(one: number, dependency: number): number {
+    const { firstGroup, nextGroup, owner, having, masks } = this.#tables;
+    for (let group = firstGroup[dependency]!; group !== NONE; group = nextGroup[group]!) {
+      const from = owner[group]!;
+      // What has one value has made its demands already.
+      if (from === one || this.#count[from] === 1) continue;
+      if (!this.#remove(from, masks, having[group]!, 0, group)) return group;
+    }
+    return NONE;
   }
 
   #watch(lesson: number, a: number, b: number): void {

@@ -24,28 +24,36 @@ const MOST_CONFLICTS = 5000;
  */
 export function solveRoots(provider: DependencyProvider, keys: readonly PackageKey[]): SolvedRoots {
   const policy = new Policy({ roots: [{ name: "all", dependencies: [] }] }, provider);
-  const tables = tablesOf(policy, keys);
-  if (tables === undefined) return letters(searchRoots(provider, keys));
-  const verdicts = new WholeRegistry(tables, policy, keys.length).answer();
+  const { plain } = readOnce(policy, keys);
+  if (plain === undefined) return letters(searchRoots(provider, keys));
+  const { tables, validator } = plain;
+  const verdicts = new WholeRegistry(tables, policy, validator, keys.length).answer();
+  if (!verdicts.subarray(0, tables.firstVersion[keys.length]).includes(OPEN)) return lettersOf(keys, tables, verdicts);
   const known: Verdicts = new Map(
     keys.map((key, i) => [key, verdicts.subarray(tables.firstVersion[i], tables.firstVersion[i + 1])]),
   );
   const left = keys.filter((key) => known.get(key)!.includes(OPEN));
-  if (left.length === 0) return letters(known);
   return letters(new Map([...known, ...searchRoots(provider, left, known, reachable(tables, left))]));
 }
 
-/** Registries that were read, by provider: what a provider in memory tells does not change. */
-const registries = new WeakMap<
-  DependencyProvider,
-  { readonly keys: string; readonly tables: RegistryTables | undefined }
->();
+/** A registry as it was read, once for the search and once for the validator; `undefined` where it is not plain. */
+interface Read {
+  readonly keys: string;
+  readonly plain: { readonly tables: RegistryTables; readonly validator: PackedValidator } | undefined;
+}
 
-function tablesOf(policy: Policy, keys: readonly PackageKey[]): RegistryTables | undefined {
+/** Registries that were read, by provider: what a provider in memory tells does not change. */
+const registries = new WeakMap<DependencyProvider, Read>();
+
+function readOnce(policy: Policy, keys: readonly PackageKey[]): Read {
   const id = keys.join("\0");
-  let known = registries.get(policy.provider);
-  if (known?.keys !== id) registries.set(policy.provider, (known = { keys: id, tables: readTables(policy, keys) }));
-  return known.tables;
+  const known = registries.get(policy.provider);
+  if (known?.keys === id) return known;
+  const tables = readTables(policy, keys);
+  const plain = tables === undefined ? undefined : { tables, validator: new PackedValidator(tables, policy) };
+  const read = { keys: id, plain };
+  registries.set(policy.provider, read);
+  return read;
 }
 
 /** The questions about one registry, which share what is derived. */
@@ -57,12 +65,12 @@ class WholeRegistry {
   readonly #validator: PackedValidator;
 
   /** The first `asked` packages are asked about. */
-  constructor(tables: RegistryTables, policy: Policy, asked: number) {
+  constructor(tables: RegistryTables, policy: Policy, validator: PackedValidator, asked: number) {
     this.#tables = tables;
     this.#policy = policy;
     this.#asked = asked;
     this.#verdicts = new Uint8Array(tables.rowStart.length);
-    this.#validator = new PackedValidator(tables, policy);
+    this.#validator = validator;
   }
 
   /** Verdicts by version, OPEN where a question was too hard. */
@@ -94,6 +102,7 @@ class WholeRegistry {
     const checker = new DerivationChecker(this.#tables, this.#policy, derivation);
     checker.check();
     for (let one = 0; one < packages.length; one++) {
+      if (!checker.hasRuledOut(one)) continue;
       for (let version = firstVersion[one]!; version < firstVersion[one + 1]!; version++) {
         if (!checker.isRuledOut(one, version - firstVersion[one]! + 1)) continue;
         if (this.#verdicts[version] === SOLVED) throw contradiction(packages[one]!.key);
@@ -121,12 +130,19 @@ function reachable(tables: RegistryTables, keys: readonly PackageKey[]): Set<Pac
   return new Set([...reached].map((one) => tables.packages[one]!.key));
 }
 
+const LETTERS = new TextDecoder("latin1");
+const [S, U] = [115, 117];
+
+/** The same as {@link letters}, of all versions in one go. */
+function lettersOf(keys: readonly PackageKey[], { firstVersion }: RegistryTables, verdicts: Uint8Array): SolvedRoots {
+  const codes = new Uint8Array(verdicts.length);
+  for (let i = 0; i < codes.length; i++) codes[i] = verdicts[i] === SOLVED ? S : U;
+  const all = LETTERS.decode(codes);
+  return Object.fromEntries(keys.map((key, i) => [key, all.slice(firstVersion[i], firstVersion[i + 1])]));
+}
+
 function letters(verdicts: Verdicts): SolvedRoots {
-  const texts: [PackageKey, string][] = [];
-  for (const [key, of] of verdicts) {
-    let text = "";
-    for (const verdict of of) text += verdict === SOLVED ? "s" : "u";
-    texts.push([key, text]);
-  }
-  return Object.fromEntries(texts);
+  return Object.fromEntries(
+    [...verdicts].map(([key, of]) => [key, Array.from(of, (one) => (one === SOLVED ? "s" : "u")).join("")]),
+  );
 }
