@@ -7,9 +7,6 @@ const NONE = -1;
 /** Reason of a change that was decided; others are those of a derivation. */
 const DECIDED = -1;
 
-/** Conflicts of one question after which demands that nothing meets are followed back to those who make them. */
-const HARD = 3;
-
 /** What is known of a version. */
 export const OPEN = 0;
 export const SOLVED = 1;
@@ -288,7 +285,7 @@ export class RootSearch {
       const conflict = this.#expand(one, value);
       if (conflict !== NONE) return conflict;
     }
-    return this.#levelStart.length === 0 || this.#conflicts >= HARD ? this.#checkDemands(one) : NONE;
+    return this.#checkDemands(one);
   }
 
   /** What a chosen value needs. */
