@@ -32,6 +32,7 @@ import { AccessPolicy, isPrivate, type AccessRule } from "./access/access-policy
 import { publicDemands, treeDemands } from "./access/publisher-demands.ts";
 import { Authentication, LocalIdentityProvider, requireScope, type Principal } from "./authentication.ts";
 import { behindProxy, type Connection } from "./connection.ts";
+import { PurgeChannel } from "./deliveries/purge-channel.ts";
 import { DeliveryService, type DeliveryChannel } from "./deliveries/delivery-service.ts";
 import { WebhookBox, WebhookChannel } from "./webhooks/webhook-channel.ts";
 import { DownloadCounter } from "./download-counter.ts";
@@ -520,12 +521,19 @@ function treeServices(ports: RegistryPorts, isDraining: () => boolean, place: Tr
 
 /** What is sent because of changes, and by what. */
 function deliveriesOf(
-  { metadata, clock, outbound }: RegistryPorts,
+  { metadata, clock, outbound, settings }: RegistryPorts,
   { access, box, log }: { readonly access: AccessControl; readonly box: WebhookBox; readonly log: LogListener },
 ): DeliveryService {
-  const channels: readonly DeliveryChannel[] = [
-    ...(outbound === undefined ? [] : [new WebhookChannel({ metadata, outbound, access, box, clock, log })]),
-  ];
+  const { cdnPurge: hook, cdnUrl, publicUrl, readPublic } = settings;
+  const bases = { blobs: cdnUrl ?? publicUrl, index: publicUrl };
+  const channels: readonly DeliveryChannel[] =
+    outbound === undefined
+      ? []
+      : [
+          new WebhookChannel({ metadata, outbound, access, box, clock, log }),
+          // No shared cache keeps what only some may read.
+          ...(hook === undefined || !readPublic ? [] : [new PurgeChannel({ metadata, outbound, clock, hook, bases })]),
+        ];
   return new DeliveryService({ store: metadata.deliveries, trail: metadata.auditTrail, channels, clock, log });
 }
 

@@ -1,6 +1,7 @@
 import type { AccessRules } from "./access/access-policy.ts";
 import type { PublisherDemand } from "./package-policy.ts";
 
+import type { PurgeHook } from "./deliveries/purge-channel.ts";
 import type { OidcOptions } from "./identity/oidc-login.ts";
 import type { DirectoryTeam } from "./organisations/groups.ts";
 import type { PublicationRule } from "./governance/publication-policy.ts";
@@ -20,6 +21,8 @@ export interface RegistrySettings {
   readonly publicUrl?: string;
   /** Base URL, without trailing slash, that serves `/blobs/` from a cache of this registry; absent: none. */
   readonly cdnUrl?: string;
+  /** Who is told what caches must forget; absent: nobody. */
+  readonly cdnPurge?: PurgeHook;
   readonly signatures: "required" | "optional";
   /** Whether people may create their own accounts. */
   readonly registration: "open" | "closed";

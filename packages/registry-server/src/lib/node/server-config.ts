@@ -321,6 +321,21 @@ function bucket(values: Values): Pick<StoreOptions, "s3" | "redirectDownloads" |
   };
 }
 
+const PURGE_SECRET_MIN_BYTES = 24;
+
+function cdnPurge(values: Values): Pick<RegistrySettings, "cdnPurge"> {
+  const [url, secret] = ["server.cdn_purge_url", "server.cdn_purge_secret"];
+  if (!values.has(url)) return {};
+  const text = values.has(secret) ? values.text(secret) : "";
+  const key = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text)?.[1] ?? "";
+  if (Buffer.from(key, "base64").length >= PURGE_SECRET_MIN_BYTES)
+    return { cdnPurge: { url: values.text(url), secret: text } };
+  throw invalid(
+    `Cannot use ${values.origin(url)}: ${text === "" ? "no secret is set that signs what it is told" : `${values.origin(secret)} is not "whsec_" and at least ${PURGE_SECRET_MIN_BYTES} bytes in base64`}`,
+    `Set REGISTRY_CDN_PURGE_SECRET to the output of: echo "whsec_$(openssl rand -base64 32)"`,
+  );
+}
+
 function registrySettings(values: Values): Partial<Omit<RegistrySettings, "jwtSecret">> {
   const mode = values.text("server.mode") as RegistrySettings["mode"];
   const production = mode === "production";
@@ -329,6 +344,7 @@ function registrySettings(values: Values): Partial<Omit<RegistrySettings, "jwtSe
     mode,
     ...(values.has("server.url") ? { publicUrl: values.text("server.url") } : {}),
     ...(values.has("server.cdn_url") ? { cdnUrl: values.text("server.cdn_url") } : {}),
+    ...cdnPurge(values),
     signatures: signatures(values, production),
     registration: values.has("access.registration")
       ? (values.text("access.registration") as "open" | "closed")

@@ -52,6 +52,21 @@ export const SETTINGS: readonly Setting[] = [
       "Base URL of a CDN in front of /blobs/, which clients then download from; ignored unless everybody may read",
   },
   {
+    key: "server.cdn_purge_url",
+    variables: ["REGISTRY_CDN_PURGE_URL"],
+    flag: "cdn-purge-url",
+    kind: "url",
+    summary: "Address that is told, signed as webhooks are, which files a CDN must forget after a change",
+  },
+  {
+    key: "server.cdn_purge_secret",
+    variables: ["REGISTRY_CDN_PURGE_SECRET"],
+    flag: "cdn-purge-secret",
+    kind: "text",
+    secret: true,
+    summary: "Signs what it is told: whsec_ and at least 24 bytes in base64",
+  },
+  {
     key: "server.name",
     variables: ["REGISTRY_NAME"],
     flag: "name",

@@ -1,6 +1,7 @@
 import { splitName, type CanonicalName } from "@lading/core-manifest";
 import type { AccessControl } from "../access/access-control.ts";
 import type { DeliveryChannel, SendOutcome } from "../deliveries/delivery-service.ts";
+import { outcomeOf } from "../deliveries/send-outcome.ts";
 import type { Delivery, DeliveryResult, NewDelivery } from "../deliveries/delivery-store.ts";
 import type { ChainedRecord } from "../governance/audit-trail.ts";
 import { SecretBox } from "../identity/secret-box.ts";
@@ -35,9 +36,6 @@ export const WEBHOOK_PAUSES_MS: readonly number[] = [
 /** A webhook of which every try failed for so long is disabled. */
 export const WEBHOOK_GIVE_UP_MS: number = 5 * 24 * HOUR;
 
-/** How much of an answer is read and kept. */
-const ANSWER_MAX_BYTES = 1024;
-
 /** Seals the secrets of webhooks. */
 export class WebhookBox {
   readonly #box: SecretBox;
@@ -66,29 +64,6 @@ export interface WebhookPorts {
   readonly box: WebhookBox;
   readonly clock: Clock;
   readonly log: LogListener;
-}
-
-async function startOf(response: Response): Promise<string> {
-  const reader = response.body?.getReader();
-  if (reader === undefined) return "";
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  while (size < ANSWER_MAX_BYTES) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    chunks.push(value);
-    size += value.length;
-  }
-  // The rest is not waited for, however long it is.
-  await reader.cancel().catch(() => {});
-  const text = Buffer.concat(chunks).subarray(0, ANSWER_MAX_BYTES).toString("utf8");
-  return text.replaceAll("\0", "\u{fffd}");
-}
-
-function retryAfterMs(header: string | null, now: number): number | undefined {
-  if (header === null) return undefined;
-  const pause = /^\d{1,7}$/.test(header.trim()) ? Number(header) * SECOND : Date.parse(header) - now;
-  return Number.isFinite(pause) && pause > 0 ? pause : undefined;
 }
 
 /** Tells webhooks of events: derives who is to hear of a change, and sends it signed. */
@@ -175,13 +150,7 @@ export class WebhookChannel implements DeliveryChannel {
     const headers = webhookHeaders({ id, timestamp: Math.floor(now / SECOND), payload }, secrets);
     const request = { method: "POST", headers, body: payload, redirect: "manual", signal } as const;
     const response = await outbound.fetch(webhook.url, request);
-    const answer = await startOf(response).catch(() => "");
-    const { status } = response;
-    if (status >= 200 && status < 300) return { outcome: "delivered", status, answer };
-    const error = status >= 300 && status < 400 ? "it redirects, which is not followed" : `it answered ${status}`;
-    const pause = retryAfterMs(response.headers.get("retry-after"), now);
-    const said = { status, answer, error, ...(pause === undefined ? {} : { retryAfterMs: pause }) };
-    return { outcome: status === 410 ? "never" : "again", ...said };
+    return outcomeOf(response, now);
   }
 
   async settled({ target }: Delivery, { state, attempt }: DeliveryResult): Promise<void> {
