@@ -28,6 +28,7 @@ export {
   type AppendedLog,
   type LogTree,
   type ReadTile,
+  type SubtreeHashes,
 } from "./lib/log/tiles.ts";
 export {
   NOTE_MAX_BYTES,

@@ -1,6 +1,6 @@
 import { CoreError } from "./core-error.ts";
 import { readIndexVersions, renderIndexVersions, sortedKeys } from "./index-entries.ts";
-import type { IndexDocument } from "./index-model.ts";
+import type { IndexDocument, IndexVersion } from "./index-model.ts";
 import { isPublished } from "./index-row.ts";
 import { readName } from "./recorded-dependency.ts";
 import { Shape, describe, safetyProblem, unknownKeys } from "./shape.ts";
@@ -83,13 +83,23 @@ function readChannels(shape: Shape, value: unknown): Readonly<Record<string, str
   return channels;
 }
 
+/** Versions that were looked at: a registry renders a package's document anew with every version that it gets. */
+const dated = new WeakSet<IndexVersion>();
+
+function isDated(version: IndexVersion): boolean {
+  if (dated.has(version)) return true;
+  if (!isPublished(version.published)) return false;
+  dated.add(version);
+  return true;
+}
+
 /**
  * The compact JSON text of a document, without white space: what {@link parseIndexDocument} expands again to the
  * same document. Equal documents give equal bytes.
  * @throws {CoreError} `INDEX_DOCUMENT_INVALID` where a `published` is no RFC 3339 moment in UTC and whole seconds.
  */
 export function renderIndexDocument(document: IndexDocument): string {
-  const wrong = document.versions.find(({ published }) => !isPublished(published));
+  const wrong = document.versions.find((version) => !isDated(version));
   if (wrong !== undefined) {
     throw new CoreError({
       code: "INDEX_DOCUMENT_INVALID",

@@ -275,7 +275,14 @@ export function renderIndexVersions(versions: readonly IndexVersion[], newer: re
   };
   const grouped = versions.filter(fitsGroup);
   const sorted = grouped.toSorted((left, right) => compareVersions(left.version as Version, right.version as Version));
-  const fields = sorted.map((version) => sharedFields(version, references));
+  // Most versions of a package share all of their fields.
+  const shared = new Map<string, JsonObject>();
+  const fields = sorted.map((version) => {
+    const text = sharedText(version);
+    const known = shared.get(text) ?? sharedFields(version, references);
+    shared.set(text, known);
+    return known;
+  });
   const defaults = commonFields(fields);
   return {
     ...(Object.keys(defaults).length === 0 ? {} : { defaults }),
@@ -302,6 +309,27 @@ function sortedDeep(value: unknown): unknown {
   return typeof value === "object" && value !== null ? sortedKeys(value as JsonObject) : value;
 }
 
+/** What is derived from a version alone. A registry renders a package's document anew with every version that it gets. */
+const texts = new WeakMap<IndexVersion, string>();
+const rows = new WeakMap<IndexVersion, string>();
+
+/** All that {@link sharedFields} reads of a version. */
+function sharedText(version: IndexVersion): string {
+  const known = texts.get(version);
+  if (known !== undefined) return known;
+  const { version: _version, published: _published, artifacts, ...rest } = version;
+  const places = artifacts.map(({ target, statement }) => [target, statement === "beside"]);
+  const text = JSON.stringify([rest, places]);
+  texts.set(version, text);
+  return text;
+}
+
+function rowOf(version: IndexVersion): string {
+  const known = rows.get(version) ?? renderRow(version);
+  rows.set(version, known);
+  return known;
+}
+
 /** The fields that a version shares with others, without those that say what their absence says. */
 function sharedFields(version: IndexVersion, references: References): JsonObject {
   const beside = version.artifacts.filter(({ statement }) => statement === "beside").map(({ target }) => target);
@@ -322,13 +350,13 @@ function sharedFields(version: IndexVersion, references: References): JsonObject
 /** Of every field the value that most versions have, where more have it than have none or another. */
 function commonFields(fields: readonly JsonObject[]): JsonObject {
   const counts = new Map<string, Map<string, { value: unknown; count: number }>>();
-  for (const field of fields) {
+  for (const [field, times] of timesEach(fields)) {
     for (const [key, value] of Object.entries(field)) {
       const values = counts.get(key) ?? new Map<string, { value: unknown; count: number }>();
       counts.set(key, values);
       const text = JSON.stringify(value);
       const entry = values.get(text) ?? { value, count: 0 };
-      values.set(text, { value, count: entry.count + 1 });
+      values.set(text, { value, count: entry.count + times });
     }
   }
   const common: Record<string, unknown> = {};
@@ -341,20 +369,36 @@ function commonFields(fields: readonly JsonObject[]): JsonObject {
   return sortedKeys(common);
 }
 
+function timesEach(fields: readonly JsonObject[]): ReadonlyMap<JsonObject, number> {
+  const times = new Map<JsonObject, number>();
+  for (const field of fields) times.set(field, (times.get(field) ?? 0) + 1);
+  return times;
+}
+
 function renderGroups(
   versions: readonly IndexVersion[],
   fields: readonly JsonObject[],
   defaults: JsonObject,
 ): JsonObject[] {
   const groups = new Map<string, { own: JsonObject; rows: string[] }>();
+  const groupOf = new Map<JsonObject, { own: JsonObject; rows: string[] }>();
   for (const [index, version] of versions.entries()) {
-    const own = withoutDefaults(fields[index]!, defaults);
-    const key = JSON.stringify(own);
-    const group = groups.get(key) ?? { own, rows: [] };
-    groups.set(key, group);
-    group.rows.push(renderRow(version));
+    const field = fields[index]!;
+    const group = groupOf.get(field) ?? groupFor(withoutDefaults(field, defaults), groups);
+    groupOf.set(field, group);
+    group.rows.push(rowOf(version));
   }
   return [...groups.values()].map(({ own, rows }) => ({ ...own, versions: rows }));
+}
+
+function groupFor(
+  own: JsonObject,
+  groups: Map<string, { own: JsonObject; rows: string[] }>,
+): { own: JsonObject; rows: string[] } {
+  const key = JSON.stringify(own);
+  const group = groups.get(key) ?? { own, rows: [] };
+  groups.set(key, group);
+  return group;
 }
 
 function withoutDefaults(field: JsonObject, defaults: JsonObject): JsonObject {

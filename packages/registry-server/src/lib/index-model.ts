@@ -27,7 +27,8 @@ export function channelsOf(
   return latest === undefined ? {} : { ...channels, [LATEST_CHANNEL]: latest };
 }
 
-function indexVersion(record: VersionRecord): IndexVersion {
+/** What a package's index document says of one version. */
+export function indexVersion(record: VersionRecord): IndexVersion {
   const { manifest } = record;
   return {
     schema: 1,
@@ -94,13 +95,30 @@ export function indexDocumentOf(
   statements: readonly KeyStatementRecord[] = [],
 ): IndexDocument {
   const sorted = sortVersions(versions);
-  const extra = trustFields(summary, sorted, statements);
+  return documentOf(summary, sorted.map(indexVersion), trustFields(summary, sorted, statements));
+}
+
+/** As {@link indexDocumentOf}, of versions in ascending order whose publishers have made no statement about their keys. */
+export function plainIndexDocument(summary: PackageSummary, versions: readonly IndexVersion[]): IndexDocument {
+  return documentOf(summary, versions, trustFields(summary, [], []));
+}
+
+/** The summary is of the same moment, and its latest version was found by {@link latestVersion}. */
+function documentChannels({ channels, latest }: PackageSummary): Channels {
+  return latest === undefined ? {} : { ...channels, [LATEST_CHANNEL]: latest };
+}
+
+function documentOf(
+  summary: PackageSummary,
+  versions: readonly IndexVersion[],
+  extra: Readonly<Record<string, unknown>>,
+): IndexDocument {
   return {
     schema: 1,
     name: summary.name,
     sequence: summary.sequence,
-    channels: channelsOf(summary, versions),
-    versions: sorted.map(indexVersion),
+    channels: documentChannels(summary),
+    versions,
     ...(Object.keys(extra).length === 0 ? {} : { extra }),
   };
 }

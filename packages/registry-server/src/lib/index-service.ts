@@ -12,6 +12,11 @@ import type { Turn } from "./turn.ts";
 
 /** How long a changed document waits for further changes before it is saved. */
 const SAVE_DELAY_MS = 100;
+/**
+ * How long it waits at least from one save to the next: readers are served from memory meanwhile, and on a busy registry the
+ * syncs of the copies would take their turns from those of publications.
+ */
+const SAVE_INTERVAL_MS = 1000;
 
 /** The package whose index document is at `path` (`index/_/ab/name.json`), or `undefined` for any other path. */
 export function packageOfIndexPath(path: string): CanonicalName | undefined {
@@ -44,6 +49,7 @@ export class IndexService {
   #used = 0;
   #saving: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #savedAt = Number.NEGATIVE_INFINITY;
   #hits = 0;
   #misses = 0;
 
@@ -153,6 +159,7 @@ export class IndexService {
     this.#timer = undefined;
     this.#saving ??= this.#drain().finally(() => {
       this.#saving = undefined;
+      this.#savedAt = performance.now();
     });
     return this.#saving;
   }
@@ -162,14 +169,16 @@ export class IndexService {
    * failure is logged and the outbox keeps the work for the next time.
    */
   saveSoon(): void {
-    this.#timer ??= setTimeout(() => {
+    if (this.#timer !== undefined) return;
+    const delayMs = Math.max(SAVE_DELAY_MS, this.#savedAt + SAVE_INTERVAL_MS - performance.now());
+    this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.save().catch((error: unknown) => {
         this.#log("error", "saving index documents failed; they are served from memory and saved at the next change", {
           error: String(error),
         });
       });
-    }, SAVE_DELAY_MS);
+    }, delayMs);
     (this.#timer as { unref?: () => void }).unref?.();
   }
 

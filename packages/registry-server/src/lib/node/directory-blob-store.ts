@@ -29,6 +29,8 @@ export class DirectoryBlobStore implements BlobStore {
   readonly #directory: string;
   readonly #blobs: string;
   readonly #temporary: string;
+  /** Folders that this process has made or found durable: asking for each of them again would cost as much as a sync. */
+  readonly #folders = new Set<string>();
 
   /** Keeps everything below `directory`; both folders must be on one file system. */
   constructor(directory: string) {
@@ -46,12 +48,25 @@ export class DirectoryBlobStore implements BlobStore {
       const target = this.#path(digest);
       await handle.sync();
       await handle.close();
-      await makeDurableDirectory(dirname(target));
+      await this.#makeFolder(dirname(target));
       // A rename over the same bytes is harmless, so that two uploads of one blob need no lock; the sync of
       // the folder is repeated because the other upload may not have come to its own yet.
-      await rename(file, target);
+      await rename(file, target).catch(async (error: unknown) => {
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+        // Somebody removed the folder.
+        this.#folders.delete(dirname(target));
+        await this.#makeFolder(dirname(target));
+        await rename(file, target);
+      });
       await syncDirectory(dirname(target));
+      return "moved";
     });
+  }
+
+  async #makeFolder(folder: string): Promise<void> {
+    if (this.#folders.has(folder)) return;
+    await makeDurableDirectory(folder);
+    this.#folders.add(folder);
   }
 
   async open(digest: Digest): Promise<StoredBlob | undefined> {

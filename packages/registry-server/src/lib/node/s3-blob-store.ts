@@ -38,7 +38,7 @@ export class S3BlobStore implements BlobStore {
     return StagedFile.create(this.#temporary, (sealed) => this.#keep(sealed));
   }
 
-  async #keep({ file, digest, size }: SealedFile): Promise<void> {
+  async #keep({ file, digest, size }: SealedFile): Promise<"copied"> {
     if (size > S3_OBJECT_MAX) {
       throw new RegistryError({
         code: "PAYLOAD_TOO_LARGE",
@@ -55,6 +55,7 @@ export class S3BlobStore implements BlobStore {
       expected: [412],
     });
     await response.body?.cancel();
+    return "copied";
   }
 
   async open(digest: Digest): Promise<StoredBlob | undefined> {

@@ -44,6 +44,7 @@ export class S3UploadStore implements UploadStore {
     let outcome: number | "taken" = "taken";
     const staged = await StagedFile.create(this.#temporary, async (sealed) => {
       outcome = await this.#keep(keyOf(upload, offset), sealed);
+      return "copied";
     });
     try {
       for await (const chunk of bytes) await staged.write(chunk);

@@ -13,6 +13,7 @@ import {
 } from "../governance/audit-trail.ts";
 import type { AuditEntry } from "../records.ts";
 import { auditHeadEntry } from "../trust/log-entries.ts";
+import { Prepared } from "./prepared.ts";
 import type { SqlEngine } from "./sql-engine.ts";
 import { appendEntry } from "./sql-packages.ts";
 import { present } from "./sql-rows.ts";
@@ -22,6 +23,25 @@ type Session = Kysely<Tables> | Transaction<Tables>;
 type AuditRow = Selectable<Tables["audit"]>;
 
 const BATCH = 1000;
+
+// A record without a hash is none of the server's: it stays outside of the chain, for the check to find.
+const LAST_HASH = new Prepared<object, { hash: string | null }>((db) =>
+  db.selectFrom("audit").select("hash").where("hash", "is not", null).orderBy("id", "desc").limit(1),
+);
+const INSERT = new Prepared<Omit<AuditRow, "id">, unknown>((db, place) =>
+  db.insertInto("audit").values({
+    at: place("at"),
+    actor: place("actor"),
+    action: place("action"),
+    package: place("package"),
+    version: place("version"),
+    details: place("details"),
+    trace_id: place("trace_id"),
+    address: place("address"),
+    previous: place("previous"),
+    hash: place("hash"),
+  }),
+);
 
 /** What a row says of the change that it records. */
 export function contentOf(row: Omit<AuditRow, "id" | "previous" | "hash">): AuditContent {
@@ -70,14 +90,7 @@ export async function chainWaiting(session: Session): Promise<string> {
 }
 
 async function hashBefore(session: Session): Promise<string> {
-  // A record without a hash is none of the server's: it stays outside of the chain, for the check to find.
-  const last = await session
-    .selectFrom("audit")
-    .select("hash")
-    .where("hash", "is not", null)
-    .orderBy("id", "desc")
-    .limit(1)
-    .executeTakeFirst();
+  const last = await LAST_HASH.first(session, {});
   if (last === undefined) return CHAIN_START;
   return last.hash === "" ? chainWaiting(session) : last.hash!;
 }
@@ -89,21 +102,18 @@ async function hashBefore(session: Session): Promise<string> {
 export async function record(session: Session, entry: AuditEntry): Promise<void> {
   const content = auditContent(entry);
   const previous = await hashBefore(session);
-  await session
-    .insertInto("audit")
-    .values({
-      at: content.at,
-      actor: content.actor,
-      action: content.action,
-      package: content.package ?? null,
-      version: content.version ?? null,
-      details: content.details,
-      trace_id: content.traceId ?? null,
-      address: content.address ?? null,
-      previous,
-      hash: chainHash(previous, content),
-    })
-    .execute();
+  await INSERT.all(session, {
+    at: content.at,
+    actor: content.actor,
+    action: content.action,
+    package: content.package ?? null,
+    version: content.version ?? null,
+    details: content.details,
+    trace_id: content.traceId ?? null,
+    address: content.address ?? null,
+    previous,
+    hash: chainHash(previous, content),
+  });
 }
 
 /** The rows of the trail that a filter names. */

@@ -1,23 +1,27 @@
-import { sql, type Transaction } from "kysely";
+import { CompiledQuery, type Transaction } from "kysely";
 import type { Tables } from "./sql-schema.ts";
 import type { QueuedWrite } from "./write-queue.ts";
 
 type Write = QueuedWrite<Transaction<Tables>>;
+
+const SAVEPOINT = CompiledQuery.raw("savepoint one_write");
+const RELEASE = CompiledQuery.raw("release savepoint one_write");
+const UNDO = CompiledQuery.raw("rollback to savepoint one_write");
 
 async function runOne(
   session: Transaction<Tables>,
   write: Write,
   isOver: (error: unknown) => boolean,
 ): Promise<() => void> {
-  await sql`savepoint one_write`.execute(session);
+  await session.executeQuery(SAVEPOINT);
   try {
     const result = await write.work(session);
-    await sql`release savepoint one_write`.execute(session);
+    await session.executeQuery(RELEASE);
     return () => write.resolve(result);
   } catch (error) {
     if (isOver(error)) throw error;
-    await sql`rollback to savepoint one_write`.execute(session);
-    await sql`release savepoint one_write`.execute(session);
+    await session.executeQuery(UNDO);
+    await session.executeQuery(RELEASE);
     return () => write.reject(error);
   }
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { sql, type Kysely, type RawBuilder, type Transaction } from "kysely";
 import { latestVersion, meetsHosts, type PublishedManifest, type Version } from "@lading/core-manifest";
+import { Prepared } from "./prepared.ts";
 import type { SqlEngine } from "./sql-engine.ts";
 import type { Tables } from "./sql-schema.ts";
 
@@ -14,6 +15,13 @@ export interface HostRanges {
   readonly ranges: string;
 }
 
+const KEEP = new Prepared<HostRanges, unknown>((db, place) =>
+  db
+    .insertInto("host_ranges")
+    .values({ id: place("id"), ranges: place("ranges") })
+    .onConflict((clash) => clash.doNothing()),
+);
+
 /** The row of a version's requirements on hosts, alike for equal ones. */
 export function hostRangesRow(hosts: Hosts = {}): HostRanges {
   const ranges = JSON.stringify(
@@ -25,11 +33,7 @@ export function hostRangesRow(hosts: Hosts = {}): HostRanges {
 /** Keeps a version's requirements on hosts; resolves with the id for its row. */
 export async function hostRanges(session: Session, hosts: Hosts | undefined): Promise<string> {
   const row = hostRangesRow(hosts);
-  await session
-    .insertInto("host_ranges")
-    .values(row)
-    .onConflict((clash) => clash.doNothing())
-    .execute();
+  await KEEP.all(session, row);
   return row.id;
 }
 

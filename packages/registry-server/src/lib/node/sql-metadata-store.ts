@@ -1,10 +1,6 @@
 import { createHash } from "node:crypto";
 import { sql, type Kysely, type RawBuilder, type Transaction } from "kysely";
 import {
-  LATEST_CHANNEL,
-  channelsAfter,
-  latestVersion,
-  splitName,
   withChannel,
   type CanonicalName,
   type Digest,
@@ -23,7 +19,7 @@ import type { AuditTrailStore } from "../governance/audit-trail.ts";
 import type { ReviewStore } from "../governance/review-store.ts";
 import type { OwnershipStore } from "../organisations/ownership-store.ts";
 import type { OrganisationStore } from "../organisations/organisation-store.ts";
-import { indexDocumentOf, sortVersions } from "../index-model.ts";
+import { indexDocumentOf, indexVersion, plainIndexDocument, sortVersions } from "../index-model.ts";
 import type {
   AuditQuery,
   KeyStatementChange,
@@ -54,36 +50,27 @@ import type {
   TokenRecord,
   VersionRecord,
 } from "../records.ts";
-import {
-  blobsOf,
-  blobsOfStatement,
-  neededBlobsOf,
-  removableBlobsOf,
-  firstRecord,
-  headlineOf,
-  outcomeForKnown,
-  searchedName,
-  termsOf,
-} from "../publication-rules.ts";
+import { blobsOf, blobsOfStatement, neededBlobsOf, removableBlobsOf, searchedName } from "../publication-rules.ts";
 import {
   keyEntry,
   keyStatementEntry,
   ownerEntry,
   channelEntry,
   policyEntry,
-  publishEntry,
   statusEntry,
 } from "../trust/log-entries.ts";
 import { SqlDeliveryStore } from "./sql-delivery-store.ts";
 import { SqlWebhookStore } from "./sql-webhook-store.ts";
 import { SqlConfigurationStore } from "./sql-configuration-store.ts";
+import { Prepared } from "./prepared.ts";
+import { RememberedVersions } from "./remembered-versions.ts";
 import { SqlAuditTrailStore, auditRows, record } from "./sql-audit.ts";
-import type { SqlEngine, TextIndex } from "./sql-engine.ts";
+import type { SqlEngine } from "./sql-engine.ts";
 import { appendEntry, isOwner, nextPosition, ownerCount, ownersOf, packageRow } from "./sql-packages.ts";
 import { SqlAccountStore } from "./sql-account-store.ts";
 import { SqlIdentityStore } from "./sql-identity-store.ts";
 import type { QuotaStore, Usage, UsageScope } from "../quotas/quota.ts";
-import { SqlQuotaStore, requireRoomIn, usageIn } from "./sql-quotas.ts";
+import { SqlQuotaStore, usageIn } from "./sql-quotas.ts";
 import { SqlUploadSessionStore } from "./sql-upload-session-store.ts";
 import { SqlUpstreamStore } from "./sql-upstream-store.ts";
 import { SqlOwnershipStore } from "./sql-ownership-store.ts";
@@ -92,6 +79,7 @@ import {
   accountKeys,
   insertKey,
   insertStatement,
+  isAnyStated,
   isKnownKey,
   keysIn,
   leafOfStatement,
@@ -99,12 +87,18 @@ import {
   statementsAbout,
   statementsIn,
 } from "./sql-publisher-keys.ts";
+import { insertPackage, publishIn, refreshPackage, setChannels } from "./sql-publish.ts";
 import { SqlReviewStore, reviewedArtifacts } from "./sql-review-store.ts";
-import { fillHosts, fittingVersions, hasUnfilled, hostFilter, hostRanges, rangesFor } from "./sql-hosts.ts";
-import { present, toAccount, toArtifact, toRemoval, toAudit, toSummary, toToken, toVersion } from "./sql-rows.ts";
+import { fillHosts, fittingVersions, hasUnfilled, hostFilter, rangesFor } from "./sql-hosts.ts";
+import { present, toAccount, toArtifact, toRemoval, toAudit, toSummary, toToken } from "./sql-rows.ts";
 import type { Tables } from "./sql-schema.ts";
+import { statusOf, versionOf, versionsOf } from "./sql-versions.ts";
 
 type Session = Kysely<Tables> | Transaction<Tables>;
+
+const LOG_ENTRIES = new Prepared<{ from: number; limit: number }, { entry: Uint8Array }>((db, place) =>
+  db.selectFrom("log_entries").select("entry").where("id", ">=", place("from")).orderBy("id").limit(place("limit")),
+);
 
 async function insertToken(session: Session, token: TokenRecord): Promise<void> {
   await session
@@ -119,155 +113,6 @@ async function insertToken(session: Session, token: TokenRecord): Promise<void> 
       cidr: token.cidr === undefined ? null : JSON.stringify(token.cidr),
       created: token.created,
       expires: token.expires ?? null,
-    })
-    .execute();
-}
-
-async function versionsOf(session: Session, packageId: number, version?: string): Promise<VersionRecord[]> {
-  const rows = await session
-    .selectFrom("versions")
-    .selectAll()
-    .where("package_id", "=", packageId)
-    .$if(version !== undefined, (query) => query.where("version", "=", version!))
-    .execute();
-  const artifacts = await session
-    .selectFrom("artifacts")
-    .innerJoin("versions", "versions.id", "artifacts.version_id")
-    .selectAll("artifacts")
-    .where("versions.package_id", "=", packageId)
-    .$if(version !== undefined, (query) => query.where("versions.version", "=", version!))
-    .orderBy("artifacts.id")
-    .execute();
-  const byVersion = new Map<number, typeof artifacts>();
-  for (const artifact of artifacts) {
-    const group = byVersion.get(artifact.version_id);
-    if (group === undefined) byVersion.set(artifact.version_id, [artifact]);
-    else group.push(artifact);
-  }
-  return rows.map((row) => toVersion(row, byVersion.get(row.id) ?? []));
-}
-
-async function insertPackage(
-  session: Transaction<Tables>,
-  entry: {
-    readonly name: string;
-    readonly canonical: CanonicalName;
-    readonly skeleton: string;
-    readonly account: Account;
-  },
-  at: number,
-  index: TextIndex,
-): Promise<number> {
-  const { id } = await session
-    .insertInto("packages")
-    .values({
-      canonical: entry.canonical,
-      name: entry.name,
-      namespace: splitName(entry.canonical).namespace ?? "",
-      skeleton: entry.skeleton,
-      sequence: 0,
-      keywords: "[]",
-      categories: "[]",
-      downloads: 0,
-      created: at,
-      updated: at,
-    })
-    .returning("id")
-    .executeTakeFirstOrThrow();
-  await session.insertInto("owners").values({ package_id: id, account_id: entry.account.id, position: 0 }).execute();
-  await index.put(session, { id, name: entry.name, title: "", keywords: "", description: "" });
-  return id;
-}
-
-async function setChannels(
-  session: Session,
-  packageId: number,
-  channels: Readonly<Record<string, string>>,
-): Promise<void> {
-  const text = Object.keys(channels).length === 0 ? null : JSON.stringify(channels);
-  await session.updateTable("packages").set({ channels: text }).where("id", "=", packageId).execute();
-}
-
-// Search rows and the outbox belong to the transaction of the change: a crash can lose neither alone.
-async function refreshPackage(
-  session: Transaction<Tables>,
-  { packageId, canonical, at }: { readonly packageId: number; readonly canonical: string; readonly at: number },
-  index: TextIndex,
-): Promise<number> {
-  const heads = await session
-    .selectFrom("versions")
-    .select(["version", "status"])
-    .where("package_id", "=", packageId)
-    .execute();
-  const { channels } = await session
-    .selectFrom("packages")
-    .select("channels")
-    .where("id", "=", packageId)
-    .executeTakeFirstOrThrow();
-  const pinned = channels === null ? undefined : (JSON.parse(channels) as Record<string, string>)[LATEST_CHANNEL];
-  const latest = latestVersion(heads, pinned);
-  const manifest = latest === undefined ? undefined : (await versionsOf(session, packageId, latest))[0]?.manifest;
-  const headline = headlineOf(latest, manifest);
-  const { title = "", description = "", keywords, categories } = headline;
-  const { sequence, name } = await session
-    .updateTable("packages")
-    .set((eb) => ({
-      sequence: eb("sequence", "+", 1),
-      latest: latest ?? null,
-      title: headline.title ?? null,
-      description: headline.description ?? null,
-      license: headline.license ?? null,
-      keywords: JSON.stringify(keywords),
-      categories: JSON.stringify(categories),
-      updated: at,
-    }))
-    .where("id", "=", packageId)
-    .returning(["sequence", "name"])
-    .executeTakeFirstOrThrow();
-  await session.deleteFrom("package_terms").where("package_id", "=", packageId).execute();
-  for (const { kind, term } of termsOf(headline)) {
-    await session
-      .insertInto("package_terms")
-      .values({ package_id: packageId, kind, term })
-      .onConflict((clash) => clash.doNothing())
-      .execute();
-  }
-  await index.put(session, { id: packageId, name, title, keywords: keywords.join(" "), description });
-  await session
-    .insertInto("outbox")
-    .values([
-      { kind: "index", canonical },
-      { kind: "metadata", canonical },
-    ])
-    .execute();
-  // Not the database's own counter, which leaves a gap where a transaction is undone: pages of the feed are full for ever.
-  await sql`insert into feed (id, canonical, sequence, at)
-    values ((select coalesce(max(id), 0) + 1 from feed), ${canonical}, ${sequence}, ${at})`.execute(session);
-  return sequence;
-}
-
-async function insertArtifact(
-  session: Session,
-  versionId: number,
-  artifact: Publication["artifact"],
-  leaf: number,
-): Promise<void> {
-  await session
-    .insertInto("artifacts")
-    .values({
-      version_id: versionId,
-      target: artifact.target,
-      blob: artifact.blob,
-      size: artifact.size,
-      tree: artifact.tree,
-      plain_size: artifact.plainSize,
-      file_count: artifact.fileCount,
-      statement: artifact.statement ?? null,
-      signers: JSON.stringify(artifact.signers),
-      verified: artifact.verified ? 1 : 0,
-      readme: artifact.readme ?? null,
-      published: artifact.published,
-      leaf,
     })
     .execute();
 }
@@ -291,12 +136,13 @@ export class SqlMetadataStore implements MetadataStore {
   readonly deliveries: DeliveryStore;
   readonly webhooks: WebhookStore;
   readonly quotas: QuotaStore;
+  readonly #remembered: RememberedVersions = new RememberedVersions();
   #closed: Promise<void> | undefined;
 
   constructor(engine: SqlEngine) {
     this.identities = new SqlIdentityStore(engine);
     this.accounts = new SqlAccountStore(engine);
-    this.reviews = new SqlReviewStore(engine, (session, publication) => this.#publishIn(session, publication));
+    this.reviews = new SqlReviewStore(engine, (session, publication) => publishIn(session, publication, engine));
     this.upstreams = new SqlUpstreamStore(engine);
     this.organisations = new SqlOrganisationStore(engine);
     this.ownership = new SqlOwnershipStore(engine);
@@ -519,7 +365,8 @@ export class SqlMetadataStore implements MetadataStore {
   ): Promise<"created" | "exists"> {
     return this.#write(async (session) => {
       if ((await packageRow(session, entry.canonical)) !== undefined) return "exists";
-      await insertPackage(session, entry, audit.at, this.#engine.text);
+      const id = await insertPackage(session, entry, audit.at);
+      await this.#engine.text.put(session, { id, name: entry.name, title: "", keywords: "", description: "" });
       await appendEntry(session, ownerEntry("add", entry.canonical, entry.account.username, audit));
       await record(session, audit);
       return "created";
@@ -558,59 +405,18 @@ export class SqlMetadataStore implements MetadataStore {
   }
 
   async publish(publication: Publication): Promise<PublishOutcome> {
-    return this.#write((session) => this.#publishIn(session, publication));
-  }
-
-  async #publishIn(session: Transaction<Tables>, publication: Publication): Promise<PublishOutcome> {
-    const { canonical, account, artifact, audit } = publication;
-    const existing = await packageRow(session, canonical);
-    if (existing !== undefined && !publication.override && !(await isOwner(session, existing.id, account.id))) {
-      return { status: "not-owner" };
-    }
-    const packageId = existing?.id ?? (await insertPackage(session, publication, audit.at, this.#engine.text));
-    const first = (await versionsOf(session, packageId, publication.version))[0];
-    const decided = first && outcomeForKnown(first, publication, existing!.sequence);
-    if (decided !== undefined) return decided;
-    await requireRoomIn(session, publication, { engine: this.#engine });
-    const leaf = await appendEntry(session, publishEntry(publication));
-    await insertArtifact(session, await this.#versionId(session, packageId, publication), artifact, leaf);
-    await setChannels(session, packageId, channelsAfter(existing && toSummary(existing), publication));
-    if (publication.channel !== undefined) {
-      const { channel, version } = publication;
-      await appendEntry(session, channelEntry({ channel, version }, canonical, audit));
-    }
-    const sequence = await refreshPackage(session, { packageId, canonical, at: audit.at }, this.#engine.text);
-    await record(session, audit);
-    return { status: "created", sequence, version: (await versionsOf(session, packageId, publication.version))[0]! };
-  }
-
-  async #versionId(session: Session, packageId: number, publication: Publication): Promise<number> {
-    const existing = await session
-      .selectFrom("versions")
-      .select("id")
-      .where("package_id", "=", packageId)
-      .where("version", "=", publication.version)
-      .executeTakeFirst();
-    if (existing !== undefined) return existing.id;
-    const { manifest, artifacts: _, ...row } = firstRecord(publication);
-    const { id } = await session
-      .insertInto("versions")
-      .values({
-        ...row,
-        package_id: packageId,
-        manifest: JSON.stringify(manifest),
-        hosts: await hostRanges(session, manifest.hosts),
-      })
-      .returning("id")
-      .executeTakeFirstOrThrow();
-    return id;
+    const outcome = await this.#write((session) => publishIn(session, publication, this.#engine));
+    // Committed: only now it may be told.
+    if (outcome.status === "created")
+      this.#remembered.add(publication.canonical, outcome.sequence, indexVersion(outcome.version));
+    return outcome;
   }
 
   async setStatus(change: StatusChange): Promise<VersionRecord | undefined> {
     return this.#write(async (session) => {
       const row = await packageRow(session, change.canonical);
       if (row === undefined) return undefined;
-      const before = change.check && (await versionsOf(session, row.id, change.version))[0];
+      const before = change.check && (await versionOf(session, row.id, change.version));
       if (before !== undefined) change.check?.(before);
       const updated = await session
         .updateTable("versions")
@@ -629,7 +435,7 @@ export class SqlMetadataStore implements MetadataStore {
       await refreshPackage(session, { packageId: row.id, canonical, at: audit.at }, this.#engine.text);
       await appendEntry(session, statusEntry(change));
       await record(session, change.audit);
-      return (await versionsOf(session, row.id, change.version))[0];
+      return versionOf(session, row.id, change.version);
     });
   }
 
@@ -655,7 +461,7 @@ export class SqlMetadataStore implements MetadataStore {
       const row = await packageRow(session, canonical);
       if (row === undefined) return undefined;
       const { channel, version } = change;
-      if (version !== undefined && (await versionsOf(session, row.id, version)).length === 0) return undefined;
+      if (version !== undefined && (await statusOf(session, row.id, version)) === undefined) return undefined;
       const summary = toSummary(row);
       check?.(summary);
       if (summary.channels?.[channel] === version) return summary;
@@ -674,7 +480,7 @@ export class SqlMetadataStore implements MetadataStore {
 
   async version(canonical: CanonicalName, version: Version): Promise<VersionRecord | undefined> {
     const row = await packageRow(this.#db, canonical);
-    return row === undefined ? undefined : (await versionsOf(this.#db, row.id, version))[0];
+    return row === undefined ? undefined : versionOf(this.#db, row.id, version);
   }
 
   async rebuildHosts(): Promise<void> {
@@ -772,9 +578,15 @@ export class SqlMetadataStore implements MetadataStore {
     return this.#engine.snapshot(async (session) => {
       const row = await packageRow(session, canonical);
       if (row === undefined) return undefined;
+      const stated = await isAnyStated(session);
+      const known = stated ? undefined : this.#remembered.get(canonical, row.sequence);
+      if (known !== undefined) return plainIndexDocument(toSummary(row), known);
       const versions = await versionsOf(session, row.id);
       if (versions.length === 0) return undefined;
-      return indexDocumentOf(toSummary(row), versions, await statementsAbout(session, versions, this.#engine));
+      const statements = stated ? await statementsAbout(session, versions, this.#engine) : [];
+      const document = indexDocumentOf(toSummary(row), versions, statements);
+      this.#remembered.put(canonical, row.sequence, document.versions);
+      return document;
     });
   }
 
@@ -792,13 +604,7 @@ export class SqlMetadataStore implements MetadataStore {
   }
 
   async logEntries(from: number, limit: number): Promise<readonly Uint8Array[]> {
-    const rows = await this.#db
-      .selectFrom("log_entries")
-      .select("entry")
-      .where("id", ">=", from)
-      .orderBy("id")
-      .limit(limit)
-      .execute();
+    const rows = await LOG_ENTRIES.all(this.#db, { from, limit });
     return rows.map(({ entry }) => Uint8Array.from(entry));
   }
 

@@ -25,6 +25,7 @@ import { nameSkeleton } from "../package-name-rules.ts";
 import type { OwnerOutcome, OwnersCheck } from "../organisations/package-owners.ts";
 import type { Account, AuditEntry, Page, PageRequest } from "../records.ts";
 import { teamOwnerEntry } from "../trust/log-entries.ts";
+import { Prepared } from "./prepared.ts";
 import { record } from "./sql-audit.ts";
 import type { SqlEngine } from "./sql-engine.ts";
 import { appendEntry, nextPosition, ownerCount, ownersOf, packageRow } from "./sql-packages.ts";
@@ -32,12 +33,25 @@ import type { Tables } from "./sql-schema.ts";
 
 type Session = Kysely<Tables> | Transaction<Tables>;
 
+type TeamRow = Selectable<Tables["teams"]> & { readonly organisation: string };
+
+const TEAMS_OWNING = new Prepared<{ packageId: number }, TeamRow>((db, place) =>
+  db
+    .selectFrom("owner_teams")
+    .innerJoin("teams", "teams.id", "owner_teams.team_id")
+    .innerJoin("organisations", "organisations.id", "teams.organisation_id")
+    .selectAll("teams")
+    .select("organisations.name as organisation")
+    .where("owner_teams.package_id", "=", place("packageId"))
+    .orderBy("owner_teams.position"),
+);
+
 function toOrganisation(row: Selectable<Tables["organisations"]>): Organisation {
   const { id, name, title, created } = row;
   return { id, name, ...(title === null ? {} : { title }), created };
 }
 
-function toTeam(row: Selectable<Tables["teams"]> & { readonly organisation: string }): Team {
+function toTeam(row: TeamRow): Team {
   const { id, organisation, name, title, role, created } = row;
   return { id, organisation, name, ...(title === null ? {} : { title }), role: role as TeamRole, created };
 }
@@ -185,15 +199,7 @@ async function organisationOfTeam(session: Session, teamId: string): Promise<str
 
 /** Teams that own a package, in order of their addition. */
 export async function teamsOwning(session: Session, packageId: number): Promise<readonly Team[]> {
-  const rows = await session
-    .selectFrom("owner_teams")
-    .innerJoin("teams", "teams.id", "owner_teams.team_id")
-    .innerJoin("organisations", "organisations.id", "teams.organisation_id")
-    .selectAll("teams")
-    .select("organisations.name as organisation")
-    .where("owner_teams.package_id", "=", packageId)
-    .orderBy("owner_teams.position")
-    .execute();
+  const rows = await TEAMS_OWNING.all(session, { packageId });
   return rows.map(toTeam);
 }
 

@@ -2,11 +2,16 @@ import type { Kysely, Transaction } from "kysely";
 import type { AccountKeys } from "../ports.ts";
 import { signersOf } from "../publication-rules.ts";
 import type { KeyRecord, KeyStatementRecord, VersionRecord } from "../records.ts";
+import { Prepared } from "./prepared.ts";
 import { toKey, toKeyStatement } from "./sql-rows.ts";
 import type { SqlEngine } from "./sql-engine.ts";
 import type { Tables } from "./sql-schema.ts";
 
 type Session = Kysely<Tables> | Transaction<Tables>;
+
+const ANY_STATEMENT = new Prepared<object, { leaf: number }>((db) =>
+  db.selectFrom("key_statements").select("leaf").limit(1),
+);
 
 /** A package that changes with a key. */
 export interface PackageOfKeys {
@@ -102,15 +107,17 @@ export async function accountKeys(session: Session, accountId: string): Promise<
   return { keys, statements, next: ((last as number | null) ?? -1) + 1 };
 }
 
+/** Whether anybody has made a statement about a key: hardly any registry has one, and this is asked at every publication. */
+export async function isAnyStated(session: Session): Promise<boolean> {
+  return (await ANY_STATEMENT.first(session, {})) !== undefined;
+}
+
 /** Statements about keys of those who published or signed these versions. */
 export async function statementsAbout(
   session: Session,
   versions: readonly VersionRecord[],
   engine: Pick<SqlEngine, "texts">,
 ): Promise<readonly KeyStatementRecord[]> {
-  // Hardly any registry has one, and this is asked at every publication.
-  const any = await session.selectFrom("key_statements").select("leaf").limit(1).executeTakeFirst();
-  if (any === undefined) return [];
   const { publishers, keys } = signersOf(versions);
   const accounts = session.selectFrom("accounts").select("id").where("username", "in", engine.texts(publishers));
   const signers = session.selectFrom("keys").select("account_id as id").where("fingerprint", "in", engine.texts(keys));

@@ -14,6 +14,7 @@ import {
 } from "../governance/review-store.ts";
 import type { Publication, PublishOutcome } from "../ports.ts";
 import type { Page } from "../records.ts";
+import { Prepared } from "./prepared.ts";
 import { record } from "./sql-audit.ts";
 import { requireRoomIn } from "./sql-quotas.ts";
 import type { SqlEngine } from "./sql-engine.ts";
@@ -32,6 +33,16 @@ function reviewRows(session: Session) {
     .selectAll("reviews")
     .select("accounts.username");
 }
+
+// Asked at every publication; hardly any has one.
+const REVIEWS_OF_VERSION = new Prepared<{ canonical: string; version: string }, Row>((db, place) =>
+  reviewRows(db)
+    .where("canonical", "=", place("canonical"))
+    .where("version", "=", place("version"))
+    .where("state", "!=", "published")
+    .orderBy("submitted", "desc")
+    .orderBy("reviews.id"),
+);
 
 function toReview(row: Row): Review {
   const stored = JSON.parse(row.publication) as Omit<Publication, "account">;
@@ -54,11 +65,15 @@ async function reviewIn(session: Session, id: string): Promise<Review | undefine
   return row === undefined ? undefined : toReview(row);
 }
 
-async function reviewsIn(session: Session, canonical: string, version?: string): Promise<readonly Review[]> {
+/** The reviews of a version that have not ended in its publication. */
+async function reviewsOfVersion(session: Session, canonical: string, version: string): Promise<readonly Review[]> {
+  return (await REVIEWS_OF_VERSION.all(session, { canonical, version })).map(toReview);
+}
+
+async function reviewsIn(session: Session, canonical: string): Promise<readonly Review[]> {
   const rows = await reviewRows(session)
     .where("canonical", "=", canonical)
     .where("state", "!=", "published")
-    .$if(version !== undefined, (query) => query.where("version", "=", version!))
     .orderBy("submitted", "desc")
     .orderBy("reviews.id")
     .execute();
@@ -140,7 +155,7 @@ export class SqlReviewStore implements ReviewStore {
     return this.#engine.write(async (session): Promise<SubmitOutcome> => {
       const barred = await ownership(session, publication);
       if (barred !== undefined) return { status: barred };
-      const known = await reviewsIn(session, publication.canonical, publication.version);
+      const known = await reviewsOfVersion(session, publication.canonical, publication.version);
       const decided = outcomeForReviewed(known, publication);
       if (decided !== undefined) return decided;
       await requireRoomIn(session, publication, { engine: this.#engine });
@@ -185,7 +200,7 @@ export class SqlReviewStore implements ReviewStore {
   }
 
   async reviewsOf(canonical: CanonicalName, version: Version): Promise<readonly Review[]> {
-    return reviewsIn(this.#engine.db, canonical, version);
+    return reviewsOfVersion(this.#engine.db, canonical, version);
   }
 
   async submittersOf(canonical: CanonicalName): Promise<readonly string[]> {

@@ -26,7 +26,7 @@ function isOlder(version: string, minimum: string): boolean {
  * @throws {RegistryError} `DATA_DIRECTORY_UNUSABLE`
  */
 export function openDatabase(file: string): Database.Database {
-  try {
+  return opened(file, () => {
     const database = new Database(file);
     const version = String(database.prepare("select sqlite_version()").pluck().get());
     if (isOlder(version, MINIMUM_SQLITE)) throw new Error(`SQLite ${version} is older than ${MINIMUM_SQLITE}`);
@@ -35,6 +35,12 @@ export function openDatabase(file: string): Database.Database {
     database.pragma("synchronous = FULL");
     database.pragma("foreign_keys = ON");
     return database;
+  });
+}
+
+function opened(file: string, open: () => Database.Database): Database.Database {
+  try {
+    return open();
   } catch (cause) {
     throw new RegistryError({
       code: "DATA_DIRECTORY_UNUSABLE",
@@ -87,16 +93,25 @@ const TEXT_INDEX: TextIndex = {
   },
 };
 
-/** One SQLite file. Writes that come in together share a transaction and its sync. */
+function kyselyOf(database: Database.Database): Kysely<Tables> {
+  return new Kysely<Tables>({ dialect: new SqliteDialect({ database: withPreparedStatements(database) }) });
+}
+
+/**
+ * One SQLite file. Writes that come in together share a transaction and its sync. Reads have a connection of their own: they
+ * see what is committed, and need not wait for the transaction that is under way.
+ */
 class SqliteEngine implements SqlEngine {
   readonly db: Kysely<Tables>;
   readonly text: TextIndex = TEXT_INDEX;
   readonly #database: Database.Database;
+  readonly #writer: Kysely<Tables>;
   readonly #writes: WriteQueue<Transaction<Tables>> = new WriteQueue((group) => this.#commit(group));
 
-  constructor(database: Database.Database) {
+  constructor(database: Database.Database, reader: Database.Database) {
     this.#database = database;
-    this.db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: withPreparedStatements(database) }) });
+    this.#writer = kyselyOf(database);
+    this.db = kyselyOf(reader);
   }
 
   write<Result>(work: (session: Transaction<Tables>) => Promise<Result>): Promise<Result> {
@@ -118,7 +133,7 @@ class SqliteEngine implements SqlEngine {
   async #commit(group: readonly QueuedWrite<Transaction<Tables>>[]): Promise<void> {
     const writes = new WriteGroup(group, () => !this.#database.inTransaction);
     try {
-      await this.db.transaction().execute(async (session) => {
+      await this.#writer.transaction().execute(async (session) => {
         // `begin` alone would take a snapshot at the first read and fail to become a writer if another process wrote
         // meanwhile; a write first takes the lock, and waits for it.
         await sql`update accounts set created = created where 0`.execute(session);
@@ -142,8 +157,18 @@ class SqliteEngine implements SqlEngine {
   async close(): Promise<void> {
     await this.#writes.idle();
     await this.db.destroy();
+    await this.#writer.destroy();
     if (this.#database.open) this.#database.close();
   }
+}
+
+/** A second connection to a database that is open, for reads alone. */
+function openReader(file: string): Database.Database {
+  return opened(file, () => {
+    const database = new Database(file, { readonly: true });
+    database.pragma("busy_timeout = 5000");
+    return database;
+  });
 }
 
 function openEngine(file: string, { maxPages }: { readonly maxPages?: number }): SqliteEngine {
@@ -151,7 +176,7 @@ function openEngine(file: string, { maxPages }: { readonly maxPages?: number }):
   try {
     if (maxPages !== undefined) database.pragma(`max_page_count = ${maxPages}`);
     requireCurrentSchema(database, file);
-    return new SqliteEngine(database);
+    return new SqliteEngine(database, openReader(file));
   } catch (error) {
     database.close();
     throw error;

@@ -19,20 +19,24 @@ const PLACE = "the disk of the registry";
 /** An upload in a file of its own, hashed while it is written. */
 export class StagedFile implements StagedBlob {
   readonly file: string;
-  readonly #keep: (sealed: SealedFile) => Promise<void>;
+  readonly #keep: (sealed: SealedFile) => Promise<"moved" | "copied">;
+  #moved = false;
   readonly #hash = createHash("sha256");
   #handle: FileHandle | undefined;
   #size = 0;
   #sealed: { digest: Digest; size: number } | undefined;
 
-  private constructor(file: string, handle: FileHandle, keep: (sealed: SealedFile) => Promise<void>) {
+  private constructor(file: string, handle: FileHandle, keep: (sealed: SealedFile) => Promise<"moved" | "copied">) {
     this.file = file;
     this.#handle = handle;
     this.#keep = keep;
   }
 
-  /** Begins an upload in `directory`; `keep` makes the sealed bytes durable under their digest, and may move the file. */
-  static async create(directory: string, keep: (sealed: SealedFile) => Promise<void>): Promise<StagedFile> {
+  /** Begins an upload in `directory`; `keep` makes the sealed bytes durable under their digest, and tells what became of the file. */
+  static async create(
+    directory: string,
+    keep: (sealed: SealedFile) => Promise<"moved" | "copied">,
+  ): Promise<StagedFile> {
     const file = join(directory, `upload-${randomUUID()}`);
     return new StagedFile(file, await tellingFull(PLACE, () => open(file, "wx", 0o644)), keep);
   }
@@ -62,13 +66,13 @@ export class StagedFile implements StagedBlob {
     const sealed = await this.seal();
     if (this.#handle === undefined) return;
     const handle = this.#handle;
-    await tellingFull(PLACE, () => this.#keep({ file: this.file, handle, ...sealed }));
+    this.#moved = (await tellingFull(PLACE, () => this.#keep({ file: this.file, handle, ...sealed }))) === "moved";
     await this.#close();
   }
 
   async discard(): Promise<void> {
     await this.#close();
-    await rm(this.file, { force: true });
+    if (!this.#moved) await rm(this.file, { force: true });
   }
 
   async #close(): Promise<void> {

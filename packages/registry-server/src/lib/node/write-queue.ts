@@ -37,10 +37,17 @@ export class WriteQueue<Session> {
     while (this.#running !== undefined) await this.#running;
   }
 
+  /** The last sync held everything up; what became ready meanwhile has its turn now, and joins this group. */
+  async #gather(): Promise<void> {
+    for (let before = 0; this.#waiting.length > before && this.#waiting.length < GROUP_MAX;) {
+      before = this.#waiting.length;
+      await setImmediate();
+    }
+  }
+
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
-      // The last sync held everything up; what became ready meanwhile has its turn now, and joins this group.
-      await setImmediate();
+      await this.#gather();
       await this.#commit(this.#waiting.splice(0, GROUP_MAX));
     }
     // In the same turn as the last look at the queue: a write that came in between the two would wait for ever.

@@ -1,4 +1,12 @@
-import { canonicalName, parsePackageName, parseVersion, type CanonicalName, type Digest } from "@lading/core-manifest";
+import {
+  LATEST_CHANNEL,
+  canonicalName,
+  latestVersion,
+  parsePackageName,
+  parseVersion,
+  type CanonicalName,
+  type Digest,
+} from "@lading/core-manifest";
 import type { KeyStatementChange, MetadataStore, SearchQuery } from "../ports.ts";
 import type { Account, PackageSummary, TokenRecord } from "../records.ts";
 import { same, type ContractTest } from "./contract.ts";
@@ -23,6 +31,15 @@ async function withAccounts(store: MetadataStore, ...names: string[]): Promise<A
   const accounts = names.map((name) => fakeAccount(name));
   for (const account of accounts) await store.createAccount(account, fakeAudit());
   return accounts;
+}
+
+/** Whole numbers below a bound, the same for the same seed. */
+function numbers(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+    return (state >>> 8) % below;
+  };
 }
 
 async function names(store: MetadataStore, query: Partial<SearchQuery>): Promise<string[]> {
@@ -313,6 +330,35 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
         audit: fakeAudit({ action: "version.yank" }),
       });
       same(await channelsNow(store), { latest: "1.1.0" }, "channels");
+    });
+    it("latest and headline are those of the rule over all versions, after whatever was published and changed", async (store) => {
+      const [ada] = await withAccounts(store, "ada");
+      const next = numbers(7);
+      const published = new Set<string>();
+      for (let step = 0; step < 60; step += 1) {
+        const version = `${next(3)}.${next(4)}.0${next(3) === 0 ? "-rc.1" : ""}`;
+        const description = next(2) === 0 ? "a tool" : `release ${version}`;
+        if (published.has(version)) {
+          const status = (["active", "yanked", "deprecated"] as const)[next(3)]!;
+          await store.setStatus({ canonical: tool, version: parseVersion(version), status, audit: fakeAudit() });
+        } else {
+          const publication = fakePublication(ada!, "tool", version, { tree: step + 1, manifest: { description } });
+          await store.publish(next(8) === 0 ? { ...publication, channel: "beta" } : publication);
+          published.add(version);
+        }
+        const summary = (await store.package(tool))!;
+        const versions = await store.versions(tool);
+        const expected = latestVersion(versions, summary.channels?.[LATEST_CHANNEL]);
+        same(summary.latest, expected, `latest after step ${step}`);
+        const manifest = versions.find((one) => one.version === expected)?.manifest;
+        same(summary.description, manifest?.description, `description after step ${step}`);
+        same(
+          await names(store, { text: "release" }),
+          manifest?.description === "a tool" ? [] : ["tool"],
+          "found by it",
+        );
+        same(summary.sequence, step + 1, "sequence");
+      }
     });
   });
 

@@ -15,6 +15,7 @@ import {
   signCheckpoint,
   tilePath,
   type LogState,
+  type SubtreeHashes,
   type LogTree,
 } from "@lading/signing/log";
 import type { DocumentStore, MetadataStore } from "../ports.ts";
@@ -24,6 +25,8 @@ import type { RegistryTrust } from "./registry-trust.ts";
 
 /** Entries that are read at once. */
 const CHUNK = 4096;
+/** Hashes of subtrees that are kept for the next proofs, which are mostly about the last entries. */
+const SUBTREES_MAX = 8192;
 const POLICY_MARK = Buffer.from('"type":"policy"');
 
 /** Where a change is in the log, checkable without the network. */
@@ -88,6 +91,7 @@ export class LogService {
   #signed: Signed;
   #advancing: Promise<void> | undefined;
   #policy: Uint8Array | undefined;
+  readonly #subtrees: SubtreeHashes = new Map();
 
   /** With `shared`, other servers append to the log as well; what they sign for the same entries is the same. */
   constructor(options: {
@@ -137,6 +141,7 @@ export class LogService {
     options: { readonly signedFor?: LogState | undefined; readonly tiles?: "check" | "ignore" | "repair" } = {},
   ): Promise<void> {
     const { signedFor, tiles = "check" } = options;
+    this.#subtrees.clear();
     let tree = EMPTY_LOG;
     let root = EMPTY_ROOT;
     for (;;) {
@@ -204,8 +209,7 @@ export class LogService {
   async receipt(index: number): Promise<LogReceipt> {
     if (this.#signed.size <= index) await this.advance();
     const signed = this.#signed;
-    const proof = await inclusionProof(signed.size, index, (path) => this.#tileOf(signed, path));
-    const [entry] = await this.#metadata.logEntries(index, 1);
+    const { hashes: proof, entry } = await this.#proofIn(signed, index);
     const { checkpoint } = signed;
     return { index, checkpoint: text(checkpoint), proof: text(encodeLogProof({ index, proof, checkpoint, entry })) };
   }
@@ -215,12 +219,19 @@ export class LogService {
     if (this.#signed.size <= Math.max(-1, ...indices)) await this.advance();
     const signed = this.#signed;
     const proofs = new Map<number, { readonly entry: Uint8Array; readonly hashes: readonly Uint8Array[] }>();
-    for (const index of new Set(indices)) {
-      const hashes = await inclusionProof(signed.size, index, (path) => this.#tileOf(signed, path));
-      const [entry] = await this.#metadata.logEntries(index, 1);
-      proofs.set(index, { entry: entry!, hashes });
-    }
+    for (const index of new Set(indices)) proofs.set(index, await this.#proofIn(signed, index));
     return { checkpoint: text(signed.checkpoint), proofs };
+  }
+
+  async #proofIn(
+    signed: Signed,
+    index: number,
+  ): Promise<{ readonly entry: Uint8Array; readonly hashes: readonly Uint8Array[] }> {
+    if (this.#subtrees.size > SUBTREES_MAX) this.#subtrees.clear();
+    const hashes = await inclusionProof(signed.size, index, (path) => this.#tileOf(signed, path), this.#subtrees);
+    const pending = index - (signed.size - signed.tree.pending.length);
+    const entry = signed.tree.pending[pending] ?? (await this.#metadata.logEntries(index, 1))[0];
+    return { entry: entry!, hashes };
   }
 
   /** The tile or bundle at a path below the log's prefix, of any width that the log has reached. */

@@ -249,15 +249,23 @@ function rangeInvalid(what: string): LogError {
   return new LogError({ code: "LOG_RANGE_INVALID", message: `Cannot use ${what}: there is no such thing` });
 }
 
+/**
+ * Hashes of perfect subtrees of one log, by height and first leaf. They never change while it grows, so that whoever makes
+ * many proofs keeps them from one to the next.
+ */
+export type SubtreeHashes = Map<string, Uint8Array>;
+
 /** Computes hashes of ranges of leaves out of tiles, each tile being read once. */
 class TileHashes {
   readonly #size: number;
   readonly #read: ReadTile;
+  readonly #subtrees: SubtreeHashes;
   readonly #tiles = new Map<string, Promise<Uint8Array[]>>();
 
-  constructor(size: number, read: ReadTile) {
+  constructor(size: number, read: ReadTile, subtrees: SubtreeHashes) {
     this.#size = size;
     this.#read = read;
+    this.#subtrees = subtrees;
   }
 
   #tile(level: number, index: number): Promise<Uint8Array[]> {
@@ -269,6 +277,13 @@ class TileHashes {
 
   /** A perfect subtree: leaves `start` to `start + 2 ** height`. */
   async #perfect(height: number, start: number): Promise<Uint8Array> {
+    const key = `${height}/${start}`;
+    const known = this.#subtrees.get(key) ?? (await this.#compute(height, start));
+    this.#subtrees.set(key, known);
+    return known;
+  }
+
+  async #compute(height: number, start: number): Promise<Uint8Array> {
     const level = Math.floor(height / 8);
     const first = start / TILE_WIDTH ** level;
     const hashes = await this.#tile(level, Math.floor(first / TILE_WIDTH));
@@ -309,20 +324,31 @@ function consistencyRanges(oldSize: number, from: number, to: number, whole: boo
     : [...consistencyRanges(oldSize, middle, to, false), [from, middle]];
 }
 
-async function hashesOf(ranges: readonly Range[], size: number, read: ReadTile): Promise<Uint8Array[]> {
-  const hashes = new TileHashes(size, read);
+async function hashesOf(
+  ranges: readonly Range[],
+  size: number,
+  read: ReadTile,
+  subtrees: SubtreeHashes = new Map(),
+): Promise<Uint8Array[]> {
+  const hashes = new TileHashes(size, read, subtrees);
   return Promise.all(ranges.map(([from, to]) => hashes.range(from, to)));
 }
 
 /**
  * The proof that the leaf at an index is in the tree of a size, from tiles (RFC 6962 §2.1.1).
+ * @param subtrees what earlier proofs in the same log computed, and this one adds to; only for tiles that are one's own
  * @throws {LogError} `LOG_RANGE_INVALID`, `LOG_TILE_MISSING`, `LOG_TILE_INVALID`
  */
-export function inclusionProof(size: number, index: number, read: ReadTile): Promise<Uint8Array[]> {
+export function inclusionProof(
+  size: number,
+  index: number,
+  read: ReadTile,
+  subtrees?: SubtreeHashes,
+): Promise<Uint8Array[]> {
   if (!isSize(size) || !isSize(index) || index >= size) {
     return Promise.reject(rangeInvalid(`entry ${index} of a log of ${size}`));
   }
-  return hashesOf(inclusionRanges(index, 0, size), size, read);
+  return hashesOf(inclusionRanges(index, 0, size), size, read, subtrees);
 }
 
 /**
@@ -343,5 +369,5 @@ export function consistencyProof(oldSize: number, newSize: number, read: ReadTil
  */
 export async function rootFromTiles(size: number, read: ReadTile): Promise<Uint8Array> {
   if (!isSize(size)) throw rangeInvalid(`a log of ${size} entries`);
-  return size === 0 ? EMPTY_ROOT : new TileHashes(size, read).range(0, size);
+  return size === 0 ? EMPTY_ROOT : new TileHashes(size, read, new Map()).range(0, size);
 }
