@@ -7,7 +7,7 @@ import { versionOf } from "./lib/peers.ts";
 import { freePort, startServer, stopServer } from "./lib/processes.ts";
 import { publishSeries } from "./lib/packages.ts";
 import { publishToVerdaccio, startLading, startVerdaccio } from "./lib/registries.ts";
-import { processorSeconds } from "./lib/wrk.ts";
+import { processorSeconds } from "./lib/processor-time.ts";
 
 const VERSIONS = 20;
 const ROUNDS = 7;

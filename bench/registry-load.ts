@@ -6,9 +6,12 @@ import { figure, median, printFigures } from "./lib/measure.ts";
 import { versionOf } from "./lib/peers.ts";
 import { publishSeries } from "./lib/packages.ts";
 import { stopServer } from "./lib/processes.ts";
-import { ladingUploads, publishAll, syncPairs, verdaccioUploads } from "./lib/publications.ts";
+import { syncPairs } from "./lib/disk.ts";
+import { processorSeconds } from "./lib/processor-time.ts";
+import { ladingUploads, verdaccioUploads } from "./lib/publications.ts";
 import { publishToVerdaccio, startLading, startVerdaccio } from "./lib/registries.ts";
-import { SEEDED_WORDS, seedRegistry, seededName } from "./lib/seeded.ts";
+import { SEEDED_WORDS, seedRegistry, seededName } from "../scripts/bench/seeded.ts";
+import { publishAll } from "./lib/uploads.ts";
 import { load, type Load, type LoadResult } from "./lib/wrk.ts";
 
 const ROUNDS = 5;
@@ -91,22 +94,27 @@ async function publications(directory: string): Promise<void> {
   const lading = await startLading(directory);
   const verdaccio = await startVerdaccio(directory);
   try {
-    const rates = { ours: [] as number[], theirs: [] as number[], pairs: [] as number[] };
+    const rates = { ours: [] as number[], theirs: [] as number[], pairs: [] as number[], cost: [] as number[] };
     for (let round = 0; round <= ROUNDS; round++) {
       const pairs = syncPairs(directory);
-      const given = { round, count: PUBLICATIONS, clients: PUBLISHERS, directory };
-      const ours = await publishAll(await ladingUploads(lading, given), given);
-      const theirs = await publishAll(verdaccioUploads(verdaccio, given), given);
+      const given = { round, count: PUBLICATIONS, directory };
+      const uploads = await ladingUploads(lading, given);
+      const before = processorSeconds(lading.process.pid!);
+      const ours = await publishAll(uploads, PUBLISHERS);
+      const cost = ((processorSeconds(lading.process.pid!) - before) * 1000) / PUBLICATIONS;
+      const theirs = await publishAll(verdaccioUploads(verdaccio, given), PUBLISHERS);
       if (round === 0) continue;
       rates.pairs.push(pairs);
       rates.ours.push(ours);
       rates.theirs.push(theirs);
+      rates.cost.push(cost);
     }
     printFigures(`durable publications, ${PUBLISHERS} clients, small packages`, [
       figure("lading-registry", rates.ours, "requests/s"),
       figure("Verdaccio", rates.theirs, "requests/s"),
       figure("pairs of syncs on this disk", rates.pairs, "requests/s"),
     ]);
+    console.log(`  ${median(rates.cost).toFixed(2)} ms of our server's processor time each`);
   } finally {
     await stopServer(lading.process);
     await stopServer(verdaccio.process);

@@ -6,7 +6,7 @@ import { cargoPath } from "./lib/cargo.ts";
 import { PROCESSOR_TIME, PYTHON, cargo, compare, lading, python, type Solver } from "./lib/contenders.ts";
 import { versionOf } from "./lib/peers.ts";
 import { runUniversal } from "./lib/universal.ts";
-import { disjoint, planted, projects, ranges, singletons, tree, type CaseFile } from "./lib/universes.ts";
+import { disjoint, planted, projects, ranges, singletons, tree, typical, type CaseFile } from "./lib/universes.ts";
 
 const WARM = 11;
 
@@ -19,7 +19,7 @@ interface Peers {
 
 /**
  * The resolver beside cargo, libsolv, resolvelib, npm and pnpm. `--vectors DIR` adds real registries from a folder of
- * conformance data; `--only LETTERS` runs some sections: B real registry, C large cases, D random registries, E chains,
+ * conformance data; `--only LETTERS` runs some sections: A a typical project, B real registry, C large cases, D random registries, E chains,
  * F projects, G the whole command line, H many environments. `--cpu` takes processor time where a solver tells it, `--alone`
  * leaves the peers of B to F out.
  */
@@ -27,7 +27,7 @@ export async function run(): Promise<void> {
   const peers = findPeers();
   if (PROCESSOR_TIME) console.log("processor time, whole processes included; G is elapsed time");
   const directory = mkdtempSync(join(tmpdir(), "lading-bench-resolver-"));
-  const only = option("--only") ?? "BCDEFGH";
+  const only = option("--only") ?? "ABCDEFGH";
   try {
     const bench: Bench = { peers, directory, vectors: vectorsFolder() };
     for (const [letter, section] of Object.entries(SECTIONS)) if (only.includes(letter)) await section(bench);
@@ -44,6 +44,7 @@ interface Bench {
 }
 
 const SECTIONS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
+  A: typicalProject,
   B: realRegistry,
   C: largeCases,
   D: randomRegistries,
@@ -168,6 +169,11 @@ async function chains(bench: Bench): Promise<void> {
   for (const cases of [singletons(100, 500), disjoint(300, 200), ranges(5, 200), tree(1000)]) {
     await generated(bench, `E: ${cases.cases![0]!.name}`, cases, { cargo: true });
   }
+}
+
+async function typicalProject(bench: Bench): Promise<void> {
+  const cases = typical({ packages: 200, depth: 6, versions: 20, seed: 1 });
+  await generated(bench, `A: ${cases.cases![0]!.name}`, cases, { cargo: true });
 }
 
 async function realProjects(bench: Bench): Promise<void> {

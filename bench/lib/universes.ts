@@ -178,6 +178,34 @@ export function tree(packages: number): CaseFile {
   return builder.file(`tree:${packages}`, { p0: interval(0, 0) });
 }
 
+/**
+ * What a typical project needs: `packages` packages in `depth` layers, each with several releases; every release needs
+ * three packages of the next layer from some release on. The project needs every package of the first.
+ */
+export function typical(options: { packages: number; depth: number; versions: number; seed: number }): CaseFile {
+  const { packages, depth, versions, seed } = options;
+  const next = random(seed);
+  const width = Math.floor(packages / depth);
+  // What is left over when layers are alike is in the last.
+  const widthOf = (layer: number): number => (layer === depth - 1 ? packages - width * (depth - 1) : width);
+  const builder = new Builder();
+  for (let layer = 0; layer < depth; layer++)
+    for (let one = 0; one < widthOf(layer); one++) builder.package(`l${layer}-${one}`, versions);
+  for (let layer = 0; layer + 1 < depth; layer++) {
+    for (let one = 0; one < widthOf(layer); one++) {
+      for (let version = 0; version < versions; version++) {
+        for (const step of [0, 7, 13]) {
+          const to = (one + step) % widthOf(layer + 1);
+          const low = Math.floor(next() * versions * 0.5);
+          builder.need(`l${layer}-${one}`, version, `l${layer + 1}-${to}`, low, versions - 1);
+        }
+      }
+    }
+  }
+  const root = Array.from({ length: width }, (_, one): [string, Range] => [`l0-${one}`, interval(0, versions - 1)]);
+  return builder.file(`typical:${packages} packages, depth ${depth}`, Object.fromEntries(root));
+}
+
 /** Projects that need any version of some packages of a real registry, chosen by chance. */
 export function projects(universe: CaseUniverse, options: { count: number; needs: number; seed: number }): CaseFile {
   const next = random(options.seed);

@@ -1,20 +1,7 @@
 import { spawnSync, type ChildProcess } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
-import { platform } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-
-const TICKS_PER_SECOND = 100;
-
-/** Processor time that a process and its children have used in seconds, as Linux counts it; elsewhere 0. */
-export function processorSeconds(pid: number): number {
-  if (platform() !== "linux") return 0;
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /, "")
-    .split(" ");
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-  const below = children === "" ? [] : children.split(" ").map((child) => processorSeconds(Number(child)));
-  return below.reduce((sum, seconds) => sum + seconds, (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND);
-}
+import { processorSeconds } from "./processor-time.ts";
 
 /** What a round of requests is. */
 export interface Load {
