@@ -258,11 +258,7 @@ describe("the documents' command lines", () => {
         { line: "gal-pkg add chaos-lib@0.5 --features scheduling,experimental", ...inside },
         { line: "gal-pkg remove actor-utils", ...inside, after: "! grep actor-utils gal.toml" },
         { line: "gal-pkg install", ...inside },
-        {
-          before: "printf '\\n[profile.release]\\noptimization_level = 3\\nlto = \"fat\"\\n' >> gal.toml",
-          line: "gal-pkg install --profile release",
-          ...inside,
-        },
+        { line: "gal-pkg install --profile release", ...inside },
         { line: "gal-pkg update", ...inside },
         { before: "gal-pkg add actor-utils@^1.2.0", line: "gal-pkg update actor-utils", ...inside },
         { line: 'gal-pkg search "actor system"', ...inside },

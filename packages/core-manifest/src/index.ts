@@ -42,6 +42,7 @@ export {
   type Version,
 } from "./lib/version.ts";
 export type { Requirement, RequirementSyntax } from "./lib/requirement.ts";
+export { BUILTIN_BUILD_PROFILES } from "./lib/manifest.ts";
 export type {
   BuildProfile,
   ChaosProfile,

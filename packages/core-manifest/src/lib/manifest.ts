@@ -98,6 +98,9 @@ export interface PackageInfo {
   readonly extra?: Readonly<Record<string, unknown>>;
 }
 
+/** Build profiles that there are without being written down; nothing is set in them then. */
+export const BUILTIN_BUILD_PROFILES: readonly string[] = ["dev", "release", "test", "bench"];
+
 /** A build profile; keys beyond the named ones are kept in `extra`. */
 export interface BuildProfile {
   readonly optimizationLevel?: number | string;

@@ -1,4 +1,5 @@
 import {
+  BUILTIN_BUILD_PROFILES,
   canonicalName,
   compatibilitySlot,
   lockGrid,
@@ -630,18 +631,15 @@ export function checkFeatureChoice(project: Project, choice: FeatureChoice): voi
       }`,
     });
   }
-  const profiles = new Set(
-    [project.rootFile, ...project.members].flatMap(({ manifest }) => Object.keys(manifest.profiles)),
-  );
+  const own = [project.rootFile, ...project.members].flatMap(({ manifest }) => Object.keys(manifest.profiles));
+  const profiles = new Set([...BUILTIN_BUILD_PROFILES, ...own]);
   if (choice.profile !== undefined && !profiles.has(choice.profile)) {
     throw new EngineError({
       code: "BUILD_PROFILE_UNKNOWN",
-      message: `Cannot use build profile "${choice.profile}": defined are ${
-        [...profiles]
-          .sort()
-          .map((name) => `"${name}"`)
-          .join(", ") || "none"
-      }`,
+      message: `Cannot use build profile "${choice.profile}": there are ${[...profiles]
+        .sort()
+        .map((name) => `"${name}"`)
+        .join(", ")}`,
     });
   }
 }

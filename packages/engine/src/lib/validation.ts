@@ -172,7 +172,7 @@ export async function validateInstallation(
   };
   if (asking.length === 0) return validate();
   const what = counted(asking.length, "package");
-  return step(context, "validate", `Validating ${what}`, validate, () => `Validated what ${what} need of this machine`);
+  return step(context, "validate", `Validating ${what}`, validate, () => `Validated for this machine: ${what}`);
 }
 
 function arriving({

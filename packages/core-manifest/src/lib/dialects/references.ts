@@ -1,10 +1,8 @@
-import type { PackageManifest } from "../manifest.ts";
+import { BUILTIN_BUILD_PROFILES, type PackageManifest } from "../manifest.ts";
 import { DIALECTS } from "./dialect.ts";
 import { joinKey, type LocatedNode, type LocatedTable, type Span } from "./located.ts";
 import { nearest } from "./nearest.ts";
 import { shown, type Reading } from "./reading.ts";
-
-const BUILTIN_PROFILES = ["dev", "release", "test", "bench"];
 
 /** A place in the tree by its keys, or the nearest one above it that exists. */
 function placeOf(root: LocatedTable, keys: readonly (string | number)[]): Span {
@@ -129,10 +127,10 @@ function checkProfiles(reading: Reading, root: LocatedTable, manifest: PackageMa
       );
     }
     const { inherits } = profile;
-    if (inherits !== undefined && !Object.hasOwn(manifest.profiles, inherits) && !BUILTIN_PROFILES.includes(inherits)) {
+    if (inherits !== undefined && !Object.hasOwn(manifest.profiles, inherits) && !BUILTIN_BUILD_PROFILES.includes(inherits)) {
       unknownReference(reading, at("inherits"), keyOf("inherits"), "there is no such profile", inherits, [
         ...Object.keys(manifest.profiles),
-        ...BUILTIN_PROFILES,
+        ...BUILTIN_BUILD_PROFILES,
       ]);
     }
     if (inheritsItself(manifest, name)) {

@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { PackageManifest } from "@lading/core-manifest";
+import { BUILTIN_BUILD_PROFILES, type PackageManifest } from "@lading/core-manifest";
 import type { EngineContext, NoInput } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { readTextIfExists, writeFileAtomic } from "../files.ts";
@@ -66,15 +66,13 @@ async function buildProfile(key: string, context: EngineContext): Promise<ShownS
   return { key, value: isPlain ? value : JSON.stringify(value), origin: "project", source: display };
 }
 
-const BUILTIN_PROFILES = ["dev", "release", "test", "bench"];
-
 /**
  * The values of a build profile, its own before those that it inherits.
  * @throws {EngineError} `BUILD_PROFILE_UNKNOWN`
  */
 export function effectiveProfile({ profiles }: PackageManifest, name: string): Readonly<Record<string, unknown>> {
-  if (!Object.hasOwn(profiles, name) && !BUILTIN_PROFILES.includes(name)) {
-    const known = [...new Set([...Object.keys(profiles), ...BUILTIN_PROFILES])].map((one) => `"${one}"`).join(", ");
+  if (!Object.hasOwn(profiles, name) && !BUILTIN_BUILD_PROFILES.includes(name)) {
+    const known = [...new Set([...Object.keys(profiles), ...BUILTIN_BUILD_PROFILES])].map((one) => `"${one}"`).join(", ");
     throw new EngineError({
       code: "BUILD_PROFILE_UNKNOWN",
       message: `Cannot show build profile "${name}": there are ${known}`,
