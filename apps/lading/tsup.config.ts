@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { defineConfig } from "tsup";
 import { directImports } from "./direct-imports.ts";
+import { nativeCode } from "./native-code.ts";
 import { thirdPartyLicenses } from "./third-party.ts";
 
 // The command is one bundle of all our packages: only what a command uses is in the files that it loads. The packages of
@@ -20,7 +21,7 @@ export default defineConfig({
   splitting: true,
   metafile: true,
   noExternal: [/^@lading\//, ...inside.map((name) => new RegExp(`^${name}(?:/|$)`))],
-  esbuildPlugins: [directImports(), thirdPartyLicenses()],
+  esbuildPlugins: [nativeCode(), directImports(), thirdPartyLicenses()],
   external: Object.keys(optionalDependencies),
   // Names stay, for the traces in reports; what goes is a third of what Node would read at every start.
   esbuildOptions(options) {

@@ -1,4 +1,4 @@
-import { sha256, sha512 } from "@noble/hashes/sha2.js";
+import { sha256, sha512 } from "./hashes.ts";
 
 /** The digest algorithms of signed metadata: bytes in, digest out. */
 export interface DigestFunctions {

@@ -1,5 +1,5 @@
 import { Point, getPublicKey, hashes, sign } from "@noble/ed25519";
-import { sha512 } from "@noble/hashes/sha2.js";
+import { sha512 } from "./hashes.ts";
 import { concatBytes, encodeHex, tryDecodeHex } from "./bytes.ts";
 
 /** Bytes of an Ed25519 public key. */

@@ -1,4 +1,4 @@
-import { sha256 } from "@noble/hashes/sha2.js";
+import { sha256 } from "./hashes.ts";
 import { concatBytes, encodeHex, tryDecodeHex } from "./bytes.ts";
 import { PUBLIC_KEY_BYTES } from "./ed25519.ts";
 import { SigningError } from "./signing-error.ts";

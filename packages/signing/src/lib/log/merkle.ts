@@ -1,4 +1,4 @@
-import { sha256 } from "@noble/hashes/sha2.js";
+import { sha256 } from "../hashes.ts";
 import { concatBytes, equalBytes } from "../bytes.ts";
 
 /** Bytes of a hash. */

@@ -1,4 +1,4 @@
-import { sha256 } from "@noble/hashes/sha2.js";
+import { sha256 } from "../hashes.ts";
 import { concatBytes, decodeUtf8, encodeBase64, encodeHex, encodeUtf8, tryDecodeBase64 } from "../bytes.ts";
 import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES, isAllowedPublicKey } from "../ed25519.ts";
 import { portableVerifier, type Signer, type Verifier } from "../signer.ts";

@@ -1,11 +1,9 @@
-import { ecdsa, weierstrass, type ECDSA } from "@noble/curves/abstract/weierstrass.js";
-import { sha256 } from "@noble/hashes/sha2.js";
 import { concatBytes, encodeHex, equalBytes, tryDecodeHex } from "../bytes.ts";
+import { sha256 } from "../hashes.ts";
 import { decodePem } from "../pem.ts";
 import { SigningError } from "../signing-error.ts";
-
-/** Verifies signatures of one key; false for every bad input, never throws. */
-export type VerifySignature = (message: Uint8Array, signature: Uint8Array) => boolean;
+import { p256Verification } from "./p256.ts";
+import type { VerifySignature } from "./verify-signature.ts";
 
 // SEQUENCE { SEQUENCE { ecPublicKey, prime256v1 }, BIT STRING (uncompressed point) } up to the point (RFC 5480 §2).
 const P256_SPKI = tryDecodeHex("3059301306072a8648ce3d020106082a8648ce3d030107034200")!;
@@ -13,25 +11,6 @@ const P256_SPKI = tryDecodeHex("3059301306072a8648ce3d020106082a8648ce3d03010703
 const RSA_ALGORITHM = tryDecodeHex("300d06092a864886f70d0101010500")!;
 const RSA_MIN_BITS = 2048;
 const RSA_MAX_BITS = 8192;
-
-// NIST P-256 (SEC 2 §2.4.2). The library's own module of it brings all NIST curves along with threshold signatures and blind
-// functions, which takes three times as long to load, in every process that reads signed metadata.
-const P256 = {
-  p: BigInt("0xffffffff00000001000000000000000000000000ffffffffffffffffffffffff"),
-  n: BigInt("0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"),
-  h: 1n,
-  a: BigInt("0xffffffff00000001000000000000000000000000fffffffffffffffffffffffc"),
-  b: BigInt("0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b"),
-  Gx: BigInt("0x6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"),
-  Gy: BigInt("0x4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"),
-};
-
-let curve: ECDSA | undefined;
-
-/** Made when the first key of that kind is met: most registries have none. */
-function p256(): ECDSA {
-  return (curve ??= ecdsa(weierstrass(P256), sha256));
-}
 
 function spkiFromPem(pem: string): Uint8Array | undefined {
   try {
@@ -43,26 +22,13 @@ function spkiFromPem(pem: string): Uint8Array | undefined {
   }
 }
 
-function orFalse(verify: () => boolean): boolean {
-  try {
-    return verify();
-  } catch {
-    // The curve library throws plain errors, and only for bytes that are no signature or no point.
-    return false;
-  }
-}
-
 /** ECDSA over NIST P-256 with SHA-256 and DER signatures (`ecdsa-sha2-nistp256`); `undefined` for another key. */
 export function ecdsaP256FromPem(pem: string): VerifySignature | undefined {
   const der = spkiFromPem(pem);
   if (der?.length !== P256_SPKI.length + 65 || !equalBytes(der.subarray(0, P256_SPKI.length), P256_SPKI)) {
     return undefined;
   }
-  const point = der.subarray(P256_SPKI.length);
-  if (!orFalse(() => p256().utils.isValidPublicKey(point, false))) return undefined;
-  return (message, signature) =>
-    // Signers other than this library do not normalise S.
-    orFalse(() => p256().verify(signature, message, point, { format: "der", lowS: false, prehash: true }));
+  return p256Verification(der.subarray(P256_SPKI.length));
 }
 
 /** Reads one DER element with the given tag that fills `bytes`, or starts it; definite minimal lengths only. */

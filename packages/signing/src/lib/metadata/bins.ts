@@ -1,4 +1,4 @@
-import { sha256 } from "@noble/hashes/sha2.js";
+import { sha256 } from "../hashes.ts";
 import { encodeHex, encodeUtf8 } from "../bytes.ts";
 import type { SuccinctRoles } from "./metadata-file.ts";
 

@@ -1,5 +1,5 @@
 import { digestFromBytes, type Digest } from "@lading/core-manifest";
-import { sha256 } from "@noble/hashes/sha2.js";
+import { sha256 } from "../hashes.ts";
 import { portableDigests, type DigestFunctions } from "../digests.ts";
 import { portableVerifier, type Verifier } from "../signer.ts";
 import { readLogBinding, type LogBinding } from "./log-binding.ts";

@@ -1,9 +1,10 @@
-import { sha256 } from "@noble/hashes/sha2.js";
+import { sha256 } from "../hashes.ts";
 import { encodeHex, encodeUtf8, tryDecodeHex } from "../bytes.ts";
 import { isAllowedPublicKey } from "../ed25519.ts";
 import type { Verifier } from "../signer.ts";
-import { ecdsaP256FromPem, rsaPssFromPem, type VerifySignature } from "./asymmetric.ts";
+import { ecdsaP256FromPem, rsaPssFromPem } from "./asymmetric.ts";
 import { MetadataError } from "./metadata-error.ts";
+import type { VerifySignature } from "./verify-signature.ts";
 import { encodeTufCanonical, type Json, type JsonObject } from "./strict-json.ts";
 
 /** A public key as root and delegations list it (TUF 1.0 §4.2). */

@@ -1,5 +1,5 @@
 import { digestHex, type Digest } from "@lading/core-manifest";
-import { sha256 } from "@noble/hashes/sha2.js";
+import { sha256 } from "../hashes.ts";
 import { encodeHex } from "../bytes.ts";
 import { portableDigests } from "../digests.ts";
 import { portableVerifier, type Signer, type Verifier } from "../signer.ts";
