@@ -40,6 +40,8 @@ export interface RegistryTables {
   /** Dependency -> the first of its groups; group -> the next; NONE at the end. */
   readonly firstGroup: Int32Array;
   readonly nextGroup: Int32Array;
+  /** Package -> its first group; one more at the end. */
+  readonly firstGroupOf: Int32Array;
   /** Group -> package, place in `masks` of its values, and the dependency that they have. */
   readonly owner: Int32Array;
   readonly having: Int32Array;
@@ -74,6 +76,7 @@ class Reader {
   readonly #target = new Ints(4096);
   readonly #firstGroup = new Ints(4096);
   readonly #nextGroup = new Ints(8192);
+  readonly #firstGroupOf = new Ints(1024);
   readonly #owner = new Ints(8192);
   readonly #having = new Ints(8192);
   readonly #dependency = new Ints(8192);
@@ -99,6 +102,7 @@ class Reader {
     }
     this.#firstVersion.push(this.#rowStart.length);
     this.#firstWord.push(this.#words);
+    this.#firstGroupOf.push(this.#owner.length);
     return true;
   }
 
@@ -110,6 +114,7 @@ class Reader {
     this.#firstWord.push(this.#words);
     this.#words += width;
     const firstGroup = this.#owner.length;
+    this.#firstGroupOf.push(firstGroup);
     let before: readonly Dependency[] = [];
     let start = this.#rows.length;
     for (let i = 0; i < candidates.length; i++) {
@@ -207,6 +212,7 @@ class Reader {
       firstMask,
       firstGroup: filled(this.#firstGroup),
       nextGroup: filled(this.#nextGroup),
+      firstGroupOf: filled(this.#firstGroupOf),
       owner: filled(this.#owner),
       having: filled(this.#having),
       dependency: filled(this.#dependency),

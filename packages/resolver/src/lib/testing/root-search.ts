@@ -32,6 +32,8 @@ export class RootSearch {
   readonly #last: Int32Array;
   readonly #activity: Float64Array;
   readonly #isQueued: Uint8Array;
+  /** 1 for packages that the question at hand may lead to. */
+  readonly #isNear: Uint8Array;
   readonly #changed = new Ints(256);
 
   readonly #eventNode = new Ints(256);
@@ -72,6 +74,7 @@ export class RootSearch {
     this.#last = new Int32Array(packages.length).fill(NONE);
     this.#activity = new Float64Array(packages.length);
     this.#isQueued = new Uint8Array(packages.length);
+    this.#isNear = new Uint8Array(packages.length);
     this.#draftPlace = new Int32Array(packages.length);
     this.#since = new Int32Array(packages.length);
     this.chosen = new Int32Array(packages.length);
@@ -81,6 +84,7 @@ export class RootSearch {
   solve(one: number, value: number, most: number): typeof OPEN | typeof SOLVED | typeof UNSOLVABLE {
     this.#conflicts = 0;
     this.#backjump(0);
+    this.#lookAround(one);
     for (;;) {
       const conflict = this.#propagate();
       if (conflict !== NONE) {
@@ -93,6 +97,23 @@ export class RootSearch {
         const next = this.#next();
         if (next === NONE) return this.#keep();
         this.#decide(next, this.#bestOf(next));
+      }
+    }
+  }
+
+  /** Finds what some version of a package may lead to; where an earlier question has led to it, that is enough. */
+  #lookAround(one: number): void {
+    if (this.#isNear[one] === 1) return;
+    const { firstGroupOf, dependency, target } = this.#tables;
+    this.#isNear.fill(0);
+    this.#isNear[one] = 1;
+    const near = [one];
+    for (let i = 0; i < near.length; i++) {
+      for (let group = firstGroupOf[near[i]!]!; group < firstGroupOf[near[i]! + 1]!; group++) {
+        const to = target[dependency[group]!]!;
+        if (this.#isNear[to] === 1) continue;
+        this.#isNear[to] = 1;
+        near.push(to);
       }
     }
   }
@@ -316,13 +337,14 @@ export class RootSearch {
     return NONE;
   }
 
-  /** Rules out what has a dependency on a package that nothing meets. */
+  /** Rules out what has a dependency on a package that nothing meets; above the ground, where it can play a part. */
   #ruleOut(one: number, dependency: number): number {
     const { firstGroup, nextGroup, owner, having, masks } = this.#tables;
+    const isGround = this.#levelStart.length === 0;
     for (let group = firstGroup[dependency]!; group !== NONE; group = nextGroup[group]!) {
       const from = owner[group]!;
       // What has one value has made its demands already.
-      if (from === one || this.#count[from] === 1) continue;
+      if (from === one || this.#count[from] === 1 || (!isGround && this.#isNear[from] === 0)) continue;
       if (!this.#remove(from, masks, having[group]!, 0, group)) return group;
     }
     return NONE;
