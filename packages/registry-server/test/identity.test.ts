@@ -247,6 +247,49 @@ describe("POST /api/v1/auth/ci", () => {
   });
 });
 
+describe("namespaces that builds prove", () => {
+  const RUN = { repository_owner: "Ada-Works", event_name: "push" };
+  const claim = (namespace: string, token: string): Promise<Answer> =>
+    send("POST", "organisations/ada-labs/namespaces", {
+      auth: ada,
+      json: { namespace, proof: { kind: "ci", token } },
+    });
+  beforeAll(async () => {
+    await send("POST", "organisations", { auth: ada, json: { name: "ada-labs" } });
+  });
+
+  it.each<[string, JWTPayload]>([
+    ["another audience", { ...RUN, aud: "https://other.test" }],
+    ["another issuer", { ...RUN, iss: "https://token.actions.githubusercontent.com" }],
+    ["an event that runs a stranger's change", { ...RUN, event_name: "pull_request_target" }],
+  ])("are not given for a token of %s", async (_, claims) => {
+    expect(await claim("ada-works", await issuer.sign(claims))).toMatchObject(refusal);
+  });
+
+  it("are not given for a token that expired, or that another key signed", async () => {
+    const now = Math.floor(clock.now() / 1000);
+    const old = await issuer.sign(RUN, { times: { iat: now - 600, exp: now - 60 } });
+    expect(await claim("ada-works", old)).toMatchObject(refusal);
+    const forged = await issuer.sign(RUN, { keys: await generateKeyPair("RS256") });
+    expect(await claim("ada-works", forged)).toMatchObject(refusal);
+  });
+
+  it("are those of the project's owner alone, by a token that opens once", async () => {
+    const unproven = { status: 422, body: { code: "NAMESPACE_UNPROVEN" } };
+    const foreign = await issuer.sign({ ...RUN, repository_owner: "somebody" });
+    expect(await claim("ada-works", foreign)).toMatchObject(unproven);
+    expect(await claim("somebody", foreign)).toMatchObject(refusal);
+    expect(await claim("ada-works", await issuer.sign({ event_name: "push" }))).toMatchObject(unproven);
+    const good = await issuer.sign(RUN);
+    expect(await claim("ada-works", good)).toMatchObject({
+      status: 201,
+      body: { name: "ada-works", proof: `${issuer.url} Ada-Works` },
+    });
+    expect(await exchange(good)).toMatchObject(refusal);
+    expect(await claim("ada-works", await issuer.sign(RUN))).toMatchObject({ body: { code: "NAMESPACE_TAKEN" } });
+  });
+});
+
 describe("second factors", () => {
   const login = (otp?: string): Promise<Answer> =>
     send("POST", "auth/login", {

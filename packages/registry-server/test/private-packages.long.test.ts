@@ -189,6 +189,31 @@ describe("private packages leave no public trace:", () => {
     }
   });
 
+  it("offers, claims and whatever else names a package answer as for a name that nobody has", async () => {
+    const send = async (method: string, path: string, auth: string, body?: object): Promise<[number, string]> => {
+      const answer = await server.call(`/api/v1/${path}`, {
+        method,
+        auth,
+        ...(body === undefined ? {} : { json: body }),
+      });
+      return [answer.status, (await answer.text()).replaceAll(/"traceId":"[^"]*"/g, "")];
+    };
+    const reason = "I would like to look after this package";
+    for (const auth of [stranger, reader]) {
+      const told = async (name: string): Promise<unknown[]> => {
+        const answers = [
+          await send("POST", "transfers", auth, { package: name, username: "writer" }),
+          await send("POST", "transfers", auth, { package: name, organisation: "nobody" }),
+          await send("POST", "claims", auth, { package: name, reason }),
+        ];
+        return answers.map(([status, text]) => [status, text.replaceAll(name, "NAME")]);
+      };
+      expect(await told(NAME)).toEqual(await told("company/missing-name"));
+    }
+    for (const path of ["transfers", "claims", "invitations", "account/sessions", "account/passkeys", "tokens"])
+      expect((await send("GET", path, stranger))[1]).not.toContain("zebrafish");
+  });
+
   it("a blob is not found by its digest alone, and an upload of the same bytes tells nothing", async () => {
     const path = `/blobs/sha256/${built.blob.slice(7)}`;
     for (const auth of ["", stranger, reader]) expect((await server.call(path, { auth })).status).toBe(404);

@@ -130,7 +130,7 @@ export class WebhookChannel implements DeliveryChannel {
   async #mayHear({ accountId }: Webhook, name: CanonicalName | undefined): Promise<boolean> {
     const { metadata, access } = this.#ports;
     const account = await metadata.accountById(accountId);
-    if (account === undefined) return false;
+    if (account === undefined || account.deleted !== undefined) return false;
     if (name === undefined) return true;
     // As the token with all of the account's rights would read.
     const scopes = new Set<Scope>(account.admin ? ["read", "admin"] : ["read"]);
