@@ -84,6 +84,68 @@ describe("docs/guides/fifth-ecosystem.md", () => {
   });
 });
 
+describe("docs/guides/organisations.md", () => {
+  test("takes an operator and three people from an empty registry to reviewed, private and handed-over packages", async () => {
+    const text = page("docs/guides/organisations.md");
+    const parts = blocks(text);
+    const operator = open();
+    const files = parts.filter(({ about }) => about.startsWith("file="));
+    for (const { about, text: content } of files) operator.write(about.slice("file=".length), content);
+    const [start] = parts.filter(({ about }) => about === "terminal=2");
+    const variables = [...start!.text.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [
+      name!,
+      value!.endsWith(".toml") ? operator.path(value!) : value!,
+    ]);
+    const own = await startRegistry({ env: Object.fromEntries(variables) as Record<string, string> });
+    try {
+      operator.write("admin-token", `${own.token}\n`);
+      const boxes: Record<string, Sandbox> = { operator, ann: open(), bo: open(), rita: open() };
+      for (const username of ["ann", "bo", "rita"]) {
+        const password = `the password of ${username}`;
+        const body = JSON.stringify({ username, password });
+        expect((await api(own, "/api/v1/auth/register", { method: "POST", body })).status).toBe(201);
+        boxes[username]!.write("password", `${password}\n`);
+        for (const { about, text: content } of files.filter((one) => one.about.endsWith("/lading.toml")))
+          boxes[username]!.write(about.slice("file=".length), content);
+      }
+      const ids: Readonly<Record<string, string>> = {
+        INVITATION: "lading invitation list --json",
+        REVIEW: "lading review list --json",
+        OFFER: "lading owner transfer list --json",
+      };
+      const said: Record<string, string> = {};
+      for (const { about, text: block } of parts.filter((one) => one.about.startsWith("as="))) {
+        const who = about.slice("as=".length);
+        for (const written of block.trim().split("\n")) {
+          let line = written.replaceAll("https://registry.example", own.url);
+          const [word] = /\b(?:INVITATION|REVIEW|OFFER)\b/.exec(line) ?? [];
+          if (word !== undefined) {
+            const answer = (await boxes[who]!.json(ids[word]!)) as { id: string }[] | { items: { id: string }[] };
+            const id = Array.isArray(answer) ? answer[0]!.id : answer.items[0]!.id;
+            line = line.replaceAll(word, id);
+          }
+          said[written] = (await boxes[who]!.ok(line)).stdout;
+        }
+      }
+      expect(said["lading -C tool publish"]).toContain("review");
+      expect(said["lading org info acme"]).toContain("makers");
+      expect(said["lading owner list acme/tool"]).toBe("bo\nteam:acme/makers\n");
+      expect(said["lading owner list bo-tool"]).toBe("team:acme/makers\n");
+      expect(said["lading info acme-internal/secret --registry internal"]).toContain("1.0.0");
+      expect(said["lading team members acme/makers"]).toContain("No members");
+      // What the guide promises of private packages and of who left.
+      expect((await fetch(`${own.url}/api/v1/packages/acme-internal%2Fsecret`)).status).toBe(404);
+      await expect
+        .poll(async () => (await boxes["bo"]!.line("lading info acme-internal/secret --registry internal")).code, {
+          timeout: 30_000,
+        })
+        .not.toBe(0);
+    } finally {
+      await own.dispose();
+    }
+  }, 300_000);
+});
+
 describe("the guides", () => {
   const GUIDES = [
     "package-authors",
