@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { MIGRATIONS } from "../src/lib/node/migrations.ts";
+import { APPLICATION_ID, MIGRATIONS } from "../src/lib/node/migrations.ts";
 import { SqliteMetadataStore, migrate } from "../src/node.ts";
 import { fakeAccount, fakeAudit, fakePublication } from "../src/testing.ts";
 
@@ -46,10 +46,29 @@ function edit(statements: string): void {
 
 describe("hosts of versions", () => {
   it("are read from the manifests of a database that did not keep them beside the versions", async () => {
-    await published();
     const before = MIGRATIONS.findIndex(({ name }) => name === "hosts of versions");
-    edit(`drop index versions_by_hosts; alter table versions drop column hosts; drop table host_ranges;
-      pragma user_version = ${before}`);
+    edit(
+      MIGRATIONS.slice(0, before)
+        .map(({ statements }) => statements)
+        .join(";"),
+    );
+    const manifest = (hosts: string): string => `{"name":"x","version":"1.0.0"${hosts}}`;
+    const version = (id: number, ofPackage: number, text: string, hosts: string): string =>
+      `insert into versions (id, package_id, version, kind, manifest, status, published, publisher, downloads)
+       values (${id}, ${ofPackage}, '${text}', 'binary', '${manifest(hosts)}', 'active', 1, 'ada', 0)`;
+    const row = (id: number, name: string): string =>
+      `insert into packages (id, canonical, name, namespace, skeleton, sequence, latest, keywords, categories, downloads, created, updated)
+       values (${id}, '${name}', '${name}', '', '${name}', 1, '1.0.0', '[]', '[]', 0, 1, 1)`;
+    edit(
+      [
+        row(1, "walls"),
+        row(2, "doors"),
+        version(1, 1, "1.0.0", ',"hosts":{"revit":"<2025.0.0"}'),
+        version(2, 1, "2.0.0", ',"hosts":{"revit":">=2025.0.0"}'),
+        version(3, 2, "1.0.0", ""),
+        `pragma application_id = ${APPLICATION_ID}; pragma user_version = ${before}`,
+      ].join(";"),
+    );
     const database = new Database(file);
     expect(migrate(database, file)).toContain("hosts of versions");
     expect(database.prepare("select count(*) from versions where hosts is null").pluck().get()).toBe(0);
