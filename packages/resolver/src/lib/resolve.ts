@@ -147,7 +147,7 @@ export async function drive<Done extends { readonly status: "done" }>(
       turn = performance.now();
       continue;
     }
-    for (const key of step.packages) asked.add(key);
+    for (const key of [...step.packages, ...(step.packages.length === 0 ? step.speculative : [])]) asked.add(key);
     onEvent?.({ type: "resolving", packages: asked.size, requests: ++requests });
     turn = performance.now();
     try {

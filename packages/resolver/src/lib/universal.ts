@@ -274,8 +274,9 @@ class EachWork {
   *#answer(question: CellQuestion, read: Set<PackageKey>): Generator<Pause, Resolution> {
     if (this.#solved.length === 0) checkInput(question.input);
     const isFirst = !this.#solved.some(({ resolution }) => resolution.status === "solved");
-    const loads = isFirst ? yield* this.#loadOnTheWay(question) : 0;
-    const quick = this.#plainly(question, read, isFirst) ?? this.#walked(question, read, { isFirst, loads });
+    const quick = isFirst
+      ? yield* this.#quicklyFirst(question, read)
+      : (this.#plainly(question, read, new Set()) ?? this.#walked(question, read, { isFirst, loads: 0 }));
     if (quick !== undefined) return quick;
     if (!isFirst) {
       const followed = yield* trySolve(question.input, noting(this.#following.narrowed(question), read), this.#pace);
@@ -294,8 +295,9 @@ class EachWork {
     return resolution;
   }
 
-  #plainly(question: CellQuestion, read: Set<PackageKey>, isFirst: boolean): SolvedResolution | undefined {
-    const seen = new Set<PackageKey>();
+  /** Leaves in `seen` what it has looked at, also where it has no answer. */
+  #plainly(question: CellQuestion, read: Set<PackageKey>, seen: Set<PackageKey>): SolvedResolution | undefined {
+    const isFirst = !this.#solved.some(({ resolution }) => resolution.status === "solved");
     const policy = this.#policyFor(question.input, noting(this.#provider, seen));
     const answer = this.#plain.answer(policy, this.#pace.most, this.#series);
     if (answer === undefined) return undefined;
@@ -307,18 +309,37 @@ class EachWork {
     return answer;
   }
 
+  /** The first environment's answer without the full search, where what that needs can be loaded in a few steps. */
+  *#quicklyFirst(question: CellQuestion, read: Set<PackageKey>): Generator<Pause, SolvedResolution | undefined> {
+    const asked = new Set<PackageKey>();
+    let loads = yield* this.#loadOnTheWay(question, asked);
+    for (const most = loads + MORE_LOADS; ; loads++) {
+      const seen = new Set<PackageKey>();
+      const answer = this.#plainly(question, read, seen);
+      if (answer !== undefined) return { ...answer, statistics: { ...answer.statistics, loads } };
+      // What the search stopped at: where the newest versions do not go together, it is what others of them need.
+      const speculative = [...seen].filter((key) => this.#provider.get(key) === undefined && !asked.has(key));
+      if (speculative.length === 0 || loads === most) return this.#walked(question, read, { isFirst: true, loads });
+      yield this.#guess(speculative, asked);
+    }
+  }
+
+  #guess(speculative: readonly PackageKey[], asked: Set<PackageKey>): Needs {
+    for (const key of speculative) asked.add(key);
+    this.#costs.loads++;
+    return { status: "needs", packages: [], speculative, forSuggestions: false };
+  }
+
   /**
    * Loads what a walk without a search comes upon, all of it at once from step to step, until it is at its end; gives the number
    * of loads. These are guesses: of what is really needed a search asks again, and only then a failure counts.
    */
-  *#loadOnTheWay({ input, preferred }: CellQuestion): Generator<Pause, number> {
-    const asked = new Set<PackageKey>();
+  *#loadOnTheWay({ input, preferred }: CellQuestion, asked: Set<PackageKey>): Generator<Pause, number> {
     for (let loads = 0; ; loads++) {
       const unknown = this.#walk.unknown(this.#policyFor(input), preferred);
       const speculative = [...unknown].filter((key) => !asked.has(key));
       if (speculative.length === 0) return loads;
-      for (const key of speculative) asked.add(key);
-      yield { status: "needs", packages: [], speculative, forSuggestions: false };
+      yield this.#guess(speculative, asked);
     }
   }
 
@@ -339,7 +360,7 @@ class EachWork {
     }
     const statistics = { packages: seen.size, ...NO_SEARCH, loads, decisions: seen.size };
     this.#costs.solved++;
-    this.#count(statistics);
+    this.#count({ ...statistics, loads: 0 });
     return { ...answer, statistics };
   }
 
@@ -399,6 +420,9 @@ class EachWork {
     };
   }
 }
+
+/** Loads after which a question is left to the search that asks for more at once. */
+const MORE_LOADS = 4;
 
 const NO_SEARCH = { loads: 0, decisions: 0, conflicts: 0, solves: 0 };
 
