@@ -40,7 +40,7 @@ afterAll(async () => {
   await engines?.s3.stop();
   await engines?.redis.stop();
   await engines?.directory.remove();
-});
+}, 600_000);
 
 async function publishAll(files: readonly PackageFile[]): Promise<number[]> {
   const leaves: number[] = [];
@@ -60,7 +60,7 @@ async function expectEverywhere(files: readonly PackageFile[]): Promise<void> {
     const shown = new Map<string, ReadonlyMap<string, string>>();
     await inParallel(names, 16, async (name) => {
       await expect
-        .poll(async () => (await indexedVersions(url, name)).size, { timeout: 10_000 })
+        .poll(async () => (await indexedVersions(url, name)).size, { timeout: 120_000 })
         .toBe(files.filter((file) => file.name === name).length);
       shown.set(name, await indexedVersions(url, name));
     });
