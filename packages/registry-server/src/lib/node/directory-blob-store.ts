@@ -29,8 +29,11 @@ export class DirectoryBlobStore implements BlobStore {
   readonly #directory: string;
   readonly #blobs: string;
   readonly #temporary: string;
-  /** Folders that this process has made or found durable: asking for each of them again would cost as much as a sync. */
-  readonly #folders = new Set<string>();
+  /**
+   * Folders that are durable, or on the way to it: whoever finds one that another upload has just made waits for the same
+   * sync of its entry.
+   */
+  readonly #folders = new Map<string, Promise<void>>();
 
   /** Keeps everything below `directory`; both folders must be on one file system. */
   constructor(directory: string) {
@@ -64,9 +67,12 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   async #makeFolder(folder: string): Promise<void> {
-    if (this.#folders.has(folder)) return;
-    await makeDurableDirectory(folder);
-    this.#folders.add(folder);
+    const made = this.#folders.get(folder) ?? makeDurableDirectory(folder);
+    this.#folders.set(folder, made);
+    await made.catch((error: unknown) => {
+      this.#folders.delete(folder);
+      throw error;
+    });
   }
 
   async open(digest: Digest): Promise<StoredBlob | undefined> {
@@ -102,6 +108,8 @@ export class DirectoryBlobStore implements BlobStore {
     await makeDirectory(this.#temporary);
     await clearStaged(this.#temporary);
     await syncDirectory(dirname(dirname(this.#blobs)));
+    // A folder in it may have been made just before the last process ended.
+    await syncDirectory(this.#blobs);
   }
 
   async check(): Promise<void> {
