@@ -23,7 +23,7 @@ let box: Sandbox;
 const seen = new Map<string, unknown[]>();
 
 beforeAll(async () => {
-  registry = await startRegistry();
+  registry = await startRegistry({ env: { REGISTRY_OUTBOUND_ALLOW: "127.0.0.1" } });
   box = createSandbox({ env: { LADING_TOKEN: registry.token } });
 });
 afterAll(async () => {
@@ -34,10 +34,12 @@ afterAll(async () => {
 const inApp = { cwd: "app" };
 
 /** Runs a line with `--json`; the result is kept under the command's words. */
-async function result(words: string, rest = "", options: RunOptions = {}): Promise<void> {
+async function result(words: string, rest = "", options: RunOptions = {}): Promise<unknown> {
   const { stdout, code, stderr } = await box.line(`lading ${words} --json ${rest}`, options);
   if (stdout === "") throw new Error(`lading ${words} ${rest} ended with ${code}: ${stderr}`);
-  seen.set(words, [...(seen.get(words) ?? []), JSON.parse(stdout)]);
+  const value = JSON.parse(stdout) as unknown;
+  seen.set(words, [...(seen.get(words) ?? []), value]);
+  return value;
 }
 
 async function session(): Promise<void> {
@@ -67,6 +69,7 @@ async function session(): Promise<void> {
   await result("lock", "", inApp);
   await result("update", "", inApp);
   await result("outdated", "", inApp);
+  await result("licenses", "", inApp);
   await result("bundle create", "../bundle", inApp);
   await result("bundle verify", "../bundle", inApp);
   await result("upgrade", "", inApp);
@@ -108,6 +111,17 @@ async function session(): Promise<void> {
   await result("org config set", "acme/default team.toml");
   await result("org config list", "acme");
   await result("org config get", "acme/default");
+  await result("report usage", "--package leaf");
+  await result("report usage", "--org acme");
+  await result("report licenses");
+  const hook = (await result("webhook add", "http://127.0.0.1:9/hook --package leaf")) as { id: string };
+  await result("webhook list", "--package leaf");
+  const sent = (await result("webhook test", `${hook.id} --package leaf`)) as { id: string };
+  await result("webhook deliveries", `${hook.id} --package leaf`);
+  await result("webhook redeliver", `${hook.id} ${sent.id} --package leaf`);
+  await result("webhook rotate", `${hook.id} --package leaf`);
+  await result("webhook disable", `${hook.id} --package leaf`);
+  await result("webhook enable", `${hook.id} --package leaf`);
   await result("invitation list");
   await result("owner transfer list");
   await result("package claim list");

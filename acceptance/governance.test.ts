@@ -169,6 +169,41 @@ describe("policies of a project", () => {
     await sandbox.ok("lading install", as("bob", "consumer"));
   });
 
+  test("[CMP-06] every dependency is reported with its licence: allowed, refused or unknown", async () => {
+    sandbox.write("unstated/lading.toml", '[package]\nname = "unstated"\nversion = "1.0.0"\n');
+    await sandbox.ok("lading publish", as("ada", "unstated"));
+    sandbox.write(
+      "consumer/lading.toml",
+      '[package]\nname = "consumer"\nversion = "1.0.0"\n[dependencies]\ncopyleft = "1"\none-of-two = "1"\nunstated = "1"\n',
+    );
+    await sandbox.ok("lading lock", as("bob", "consumer"));
+    const report = async () => {
+      const { code, stdout } = await sandbox.line("lading licenses --json", as("bob", "consumer"));
+      return { code, ...(JSON.parse(stdout) as { compliant: boolean; packages: unknown }) };
+    };
+    const unknown = { name: "unstated", version: "1.0.0", verdict: "unknown", reason: "it states no licence" };
+    const [copyleft, either] = [
+      { name: "copyleft", version: "1.0.0", license: "GPL-3.0" },
+      { name: "one-of-two", version: "1.0.0", license: "MIT OR GPL-3.0" },
+    ];
+    // Without a policy nothing is refused.
+    expect(await report()).toMatchObject({
+      code: 0,
+      compliant: true,
+      packages: [{ ...copyleft, verdict: "allowed" }, { ...either, verdict: "allowed" }, unknown],
+    });
+    const manifest = `${sandbox.read("consumer/lading.toml")}[security]\nallowed_licenses = ["MIT"]\n`;
+    sandbox.write("consumer/lading.toml", manifest);
+    expect(await report()).toMatchObject({
+      code: 1,
+      compliant: false,
+      packages: [{ ...copyleft, verdict: "refused" }, { ...either, verdict: "allowed" }, unknown],
+    });
+    const shown = await sandbox.line("lading licenses", as("bob", "consumer"));
+    expect(shown.stdout).toMatch(/copyleft +1\.0\.0 +GPL-3\.0 +refused/);
+    expect((await sandbox.line("lading install", as("bob", "consumer"))).stderr).toContain("copyleft");
+  });
+
   test("[CMP-01] require_signatures makes an unsigned dependency fail the install", async () => {
     project("unsigned-tool");
     await sandbox.ok("lading publish", as("ada", "unsigned-tool"));

@@ -158,6 +158,12 @@ export {
   type DamagedPackage,
   type VerifiedCache,
 } from "./lib/operations/cache.ts";
+export {
+  licenses,
+  type DependencyLicense,
+  type LicenseReport,
+  type LicenseVerdict,
+} from "./lib/operations/licenses.ts";
 export { check, type CheckResult } from "./lib/operations/check.ts";
 export {
   clean,

@@ -22,4 +22,10 @@ export {
   type TreeResult,
   type WhyResult,
 } from "./lib/operations/inspect-lock.ts";
+export {
+  licenses,
+  type DependencyLicense,
+  type LicenseReport,
+  type LicenseVerdict,
+} from "./lib/operations/licenses.ts";
 export { check, type CheckResult } from "./lib/operations/check.ts";

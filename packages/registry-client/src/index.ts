@@ -53,7 +53,7 @@ export type {
   TokenInfo,
   TokenRequest,
 } from "./lib/client-types.ts";
-export type { ManagementCall, ManagementInputs } from "./lib/management-inputs.ts";
+export type { ManagementCall, ManagementInputs, OneWebhook, WebhookOf } from "./lib/management-inputs.ts";
 export type { CreateRegistryClientOptions } from "./lib/options.ts";
 export type {
   CreateRegistrySetOptions,

@@ -32,6 +32,7 @@ export const PACKAGE_ROUTES: Readonly<
     json: { issuer: "https://ci.example.com", claims: { sub: "x" } },
   },
   "DELETE /api/v1/packages/{name}/trusted-publishers/{id}": { needs: "admin" },
+  "GET /api/v1/packages/{name}/usage": { needs: "admin" },
   "GET /api/v1/packages/{name}/webhooks": { needs: "admin" },
   "POST /api/v1/packages/{name}/webhooks": { needs: "admin", json: { url: "https://192.0.2.1/" } },
   "PUT /api/v1/packages/{name}/webhooks/{id}": { needs: "admin", json: { enabled: true } },

@@ -48,6 +48,7 @@ const ROUTES: Readonly<Record<string, { readonly needs: Right; readonly ofTeam?:
   "POST /webhooks/{id}/test": { needs: "owner", json: {} },
   "GET /webhooks/{id}/deliveries": { needs: "owner" },
   "POST /webhooks/{id}/deliveries/{delivery}/redeliver": { needs: "owner", json: {} },
+  "GET /usage": { needs: "maintainer" },
   "GET /invitations": { needs: "maintainer" },
   "POST /invitations": { needs: "maintainer", json: { username: "stranger" } },
   "DELETE /invitations/{id}": { needs: "maintainer" },

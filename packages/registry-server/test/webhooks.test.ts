@@ -46,10 +46,15 @@ beforeEach(() => {
   answer = { status: 204 };
 });
 
+interface Answer<Body> {
+  readonly status: number;
+  readonly body: Body;
+}
+
 async function call<Body = Record<string, unknown>>(
   path: string,
   init: Parameters<TestServer["call"]>[1] = {},
-): Promise<{ status: number; body: Body }> {
+): Promise<Answer<Body>> {
   const response = await server.call(path, { auth: owner, ...init });
   const text = await response.text();
   return { status: response.status, body: (text === "" ? {} : JSON.parse(text)) as Body };

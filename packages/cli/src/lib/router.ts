@@ -61,6 +61,11 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     summary: "Resolve, and change nothing",
     load: () => import("./commands/resolve.ts"),
   },
+  licenses: {
+    group: "inspect",
+    summary: "List the licences of dependencies",
+    load: () => import("./commands/licenses.ts"),
+  },
   outdated: {
     group: "inspect",
     summary: "List dependencies with newer versions",
@@ -258,6 +263,61 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     group: "registry",
     summary: "Share a configuration no more",
     load: async () => ({ command: (await import("./commands/org-config.ts")).remove }),
+  },
+  "report usage": {
+    group: "registry",
+    summary: "Report how packages are used",
+    load: async () => ({ command: (await import("./commands/report.ts")).usage }),
+  },
+  "report licenses": {
+    group: "registry",
+    summary: "Report licences in use",
+    load: async () => ({ command: (await import("./commands/report.ts")).licenses }),
+  },
+  "webhook add": {
+    group: "registry",
+    summary: "Tell an address of events",
+    load: async () => ({ command: (await import("./commands/webhook.ts")).add }),
+  },
+  "webhook list": {
+    group: "registry",
+    summary: "List webhooks",
+    load: async () => ({ command: (await import("./commands/webhook.ts")).list }),
+  },
+  "webhook remove": {
+    group: "registry",
+    summary: "Remove a webhook",
+    load: async () => ({ command: (await import("./commands/webhook.ts")).remove }),
+  },
+  "webhook enable": {
+    group: "registry",
+    summary: "Enable a webhook",
+    load: async () => ({ command: (await import("./commands/webhook.ts")).enable }),
+  },
+  "webhook disable": {
+    group: "registry",
+    summary: "Disable a webhook",
+    load: async () => ({ command: (await import("./commands/webhook.ts")).disable }),
+  },
+  "webhook rotate": {
+    group: "registry",
+    summary: "Give a webhook a new secret",
+    load: async () => ({ command: (await import("./commands/webhook.ts")).rotate }),
+  },
+  "webhook test": {
+    group: "registry",
+    summary: "Send a webhook a test",
+    load: async () => ({ command: (await import("./commands/webhook.ts")).test }),
+  },
+  "webhook deliveries": {
+    group: "registry",
+    summary: "List what was sent to a webhook",
+    load: async () => ({ command: (await import("./commands/webhook.ts")).deliveries }),
+  },
+  "webhook redeliver": {
+    group: "registry",
+    summary: "Send a delivery again",
+    load: async () => ({ command: (await import("./commands/webhook.ts")).redeliver }),
   },
   "team set": {
     group: "registry",

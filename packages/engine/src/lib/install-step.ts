@@ -40,6 +40,7 @@ import {
   trustFile,
   verifyStatement,
 } from "./signatures.ts";
+import { allowedLicenses } from "./license-policy.ts";
 import type { Project } from "./project.ts";
 import type { SharedCache } from "./shared-cache.ts";
 import { refuseWithdrawn, storedPackages } from "./stored-revocations.ts";
@@ -541,10 +542,6 @@ function lockedBytesDiffer(client: RegistryClient, entry: IndexVersion, planned:
     package: name,
     version,
   });
-}
-
-function allowedLicenses(project: Project): readonly string[] {
-  return [project.rootFile, ...project.members].flatMap(({ manifest }) => manifest.security?.allowedLicenses ?? []);
 }
 
 function checkLicense(project: Project, license: string | undefined, planned: PlannedPackage): void {

@@ -10,6 +10,18 @@ export interface InTeam extends InOrganisation {
   readonly team: string;
 }
 
+/** Whose events a webhook hears: of a package, of an organisation, or of the whole registry. */
+export type WebhookOf =
+  | { readonly package: string; readonly organisation?: never }
+  | { readonly organisation: string; readonly package?: never }
+  | { readonly package?: never; readonly organisation?: never };
+
+/** A webhook by its id. */
+export interface OneWebhook {
+  readonly of: WebhookOf;
+  readonly id: string;
+}
+
 /** What a management call takes, by its name: the noun, then what is done. */
 export interface ManagementInputs {
   "organisation.list": { readonly page?: number };
@@ -34,6 +46,20 @@ export interface ManagementInputs {
   "namespace.challenge": InOrganisation & { readonly namespace: string; readonly domain: string };
   "namespace.team": InOrganisation & { readonly namespace: string; readonly team: string | null };
   "namespace.release": InOrganisation & { readonly namespace: string };
+  "report.usage": { readonly of: WebhookOf; readonly since?: string | undefined; readonly until?: string | undefined };
+  "report.licenses": Nothing;
+  "webhook.list": { readonly of: WebhookOf };
+  "webhook.add": { readonly of: WebhookOf; readonly url: string; readonly events?: readonly string[] };
+  "webhook.change": OneWebhook & {
+    readonly url?: string;
+    readonly events?: readonly string[];
+    readonly enabled?: boolean;
+  };
+  "webhook.remove": OneWebhook;
+  "webhook.rotate": OneWebhook;
+  "webhook.test": OneWebhook;
+  "webhook.deliveries": OneWebhook & { readonly state?: string | undefined; readonly page?: number | undefined };
+  "webhook.redeliver": OneWebhook & { readonly delivery: string };
   "configuration.list": InOrganisation;
   "configuration.put": InOrganisation & {
     readonly name: string;

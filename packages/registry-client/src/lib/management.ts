@@ -1,7 +1,14 @@
 import type { ApiObject, CallOptions } from "./client-types.ts";
 import { answerReader, optional } from "./json.ts";
 import { keepPassword } from "./keep-password.ts";
-import type { InOrganisation, InTeam, ManagementCall, ManagementInputs } from "./management-inputs.ts";
+import type {
+  InOrganisation,
+  InTeam,
+  ManagementCall,
+  ManagementInputs,
+  OneWebhook,
+  WebhookOf,
+} from "./management-inputs.ts";
 import type { Session, SessionCall } from "./session.ts";
 
 const id = encodeURIComponent;
@@ -12,6 +19,17 @@ const teamPath = (input: InTeam): string => `${organisationPath(input)}/teams/${
 const namespacePath = (input: InOrganisation & { readonly namespace: string }): string =>
   `${organisationPath(input)}/namespaces/${id(input.namespace)}`;
 const configurationsPath = (input: InOrganisation): string => `${organisationPath(input)}/configurations`;
+function webhooksPath(of: WebhookOf): string {
+  if (of.package !== undefined) return `packages/${id(of.package)}/webhooks`;
+  return of.organisation === undefined ? "webhooks" : `${organisationPath({ organisation: of.organisation })}/webhooks`;
+}
+function usagePath(of: WebhookOf): string {
+  if (of.package !== undefined) return `packages/${id(of.package)}/usage`;
+  return of.organisation === undefined
+    ? "reports/usage"
+    : `${organisationPath({ organisation: of.organisation })}/usage`;
+}
+const webhookPath = ({ of, id: webhook }: OneWebhook): string => `${webhooksPath(of)}/${id(webhook)}`;
 const publisherPath = (name: string): string => `packages/${id(name)}/trusted-publishers`;
 const FACTOR = "account/second-factor";
 const SESSIONS = "account/sessions";
@@ -114,6 +132,52 @@ const CALLS: { readonly [Name in ManagementCall]: (input: ManagementInputs[Name]
     method: "DELETE",
     path: namespacePath(input),
     action: `give up namespace "${input.namespace}"`,
+  }),
+  "report.usage": ({ of, since, until }) => ({
+    method: "GET",
+    path: usagePath(of),
+    query: { since, until },
+    action: "report how packages are used",
+  }),
+  "report.licenses": () => ({ method: "GET", path: "reports/licenses", action: "report which licences are in use" }),
+  "webhook.list": ({ of }) => ({ method: "GET", path: webhooksPath(of), action: "list webhooks" }),
+  "webhook.add": ({ of, url, events }) => ({
+    method: "POST",
+    path: webhooksPath(of),
+    body: { url, ...optional("events", events) },
+    action: "add a webhook",
+  }),
+  "webhook.change": ({ of, id: webhook, ...change }) => ({
+    method: "PUT",
+    path: webhookPath({ of, id: webhook }),
+    body: change,
+    action: `change webhook "${webhook}"`,
+  }),
+  "webhook.remove": (input) => ({
+    method: "DELETE",
+    path: webhookPath(input),
+    action: `remove webhook "${input.id}"`,
+  }),
+  "webhook.rotate": (input) => ({
+    method: "POST",
+    path: `${webhookPath(input)}/secret`,
+    action: `give webhook "${input.id}" a new secret`,
+  }),
+  "webhook.test": (input) => ({
+    method: "POST",
+    path: `${webhookPath(input)}/test`,
+    action: `test webhook "${input.id}"`,
+  }),
+  "webhook.deliveries": ({ state, page = 1, ...input }) => ({
+    method: "GET",
+    path: `${webhookPath(input)}/deliveries`,
+    query: { state, page, per_page: 100 },
+    action: `list the deliveries of webhook "${input.id}"`,
+  }),
+  "webhook.redeliver": ({ delivery, ...input }) => ({
+    method: "POST",
+    path: `${webhookPath(input)}/deliveries/${id(delivery)}/redeliver`,
+    action: `send delivery "${delivery}" again`,
   }),
   "configuration.list": (input) => ({
     method: "GET",

@@ -13,6 +13,7 @@ import type { ReviewStore } from "./governance/review-store.ts";
 import type { Publication, PublishOutcome } from "./publication.ts";
 import type { AccountStore } from "./identity/account-store.ts";
 import type { DeliveryStore } from "./deliveries/delivery-store.ts";
+import type { ReportStore } from "./reports/report-store.ts";
 import type { WebhookStore } from "./webhooks/webhook-store.ts";
 import type { ConfigurationStore } from "./configurations/configuration-store.ts";
 import type { IdentityStore } from "./identity/identity-store.ts";
@@ -385,6 +386,8 @@ export interface MetadataStore {
   readonly webhooks: WebhookStore;
   /** Limits of what may be stored; changed in transactions of the same store. */
   readonly quotas: QuotaStore;
+  /** What reports are made of. */
+  readonly reports: ReportStore;
 
   /** Creates an account, with a first token where one is given, unless one of that name (ignoring case) exists. */
   createAccount(account: Account, audit: AuditEntry, token?: TokenRecord): Promise<"created" | "exists">;
@@ -496,7 +499,10 @@ export interface MetadataStore {
   /** Forgets signed files of these paths, so that they can be made anew. */
   dropSignedFiles(paths: readonly string[]): Promise<void>;
 
-  /** Adds to the download counts of the versions that own these blobs, the last of which was at `at`; unknown blobs are ignored. */
+  /**
+   * Adds to the download counts of the versions that own these blobs, the last of which was at `at`, and to those of their
+   * packages on its day; unknown blobs are ignored.
+   */
   addDownloads(counts: ReadonlyMap<Digest, number>, at: number): Promise<void>;
   /** How much is stored of what `scope` names. */
   usage(scope: UsageScope): Promise<Usage>;

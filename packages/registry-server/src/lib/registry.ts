@@ -10,6 +10,7 @@ import { registerFeedRoutes } from "./api/feed-routes.ts";
 import { registerGraphqlRoutes } from "./api/graphql-routes.ts";
 import { registerInstallRoutes } from "./api/install-routes.ts";
 import { registerOwnershipRoutes } from "./api/ownership-routes.ts";
+import { registerReportRoutes } from "./api/report-routes.ts";
 import { registerWebhookRoutes } from "./api/webhook-routes.ts";
 import { registerConfigurationRoutes } from "./api/configuration-routes.ts";
 import { registerOrganisationRoutes } from "./api/organisation-routes.ts";
@@ -600,6 +601,7 @@ class PortRegistry implements Registry {
     registerOrganisationRoutes(this.#app, this.#services);
     registerConfigurationRoutes(this.#app, this.#services);
     registerWebhookRoutes(this.#app, this.#services);
+    registerReportRoutes(this.#app, this.#services);
     registerOwnershipRoutes(this.#app, this.#services);
     registerPublisherRoutes(this.#app, this.#services);
     registerUpstreamRoutes(this.#app, this.#services);

@@ -21,7 +21,7 @@ export const set: CommandSpec = defineCommand({
   },
   async run({ args, flags, context }) {
     const { sharedConfigSet } = await import("@lading/engine/registry");
-    const { public: isPublic = false, "if-revision": revision } = flags;
+    const { public: isPublic, "if-revision": revision } = flags;
     const input = { name: args[0]!, file: args[1]!, public: isPublic, revision };
     const answer = await sharedConfigSet(input, await context());
     const { log: _, text: __, ...data } = answer;

@@ -72,7 +72,9 @@ async function buildProfile(key: string, context: EngineContext): Promise<ShownS
  */
 export function effectiveProfile({ profiles }: PackageManifest, name: string): Readonly<Record<string, unknown>> {
   if (!Object.hasOwn(profiles, name) && !BUILTIN_BUILD_PROFILES.includes(name)) {
-    const known = [...new Set([...Object.keys(profiles), ...BUILTIN_BUILD_PROFILES])].map((one) => `"${one}"`).join(", ");
+    const known = [...new Set([...Object.keys(profiles), ...BUILTIN_BUILD_PROFILES])]
+      .map((one) => `"${one}"`)
+      .join(", ");
     throw new EngineError({
       code: "BUILD_PROFILE_UNKNOWN",
       message: `Cannot show build profile "${name}": there are ${known}`,

@@ -57,7 +57,7 @@ export interface TreeResult {
 }
 
 /** What the lock says of the environment that is meant. */
-async function needLock(
+export async function needLock(
   context: EngineContext,
   project: Project,
   where: HereInput,

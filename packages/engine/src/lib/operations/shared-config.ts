@@ -2,7 +2,7 @@ import path from "node:path";
 import type { ApiObject, SharedConfiguration } from "@lading/registry-client";
 import type { EngineContext } from "../engine-context.ts";
 import { readText } from "../files.ts";
-import { fetchSharedConfiguration, parseTeamConfigurationName, readSharedSettings } from "../team-configuration.ts";
+import { parseTeamConfigurationName, readSharedSettings } from "../team-configuration.ts";
 import { manage } from "./manage.ts";
 
 /** What {@link sharedConfigSet} shares. */

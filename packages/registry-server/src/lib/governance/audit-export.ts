@@ -1,4 +1,5 @@
 import { auditRecords, type AuditFilter, type AuditTrailStore, type ChainedRecord } from "./audit-trail.ts";
+import { csvCell } from "../reports/csv.ts";
 
 /** Forms in which the audit trail is given out. */
 export const AUDIT_FORMATS = ["jsonl", "csv"] as const;
@@ -43,20 +44,9 @@ function jsonLine(record: ChainedRecord): string {
   return `${JSON.stringify(Object.fromEntries(COLUMNS.map((name) => [name, values[name]])))}\n`;
 }
 
-/**
- * A cell of CSV. Spreadsheets calculate what begins with these characters, quoted or not: an apostrophe before it makes it
- * text.
- */
-function cell(value: string | number | undefined): string {
-  if (typeof value === "number") return String(value);
-  const text = value ?? "";
-  const plain = /^[\s\0]*[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text;
-  return `"${plain.replaceAll('"', '""')}"`;
-}
-
 function csvLine(record: ChainedRecord): string {
   const values = { ...record, at: instant(record.at) };
-  return `${COLUMNS.map((name) => cell(values[name])).join(",")}\r\n`;
+  return `${COLUMNS.map((name) => csvCell(values[name])).join(",")}\r\n`;
 }
 
 const LINES: Readonly<

@@ -41,6 +41,7 @@ const KEYS: Readonly<Record<TableName, readonly string[]>> = {
   quotas: ["subject"],
   upload_sessions: ["id"],
   configurations: ["organisation_id", "name", "revision"],
+  download_days: ["package_id", "day"],
   deliveries: ["id"],
   delivery_positions: ["name"],
   webhooks: ["id"],

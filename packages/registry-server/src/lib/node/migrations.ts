@@ -334,6 +334,15 @@ export const MIGRATIONS: readonly Migration[] = [
       create index passkeys_of_account on passkeys (account_id);
     `,
   },
+  {
+    name: "downloads by day",
+    statements: `
+      create table download_days (
+        package_id integer not null references packages (id), day integer not null, count integer not null,
+        primary key (package_id, day)
+      ) strict;
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

@@ -336,6 +336,16 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
       create index passkeys_of_account on passkeys (account_id);
     `,
   },
+  {
+    name: "downloads by day",
+    worksFrom: 1,
+    statements: `
+      create table download_days (
+        package_id bigint not null references packages (id), day bigint not null, count bigint not null,
+        primary key (package_id, day)
+      );
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

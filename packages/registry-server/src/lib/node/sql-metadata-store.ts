@@ -13,6 +13,7 @@ import type { IdentityStore } from "../identity/identity-store.ts";
 import type { UploadSessionStore } from "../uploads/upload-store.ts";
 import type { UpstreamStore } from "../upstream/upstream-store.ts";
 import type { DeliveryStore } from "../deliveries/delivery-store.ts";
+import type { ReportStore } from "../reports/report-store.ts";
 import type { WebhookStore } from "../webhooks/webhook-store.ts";
 import type { ConfigurationStore } from "../configurations/configuration-store.ts";
 import type { AuditTrailStore } from "../governance/audit-trail.ts";
@@ -60,6 +61,7 @@ import {
   statusEntry,
 } from "../trust/log-entries.ts";
 import { SqlDeliveryStore } from "./sql-delivery-store.ts";
+import { SqlReportStore, countDay } from "./sql-report-store.ts";
 import { SqlWebhookStore } from "./sql-webhook-store.ts";
 import { SqlConfigurationStore } from "./sql-configuration-store.ts";
 import { Prepared } from "./prepared.ts";
@@ -135,6 +137,7 @@ export class SqlMetadataStore implements MetadataStore {
   readonly configurations: ConfigurationStore;
   readonly deliveries: DeliveryStore;
   readonly webhooks: WebhookStore;
+  readonly reports: ReportStore;
   readonly quotas: QuotaStore;
   readonly #remembered: RememberedVersions = new RememberedVersions();
   #closed: Promise<void> | undefined;
@@ -152,6 +155,7 @@ export class SqlMetadataStore implements MetadataStore {
     this.configurations = new SqlConfigurationStore(engine);
     this.deliveries = new SqlDeliveryStore(engine);
     this.webhooks = new SqlWebhookStore(engine);
+    this.reports = new SqlReportStore(engine);
     this.#engine = engine;
     this.#db = engine.db;
   }
@@ -701,6 +705,7 @@ export class SqlMetadataStore implements MetadataStore {
         );
         await sql`update versions set downloads = downloads + ${count}, downloaded = ${at} where id =
           (select version_id from artifacts where blob = ${blob} limit 1)`.execute(session);
+        await countDay(session, { blob, count, at });
       }
     });
   }

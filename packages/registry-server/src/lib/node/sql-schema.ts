@@ -261,6 +261,7 @@ export interface Tables {
     created: number;
     leaf: number;
   };
+  download_days: { package_id: number; day: number; count: number };
   deliveries: {
     id: string;
     channel: string;

@@ -37,22 +37,24 @@ const ARTIFACTS = new Prepared<{ packageId: number }, ArtifactRow>((db, place) =
 const ARTIFACTS_OF_VERSION = new Prepared<{ versionId: number }, ArtifactRow>((db, place) =>
   db.selectFrom("artifacts").selectAll().where("version_id", "=", place("versionId")).orderBy("id"),
 );
-const INSERT_VERSION = new Prepared<Omit<VersionRow, "id" | "reason" | "replacement" | "removal" | "downloaded">, { id: number }>(
-  (db, place) =>
-    db
-      .insertInto("versions")
-      .values({
-        hosts: place("hosts"),
-        package_id: place("package_id"),
-        version: place("version"),
-        kind: place("kind"),
-        manifest: place("manifest"),
-        status: place("status"),
-        published: place("published"),
-        publisher: place("publisher"),
-        downloads: place("downloads"),
-      })
-      .returning("id"),
+const INSERT_VERSION = new Prepared<
+  Omit<VersionRow, "id" | "reason" | "replacement" | "removal" | "downloaded">,
+  { id: number }
+>((db, place) =>
+  db
+    .insertInto("versions")
+    .values({
+      hosts: place("hosts"),
+      package_id: place("package_id"),
+      version: place("version"),
+      kind: place("kind"),
+      manifest: place("manifest"),
+      status: place("status"),
+      published: place("published"),
+      publisher: place("publisher"),
+      downloads: place("downloads"),
+    })
+    .returning("id"),
 );
 const INSERT_ARTIFACT = new Prepared<Omit<ArtifactRow, "id">, unknown>((db, place) =>
   db.insertInto("artifacts").values({

@@ -97,9 +97,11 @@ export class MemoryDeliveryStore implements DeliveryStore {
       const key = JSON.stringify([channel, state]);
       counted.set(key, (counted.get(key) ?? 0) + 1);
     }
-    return [...counted].sort().map(([key, count]) => {
-      const [channel, state] = JSON.parse(key) as [string, DeliveryState];
-      return { channel, state, count };
-    });
+    return [...counted]
+      .sort(([left], [right]) => (left < right ? -1 : 1))
+      .map(([key, count]) => {
+        const [channel, state] = JSON.parse(key) as [string, DeliveryState];
+        return { channel, state, count };
+      });
   }
 }

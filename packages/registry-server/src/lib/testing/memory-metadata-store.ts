@@ -76,6 +76,7 @@ import { MemoryQuotaStore } from "./memory-quota-store.ts";
 import { MemoryUploadSessionStore } from "./memory-upload-session-store.ts";
 import { MemoryDeliveryStore } from "./memory-delivery-store.ts";
 import { MemoryWebhookStore } from "./memory-webhook-store.ts";
+import { MemoryReportStore } from "./memory-report-store.ts";
 import { MemoryConfigurationStore } from "./memory-configuration-store.ts";
 import { MemoryUpstreamStore } from "./memory-upstream-store.ts";
 import { MemoryOwnershipStore } from "./memory-ownership-store.ts";
@@ -158,6 +159,15 @@ export class MemoryMetadataStore implements MetadataStore {
       this.organisations.forget(id);
       this.ownership.forget(id, at);
     },
+  });
+  readonly reports: MemoryReportStore = new MemoryReportStore({
+    names: () => [...this.#packages.keys()],
+    versions: (canonical) => {
+      const entry = this.#packages.get(canonical);
+      return entry && [...entry.versions.values()];
+    },
+    teams: (organisationId, canonical) =>
+      this.organisations.teamsFor(organisationId, canonical, this.#packages.get(canonical)?.teams ?? []),
   });
   readonly configurations: MemoryConfigurationStore = new MemoryConfigurationStore({
     record: (audit) => this.#record(audit),
@@ -644,6 +654,7 @@ export class MemoryMetadataStore implements MetadataStore {
         if (owner === undefined) continue;
         entry.versions.set(owner.version, { ...owner, downloads: owner.downloads + count, downloaded: at });
         entry.summary = { ...entry.summary, downloads: entry.summary.downloads + count };
+        this.reports.count(entry.summary.canonical, count, at);
         break;
       }
     }

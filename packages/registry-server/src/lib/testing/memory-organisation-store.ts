@@ -166,6 +166,18 @@ export class MemoryOrganisationStore implements OrganisationStore {
     return "removed";
   }
 
+  /** Names of an organisation's teams among those that own a package; `undefined`: it is none of the organisation's. */
+  teamsFor(
+    organisationId: string,
+    canonical: CanonicalName,
+    teamIds: readonly string[],
+  ): readonly string[] | undefined {
+    const own = this.#teamsIn(organisationId).filter(({ id }) => teamIds.includes(id));
+    const { namespace } = splitName(canonical);
+    const isInside = namespace !== undefined && this.#namespaces.get(namespace)?.organisationId === organisationId;
+    return isInside || own.length > 0 ? own.map(({ name }) => name) : undefined;
+  }
+
   async members(organisationId: string): Promise<readonly Member<OrganisationRole>[]> {
     return listed(this.#membersOf(organisationId));
   }

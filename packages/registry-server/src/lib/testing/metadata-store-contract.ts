@@ -18,6 +18,7 @@ import { quotaStoreContract } from "./quota-store-contract.ts";
 import { uploadSessionStoreContract } from "./upload-session-store-contract.ts";
 import { upstreamStoreContract } from "./upstream-store-contract.ts";
 import { ownershipStoreContract } from "./ownership-store-contract.ts";
+import { reportStoreContract } from "./report-store-contract.ts";
 import { deliveryStoreContract } from "./delivery-store-contract.ts";
 import { webhookStoreContract } from "./webhook-store-contract.ts";
 import { configurationStoreContract } from "./configuration-store-contract.ts";
@@ -80,6 +81,7 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
   test.describe("MetadataStore contract: uploads", () => uploadSessionStoreContract(it));
   test.describe("MetadataStore contract: upstreams", () => upstreamStoreContract(it));
   test.describe("MetadataStore contract: organisations", () => organisationStoreContract(it));
+  test.describe("MetadataStore contract: reports", () => reportStoreContract(it));
   test.describe("MetadataStore contract: deliveries", () => deliveryStoreContract(it));
   test.describe("MetadataStore contract: webhooks", () => webhookStoreContract(it));
   test.describe("MetadataStore contract: shared configurations", () => configurationStoreContract(it));
