@@ -91,7 +91,7 @@ export class PlainDescriber {
     const candidate = candidates[this.#values[node]! - 1]!;
     const { version, dependencies } = candidate;
     return {
-      id: `${key} ${version}`,
+      id: this.#rules.idOf(node, this.#values[node]!),
       key,
       name: policy.displayName(key),
       version,
@@ -121,9 +121,9 @@ export class PlainDescriber {
       if (policy.isGated(one) || !policy.counts(one, ofRoot)) continue;
       const { key, kind = "normal" } = one;
       const node = this.#rules.numberOf(key);
-      const { version } = this.#rules.entries[node]!.candidates[this.#values[node]! - 1]!;
+      const id = this.#rules.idOf(node, this.#values[node]!);
       const requirement = policy.effective(one).canonical;
-      edges.push({ name: nameOf(one), key, id: `${key} ${version}`, kind, requirement, optional: false });
+      edges.push({ name: nameOf(one), key, id, kind, requirement, optional: false });
     }
     return uniqueEdges(edges);
   }

@@ -77,6 +77,9 @@ export class PlainRules {
   readonly pairGroup: Ints = new Ints(512);
   readonly nextPair: Ints = new Ints(512);
 
+  /** The value of a package that was asked for last, and what it is called: one text, so that it is hashed once. */
+  readonly #named = new Ints(256);
+  readonly #ids: string[] = [];
   /** Groups of each value. */
   readonly rowStart: Ints = new Ints(1024);
   readonly rowEnd: Ints = new Ints(1024);
@@ -131,6 +134,13 @@ export class PlainRules {
     return this.#numbers.get(key)!;
   }
 
+  /** Package and version of a value of a package that is read. */
+  idOf(number: number, value: number): string {
+    if (this.#named.data[number] === value) return this.#ids[number]!;
+    this.#named.data[number] = value;
+    return (this.#ids[number] = `${this.keys[number]!} ${this.entries[number]!.candidates[value - 1]!.version}`);
+  }
+
   /** Number of a package; it is not opened by that. */
   package(key: PackageKey): number {
     const known = this.#numbers.get(key);
@@ -148,6 +158,8 @@ export class PlainRules {
     this.firstGroupOf.push(0);
     this.endGroupOf.push(0);
     this.#isSpecial.push(0);
+    this.#named.push(0);
+    this.#ids.push("");
     this.#newest.push(UNREAD);
     this.#oldest.push(UNREAD);
     return made;
