@@ -227,7 +227,17 @@ describe("POST /api/v1/keys/statements", () => {
     expect(found.sequence).toBe(2);
     await vi.waitFor(async () => {
       const version = await server.call("/api/v1/packages/tool/versions/1.0.0");
-      expect(await version.json()).toMatchObject({ trust: { visible: true, root: { development: true } } });
+      expect(await version.json()).toMatchObject({
+        trust: {
+          visible: true,
+          root: { development: true },
+          text: [
+            expect.stringMatching(/^published \S+Z by admin, entry \d+ of \S+, which has \d+ entries$/) as string,
+            `signed by ${printOf(oldKey)}, a key of the publisher (replaced)`,
+            expect.stringMatching(/^signed metadata names it, under root 1 \(sha256:\S+, development keys/) as string,
+          ],
+        },
+      });
     });
   });
 

@@ -50,6 +50,7 @@ const trusted = z
     log: z.object({ origin: z.string(), key: z.string(), size: z.number(), root: z.string() }),
     root: z.object({ version: z.number(), digest: z.string(), development: z.boolean() }),
     visible: z.boolean(),
+    text: z.array(z.string()).openapi({ description: "The same in plain words, a line each" }),
     links: z.record(z.string(), z.string()),
   })
   .openapi("VersionTrust");

@@ -97,7 +97,13 @@ export function versionView(base: string, name: string, record: VersionRecord): 
   };
 }
 
-function keyViews(record: VersionRecord, keys: readonly PublisherKey[]): readonly Json[] {
+interface KeyView {
+  readonly fingerprint: string;
+  readonly state?: string;
+  readonly trusted?: boolean;
+}
+
+function keyViews(record: VersionRecord, keys: readonly PublisherKey[]): readonly KeyView[] {
   const signers = [...new Set(record.artifacts.flatMap(({ signers }) => signers))];
   return signers.map((fingerprint) => {
     const key = keys.find(({ record: { fingerprint: known } }) => known === fingerprint);
@@ -109,13 +115,35 @@ function keyViews(record: VersionRecord, keys: readonly PublisherKey[]): readonl
   });
 }
 
+function keyWords({ fingerprint, state, trusted }: KeyView): string {
+  if (trusted === true) return `signed by ${fingerprint}, a key of the publisher (${state})`;
+  if (trusted === false) return `signed by ${fingerprint}, which is not trusted at its entries of the log (${state})`;
+  return `signed by ${fingerprint}, which is no key of the publisher any more`;
+}
+
+/** The layers in the words that `verify` has for them, for pages and people. */
+function trustWords(record: VersionRecord, keys: readonly KeyView[], { log, root, visible }: VersionTrust): string[] {
+  const entries = record.artifacts.flatMap(({ target, leaf }) =>
+    leaf === undefined ? [] : [record.artifacts.length === 1 ? `entry ${leaf}` : `entry ${leaf} (${target})`],
+  );
+  return [
+    `published ${timestamp(record.published)} by ${record.publisher}${entries.length === 0 ? "" : `, ${entries.join(", ")} of ${log.origin}`}, which has ${log.size} entries`,
+    ...(keys.length === 0 ? ["nobody signed it"] : keys.map(keyWords)),
+    visible
+      ? `signed metadata names it, under root ${root.version} (${root.digest}${root.development ? ", development keys that lie on the server" : ""})`
+      : "signed metadata does not name it as it is yet; that takes a second",
+  ];
+}
+
 function trustView(base: string, name: string, record: VersionRecord, trust: VersionTrust): Json {
+  const keys = keyViews(record, trust.keys);
   return {
     publisher: record.publisher,
-    keys: keyViews(record, trust.keys),
+    keys,
     log: trust.log,
     root: trust.root,
     visible: trust.visible,
+    text: trustWords(record, keys, trust),
     links: {
       proof: `${versionUrl(base, name, record.version)}/proof`,
       keys: `${base}/api/v1/accounts/${encodeURIComponent(record.publisher)}/keys`,
