@@ -55,6 +55,9 @@ async function session(): Promise<void> {
   }
   await result("sign", "target/package/leaf-2.0.0.lpk --key ../key.pem", { cwd: "leaf" });
   await result("verify", "target/package/leaf-2.0.0.lpk", { cwd: "leaf" });
+  await result("key export", "key.pub --as minisign");
+  await result("sign", "key.pub --for minisign --key key.pem");
+  await result("verify", "key.pub --signature key.pub.minisig --key key.pub");
   await result("init", "app --license MIT --description App", { cwd: "." });
   box.write("app/lading.toml", '[package]\nname = "app"\nversion = "1.0.0"\n');
   await result("add", "leaf@1.0.0", inApp);

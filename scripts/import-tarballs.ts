@@ -67,7 +67,16 @@ function packagesOf(store: string): string[] {
 /** A tarball of an installed package, with the directory that npm's have around their files. */
 function tarballOf(directory: string): string {
   const file = join(folder, "package.tgz");
-  execFileSync("tar", ["-czf", file, "--exclude=./node_modules", "--transform=s,^\\.,package,", "-C", directory, "."]);
+  execFileSync("tar", [
+    "-czf",
+    file,
+    "--hard-dereference",
+    "--exclude=./node_modules",
+    "--transform=s,^\\.,package,",
+    "-C",
+    directory,
+    ".",
+  ]);
   return file;
 }
 

@@ -71,3 +71,12 @@ export {
 } from "./lib/operations/test.ts";
 export type { TestCase, TestCounts, TestStatus } from "./lib/test-results/results.ts";
 export { upgradeFiles, type UpgradedFile } from "./lib/operations/migrate-files.ts";
+export {
+  exportKey,
+  signForeign,
+  verifyForeign,
+  type ExportedKey,
+  type ForeignFormat,
+  type ForeignSigned,
+  type ForeignVerified,
+} from "./lib/operations/foreign-signatures.ts";

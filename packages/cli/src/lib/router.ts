@@ -108,6 +108,11 @@ export const ROUTES: Readonly<Record<string, RouteEntry>> = {
     load: () => import("./commands/verify.ts"),
   },
   keygen: { group: "package", summary: "Make a signing key", load: () => import("./commands/keygen.ts") },
+  "key export": {
+    group: "package",
+    summary: "Print a public key in another form",
+    load: () => import("./commands/key-export.ts"),
+  },
   "key list": {
     group: "registry",
     summary: "List an account's signing keys and their states",

@@ -35,6 +35,7 @@ export const PROFILE_COMMANDS: readonly string[] = [
   "verify",
   "keygen",
   "key list",
+  "key export",
   "key rotate",
   "key recover",
   "key revoke",

@@ -8,6 +8,7 @@ export const command: CommandSpec = defineCommand({
   examples: [
     "verify target/package/my-package-1.0.0.lpk",
     "verify target/package/my-package-1.0.0.lpk --key ./my-key.pub",
+    "verify my-file --signature my-file.minisig --key ./minisign.pub",
     "verify",
   ],
   arguments: [
@@ -15,11 +16,15 @@ export const command: CommandSpec = defineCommand({
   ],
   flags: {
     key: { type: "text", summary: "Public key file; default: the keys that you trust", placeholder: "FILE" },
-    signature: { type: "text", summary: "Signature file; default: FILE.sig", placeholder: "FILE" },
+    signature: {
+      type: "text",
+      summary: "Signature file, ours or of minisign, signify or ssh-keygen; default: FILE.sig",
+      placeholder: "FILE",
+    },
     quick: { type: "boolean", summary: "Compare sizes and times of installed files, not every byte" },
   },
   async run({ args, flags, context }) {
-    const { verifyEnvironment, verifyPackage } = await import("@lading/engine/package");
+    const { verifyEnvironment, verifyForeign, verifyPackage } = await import("@lading/engine/package");
     const [file] = args;
     if (file === undefined) {
       const found = await verifyEnvironment({ full: !flags.quick }, await context());
@@ -32,6 +37,22 @@ export const command: CommandSpec = defineCommand({
             ...text.map((line) => `    ${printable(line)}`),
           ]),
           ...found.registries.flatMap((registry) => registryLines(style, registry)),
+        ],
+      };
+    }
+    const foreign =
+      flags.signature === undefined
+        ? undefined
+        : await verifyForeign({ file, signature: flags.signature, key: flags.key }, await context());
+    if (foreign !== undefined) {
+      const { checksum, format, signers, trustedComment } = foreign;
+      return {
+        data: { ok: true, ...foreign },
+        text: (style) => [
+          `${style.green("✓")} ${style.bold(foreign.file)}: the signature of ${format} holds`,
+          `  checksum ${checksum}`,
+          ...signers.map((signer) => `  signer   ${signer}`),
+          ...(trustedComment === undefined ? [] : [`  comment  ${printable(trustedComment)}`]),
         ],
       };
     }
