@@ -76,10 +76,11 @@ describe("the [config] table of a project", () => {
     const run = (env: Readonly<Record<string, string>>): Promise<unknown> =>
       box.use((context) => install({}, context), { env: { ...tokens, ...env } }).catch(() => undefined);
     await run({});
-    expect(seen).toEqual([undefined]);
+    // What a guess asked for in vain is asked for again when it is needed.
+    expect(new Set(seen)).toEqual(new Set([undefined]));
     expect(box.events).toContainEqual(expect.objectContaining({ code: "TOKEN_WITHHELD" }));
     await run({ LADING_REGISTRY_URL: url });
-    expect(seen[1]).toBe("Bearer of its name");
+    expect(seen.at(-1)).toBe("Bearer of its name");
     server.close();
   });
 });
