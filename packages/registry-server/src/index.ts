@@ -166,5 +166,6 @@ export {
   type Usage,
   type UsageScope,
 } from "./lib/quotas/quota.ts";
+export type { PrereleaseRule, RetentionPolicy } from "./lib/retention/retention-policy.ts";
 export { DEFAULT_UPLOADS, type UploadOptions } from "./lib/uploads/upload-service.ts";
 export type { TreeHost, TreeStores } from "./lib/trees/tree-host.ts";

@@ -151,6 +151,8 @@ const ACCESS: Readonly<
   "POST /api/v1/reviews/{id}/approve": "caller",
   "POST /api/v1/reviews/{id}/reject": "caller",
   "POST /api/v1/reviews/{id}/appeal": "caller",
+  "GET /api/v1/retention": "admin",
+  "POST /api/v1/retention": "admin",
   "GET /api/v1/quotas": "admin",
   "GET /api/v1/quotas/{subject}": "caller",
   "PUT /api/v1/quotas/{subject}": "admin",

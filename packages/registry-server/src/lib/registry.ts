@@ -23,6 +23,7 @@ import { registerTreeRoutes } from "./api/tree-routes.ts";
 import { registerTrustRoutes } from "./api/trust-routes.ts";
 import { registerTakedownRoutes } from "./api/takedown-routes.ts";
 import { registerReviewRoutes } from "./api/review-routes.ts";
+import { registerRetentionRoutes } from "./api/retention-routes.ts";
 import { registerQuotaRoutes } from "./api/quota-routes.ts";
 import { registerUploadRoutes } from "./api/upload-routes.ts";
 import { mirrorGuard, registerUpstreamRoutes } from "./api/upstream-routes.ts";
@@ -80,6 +81,7 @@ import { joinTree } from "./trees/tree-metadata-store.ts";
 import { TrustService, type TrustDescription } from "./trust/trust-service.ts";
 import { LeaseTurn } from "./turn.ts";
 import { HttpSource } from "./upstream/http-source.ts";
+import { RetentionService } from "./retention/retention-service.ts";
 import { QuotaService } from "./quotas/quota-service.ts";
 import { DEFAULT_UPLOADS, UploadService } from "./uploads/upload-service.ts";
 import type { UploadStore } from "./uploads/upload-store.ts";
@@ -486,6 +488,7 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean, rules?: Ac
     rights,
     metrics,
     upstreams,
+    retention: new RetentionService({ metadata, clock, policy: settings.retention }),
     quotas: new QuotaService({ metadata, defaults: settings.quotas ?? {} }),
     uploads: new UploadService({
       metadata,
@@ -607,6 +610,7 @@ class PortRegistry implements Registry {
     registerUpstreamRoutes(this.#app, this.#services);
     registerUploadRoutes(this.#app, this.#services);
     registerQuotaRoutes(this.#app, this.#services);
+    registerRetentionRoutes(this.#app, this.#services);
     if (ports.install !== undefined)
       this.#installations = registerInstallRoutes(this.#app, this.#services, ports.install);
     answerUnknown(this.#app, this.#services);

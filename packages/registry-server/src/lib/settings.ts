@@ -5,6 +5,7 @@ import type { PurgeHook } from "./deliveries/purge-channel.ts";
 import type { OidcOptions } from "./identity/oidc-login.ts";
 import type { DirectoryTeam } from "./organisations/groups.ts";
 import type { PublicationRule } from "./governance/publication-policy.ts";
+import type { RetentionPolicy } from "./retention/retention-policy.ts";
 import type { QuotaKind, QuotaLimits } from "./quotas/quota.ts";
 import type { UploadOptions } from "./uploads/upload-service.ts";
 import type { CiIssuer } from "./identity/trusted-publisher.ts";
@@ -36,6 +37,8 @@ export interface RegistrySettings {
   readonly packageBytes: number;
   /** How much each account, organisation and package, and all together, may hold; what is absent is not limited. */
   readonly quotas?: Readonly<Partial<Record<QuotaKind, QuotaLimits>>>;
+  /** What is removed after a time; absent: nothing. */
+  readonly retention?: RetentionPolicy;
   /** How packages that come in parts are taken; what is absent is as in `DEFAULT_UPLOADS`. */
   readonly uploads?: Partial<UploadOptions>;
   /** Signs session tokens; at least 32 bytes. */

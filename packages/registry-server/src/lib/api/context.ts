@@ -39,6 +39,7 @@ import type { AuditEntry } from "../records.ts";
 import type { RegistrySettings } from "../settings.ts";
 import type { TrustService } from "../trust/trust-service.ts";
 import type { LeaseTurn } from "../turn.ts";
+import type { RetentionService } from "../retention/retention-service.ts";
 import type { QuotaService } from "../quotas/quota-service.ts";
 import type { UploadService } from "../uploads/upload-service.ts";
 import type { Upstreams } from "../upstream/upstreams.ts";
@@ -96,6 +97,7 @@ export interface Services {
   /** Packages that come in parts, of the registry and of all its trees. */
   readonly uploads: UploadService;
   readonly quotas: QuotaService;
+  readonly retention: RetentionService;
   readonly logins: RateLimiter;
   readonly answers: IdempotentAnswers;
   readonly docsAsset: (name: string) => Promise<Uint8Array | undefined>;

@@ -86,6 +86,11 @@ export interface ReviewStore {
   approve(step: ReviewStep): Promise<{ readonly review: Review; readonly outcome: PublishOutcome } | undefined>;
   reject(step: ReviewStep & { readonly reason: string }): Promise<Review | undefined>;
   appeal(step: ReviewStep & { readonly text: string }): Promise<Review | undefined>;
+  /**
+   * Forgets a review that is still as it was, and that its bytes were ever seen; nothing else closes its files then. Whether
+   * there was one.
+   */
+  forget(wanted: Pick<Review, "id" | "state" | "updated"> & { readonly audit: AuditEntry }): Promise<boolean>;
   /** Digests of files that only publications which are not published have: nobody may read them by their digest. */
   heldBlobs(): Promise<readonly string[]>;
 }

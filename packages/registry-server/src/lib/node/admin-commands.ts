@@ -24,6 +24,8 @@ import {
 } from "./backup.ts";
 import { exportBundle, importBundle } from "./bundle-commands.ts";
 import { copyBlobs, copyMetadata } from "./copy-registry.ts";
+import { planView } from "../api/retention-routes.ts";
+import { RetentionService } from "../retention/retention-service.ts";
 import { QuotaService } from "../quotas/quota-service.ts";
 import { QUOTA_MEASURES, quotaSubject, type QuotaLimits, type QuotaMeasure } from "../quotas/quota.ts";
 import { QUOTA_SETTINGS } from "./quota-settings.ts";
@@ -507,6 +509,36 @@ async function auditExport(call: AdminCall): Promise<number> {
   return 0;
 }
 
+/** Shows what the retention policy would remove; with `--apply` removes it, its files included. */
+async function retentionCommand(call: AdminCall): Promise<number> {
+  const apply = call.flags["apply"] === "true";
+  const run = (one: AdminCall): Promise<object> => withStores(one, (stores) => retain(one, stores, apply));
+  const work = async (): Promise<void> => {
+    const report = await run(call);
+    call.io.out(`${JSON.stringify({ ...report, dryRun: !apply, ...(await ofTrees(call, run)) })}\n`);
+  };
+  if (apply) return locked(call, work);
+  await work();
+  return 0;
+}
+
+async function retain({ config }: AdminCall, { metadata, blobs }: Stores, apply: boolean): Promise<object> {
+  const { retention: policy } = config.registry;
+  const retention = new RetentionService({ metadata, clock: { now: () => Date.now() }, policy });
+  const plan = await retention.plan();
+  const configured = retention.isConfigured;
+  if (!apply) return planView(plan, configured);
+  const by = { actor: "system" };
+  const versions = [];
+  for (const one of plan.versions) if (await retention.retire(one, by)) versions.push(one);
+  const submissions = [];
+  for (const one of plan.submissions) if (await retention.forget(one, by)) submissions.push(one);
+  // At once, for nothing closes the files of forgotten submissions any more; no server runs meanwhile.
+  const removed = await collectGarbage(blobs, { needed: await metadata.referencedBlobs(), dryRun: false });
+  const bytes = [...versions, ...submissions].reduce((sum, one) => sum + one.bytes, 0);
+  return { ...planView({ versions, submissions, bytes }, configured), removed };
+}
+
 async function quotaCommand(call: AdminCall): Promise<number> {
   const [, subject, ...words] = call.words;
   const report = await withMetadata(call, async (metadata) => {
@@ -566,7 +598,7 @@ async function auditCommand(call: AdminCall): Promise<number> {
   );
 }
 
-/** Runs `admin …`; resolves with the exit code. All but `rebuild-index`, `restore`, `migrate-to` and `gc` may run beside a server. */
+/** Runs `admin …`; resolves with the exit code. All but `rebuild-index`, `restore`, `migrate-to`, `gc` and `retention --apply` may run beside a server. */
 export async function adminCommand(call: AdminCall): Promise<number> {
   const [command, name] = call.words;
   if (command === "verify") return verify(call);
@@ -577,6 +609,7 @@ export async function adminCommand(call: AdminCall): Promise<number> {
   if (command === "export-bundle" && name !== undefined) return exportBundle(call, name);
   if (command === "import-bundle" && name !== undefined) return importBundle(call, name);
   if (command === "gc") return garbage(call);
+  if (command === "retention") return retentionCommand(call);
   if (command === "quota") return quotaCommand(call);
   if (command === "audit") return auditCommand(call);
   if (command === "keys") {
@@ -588,7 +621,7 @@ export async function adminCommand(call: AdminCall): Promise<number> {
   if (command === "remove-second-factor" && name !== undefined) return removeSecondFactor(call, name);
   if (command === "token" && name !== undefined) return createToken(call, name);
   throw usage(
-    `Cannot run "admin ${call.words.join(" ").slice(0, 60)}": allowed are "create-user NAME", "reset-password NAME", "remove-second-factor NAME", "token NAME", "verify", "rebuild-index", "backup DIRECTORY", "restore DIRECTORY", "migrate-to FILE", "export-bundle DIRECTORY", "import-bundle DIRECTORY", "gc", "quota [SUBJECT [LIMITS]]", "audit …" and "keys …"`,
+    `Cannot run "admin ${call.words.join(" ").slice(0, 60)}": allowed are "create-user NAME", "reset-password NAME", "remove-second-factor NAME", "token NAME", "verify", "rebuild-index", "backup DIRECTORY", "restore DIRECTORY", "migrate-to FILE", "export-bundle DIRECTORY", "import-bundle DIRECTORY", "gc", "retention", "quota [SUBJECT [LIMITS]]", "audit …" and "keys …"`,
     "lading-registry --help lists every command",
   );
 }

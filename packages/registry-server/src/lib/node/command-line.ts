@@ -15,6 +15,7 @@ const SWITCHES: ReadonlySet<string> = new Set([
   "admin",
   "password-stdin",
   "dry-run",
+  "apply",
 ]);
 const VALUES: ReadonlySet<string> = new Set([
   "config",

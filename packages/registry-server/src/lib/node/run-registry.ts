@@ -81,6 +81,7 @@ Usage:
   ${name} admin migrate-to FILE           move the registry to the stores that a configuration file names
   ${name} admin export-bundle DIRECTORY   carry what a mirror holds elsewhere (--since BUNDLE, --only PATTERN,..., --list FILE)
   ${name} admin import-bundle DIRECTORY   take a bundle up into a mirror (--root, --only, --list, --max-age 30d)
+  ${name} admin retention                 show what the retention policy would remove (--apply removes it and its files)
   ${name} admin quota [SUBJECT [LIMITS]]  show or set what user:NAME, organisation:NAME, package:NAME or registry may hold
   ${name} admin gc                        remove files that no version needs (--dry-run counts them)
   ${name} admin audit verify              check the audit trail, record by record, and against the log

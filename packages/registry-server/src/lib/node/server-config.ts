@@ -10,6 +10,7 @@ import { quotaConfig } from "./quota-settings.ts";
 import { upstreamConfig } from "./upstream-config.ts";
 import { DEFAULT_SETTINGS, type NodeRegistryOptions } from "./node-registry.ts";
 import { isAllowedHostEntry } from "./outbound.ts";
+import { readRetentionFile } from "./retention-file.ts";
 import { readPolicyFile } from "./policy-file.ts";
 import { parsePostgresUrl } from "./postgres-pool.ts";
 import { S3_OBJECT_MAX } from "./s3-blob-store.ts";
@@ -355,6 +356,7 @@ function registrySettings(values: Values): Partial<Omit<RegistrySettings, "jwtSe
     writeRequiresAuth: writeRequiresAuth(values, production),
     packageBytes: values.number("packages.max_size"),
     quotas: quotaConfig(values),
+    ...(values.has("packages.retention") ? { retention: readRetentionFile(values.text("packages.retention")) } : {}),
     uploads: {
       fromBytes: values.number("packages.upload_from"),
       partBytes: values.number("packages.upload_part"),

@@ -202,6 +202,13 @@ export const SETTINGS: readonly Setting[] = [
     summary: "Largest package file",
   },
   {
+    key: "packages.retention",
+    variables: ["REGISTRY_RETENTION"],
+    flag: "retention",
+    kind: "text",
+    summary: "TOML file of what is removed after a time: pre-releases, rejected and undecided publications",
+  },
+  {
     key: "packages.upload_from",
     variables: ["REGISTRY_UPLOAD_FROM"],
     flag: "upload-from",

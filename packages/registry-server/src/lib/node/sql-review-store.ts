@@ -13,7 +13,7 @@ import {
   type SubmitOutcome,
 } from "../governance/review-store.ts";
 import type { Publication, PublishOutcome } from "../ports.ts";
-import type { Page } from "../records.ts";
+import type { AuditEntry, Page } from "../records.ts";
 import { Prepared } from "./prepared.ts";
 import { record } from "./sql-audit.ts";
 import { requireRoomIn } from "./sql-quotas.ts";
@@ -235,6 +235,22 @@ export class SqlReviewStore implements ReviewStore {
       const current = await checkedReview(session, { id, check });
       if (current === undefined) return undefined;
       return this.#step(session, { id, audit }, { state: "rejected", decided_by: audit.actor, reason });
+    });
+  }
+
+  async forget({
+    id,
+    state,
+    updated,
+    audit,
+  }: Pick<Review, "id" | "state" | "updated"> & { readonly audit: AuditEntry }): Promise<boolean> {
+    return this.#engine.write(async (session) => {
+      const current = await reviewIn(session, id);
+      if (current?.state !== state || current.updated !== updated) return false;
+      await session.deleteFrom("review_reviewers").where("review_id", "=", id).execute();
+      await session.deleteFrom("reviews").where("id", "=", id).execute();
+      await record(session, audit);
+      return true;
     });
   }
 

@@ -109,6 +109,19 @@ export class MemoryReviewStore implements ReviewStore {
     return this.#step(current, audit, { state: "rejected", decidedBy: audit.actor, reason });
   }
 
+  async forget({
+    id,
+    state,
+    updated,
+    audit,
+  }: Pick<Review, "id" | "state" | "updated"> & { readonly audit: AuditEntry }): Promise<boolean> {
+    const current = this.#reviews.get(id);
+    if (current?.state !== state || current.updated !== updated) return false;
+    this.#reviews.delete(id);
+    this.#store.record(audit);
+    return true;
+  }
+
   async appeal({ id, audit, check, text }: ReviewStep & { readonly text: string }): Promise<Review | undefined> {
     const current = this.#checked({ id, check });
     if (current === undefined) return undefined;

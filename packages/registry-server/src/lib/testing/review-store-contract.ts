@@ -122,6 +122,20 @@ export function reviewStoreContract(it: (name: string, body: (store: MetadataSto
     await store.reviews.reject({ ...step("r1", "review.reject", 40), reason: "still none" });
     same((await submit(store, "r4", of("tool", "1.0.0", 2))).status, "held", "other bytes");
   });
+  it("forgets a review that is still as it was seen, and with it its files", async (store) => {
+    await withPeople(store);
+    await submit(store, "r1", of("tool"));
+    await store.reviews.reject({ ...step("r1", "review.reject", 20), reason: "no" });
+    const forget = (state: Review["state"], updated: number): Promise<boolean> =>
+      store.reviews.forget({ id: "r1", state, updated, audit: step("r1", "review.forget").audit });
+    same([await forget("held", 20), await forget("rejected", 10)], [false, false], "it is not as it was seen");
+    same(await forget("rejected", 20), true, "forgotten");
+    same(await forget("rejected", 20), false, "once");
+    same([await store.reviews.review("r1"), await store.reviews.heldBlobs()], [undefined, []], "nothing is left");
+    same((await store.referencedBlobs()).has(fakeDigest(1)), false, "nor are its files needed");
+    same((await actions(store)).filter((action) => action === "review.forget").length, 1, "recorded once");
+    same((await submit(store, "r2", of("tool"))).status, "held", "the same bytes are new again");
+  });
   it("shows a step what else of the package waits", async (store) => {
     await withPeople(store);
     await submit(store, "r1", of("tool"));
