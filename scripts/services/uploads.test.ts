@@ -46,7 +46,7 @@ interface Upload {
   readonly part_bytes: number;
 }
 
-async function call<Body>(
+async function call<Body = unknown>(
   server: Server,
   path: string,
   init: { readonly method?: string; readonly json?: object } = {},

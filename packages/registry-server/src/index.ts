@@ -167,5 +167,5 @@ export {
   type UsageScope,
 } from "./lib/quotas/quota.ts";
 export type { PrereleaseRule, RetentionPolicy } from "./lib/retention/retention-policy.ts";
-export { DEFAULT_UPLOADS, type UploadOptions } from "./lib/uploads/upload-service.ts";
+export { DEFAULT_UPLOADS, type UploadOptions } from "./lib/uploads/upload-options.ts";
 export type { TreeHost, TreeStores } from "./lib/trees/tree-host.ts";

@@ -45,8 +45,9 @@ afterAll(async () => {
 });
 
 const purges = (): readonly Purge[] => received.map(({ body }) => JSON.parse(body) as Purge);
-const untilPurged = (action: string): Promise<void> =>
-  expect.poll(() => purges().map((one) => one.action), { timeout: 30_000, interval: 50 }).toContain(action);
+async function untilPurged(action: string): Promise<void> {
+  await expect.poll(() => purges().map((one) => one.action), { timeout: 30_000, interval: 50 }).toContain(action);
+}
 
 it("tells a purge hook, signed, which files caches must forget, and again where that failed", async () => {
   const built = await buildPackage(

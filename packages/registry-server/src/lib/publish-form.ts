@@ -2,6 +2,7 @@ import busboy from "busboy";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { tryParseChannel, tryParseDigest, type Digest } from "@lading/core-manifest";
+import type { DeclaredPackage } from "./declared-package.ts";
 import type { BlobStore, StagedBlob } from "./ports.ts";
 import { RegistryError } from "./registry-error.ts";
 
@@ -9,17 +10,6 @@ const METADATA_MAX_BYTES = 64 * 1024;
 /** Largest statement, in bytes. */
 export const STATEMENT_MAX_BYTES: number = 1024 * 1024;
 const ORIGIN_MAX = 500;
-
-/** What the uploader says that the package part holds. */
-export interface DeclaredPackage {
-  readonly blob: Digest;
-  readonly size: number;
-  readonly tree?: Digest;
-  /** Channel that is to name the version, in place of `latest`. */
-  readonly channel?: string;
-  /** Address of the registry that it is promoted from, for the audit trail. */
-  readonly origin?: string;
-}
 
 /** A publish request's parts; `package` is sealed. */
 export interface PublishForm {

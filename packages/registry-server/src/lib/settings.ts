@@ -7,7 +7,7 @@ import type { DirectoryTeam } from "./organisations/groups.ts";
 import type { PublicationRule } from "./governance/publication-policy.ts";
 import type { RetentionPolicy } from "./retention/retention-policy.ts";
 import type { QuotaKind, QuotaLimits } from "./quotas/quota.ts";
-import type { UploadOptions } from "./uploads/upload-service.ts";
+import type { UploadOptions } from "./uploads/upload-options.ts";
 import type { CiIssuer } from "./identity/trusted-publisher.ts";
 
 /** How a registry behaves; `lading-registry --help` explains each with its default. */

@@ -1,6 +1,6 @@
 import { parseDuration, parseSize } from "@lading/core-manifest";
 import { RECOVERY_WAIT_DAYS } from "@lading/signing/publisher";
-import { DEFAULT_UPLOADS } from "../uploads/upload-service.ts";
+import { DEFAULT_UPLOADS } from "../uploads/upload-options.ts";
 import { RECOVERY_DAYS } from "../trust/publisher-keys.ts";
 import type { Setting, SettingValue } from "./setting.ts";
 import { IDENTITY_SETTINGS } from "./identity-settings.ts";

@@ -104,7 +104,7 @@ export async function requireRoomIn(
 }
 
 function toRecord({ subject, ...limits }: Tables["quotas"]): QuotaRecord {
-  return { subject, limits: present(limits) as QuotaLimits };
+  return { subject, limits: present(limits) };
 }
 
 /** The {@link QuotaStore} in a table beside those of the metadata store. */

@@ -6,6 +6,7 @@ import { announce, publish, type Published, type PublishPorts, type PublishReque
 import type { AuditEntry } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import { randomId } from "../token.ts";
+import type { UploadOptions } from "./upload-options.ts";
 import {
   contiguous,
   type DeclaredUpload,
@@ -15,23 +16,6 @@ import {
   type UploadSession,
   type UploadStore,
 } from "./upload-store.ts";
-
-/** How uploads in parts go; see `RegistrySettings.uploads`. */
-export interface UploadOptions {
-  /** Size from which on a package is better sent in parts, in bytes. */
-  readonly fromBytes: number;
-  /** How many bytes a request should carry at most. */
-  readonly partBytes: number;
-  /** How long an upload waits for its next bytes, in milliseconds. */
-  readonly leaseMs: number;
-}
-
-/** {@link UploadOptions} of a registry that is not told others. */
-export const DEFAULT_UPLOADS: UploadOptions = {
-  fromBytes: 32 * 2 ** 20,
-  partBytes: 8 * 2 ** 20,
-  leaseMs: 24 * 60 * 60 * 1000,
-};
 
 /** Uploads that an account may have under way at a time. */
 export const OPEN_UPLOADS_MAX = 32;

@@ -1,5 +1,5 @@
 import type { CanonicalName, PackageName, Version } from "@lading/core-manifest";
-import type { DeclaredPackage } from "../publish-form.ts";
+import type { DeclaredPackage } from "../declared-package.ts";
 import type { AuditEntry } from "../records.ts";
 
 /** What a publisher says that an upload will be. */
