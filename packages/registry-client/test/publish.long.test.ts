@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { truncateSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -246,6 +246,43 @@ describe("publish()", () => {
   });
 
   // Node itself takes 85 MiB; run from TypeScript sources, as here, 115.
+  it("goes on in parts where the connection broke, from where the registry is, and with the same file", async () => {
+    const file = packageFile(randomBytes(1_500_000));
+    const registry = await testRegistry({ token: "secret" });
+    const upload = { id: "u1", links: { self: `${registry.url}api/v1/uploads/u1` } };
+    const limits = { api: `${registry.url}api/v1/`, uploads: { from_bytes: 2 ** 30, part_bytes: 400_000 } };
+    registry.addFile(".well-known/lading.json", JSON.stringify({ protocol: 1, ...limits }));
+    const arrived: Buffer[] = [];
+    let cuts = 0;
+    const size = (): number => Buffer.concat(arrived).length;
+    const json = (response: ServerResponse, status: number, body: object): void =>
+      void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+    registry.intercept = (request, response) => {
+      const path = request.url ?? "";
+      if (path.endsWith("/packages/")) return request.socket.destroy() !== undefined;
+      if (!path.includes("/uploads")) return false;
+      if (request.method === "GET") json(response, 200, { ...upload, offset: size() });
+      else if (request.method === "PATCH") {
+        expect(Number(request.headers["upload-offset"])).toBe(size());
+        request.on("data", (chunk: Buffer) => {
+          arrived.push(chunk);
+          // Once in the middle: what came before stays.
+          if (size() > 500_000 && (cuts += 1) === 1) request.socket.destroy();
+        });
+        request.on("end", () => response.writeHead(204, { "upload-offset": String(size()) }).end());
+      } else if (path.endsWith("/publish")) {
+        request.resume();
+        json(response, 201, { ...ANSWER, artifact: { blob: file.blob, size: file.size } });
+      } else json(response, 201, { ...upload, offset: 0 });
+      return true;
+    };
+    const client = clientOf(registry.url, { credentials: credentialsFor(registry), clock: createFakeClock() });
+    const named = { name: "tool", version: "1.0.0", target: "any" };
+    const result = await client.publish({ ...file, package: named, wait: false });
+    expect([result.outcome, cuts > 0]).toEqual(["created", true]);
+    expect(createHash("sha256").update(Buffer.concat(arrived)).digest("hex")).toBe(file.blob.slice(7));
+  });
+
   it("waits longer for the answer, the more was sent", async () => {
     const registry = await silentAfterUpload(1_000);
     const client = clientOf(registry.url, { credentials: credentialsFor(registry) }, { timeoutMs: 250 });
