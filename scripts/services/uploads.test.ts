@@ -46,17 +46,25 @@ interface Upload {
   readonly part_bytes: number;
 }
 
-async function call<Body = unknown>(
+/** An upload, the address of a part, or a problem. */
+interface Answer extends Upload {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly size: number;
+  readonly code: string;
+}
+
+async function call(
   server: Server,
   path: string,
   init: { readonly method?: string; readonly json?: object } = {},
-): Promise<{ readonly status: number; readonly body: Body }> {
+): Promise<{ readonly status: number; readonly body: Answer }> {
   const response = await fetch(`${server.url}/api/v1/uploads${path}`, {
     method: init.method ?? (init.json === undefined ? "GET" : "POST"),
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
     ...(init.json === undefined ? {} : { body: JSON.stringify(init.json) }),
   });
-  return { status: response.status, body: (await response.json()) as Body };
+  return { status: response.status, body: (await response.json()) as Answer };
 }
 
 const declared = ({ name, version, blob, tree, bytes }: PackageFile): object => ({
@@ -69,11 +77,7 @@ const declared = ({ name, version, blob, tree, bytes }: PackageFile): object => 
 
 /** Sends the part at `offset` to the bucket, with an address that the server gives. */
 async function storePart(server: Server, upload: Upload, offset: number, bytes: Uint8Array<ArrayBuffer>) {
-  const { body } = await call<{ url: string; headers: Record<string, string>; size: number }>(
-    server,
-    `/${upload.id}/parts`,
-    { json: { offset } },
-  );
+  const { body } = await call(server, `/${upload.id}/parts`, { json: { offset } });
   const part = bytes.slice(offset, offset + body.size);
   return { address: body, response: await fetch(body.url, { method: "PUT", headers: body.headers, body: part }) };
 }
@@ -97,7 +101,7 @@ describe("[STO-02] packages in parts, straight to the bucket", () => {
   it("go on with another server when one was killed, and are published once all bytes were read back", async () => {
     const [first, second] = servers as [Server, Server];
     const file = await makePackage("parted", "1.0.0", 1_000_000);
-    const { status, body: upload } = await call<Upload>(first, "", { json: declared(file) });
+    const { status, body: upload } = await call(first, "", { json: declared(file) });
     expect([status, upload.offset]).toEqual([201, 0]);
     const sent = await storePart(first, upload, 0, file.bytes);
     expect([sent.response.status, new URL(sent.address.url).origin]).toEqual([200, access.endpoint]);
@@ -106,7 +110,7 @@ describe("[STO-02] packages in parts, straight to the bucket", () => {
     const size = sent.address.size;
     expect((await fetch(sent.address.url, { ...again, body: new Uint8Array(size) })).status).toBe(412);
     await first.kill();
-    const { body: resumed } = await call<Upload>(second, "", { json: declared(file) });
+    const { body: resumed } = await call(second, "", { json: declared(file) });
     expect([resumed.id, resumed.offset]).toEqual([upload.id, 256 * 1024]);
     // Side by side, the last one first.
     const rest: number[] = [];
@@ -121,16 +125,16 @@ describe("[STO-02] packages in parts, straight to the bucket", () => {
   it("are refused and forgotten where they are other bytes than were declared", async () => {
     const [, second] = servers as [Server, Server];
     const file = await makePackage("altered", "1.0.0", 300_000);
-    const { body: upload } = await call<Upload>(second, "", { json: declared(file) });
+    const { body: upload } = await call(second, "", { json: declared(file) });
     const other = Uint8Array.from(file.bytes);
     other[5000]! ^= 1;
     for (let offset = 0; offset < other.length; offset += upload.part_bytes)
       expect((await storePart(second, upload, offset, other)).response.status).toBe(200);
-    const refused = await call<{ code: string }>(second, `/${upload.id}/publish`, { method: "POST" });
+    const refused = await call(second, `/${upload.id}/publish`, { method: "POST" });
     expect([refused.status, refused.body.code]).toEqual([422, "BLOB_MISMATCH"]);
     expect(await keysIn(`uploads/${upload.id}/`)).toEqual([]);
     expect(await keysIn(`blobs/sha256/${file.blob.slice(7)}`)).toEqual([]);
-    expect((await call<Upload>(second, `/${upload.id}`)).body.offset).toBe(0);
+    expect((await call(second, `/${upload.id}`)).body.offset).toBe(0);
   });
 
   it("are what the client sends from a size on, of which nothing passes through the server", async () => {
