@@ -112,7 +112,7 @@ describe("chaos profiles of a manifest", () => {
   });
 
   test("[CHA-06] a scheduled fault may not last longer than the profile allows", async () => {
-    expect(await problem('1.0\nduration = "30s"', '1.0\nduration = "2m"')).toContain("fault_schedule");
+    expect(await problem('1.0\nduration = "30s"', '1.0\nduration = "2m"')).toContain("MANIFEST_DURATION_TOO_LONG");
     expect(await problem('max_fault_duration = "5s"', "max_fault_duration = 5")).toContain("max_fault_duration");
   });
 

@@ -12,6 +12,7 @@ import {
   stopRegistries,
   type Fixture,
 } from "./lib/gal.ts";
+import { anHourPasses } from "./lib/more.ts";
 
 const FIXTURES: readonly Fixture[] = [
   { name: "actor-utils", version: "1.2.0", description: "Helpers for an actor system" },
@@ -159,6 +160,15 @@ describe("dependency management", () => {
   });
 });
 
+describe("a token that is not valid any more", () => {
+  test("stands in the way of nothing that is public: documents, proofs of the log and files", async () => {
+    const sandbox = project(`${MY_PACKAGE}actor-utils = "^1.2.0"\n`, { GAL_REGISTRY_TOKEN: `ldg_${"0".repeat(36)}` });
+    const { stderr } = await sandbox.ok("gal-pkg install", inside);
+    expect(stderr).toContain("what is public is read without it");
+    expect(sandbox.has("my-package/gal_packages/actor-utils/gal.toml")).toBe(true);
+  });
+});
+
 describe("package discovery", () => {
   test("[CLI-40] [SRC-02] [MAN-09] search finds by several words, as a table and as JSON", async () => {
     const sandbox = project(MY_PACKAGE);
@@ -230,6 +240,9 @@ describe("utilities", () => {
     expect(sandbox.has("my-package/target")).toBe(true);
     await sandbox.ok("gal-pkg clean --all", inside);
     expect(sandbox.has("my-package/target")).toBe(false);
+    anHourPasses(`${sandbox.home}/.local/share/gal/store/v1`);
+    await sandbox.ok("gal-pkg clean --cache", inside);
+    expect(await sandbox.json("gal-pkg cache info --json")).toMatchObject({ store: { packages: 0 } });
     for (const file of ["gal.toml", "gal.lock", "src/main.gal"]) expect(sandbox.has(`my-package/${file}`)).toBe(true);
   });
 

@@ -2,11 +2,10 @@ import { randomBytes } from "node:crypto";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { formatRate, install, lock, packageMetrics } from "@lading/engine";
 import { createSandbox, startRegistry, type RegistryProcess, type Sandbox } from "./lib/harness.ts";
-import { createProject, publishPackage, removeTemporary } from "./lib/more.ts";
+import { anHourPasses, createProject, publishPackage, removeTemporary } from "./lib/more.ts";
 
 let registry: RegistryProcess;
 const sandboxes: Sandbox[] = [];
@@ -52,14 +51,6 @@ function bytesBelow(directory: string): number {
 async function installIn(sandbox: Sandbox, cwd: string, name: string): Promise<void> {
   mkdirSync(sandbox.path(cwd));
   await sandbox.ok(`revitpy-install install ${name}`, { cwd });
-}
-
-/** Packages used within the last minutes stay in any case: another installation may be linking them. */
-function anHourPasses(store: string): void {
-  const file = readdirSync(store).find((name) => name.endsWith(".sqlite"));
-  const database = new DatabaseSync(path.join(store, file!));
-  database.exec("UPDATE packages SET used_at = used_at - 3600000, stored_at = stored_at - 3600000");
-  database.close();
 }
 
 describe("the documented cache", () => {

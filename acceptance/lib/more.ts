@@ -3,9 +3,10 @@
  * projects use the engine in this process, where the command line is not the point.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   builtinProfile,
@@ -268,3 +269,11 @@ export async function failure(run: () => unknown): Promise<string> {
 
 /** `name version` of every locked package. */
 export const locked = (lock: Lockfile): string[] => lock.packages.map(({ name, version }) => `${name} ${version}`);
+
+/** Packages used within the last minutes stay in any case: another installation may be linking them. */
+export function anHourPasses(store: string): void {
+  const file = readdirSync(store).find((name) => name.endsWith(".sqlite"));
+  const database = new DatabaseSync(path.join(store, file!));
+  database.exec("UPDATE packages SET used_at = used_at - 3600000, stored_at = stored_at - 3600000");
+  database.close();
+}

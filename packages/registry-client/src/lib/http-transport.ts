@@ -258,7 +258,7 @@ class HttpTransport implements Transport {
       url,
       headers,
       purpose: "call",
-      reads: request.method === "GET",
+      reads: request.reads ?? request.method === "GET",
       credential: request.credential,
       ...(body === undefined ? {} : { body }),
       ...(request.extraMs === undefined ? {} : { extraMs: request.extraMs }),

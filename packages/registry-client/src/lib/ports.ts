@@ -155,6 +155,8 @@ export interface ApiRequest {
   readonly extraMs?: number;
   /** Whether a second arrival does no harm. Default: every method but POST. */
   readonly repeatable?: boolean;
+  /** Whether it changes nothing, so that it is sent again without a credential that is refused. Default: `GET` alone. */
+  readonly reads?: boolean;
   /** In place of the stored one; `none` sends no credential. */
   readonly credential?: Credential | "none";
   /** Entity tag that the resource must have for the request to be carried out. */

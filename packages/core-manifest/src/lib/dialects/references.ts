@@ -127,7 +127,11 @@ function checkProfiles(reading: Reading, root: LocatedTable, manifest: PackageMa
       );
     }
     const { inherits } = profile;
-    if (inherits !== undefined && !Object.hasOwn(manifest.profiles, inherits) && !BUILTIN_BUILD_PROFILES.includes(inherits)) {
+    if (
+      inherits !== undefined &&
+      !Object.hasOwn(manifest.profiles, inherits) &&
+      !BUILTIN_BUILD_PROFILES.includes(inherits)
+    ) {
       unknownReference(reading, at("inherits"), keyOf("inherits"), "there is no such profile", inherits, [
         ...Object.keys(manifest.profiles),
         ...BUILTIN_BUILD_PROFILES,

@@ -42,7 +42,7 @@ async function proofsOf(
   const action = `read proofs of the log of registry "${session.registry.name}"`;
   const packages = wanted.map(({ name, version, target }) => ({ name, version, target }));
   const { body } = await session.demand(
-    { method: "POST", path: "proofs", action, body: { packages }, repeatable: true },
+    { method: "POST", path: "proofs", action, body: { packages }, repeatable: true, reads: true },
     options,
   );
   const read = answerReader(action, session.registry.name);
