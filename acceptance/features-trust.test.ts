@@ -19,6 +19,7 @@ import {
   check,
   fetch as fetchPackage,
   install,
+  lock,
   keygen,
   pack,
   publish,
@@ -183,6 +184,13 @@ describe("keys and signatures", () => {
     expect(await attempt("ks-good", { trustedPublishers: ["company-team"] })).toMatch(
       /^(?:PUBLISHER_NOT_TRUSTED|RESOLUTION_IMPOSSIBLE)$/,
     );
+    // A lock that was made where the list did not count chooses nothing anew, and is held to it all the same.
+    const elsewhere = createProject(manifest('ks-good = "1"'), { registry: registry.url });
+    await elsewhere.use((context) => lock({}, context));
+    const project = createProject({ ...manifest('ks-good = "1"'), "lading.lock": elsewhere.read("lading.lock") });
+    const company = { name: "company", url: registry.url, trustedPublishers: ["company-team"] };
+    await project.use((context) => registryAdd(company, context));
+    expect(await failure(() => project.use((context) => install({}, context)))).toBe("PUBLISHER_NOT_TRUSTED");
   });
 
   class Accepted extends Error {}
