@@ -174,7 +174,13 @@ it("admin backup, restore, rebuild-index and gc work on PostgreSQL and S3", asyn
   const counted = await admin(["gc", "--dry-run", "--config", engines]);
   const removed = await admin(["gc", "--config", engines]);
   expect(removed).toEqual({ ...counted, dryRun: false });
-  expect(await admin(["gc", "--config", engines])).toEqual({ blobs: 0, bytes: 0, uploads: 0, uploadBytes: 0, dryRun: false });
+  expect(await admin(["gc", "--config", engines])).toEqual({
+    blobs: 0,
+    bytes: 0,
+    uploads: 0,
+    uploadBytes: 0,
+    dryRun: false,
+  });
   const rebuilt = await runCommand(["admin", "rebuild-index", "--config", engines]);
   expect([rebuilt.code, rebuilt.out]).toEqual([0, "Rendered 1 index documents, and signed metadata and log anew\n"]);
   expect(await admin(["verify", "--config", engines])).toMatchObject({ bad: [], unreferenced: 0 });

@@ -72,7 +72,7 @@ describe("packages", () => {
       `a%3D1${"&host=a%3D1".repeat(16)}`,
     ]) {
       const refused = await get(`/api/v1/search?host=${wrong}`);
-      expect([refused.status, refused.body["code"]], wrong).toEqual([400, "REQUEST_INVALID"]);
+      expect([wrong, refused.status, refused.body["code"]]).toEqual([wrong, 400, "REQUEST_INVALID"]);
     }
     const { body } = await get("/openapi.json");
     const parameters = (body as { paths: Record<string, { get: { parameters: { name: string }[] } }> }).paths[
