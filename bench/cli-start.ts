@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createStaticRegistry } from "@lading/engine/testing";
-import { figure, printFigures, program, race } from "./lib/measure.ts";
+import { figure, printFigures, program, race } from "../scripts/bench/measure.ts";
 import { cleanEnvironment, pnpmPath, versionOf } from "./lib/peers.ts";
 
 const root = join(import.meta.dirname, "..");

@@ -2,12 +2,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { spawnSync, type ChildProcess } from "node:child_process";
 import { platform, tmpdir } from "node:os";
 import { join } from "node:path";
-import { figure, printFigures, type Figure } from "./lib/measure.ts";
+import { figure, printFigures, type Figure } from "../scripts/bench/measure.ts";
 import { versionOf } from "./lib/peers.ts";
 import { freePort, startServer, stopServer } from "./lib/processes.ts";
 import { publishSeries } from "./lib/packages.ts";
 import { publishToVerdaccio, startLading, startVerdaccio } from "./lib/registries.ts";
-import { processorSeconds } from "./lib/processor-time.ts";
+import { processorSeconds } from "../scripts/bench/processor-time.ts";
 
 const VERSIONS = 20;
 const ROUNDS = 7;

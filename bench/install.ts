@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { demoClosure, publishClosureToVerdaccio, publishToLading } from "./lib/closure.ts";
-import { printFigures, program, race, type Contender } from "./lib/measure.ts";
+import { printFigures, program, race, type Contender } from "../scripts/bench/measure.ts";
 import { cleanEnvironment, pnpmPath, versionOf } from "./lib/peers.ts";
 import { stopServer } from "./lib/processes.ts";
 import { startLading, startVerdaccio, type RunningRegistry } from "./lib/registries.ts";

@@ -9,7 +9,7 @@
  * since they survive a change of machine.
  */
 import { join } from "node:path";
-import { printMachine, program } from "./lib/measure.ts";
+import { printMachine, program } from "../scripts/bench/measure.ts";
 import { pnpmPath } from "./lib/peers.ts";
 
 interface Benchmark {

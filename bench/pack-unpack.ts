@@ -21,7 +21,7 @@ import { create, extract } from "tar";
 import type { InstalledPackage } from "../scripts/demo/closure.ts";
 import { copyPackage, demoClosure, folderOf, npmTarball } from "./lib/closure.ts";
 import { printCpu, raceCpu, type CpuContender } from "./lib/cpu.ts";
-import { median } from "./lib/measure.ts";
+import { median } from "../scripts/bench/measure.ts";
 import { versionOf } from "./lib/peers.ts";
 
 const MiB = 2 ** 20;

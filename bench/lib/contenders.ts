@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { cargoEnvironment, writeCargoCase } from "./cargo.ts";
-import { figure, printFigures, type Figure } from "./measure.ts";
+import { figure, printFigures, type Figure } from "../../scripts/bench/measure.ts";
 import type { CaseFile } from "./universes.ts";
 
 export const LIMIT_SECONDS = 60;

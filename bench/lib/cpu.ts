@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { figure, median, type Contender, type Figure } from "./measure.ts";
+import { figure, median, type Contender, type Figure } from "../../scripts/bench/measure.ts";
 
 /** What one round cost: processor time of all threads and child processes, and time on the clock. */
 interface Cost {

@@ -7,7 +7,7 @@ import { compareVersions, parseRequirement, type Version } from "@lading/core-ma
 import type { InstalledPackage } from "../../scripts/demo/closure.ts";
 import { cargoEnvironment, lockedCrates, sparseOptions, writeCargoProject, writeIndex, type Crate } from "./cargo.ts";
 import { demoClosure, publishToLading } from "./closure.ts";
-import { printFigures, program, race, type Contender } from "./measure.ts";
+import { printFigures, program, race, type Contender } from "../../scripts/bench/measure.ts";
 import { cleanEnvironment, pnpmPath, versionOf } from "./peers.ts";
 import { stopServer } from "./processes.ts";
 import { startLading } from "./registries.ts";

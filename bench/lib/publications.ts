@@ -4,7 +4,7 @@ import { builtinProfile } from "@lading/core-manifest";
 import { createContext, pack } from "@lading/engine";
 import { cleanEnvironment } from "./peers.ts";
 import { verdaccioPublication } from "./registries.ts";
-import { ladingUpload, type Upload } from "./uploads.ts";
+import { ladingUpload, type Upload } from "../../scripts/bench/uploads.ts";
 
 /** A round of publications. */
 export interface Series {

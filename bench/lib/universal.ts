@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PROCESSOR_TIME, runLimited } from "./contenders.ts";
-import { figure, printFigures } from "./measure.ts";
+import { figure, printFigures } from "../../scripts/bench/measure.ts";
 import { planted } from "./universes.ts";
 
 const ROUNDS = 21;

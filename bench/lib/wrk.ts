@@ -1,7 +1,7 @@
 import { spawnSync, type ChildProcess } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { processorSeconds } from "./processor-time.ts";
+import { processorSeconds } from "../../scripts/bench/processor-time.ts";
 
 /** What a round of requests is. */
 export interface Load {

@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import type { ArchiveCodec } from "@lading/archive";
 import { collectFiles, packDirectory, unpackPackage } from "@lading/archive/node";
 import type { PackageRecord } from "@lading/core-manifest";
-import { race, type Figure } from "../../bench/lib/measure.ts";
+import { race, type Figure } from "./measure.ts";
 import { dependencyClosure } from "../demo/closure.ts";
 
 const root = join(import.meta.dirname, "../..");

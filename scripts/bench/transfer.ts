@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { canonicalName, parseDigest, parsePackageName } from "@lading/core-manifest";
 import { createRegistryClient, registryConfig, type RegistryClient } from "@lading/registry-client";
 import { createNodeFetch } from "@lading/registry-client/node";
-import { median, printFigures, program, race, type Contender, type Figure } from "../../bench/lib/measure.ts";
+import { median, printFigures, program, race, type Contender, type Figure } from "./measure.ts";
 import { pack, startRegistry, type Packed, type RegistryProcess } from "../stress/support.ts";
 
 /** How much is sent. */

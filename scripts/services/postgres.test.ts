@@ -8,6 +8,7 @@ import {
 } from "@lading/registry-server/node";
 import {
   coordinationContract,
+  POSTGRES_MIGRATIONS,
   fakeAccount,
   fakeAudit,
   fakePublication,
@@ -15,7 +16,6 @@ import {
 } from "@lading/registry-server/testing";
 import Database from "better-sqlite3";
 import { join } from "node:path";
-import { POSTGRES_MIGRATIONS } from "../../packages/registry-server/src/lib/node/postgres-migrations.ts";
 import { freshDirectory } from "./processes.ts";
 import { startPostgres, type PostgresServer } from "./postgres.ts";
 

@@ -2,9 +2,9 @@
 // CLIENTS, VERSIONS and PACKAGES change the load; BUILT=1 takes what `pnpm build` made.
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { syncPairs } from "../../bench/lib/disk.ts";
-import { processorSeconds } from "../../bench/lib/processor-time.ts";
-import { ladingUpload, publishAll, type Upload } from "../../bench/lib/uploads.ts";
+import { syncPairs } from "../bench/disk.ts";
+import { processorSeconds } from "../bench/processor-time.ts";
+import { ladingUpload, publishAll, type Upload } from "../bench/uploads.ts";
 import { pack, startRegistry, temporaryDirectory, type Packed } from "./support.ts";
 
 const CLIENTS = Number(process.env["CLIENTS"] ?? 8);

@@ -19,3 +19,4 @@ export { documentStoreContract } from "./lib/testing/document-store-contract.ts"
 export { cacheContract } from "./lib/testing/cache-contract.ts";
 export { MemoryCoordinator } from "./lib/testing/memory-coordination.ts";
 export { coordinationContract } from "./lib/testing/coordination-contract.ts";
+export { POSTGRES_MIGRATIONS } from "./lib/node/postgres-migrations.ts";
