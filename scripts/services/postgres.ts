@@ -76,11 +76,21 @@ export async function startPostgres(options: { readonly directory?: string } = {
   await run("env", [...init, `--pwfile=${secret}`, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]);
   const port = await freePort();
   const at = (database: string): string => `postgresql://${USER}:${PASSWORD}@127.0.0.1:${port}/${database}`;
-  const settings = ["max_connections=60", "fsync=on", "unix_socket_directories=", "listen_addresses=127.0.0.1"];
+  const settings = [
+    "max_connections=60",
+    "fsync=on",
+    "unix_socket_directories=",
+    "listen_addresses=127.0.0.1",
+    // After a crash it syncs what it finds: some hundred files of each database that the suites made, one by one.
+    "recovery_init_sync_method=syncfs",
+  ];
   const start = async (): Promise<Service> => {
     const [program, ...args] = [...prefix, join(bin, "postgres"), "-D", data, "-p", String(port)];
     const service = await startService(program, [...args, ...settings.flatMap((setting) => ["-c", setting])]);
-    await until("PostgreSQL", () => connected(at("postgres"), (client) => client.query("select 1")), { service });
+    await until("PostgreSQL", () => connected(at("postgres"), (client) => client.query("select 1")), {
+      service,
+      seconds: 120,
+    });
     return service;
   };
   let service = await start();

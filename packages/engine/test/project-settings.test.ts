@@ -41,6 +41,13 @@ describe("the [config] table of a project", () => {
     expect(await told("offline_max_age", own, "7d")).toMatchObject({ value: "2d", origin: "user" });
   });
 
+  it("may name a team's configuration, and not take the place of its user's team", async () => {
+    const table = { team: { config: "other/default" } };
+    expect((await settings(table)).get("team.config")).toMatchObject({ value: "other/default", origin: "project" });
+    await userSays('[team]\nconfig = "acme/default"\n');
+    expect((await settings(table)).get("team.config")).toMatchObject({ value: "acme/default", origin: "user" });
+  });
+
   it("brings no bundle along, from which trust in the user's registries would begin", async () => {
     const table = { registry: { bundle: "bundle" } };
     const code = "CONFIG_VALUE_INVALID";

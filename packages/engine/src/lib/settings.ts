@@ -260,6 +260,9 @@ function projectMaySet({ key, value, source }: SettingValue, own: () => SettingV
       return value === true;
     case "security.offline_max_age":
       return parseDuration(String(value)) < parseDuration(String(own()?.value));
+    case "team.config":
+      // It holds what the user's team demands, and one takes the place of another.
+      return own() === undefined;
     default:
       if (!Object.hasOwn(USERS_OWN, key)) return true;
       throw new EngineError({
