@@ -1,4 +1,8 @@
+import { Hono } from "hono";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { writers } from "../src/lib/api/access.ts";
+import type { Env, Services } from "../src/lib/api/context.ts";
+import { MemoryMetadataStore } from "../src/testing.ts";
 import { PACKAGE_ROUTES } from "./access-routes.ts";
 import { buildPackage, startServer, type TestServer } from "./harness.ts";
 
@@ -182,17 +186,36 @@ const restricted = routes.filter(({ access }) => access !== "anybody" && access 
 
 let server: TestServer;
 let hidden: TestServer;
+let open: TestServer;
 let unable: string;
+let limitedAdmin: string;
 beforeAll(async () => {
   server = await startServer();
   hidden = await startServer({ readPublic: false });
+  open = await startServer({
+    writeRequiresAuth: false,
+    install: { install: () => Promise.reject(new Error("nobody may install here")) },
+  });
+  limitedAdmin = await tokenOfAdmin(open, ["mine-*"]);
   await server.publish(await buildPackage({ name: "tool", version: "1.0.0" }));
   unable = await server.account("unable", { scopes: ["read"] });
 });
 afterAll(async () => {
   await server.close();
   await hidden.close();
+  await open.close();
 });
+
+/** A token of the first administrator with scope admin that is limited to packages. */
+async function tokenOfAdmin(on: TestServer, packages: readonly string[]): Promise<string> {
+  const login = { username: "admin", password: on.password };
+  const session = await on.call("/api/v1/auth/login", { method: "POST", auth: "", json: login });
+  const { token: auth } = (await session.json()) as { token: string };
+  const json = { name: "limited", scopes: ["admin"], packages };
+  const made = await on.call("/api/v1/tokens", { method: "POST", auth, json });
+  expect(made.status).toBe(201);
+  return ((await made.json()) as { token: string }).token;
+}
 
 /** Calls a route with nothing right but the address: its package is there or not, its body and query are nonsense. */
 async function call(on: TestServer, route: string, auth: string, name: string): Promise<[number, string]> {
@@ -244,6 +267,41 @@ describe("access", () => {
       if (!["yank", "owner", "publish"].includes(access)) continue;
       for (const name of ["tool", "missing"])
         expect([route, ...(await call(server, route, limited, name))]).toEqual([route, 403, "FORBIDDEN"]);
+    }
+  });
+
+  const registryWide = [
+    ...routes.filter(({ route, access }) => access === "admin" && !route.includes("/packages/{name}")),
+    { route: "POST /api/v1/packs/install" },
+    { route: "POST /packs/install" },
+    { route: "GET /api/v1/packs/install/{id}" },
+    { route: "GET /api/v1/packs/install/{id}/events" },
+  ];
+  it.each(registryWide)("of $route: an admin's token that is limited to packages 403", async ({ route }) => {
+    expect(await call(open, route, limitedAdmin, "mine-tool")).toEqual([403, "FORBIDDEN"]);
+  });
+
+  it.each(registryWide)("of $route where everybody may publish: no credentials 401", async ({ route }) => {
+    expect(await call(open, route, "", "tool")).toEqual([401, "AUTHENTICATION_REQUIRED"]);
+  });
+
+  it.each(["owner", "admin"] as const)(
+    "behind writers() with scope %s is none for whoever may publish",
+    async (scope) => {
+      const metadata = new MemoryMetadataStore();
+      const authentication = { principal: async () => undefined };
+      const services = { settings: { writeRequiresAuth: false }, authentication, metadata, clock: { now: () => 1 } };
+      const app = new Hono<Env>();
+      app.get("/nothing-named", writers(services as unknown as Services, scope), (context) => context.text("let in"));
+      app.onError((error, context) => context.text((error as { code?: string }).code ?? error.message));
+      expect(await (await app.request("/nothing-named")).text()).toBe("FORBIDDEN");
+    },
+  );
+
+  it("of a version's takedown where everybody may publish: no credentials 403", async () => {
+    for (const method of ["POST", "DELETE"]) {
+      const route = `${method} /api/v1/packages/{name}/versions/{version}/takedown`;
+      expect(await call(open, route, "", "tool")).toEqual([403, "FORBIDDEN"]);
     }
   });
 

@@ -27,7 +27,10 @@ export function callers(services: Services, allowed: (principal: Principal) => v
   };
 }
 
-/** Lets credentials with `scope` go on, limited to the package of the path where it names one. */
+/**
+ * Lets credentials with `scope` go on, limited to the package of the path where it names one. What is about the whole
+ * registry stands behind {@link administrators}.
+ */
 export function writers(services: Services, scope: Scope): Guard {
   return async (context, next) => {
     const principal = await requireWriter(services, context, scope);

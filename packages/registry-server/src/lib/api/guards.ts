@@ -60,11 +60,15 @@ export async function requirePrincipal(services: Services, context: RouteContext
   return principal;
 }
 
-/** As {@link requirePrincipal}, for what `write_requires_auth = false` opens to everybody. */
+/**
+ * As {@link requirePrincipal}, for what `write_requires_auth = false` opens to everybody: publishing and yanking, never what
+ * owners or administrators do.
+ */
 export async function requireWriter(services: Services, context: RouteContext, scope: Scope): Promise<Principal> {
   const principal = await optionalPrincipal(services, context);
   if (principal !== undefined || services.settings.writeRequiresAuth) return requirePrincipal(services, context, scope);
   const writer = await anonymousWriter(services);
+  requireScope(writer, scope);
   context.set("principal", writer);
   return writer;
 }

@@ -5,7 +5,7 @@ import { timestamp } from "../index-model.ts";
 import type { InstallAnswer, InstallPackRequest, InstallService } from "../install-service.ts";
 import { RegistryError } from "../registry-error.ts";
 import { randomId } from "../token.ts";
-import { smallBody, writers } from "./access.ts";
+import { administrators, smallBody } from "./access.ts";
 import type { App, RouteContext, Services } from "./context.ts";
 import { SECURED, jsonResponse, problems } from "./schemas.ts";
 
@@ -231,7 +231,7 @@ export function registerInstallRoutes(
   service: InstallService,
 ): { stop(graceMs: number): Promise<void> } {
   const jobs = new InstallJobs(service, services);
-  const guard = writers(services, "admin");
+  const guard = administrators(services);
   const find = (id: string): Job => {
     const job = jobs.get(id);
     if (job !== undefined) return job;

@@ -3,7 +3,7 @@ import type { Principal } from "../authentication.ts";
 import { QUOTA_MEASURES, type QuotaLimits, type UsageScope } from "../quotas/quota.ts";
 import type { QuotaReport } from "../quotas/quota-service.ts";
 import { RegistryError } from "../registry-error.ts";
-import { callers, principalOf, writers } from "./access.ts";
+import { administrators, callers, principalOf } from "./access.ts";
 import { auditEntry, type App, type RouteContext, type Services } from "./context.ts";
 import { register, type Route } from "./route-table.ts";
 
@@ -76,7 +76,7 @@ async function change(services: Services, context: RouteContext, wanted: QuotaLi
 
 function table(services: Services): readonly Route[] {
   const params = { subject: z.string().max(160).openapi({ example: "user:ada" }) };
-  const admin = writers(services, "admin");
+  const admin = administrators(services);
   return [
     {
       method: "get",

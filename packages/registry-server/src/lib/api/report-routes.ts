@@ -1,11 +1,10 @@
 import { z } from "@hono/zod-openapi";
-import { requireScope } from "../authentication.ts";
 import { ORGANISATION_NAME_MAX_LENGTH } from "../organisations/organisation.ts";
 import { RegistryError } from "../registry-error.ts";
 import { licenseCsv, licenseReport } from "../reports/license-report.ts";
 import { dayOf } from "../reports/report-store.ts";
 import { usageCsv, usageReport, type Period, type UsageReport, type UsageRequest } from "../reports/usage-report.ts";
-import { callers, organisers, principalOf, writers } from "./access.ts";
+import { administrators, organisers, principalOf, writers } from "./access.ts";
 import type { App, RouteContext, Services } from "./context.ts";
 import { requireOrganisation, requireOwner, requirePackage, requireRole } from "./guards.ts";
 import { register, type Route } from "./route-table.ts";
@@ -122,7 +121,7 @@ async function licensesInUse(services: Services, context: RouteContext): Promise
 
 /** Registers the routes of reports: how packages are used, and under which licences they are. */
 export function registerReportRoutes(app: App, services: Services): void {
-  const admins = callers(services, (principal) => requireScope(principal, "admin"));
+  const admins = administrators(services);
   const routes: readonly Route[] = [
     {
       method: "get",

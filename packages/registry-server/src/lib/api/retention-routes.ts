@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { timestamp } from "../index-model.ts";
 import type { RetentionPlan } from "../retention/retention-service.ts";
-import { writers } from "./access.ts";
+import { administrators } from "./access.ts";
 import { auditEntry, type App, type RouteContext, type Services } from "./context.ts";
 import { register } from "./route-table.ts";
 
@@ -63,7 +63,7 @@ async function retire(services: Services, context: RouteContext): Promise<Respon
 
 /** Registers the routes about what the retention policy removes. */
 export function registerRetentionRoutes(app: App, services: Services): void {
-  const guard = writers(services, "admin");
+  const guard = administrators(services);
   register(app, ["retention"], {
     method: "get",
     path: "/retention",

@@ -1,7 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { canonicalName, parsePackageName, tryParsePackageName, tryParseVersion } from "@lading/core-manifest";
 import type { MiddlewareHandler } from "hono";
-import { requireScope } from "../authentication.ts";
 import { timestamp } from "../index-model.ts";
 import { policyDigest } from "../package-policy.ts";
 import { RegistryError } from "../registry-error.ts";
@@ -9,7 +8,7 @@ import type { ReadAnswer } from "../read-answer.ts";
 import { policyEntry } from "../trust/log-entries.ts";
 import type { AgeException } from "../upstream/upstream-store.ts";
 import type { UpstreamTree } from "../upstream/upstream-tree.ts";
-import { callers, principalOf, readers, smallBody } from "./access.ts";
+import { administrators, principalOf, readers, smallBody } from "./access.ts";
 import { SECURED, jsonResponse, nameParam, problems, versionParam } from "./schemas.ts";
 import { auditEntry, baseUrl, type App, type Env, type RouteContext, type Services } from "./context.ts";
 
@@ -228,7 +227,7 @@ function readException(
 }
 
 function exceptionRoutes(app: App, services: Services): void {
-  const admins = callers(services, (principal) => requireScope(principal, "admin"));
+  const admins = administrators(services);
   const base = "/api/v1/upstreams/{upstream}/exceptions";
   app.openapi(
     createRoute({
@@ -319,7 +318,7 @@ export function registerUpstreamRoutes(app: App, services: Services): void {
   app.get("/upstreams/:upstream/.well-known/lading.json", readers(services), (context) =>
     describeTree(services, context, context.req.param("upstream")),
   );
-  const admins = callers(services, (principal) => requireScope(principal, "admin"));
+  const admins = administrators(services);
   app.openapi(
     createRoute({
       method: "get",

@@ -1,6 +1,5 @@
 import { z } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
-import { requireScope } from "../authentication.ts";
 import type { Delivery } from "../deliveries/delivery-store.ts";
 import { timestamp } from "../index-model.ts";
 import { ORGANISATION_NAME_MAX_LENGTH } from "../organisations/organisation.ts";
@@ -17,7 +16,7 @@ import {
   type WebhookChange,
   type WebhookSubject,
 } from "../webhooks/webhook-store.ts";
-import { callers, organisers, principalOf, writers } from "./access.ts";
+import { administrators, organisers, principalOf, writers } from "./access.ts";
 import { auditEntry, type App, type Env, type RouteContext, type Services } from "./context.ts";
 import { requireOrganisation, requireOwner, requirePackage, requireRole } from "./guards.ts";
 import { pageBody } from "./paging.ts";
@@ -148,7 +147,7 @@ function scopes(services: Services): readonly WebhookScope[] {
       base: "/webhooks",
       of: "the registry",
       params: {},
-      guard: callers(services, (principal) => requireScope(principal, "admin")),
+      guard: administrators(services),
       subject: async () => ({ kind: "registry" }),
       about: () => ({}),
     },
