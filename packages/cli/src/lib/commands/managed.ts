@@ -17,8 +17,10 @@ export function managed<const Flags extends FlagSpecs>(spec: {
   readonly request: (args: readonly string[], flags: FlagValues<Flags>) => Request;
   /** The answer as lines for people. */
   readonly text: (answer: ApiObject, style: Style, args: readonly string[]) => readonly string[];
+  /** Whether the answer tells of a failure: the command then ends with 1. */
+  readonly failed?: (answer: ApiObject) => boolean;
 }): CommandSpec {
-  const { request, text, ...rest } = spec;
+  const { request, text, failed, ...rest } = spec;
   return defineCommand({
     ...rest,
     async run({ args, flags, context }) {
@@ -27,7 +29,8 @@ export function managed<const Flags extends FlagSpecs>(spec: {
       const answer = await manage(call, input as never, await context());
       const rows = itemsOf(answer);
       const lines = (style: Style): readonly string[] => text(answer, style, args);
-      return rows === undefined ? { data: answer, text: lines } : { data: rows, rows, text: lines };
+      const exitCode = failed?.(answer) === true ? 1 : 0;
+      return rows === undefined ? { data: answer, text: lines, exitCode } : { data: rows, rows, text: lines, exitCode };
     },
   });
 }

@@ -86,6 +86,8 @@ export const rotate: CommandSpec = managed({
   text: (answer, style, [id]) => [`Webhook ${style.bold(printable(id!))} has a new secret`, ...secretLines(answer)],
 });
 
+const isUndelivered = (answer: ApiObject): boolean => answer["state"] !== "delivered";
+
 function sent(answer: ApiObject): readonly string[] {
   const attempts = Array.isArray(answer["attempts"]) ? (answer["attempts"] as ApiObject[]) : [];
   const last = attempts.at(-1) ?? {};
@@ -96,12 +98,13 @@ function sent(answer: ApiObject): readonly string[] {
 
 export const test: CommandSpec = managed({
   summary: "Send a webhook an event that says nothing, and show how it went",
-  description: WHOSE,
+  description: `${WHOSE} Ends with 1 where the message did not arrive.`,
   examples: ["webhook test 4mXbQ0v2kYpLr8sT --package my-package"],
   arguments: [ID],
   flags: OF,
   request: ([id], flags) => ["webhook.test", { of: subject(flags), id: id! }],
   text: (answer) => sent(answer),
+  failed: isUndelivered,
 });
 
 export const deliveries: CommandSpec = managed({
@@ -124,10 +127,11 @@ export const deliveries: CommandSpec = managed({
 
 export const redeliver: CommandSpec = managed({
   summary: "Send a delivery again now, with the same id",
-  description: WHOSE,
+  description: `${WHOSE} Ends with 1 where it did not arrive.`,
   examples: ["webhook redeliver 4mXbQ0v2kYpLr8sT msg_4mXbQ0v2kYpLr8sT_17 --package my-package"],
   arguments: [ID, { name: "DELIVERY", summary: "Id of the delivery" }],
   flags: OF,
   request: ([id, delivery], flags) => ["webhook.redeliver", { of: subject(flags), id: id!, delivery: delivery! }],
   text: (answer) => sent(answer),
+  failed: isUndelivered,
 });

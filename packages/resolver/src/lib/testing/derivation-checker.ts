@@ -159,6 +159,9 @@ export class DerivationChecker {
     // Where the claim holds, so must what it was resolved to; on what the claim does not speak of, by what is impossible.
     for (let term = start.data[lesson]!; term < this.#derivation.endOf(lesson); term++) {
       const one = node.data[term]!;
+      // The parts of a lesson are about a package each: what follows from one that names a package twice is not what is read of it.
+      for (let other = start.data[lesson]!; other < term; other++)
+        if (node.data[other] === one) throw this.#unsound(one, `lesson ${lesson} speaks of it twice`);
       this.#touch(one);
       const words = this.#tables.firstWord;
       let at = mask.data[term]!;
