@@ -2,6 +2,7 @@ import { appendFileSync } from "node:fs";
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { builtinProfile } from "@lading/core-manifest";
 import { generateKey, softwareSigner } from "@lading/signing";
 import {
   add,
@@ -225,6 +226,37 @@ describe("install()", () => {
       "extract",
       "install",
     ]);
+  });
+});
+
+describe.skipIf(process.platform === "win32")("tests of packages before an installation", () => {
+  const profile = builtinProfile("lading");
+  const testing = { ...profile, install: { ...profile.install, tests: "direct" as const } };
+  const publish = async (commands: string): Promise<void> => {
+    await box.registry.publish({ name: "leaf", version: "1.0.0", files: { "leaf.txt": "one" } });
+    await box.registry.publish({
+      name: "tool",
+      version: "1.0.0",
+      extra: { testing: { runners: { unit: { type: "script", entry_point: "run_tests.sh" } } } },
+      files: { "run_tests.sh": `${commands}\necho "PASS: all"\n` },
+    });
+    await box.write({ "lading.toml": manifest('tool = "1"\nleaf = "1"\n') });
+  };
+
+  it("install what they leave as it was", async () => {
+    await publish("cat lading_packages/leaf/leaf.txt");
+    await box.use((context) => install({}, context), { profile: testing });
+    expect(await box.read("lading_packages/leaf/leaf.txt")).toBe("one");
+  });
+
+  it("do not get a package installed that they changed in the store", async () => {
+    await publish("chmod u+w lading_packages/leaf/leaf.txt && echo more >> lading_packages/leaf/leaf.txt || exit 1");
+    await expect(box.use((context) => install({}, context), { profile: testing })).rejects.toMatchObject({
+      code: "STORE_PACKAGE_DAMAGED",
+    });
+    await expect(stat(path.join(box.project, "lading_packages"))).rejects.toMatchObject({ code: "ENOENT" });
+    await box.use((context) => install({ skipTests: true }, context), { profile: testing });
+    expect(await box.read("lading_packages/leaf/leaf.txt"), "fetched again").toBe("one");
   });
 });
 

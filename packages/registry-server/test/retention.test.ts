@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadServerConfig, runRegistry } from "../src/node.ts";
 import { FakeClock } from "../src/testing.ts";
+import type { RetentionPolicy } from "../src/lib/retention/retention-policy.ts";
+import { RetentionService } from "../src/lib/retention/retention-service.ts";
 import { buildPackage, startServer, type BuiltPackage, type TestServer } from "./harness.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -22,6 +24,7 @@ names = ["careful/*"]
 keep = 5
 `;
 let root: string;
+let policy: RetentionPolicy;
 let server: TestServer;
 let ada: string;
 const built = new Map<string, BuiltPackage>();
@@ -32,10 +35,11 @@ beforeAll(async () => {
     env: { REGISTRY_RETENTION: join(root, "retention.toml") },
     flags: {},
   }).registry;
+  policy = retention!;
   server = await startServer({
     dataDirectory: join(root, "data"),
     clock,
-    retention: retention!,
+    retention: policy,
     publicationRules: [{ names: ["waiting", "undecided"], review: true }],
   });
   ada = await server.account("ada", { expires_in_days: 90 });
@@ -129,6 +133,27 @@ describe("retention", () => {
     expect(named(await ask()), "not downloaded lately any more").toEqual(["tool 1.0.0-rc.2"]);
   });
 
+  it("leaves what a channel names, or somebody downloaded, since the plan was made", async () => {
+    for (const version of ["1.0.0-rc.1", "1.0.0-rc.2", "1.0.0-rc.3", "1.0.0-rc.4"]) await publish("late", version);
+    clock.advance(11 * DAY_MS);
+    const retention = new RetentionService({ metadata: server.node.metadata, clock, policy });
+    const planned = (await retention.plan()).versions.filter(({ canonical }) => canonical === "late");
+    expect(planned.map(({ version }) => version.version)).toEqual(["1.0.0-rc.3", "1.0.0-rc.2", "1.0.0-rc.1"]);
+    await server.call("/api/v1/packages/late/channels/beta", {
+      method: "PUT",
+      auth: ada,
+      json: { version: "1.0.0-rc.3" },
+    });
+    expect(await retention.retire(planned[0]!, { actor: "admin" }), "named by a channel").toBe(false);
+    await (await server.call(blobOf("late 1.0.0-rc.2"), { auth: "" })).arrayBuffer();
+    const done = named(await ask("POST")).filter((one) => one.startsWith("late "));
+    expect(done, "a download that is only counted in memory").toEqual(["late 1.0.0-rc.1"]);
+    const statuses: number[] = [];
+    for (const version of ["1.0.0-rc.3", "1.0.0-rc.2", "1.0.0-rc.1"])
+      statuses.push((await server.call(blobOf(`late ${version}`), { auth: "" })).status);
+    expect(statuses).toEqual([200, 200, 451]);
+  });
+
   it("forgets rejected and undecided publications by command alone, with their files", async () => {
     for (const name of ["waiting", "undecided"]) expect((await publish(name, "1.0.0")).status).toBe(202);
     const reviews = (await (await server.call("/api/v1/reviews")).json()) as {
@@ -155,6 +180,28 @@ describe("retention", () => {
       "final versions stay",
     ).toEqual([false, false, false, true]);
     expect(await command()).toMatchObject({ versions: [], submissions: [], bytes: 0 });
+  });
+
+  it("is refused behind a CDN while it keeps pre-releases by downloads, which nobody sees there", async () => {
+    const file = join(root, "cdn.toml");
+    const load = async (text: string): Promise<unknown> => {
+      await writeFile(file, text);
+      try {
+        const env = { REGISTRY_RETENTION: file, REGISTRY_CDN_URL: "https://cdn.example" };
+        return loadServerConfig({ env, flags: {} }).registry.retention;
+      } catch (error) {
+        return error;
+      }
+    };
+    const rule = "[[prereleases]]\nkeep = 1\n";
+    for (const text of [rule, `downloaded_days = 7\n${rule}`])
+      expect(await load(text)).toMatchObject({
+        code: "SERVER_CONFIG_CONTRADICTION",
+        message: expect.stringMatching(/cdn\.toml.*REGISTRY_CDN_URL.*downloaded_days = \d+/) as string,
+        hint: expect.stringContaining("downloaded_days = 0") as string,
+      });
+    expect(await load(`downloaded_days = 0\n${rule}`)).toMatchObject({ downloadedDays: 0 });
+    expect(await load("rejected_days = 30\n")).toMatchObject({ rejectedDays: 30, downloadedDays: 90 });
   });
 
   it("reads no policy that is misspelt", async () => {

@@ -137,14 +137,7 @@ export async function installLock(
     installed: await readableGeneration(state.environment),
     allow: input.allowBuild,
   });
-  if (input.skipTests !== true) {
-    const { testBeforeInstall } = await import("./install-tests.ts");
-    await testBeforeInstall(context, {
-      store,
-      planned: buildable,
-      installed: await readableGeneration(state.environment),
-    });
-  }
+  const tested = input.skipTests !== true && (await runTests(context, { state, store, planned: buildable }));
   const packages = buildable.map((planned) => withSigners(planned, store));
   const { writeInstallState } = await import("@lading/installer/state");
   const same = input.verify === "full" ? undefined : await sameGeneration(state.environment, packages, context, input);
@@ -163,8 +156,9 @@ export async function installLock(
         layout: context.profile.install.layout,
         packages,
         link: input.link ?? (await linkSetting(context)),
-        // All of it was looked at a moment ago, as thoroughly as was asked for, to know what has to be fetched.
-        verify: "none",
+        // All of it was looked at a moment ago, as thoroughly as was asked for, to know what has to be fetched; tests of
+        // packages have had their neighbours in reach since.
+        verify: tested ? (input.verify ?? "quick") : "none",
         ...(input.reason === undefined ? {} : { reason: input.reason }),
         ...(input.hosts === undefined ? {} : { hosts: input.hosts }),
         now: context.now(),
@@ -176,6 +170,17 @@ export async function installLock(
   await collectGarbage(context, store);
   writeInstallState(state, read);
   return { upToDate: false, result, packages: plan.packages.length, skipped: plan.skipped, ...fetched, ...validation };
+}
+
+async function runTests(
+  context: EngineContext,
+  {
+    state,
+    ...input
+  }: { readonly state: InstallInputs; readonly store: Store; readonly planned: readonly PlannedPackage[] },
+): Promise<boolean> {
+  const { testBeforeInstall } = await import("./install-tests.ts");
+  return testBeforeInstall(context, { ...input, installed: await readableGeneration(state.environment) });
 }
 
 /** What a lock means here, once the store has all of it. */

@@ -20,10 +20,12 @@ export interface InstallTestInput {
  * Runs the tests of packages that the project asks for itself and that are new in its environment, in an ecosystem whose
  * profile says so. Each sees the packages that would be installed beside it. What its manifest's `on_failure` says
  * decides: `block` refuses the installation, `warn` tells of it, `ignore` runs nothing.
+ * @returns whether any were run
  * @throws {EngineError} `TESTS_FAILED`, `TEST_CONFIG_INVALID`, `TEST_CONFIG_MISSING`
  */
-export async function testBeforeInstall(context: EngineContext, input: InstallTestInput): Promise<void> {
-  if (context.profile.install.tests === "never") return;
+export async function testBeforeInstall(context: EngineContext, input: InstallTestInput): Promise<boolean> {
+  if (context.profile.install.tests === "never") return false;
+  let ran = false;
   const neighbours = new Map(input.planned.map((one) => [one.path, placeOf(one, input.store)]));
   for (const planned of input.planned.filter((one) => one.direct && isNew(one, input.installed))) {
     const tested = await testedPackage(context, planned, input.store);
@@ -33,8 +35,10 @@ export async function testBeforeInstall(context: EngineContext, input: InstallTe
     const installed = new Map([...neighbours].filter(([place]) => place !== planned.path));
     const { testPackage } = await import("./operations/test.ts");
     const result = await testPackage({ ...tested, installed }, {}, context);
+    ran = true;
     if (result.status === "failed") judge(context, result);
   }
+  return ran;
 }
 
 function placeOf({ tree, directory }: PlannedPackage, store: Store): string {

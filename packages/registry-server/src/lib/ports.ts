@@ -348,8 +348,8 @@ export interface StatusChange {
   /** Removes the version's files from what may be read, or, `null`, undoes that; absent: as it was. */
   readonly removal?: VersionRemoval | null;
   readonly audit: AuditEntry;
-  /** Called in the transaction with the version as it is; what it throws ends the transaction without a change. */
-  readonly check?: (current: VersionRecord) => void;
+  /** Called in the transaction with version and package as they are; what it throws ends the transaction without a change. */
+  readonly check?: (current: VersionRecord, summary: PackageSummary) => void;
 }
 
 /**

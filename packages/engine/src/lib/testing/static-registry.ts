@@ -35,7 +35,7 @@ export interface PublishedFixture {
   readonly hosts?: Readonly<Record<string, string>>;
   readonly license?: string;
   /** What travels along in the package's record, such as `self-modifying`. */
-  readonly extra?: Readonly<Record<string, string | boolean>>;
+  readonly extra?: Readonly<Record<string, unknown>>;
   /** Path -> content; a manifest is always there. */
   readonly files?: Readonly<Record<string, string>>;
   readonly signer?: Signer;

@@ -47,7 +47,9 @@ export function planView({ versions, submissions, bytes }: RetentionPlan, config
 }
 
 async function retire(services: Services, context: RouteContext): Promise<Response> {
-  const { retention } = services;
+  const { retention, downloads } = services;
+  // What was fetched a moment ago is in use, too.
+  await downloads.flush();
   const planned = await retention.plan();
   const audit = auditEntry(services, context, { action: "version.retire" });
   const { at: _, action: _action, details: _details, ...by } = audit;

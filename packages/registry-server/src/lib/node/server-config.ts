@@ -337,6 +337,20 @@ function cdnPurge(values: Values): Pick<RegistrySettings, "cdnPurge"> {
   );
 }
 
+function retention(values: Values): Pick<RegistrySettings, "retention"> {
+  const [key, cdn] = ["packages.retention", "server.cdn_url"];
+  if (!values.has(key)) return {};
+  const file = values.text(key);
+  const policy = readRetentionFile(file);
+  // Caches keep package files for a year: what they answer is no download here, and what is popular would look unused.
+  if (values.has(cdn) && policy.prereleases.length > 0 && policy.downloadedDays > 0)
+    throw contradiction(
+      `Cannot use the retention policy in "${file}" together with ${values.origin(cdn)}: with downloaded_days = ${policy.downloadedDays} it keeps pre-releases that were downloaded lately, and downloads that the CDN answers are not seen here`,
+      "Set downloaded_days = 0 in the policy to give pre-releases up by number and age alone, or remove its [[prereleases]]",
+    );
+  return { retention: policy };
+}
+
 function registrySettings(values: Values): Partial<Omit<RegistrySettings, "jwtSecret">> {
   const mode = values.text("server.mode") as RegistrySettings["mode"];
   const production = mode === "production";
@@ -356,7 +370,7 @@ function registrySettings(values: Values): Partial<Omit<RegistrySettings, "jwtSe
     writeRequiresAuth: writeRequiresAuth(values, production),
     packageBytes: values.number("packages.max_size"),
     quotas: quotaConfig(values),
-    ...(values.has("packages.retention") ? { retention: readRetentionFile(values.text("packages.retention")) } : {}),
+    ...retention(values),
     uploads: {
       fromBytes: values.number("packages.upload_from"),
       partBytes: values.number("packages.upload_part"),

@@ -421,7 +421,7 @@ export class SqlMetadataStore implements MetadataStore {
       const row = await packageRow(session, change.canonical);
       if (row === undefined) return undefined;
       const before = change.check && (await versionOf(session, row.id, change.version));
-      if (before !== undefined) change.check?.(before);
+      if (before !== undefined) change.check?.(before, toSummary(row));
       const updated = await session
         .updateTable("versions")
         .set({

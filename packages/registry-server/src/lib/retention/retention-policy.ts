@@ -62,20 +62,28 @@ function reasonToRetire(
  */
 export function retiredVersions(
   policy: RetentionPolicy,
-  { canonical, channels = {}, latest }: Pick<PackageSummary, "canonical" | "channels" | "latest">,
+  summary: Pick<PackageSummary, "canonical" | "channels" | "latest">,
   { versions, now }: { readonly versions: readonly VersionRecord[]; readonly now: number },
 ): readonly RetiredVersion[] {
+  const { canonical } = summary;
   const rules = policy.prereleases.filter(({ names }) => names.some((name) => matchesPackagePattern(name, canonical)));
   if (rules.length === 0) return [];
-  const named = new Set([...Object.values(channels), latest]);
   const standing = versions
     .filter(({ version, removed }) => isPrerelease(version) && removed === undefined)
     .sort((left, right) => compareVersions(right.version, left.version));
   return standing.flatMap((version, newer) => {
-    if (named.has(version.version) || isInUse(policy, version, now)) return [];
+    if (isNamed(summary, version) || isInUse(policy, version, now)) return [];
     const reason = reasonToRetire(rules, { published: version.published, newer, now });
     return reason === undefined ? [] : [{ canonical, version, bytes: sizeOf(version), reason }];
   });
+}
+
+/** Whether a channel of its package names a version, or it is the one that is taken where nobody asks for another. */
+export function isNamed(
+  { channels = {}, latest }: Pick<PackageSummary, "channels" | "latest">,
+  { version }: Pick<VersionRecord, "version">,
+): boolean {
+  return version === latest || Object.values(channels).includes(version);
 }
 
 /** Whether a version was downloaded lately. */

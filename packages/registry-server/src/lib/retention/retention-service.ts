@@ -4,6 +4,7 @@ import type { AuditEntry, VersionRecord } from "../records.ts";
 import {
   isForgotten,
   isInUse,
+  isNamed,
   retiredVersions,
   type ForgottenSubmission,
   type RetentionPolicy,
@@ -85,7 +86,7 @@ export class RetentionService {
 
   /**
    * Takes a planned version down for good: number and digests stay, and the log says so. `false` where it is needed by now:
-   * downloaded, or changed since the plan was made.
+   * downloaded, named by a channel, or changed since the plan was made.
    */
   async retire({ canonical, version: planned, reason }: RetiredVersion, by: Remover): Promise<boolean> {
     const now = this.#clock.now();
@@ -110,7 +111,10 @@ export class RetentionService {
           details: { reason },
           ...by,
         },
-        check: (current) => this.#requireUnneeded(current, planned, now),
+        check: (current, summary) => {
+          if (isNamed(summary, current)) throw new StillNeeded();
+          this.#requireUnneeded(current, planned, now);
+        },
       });
       return record !== undefined;
     } catch (error) {

@@ -450,7 +450,7 @@ export class MemoryMetadataStore implements MetadataStore {
     const entry = this.#packages.get(change.canonical);
     const before = entry?.versions.get(change.version);
     if (entry === undefined || before === undefined) return undefined;
-    change.check?.(before);
+    change.check?.(before, entry.summary);
     const { reason: _reason, replacement: _replacement, removed, ...kept } = before;
     const removal = change.removal === undefined ? removed : change.removal;
     const record: VersionRecord = {

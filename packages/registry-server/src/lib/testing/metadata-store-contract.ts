@@ -577,6 +577,8 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
     it("changes nothing where a change's check objects, and shows it what is there", async (store) => {
       const [ada, bob] = await withAccounts(store, "ada", "bob");
       await store.publish(fakePublication(ada!, "tool", "1.0.0"));
+      const [tool, version] = [canonical("tool"), parseVersion("1.0.0")];
+      await store.setChannel({ canonical: tool, channel: "beta", version, audit: fakeAudit() });
       const seen: unknown[] = [];
       const object = (current: unknown): never => {
         seen.push(current);
@@ -588,19 +590,19 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
           () => store.removeOwner(canonical("tool"), ada!, fakeAudit(), object),
           () =>
             store.setStatus({
-              canonical: canonical("tool"),
-              version: parseVersion("1.0.0"),
+              canonical: tool,
+              version,
               status: "yanked",
               audit: fakeAudit(),
-              check: ({ status }) => object(status),
+              check: ({ status }, { latest, channels }) => object([status, latest, channels?.["beta"]]),
             }),
         ].map((work) => work().then(String, (error: Error) => error.message)),
       );
       same(outcomes, ["objection", "objection", "objection"], "outcomes");
-      same(seen, [["ada"], ["ada"], "active"], "what the checks saw");
+      same(seen, [["ada"], ["ada"], ["active", "1.0.0", "1.0.0"]], "what the checks saw");
       same(await store.owners(canonical("tool")), ["ada"], "owners");
       same((await store.version(canonical("tool"), parseVersion("1.0.0")))?.status, "active", "status");
-      same((await store.package(canonical("tool")))?.sequence, 1, "sequence");
+      same((await store.package(canonical("tool")))?.sequence, 2, "sequence");
     });
     it("creates a name, finds look-alikes and knows namespaces", async (store) => {
       const [ada, bob] = await withAccounts(store, "ada", "bob");

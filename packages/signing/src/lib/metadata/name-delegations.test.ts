@@ -60,6 +60,24 @@ describe("name delegations", () => {
     expect(nameDelegationFor(all, name)?.pattern).toBe(pattern);
   });
 
+  it("of two patterns with as many letters the one with fewer stars decides: a name before what may be more", () => {
+    const all = ["*ge*ar", "*gear", "gear", "company/*tool", "company/tool"].map((pattern) => delegation(pattern));
+    for (const given of [all, all.toReversed()]) {
+      const read = readNameDelegations(nameDelegationMembers(given));
+      const order = ["company/tool", "company/*tool", "gear", "*gear", "*ge*ar"];
+      expect(read.map(({ pattern }) => pattern)).toEqual(order);
+      for (const name of ["gear", "company/tool"]) expect(nameDelegationFor(read, name)?.pattern).toBe(name);
+    }
+  });
+
+  it("are read in the order of the file, also of one that has a pattern before the name that it matches", () => {
+    const members = nameDelegationMembers([delegation("*gear"), delegation("gear")]);
+    const value = members["x-lading-publishers"] as JsonObject;
+    const roles = (value["roles"] as readonly JsonObject[]).toReversed();
+    const read = readNameDelegations({ "x-lading-publishers": { ...value, roles } });
+    expect(read.map(({ pattern }) => pattern)).toEqual(["*gear", "gear"]);
+  });
+
   it.each([["**"], ["*/gear"], ["company/**"], ["a*b*c*"], ["Company/*"], ["a/b/c"], [""], ["../x"], ["company/"]])(
     "refuses to write the pattern %j",
     (pattern) => {

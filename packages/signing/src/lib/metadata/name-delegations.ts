@@ -77,10 +77,14 @@ function roleOf(delegation: NameDelegation): JsonObject {
   };
 }
 
-/** The more a pattern says the sooner it is asked, so that of two which match a name the nearer one decides. */
-function byPriority(left: NameDelegation, right: NameDelegation): number {
-  const [a, b] = [left, right].map(({ pattern }) => pattern.replaceAll("*", "").length);
-  return b! - a! || (left.pattern < right.pattern ? -1 : 1);
+/**
+ * The more a pattern says the sooner it is asked, so that of two which match a name the nearer one decides. A star may stand
+ * for nothing: where two say as much, a name comes before `*` of it.
+ */
+function byPriority({ pattern: left }: NameDelegation, { pattern: right }: NameDelegation): number {
+  const [a, b] = [left, right].map((pattern) => pattern.replaceAll("*", "").length);
+  // Of as many letters, the longer one has more stars.
+  return b! - a! || left.length - right.length || (left < right ? -1 : 1);
 }
 
 /**
