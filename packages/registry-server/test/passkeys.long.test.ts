@@ -1,7 +1,8 @@
 import { generateKeyPairSync } from "node:crypto";
 import { TOTP } from "otpauth";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { FakeClock } from "../src/testing.ts";
+import { Passkeys, type CredentialAnswer, type NewCredential } from "../src/lib/identity/passkeys.ts";
+import { FakeClock, MemoryMetadataStore, fakeAudit } from "../src/testing.ts";
 import { SoftwareAuthenticator, type Deviation } from "./authenticator.ts";
 import { startServer, type TestServer } from "./harness.ts";
 
@@ -33,13 +34,40 @@ const refused = (problem: string): object => ({
 const password = (username: string, extra: Json = {}): Promise<Answer> =>
   send("POST", "auth/login", { json: { username, password: `password of ${username}`, ...extra } });
 
+/** By session, of those whose they are. */
+const passwords = new Map<string, string>();
+
+/** A code of a second factor that the account has from now on. */
+async function withCodes(session: string): Promise<() => string> {
+  const enrolled = await send("POST", "account/second-factor", { auth: session });
+  const code = (): string => {
+    clock.advance(30_000);
+    return new TOTP({ secret: enrolled.body["secret"] as string }).generate({ timestamp: clock.now() });
+  };
+  await send("POST", "account/second-factor/confirm", { auth: session, json: { code: code() } });
+  return code;
+}
+
+/** Takes the account's password away, as those have none whom a directory knows; the session stays. */
+async function withoutPassword(username: string, session: string): Promise<void> {
+  const { metadata } = server.node;
+  const { id } = (await metadata.accountByName(username))!;
+  const { body } = await send("GET", "account/sessions", { auth: session });
+  const keep = (body["items"] as { id: string; current: boolean }[]).find(({ current }) => current)!.id;
+  await metadata.accounts.changePassword(id, { passwordHash: "", keep }, fakeAudit());
+}
+
 /** A new account: a session and a token of it. */
 async function person(username: string): Promise<{ session: string; token: string }> {
   const token = await server.account(username);
-  return { token, session: (await password(username)).body["token"] as string };
+  const session = (await password(username)).body["token"] as string;
+  passwords.set(session, `password of ${username}`);
+  return { token, session };
 }
+const askNew = (session: string, json: Json): Promise<Answer> =>
+  send("POST", "account/passkeys/options", { auth: session, json });
 const newOptions = async (session: string): Promise<Json> =>
-  (await send("POST", "account/passkeys/options", { auth: session })).body;
+  (await askNew(session, { password: passwords.get(session)! })).body;
 const add = (session: string, credential: Json, name = "laptop"): Promise<Answer> =>
   send("POST", "account/passkeys", { auth: session, json: { name, credential } });
 const loginOptions = async (): Promise<Json> => (await send("POST", "auth/passkey/options")).body;
@@ -134,6 +162,98 @@ describe("passkeys", () => {
     const lost = await withPasskey("hal");
     expect((await send("POST", "users/hal/second-factor-reset", { auth: server.token })).status).toBe(204);
     expect((await send("GET", "account/passkeys", { auth: lost.session })).body["items"]).toEqual([]);
+  });
+});
+
+describe("whoever found a session open", () => {
+  it("adds no passkey without the password, and the second factor where there is one", async () => {
+    const { session, authenticator } = await withPasskey("lea");
+    const wrong = { status: 401, body: { code: "CREDENTIALS_INVALID" } };
+    expect(await askNew(session, {})).toMatchObject(wrong);
+    expect(await askNew(session, { password: "wrong" })).toMatchObject(wrong);
+    expect((await askNew(session, { password: "password of lea" })).status).toBe(200);
+    const code = await withCodes(session);
+    const given = { password: "password of lea" };
+    expect((await askNew(session, given)).body["code"]).toBe("SECOND_FACTOR_REQUIRED");
+    expect((await askNew(session, { ...given, otp: "000000" })).body["code"]).toBe("SECOND_FACTOR_INVALID");
+    expect((await askNew(session, { ...given, otp: code() })).status).toBe(200);
+    const passkey = authenticator.get(await loginOptions());
+    expect(await askNew(session, { password: "wrong", passkey })).toMatchObject(wrong);
+    expect((await askNew(session, { ...given, passkey })).status).toBe(200);
+  });
+
+  it("adds none to an account without a password either, once that has a passkey or a second factor", async () => {
+    const { session } = await person("max");
+    await withoutPassword("max", session);
+    const authenticator = new SoftwareAuthenticator(ORIGIN);
+    expect((await add(session, authenticator.create((await askNew(session, {})).body))).status).toBe(201);
+    expect(await askNew(session, {})).toMatchObject({ status: 401, body: { code: "SECOND_FACTOR_REQUIRED" } });
+    const foreign = (await withPasskey("mia")).authenticator.get(await loginOptions());
+    expect(await askNew(session, { passkey: foreign })).toMatchObject(refused("none of this account"));
+    expect((await askNew(session, { passkey: authenticator.get(await loginOptions()) })).status).toBe(200);
+    const code = await withCodes(session);
+    expect((await askNew(session, {})).body["code"]).toBe("SECOND_FACTOR_REQUIRED");
+    expect((await askNew(session, { otp: code() })).status).toBe(200);
+  });
+
+  it("deletes no account without a password that has a second factor", async () => {
+    const { session } = await person("nele");
+    await withoutPassword("nele", session);
+    const code = await withCodes(session);
+    const remove = (json: Json): Promise<Answer> =>
+      send("POST", "account/delete", { auth: session, json: { username: "nele", ...json } });
+    expect(await remove({})).toMatchObject({ status: 401, body: { code: "SECOND_FACTOR_REQUIRED" } });
+    expect((await remove({ otp: code() })).status).toBe(204);
+  });
+
+  it("keeps no passkey over an admin's reset of the password", async () => {
+    const { authenticator } = await withPasskey("olga");
+    expect((await login(authenticator.get(await loginOptions()))).status).toBe(200);
+    expect((await send("POST", "users/olga/password-reset", { auth: server.token })).status).toBe(200);
+    expect(await login(authenticator.get(await loginOptions()))).toMatchObject(refused("none of this account"));
+    const { items } = await server.node.metadata.audits({ action: "passkey.remove", page: 1, perPage: 1 });
+    expect(items[0]).toMatchObject({ actor: "admin", details: { username: "olga", passkey: authenticator.id } });
+  });
+});
+
+describe("Passkeys of people whom a directory or a provider knows", () => {
+  const site = { origin: ORIGIN, rpId: "registry.test" };
+  async function known(origin: string) {
+    const metadata = new MemoryMetadataStore();
+    const passkeys = new Passkeys({ metadata, clock, secret: new Uint8Array(32), name: "test" });
+    const someone = { origin, subject: "u1", username: "lena", groups: [], admin: false };
+    const account = await metadata.identities.externalAccount(someone, "lena-id", fakeAudit());
+    if (account === "name-taken") throw new Error("the name is free");
+    return { metadata, passkeys, account, authenticator: new SoftwareAuthenticator(ORIGIN) };
+  }
+
+  it("open nothing alone, and stand in for a code beside the directory's password", async () => {
+    const { passkeys, account, authenticator } = await known("ldap");
+    const options = { ...(await passkeys.registrationOptions(account, site)) };
+    const credential = authenticator.create(options) as unknown as NewCredential;
+    await passkeys.register(account, { name: "laptop", credential }, { site, audit: fakeAudit() });
+    const answer = async (): Promise<CredentialAnswer> =>
+      authenticator.get({ ...(await passkeys.loginOptions(site)) }) as unknown as CredentialAnswer;
+    const alone = { code: "PASSKEY_REFUSED", message: expect.stringContaining('"lena" logs in with "ldap"') };
+    await expect(passkeys.authenticate(await answer(), { site })).rejects.toMatchObject(alone);
+    expect((await passkeys.authenticate(await answer(), { site, account })).id).toBe("lena-id");
+  });
+
+  it("of a provider, whose logins ask for nothing else, are not made; those that are there open nothing", async () => {
+    const { metadata, passkeys, account, authenticator } = await known("oidc:https://id.test");
+    const refusal = { code: "PASSKEY_REFUSED", message: expect.stringContaining("oidc:https://id.test") };
+    await expect(passkeys.registrationOptions(account, site)).rejects.toMatchObject(refusal);
+    // As before there was an origin.
+    const { origin: _, ...own } = account;
+    const credential = authenticator.create({
+      ...(await passkeys.registrationOptions(own, site)),
+    }) as unknown as NewCredential;
+    const given = { name: "laptop", credential };
+    await expect(passkeys.register(account, given, { site, audit: fakeAudit() })).rejects.toMatchObject(refusal);
+    await passkeys.register(own, given, { site, audit: fakeAudit() });
+    expect((await metadata.identities.passkeysOf(account.id)).length).toBe(1);
+    const answer = authenticator.get({ ...(await passkeys.loginOptions(site)) }) as unknown as CredentialAnswer;
+    await expect(passkeys.authenticate(answer, { site })).rejects.toMatchObject(refusal);
   });
 });
 

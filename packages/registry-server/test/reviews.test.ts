@@ -171,6 +171,20 @@ describe("a publication that a rule holds", () => {
     expect((await ask("GET", review(id), people.rita)).body["state"]).toBe("held");
   });
 
+  it("is rejected with the deletion of its publisher, and not to be approved any more", async () => {
+    const leaver = await server.account("leaver");
+    const { id } = await hold("fresh-left", "1.0.0", leaver);
+    const credentials = { username: "leaver", password: "password of leaver" };
+    const { body: opened } = await ask("POST", "/api/v1/auth/login", "", credentials);
+    const gone = await ask("POST", "/api/v1/account/delete", opened["token"] as string, credentials);
+    expect(gone.status).toBe(204);
+    const { body: ended } = await ask("GET", review(id), server.token);
+    expect([ended["state"], ended["reason"]]).toEqual(["rejected", "account deleted"]);
+    const { status, body } = await ask("POST", review(id, "/approve"), server.token);
+    expect([status, body["code"]]).toEqual([409, "REVIEW_BLOCKED"]);
+    expect(body["detail"]).toContain('the account of "leaver", its publisher, was deleted');
+  });
+
   it("is one of a new package alone, where the rule says so", async () => {
     const { id } = await hold("fresh-one");
     await ask("POST", review(id, "/approve"), server.token);

@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import type { AccountNeeds } from "../identity/account-store.ts";
+import { removePasskeys } from "../identity/passkeys.ts";
 import { timestamp } from "../index-model.ts";
 import type { Account, SessionRecord } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
@@ -8,6 +9,8 @@ import { limitLogins, newPassword } from "./account-routes.ts";
 import { administrators, callers, principalOf } from "./access.ts";
 import { auditEntry, type App, type RouteContext, type Services } from "./context.ts";
 import { requireAccount, requireLogin } from "./guards.ts";
+import { credentialAnswerSchema } from "./passkey-schemas.ts";
+import { requireAgain, storedAccount } from "./require-again.ts";
 import { register, type Route } from "./route-table.ts";
 
 const TAGS = ["accounts"];
@@ -24,7 +27,12 @@ const sessionView = z
 const endedView = z.object({ ended: z.number().int() }).openapi("EndedSessions");
 const givenPassword = z.string().max(256);
 const otp = z.string().trim().max(32).optional();
-const passwordBody = z.object({ current: givenPassword, password: newPassword, otp }).openapi("ChangePassword");
+const passkey = credentialAnswerSchema
+  .optional()
+  .openapi({ description: "Answer of one of the account's passkeys, in the place of a code" });
+const passwordBody = z
+  .object({ current: givenPassword, password: newPassword, otp, passkey })
+  .openapi("ChangePassword");
 const codesBody = z.object({ code: z.string().trim().min(1).max(32) }).openapi("RenewRecoveryCodes");
 const codesView = z
   .object({ recovery_codes: z.array(z.string()).openapi({ description: "Shown this once; each opens once" }) })
@@ -34,6 +42,7 @@ const deletionBody = z
     username: z.string().max(64).openapi({ description: "The account's own name, to confirm" }),
     password: givenPassword.optional().openapi({ description: "Needed where the account has one here" }),
     otp,
+    passkey,
   })
   .openapi("DeleteAccount");
 const resetView = z
@@ -54,12 +63,6 @@ function parameter(context: RouteContext, name: string): string {
   return context.req.param(name as never);
 }
 
-/** The account as it is stored: what is remembered of a caller has no hash. */
-async function stored(services: Services, context: RouteContext): Promise<Account> {
-  const { account } = principalOf(context);
-  return (await services.metadata.accountById(account.id)) ?? account;
-}
-
 function requireLocal({ username: name, passwordHash, origin }: Account): void {
   if (passwordHash !== "" && origin === undefined) return;
   throw new RegistryError({
@@ -68,35 +71,6 @@ function requireLocal({ username: name, passwordHash, origin }: Account): void {
     hint: "Change it where the person logs in",
     needed: "password",
   });
-}
-
-async function requirePassword(
-  services: Services,
-  { username: name, passwordHash }: Account,
-  password: string,
-): Promise<void> {
-  if (await services.hasher.verify(password, passwordHash)) return;
-  throw new RegistryError({
-    code: "CREDENTIALS_INVALID",
-    message: `Cannot do this to account "${name}": its present password is not the one that was given`,
-    hint: "Give the present password",
-  });
-}
-
-/** Demands what opens the account once more: whoever found a session open has nothing of it. */
-async function requireAgain(
-  services: Services,
-  context: RouteContext,
-  given: { readonly account: Account; readonly password: string; readonly otp: string | undefined },
-): Promise<void> {
-  const { account, password, otp: code } = given;
-  await limitLogins(services, context, account.username);
-  await requirePassword(services, account, password);
-  await services.secondFactors.demand(
-    account,
-    code,
-    auditEntry(services, context, { action: "second-factor.recovery" }),
-  );
 }
 
 function sessionRoutes(services: Services): readonly Route[] {
@@ -160,9 +134,9 @@ async function changePassword(
   context: RouteContext,
   body: z.infer<typeof passwordBody>,
 ): Promise<Response> {
-  const account = await stored(services, context);
+  const account = await storedAccount(services, context);
   requireLocal(account);
-  await requireAgain(services, context, { account, password: body.current, otp: body.otp });
+  await requireAgain(services, context, { ...body, account, password: body.current });
   const passwordHash = await services.hasher.hash(body.password);
   const audit = auditEntry(services, context, { action: "account.password" });
   const change = { passwordHash, keep: principalOf(context).sessionId! };
@@ -195,7 +169,7 @@ async function deleteAccount(
   context: RouteContext,
   body: z.infer<typeof deletionBody>,
 ): Promise<Response> {
-  const account = await stored(services, context);
+  const account = await storedAccount(services, context);
   if (body.username !== account.username) {
     const message = `"${body.username}" is not the name of this account, "${account.username}"`;
     throw new RegistryError({
@@ -204,9 +178,7 @@ async function deleteAccount(
       errors: [{ field: "body.username", message }],
     });
   }
-  // Whose password is kept elsewhere has nothing to prove here but the session.
-  const password = body.password ?? "";
-  if (account.passwordHash !== "") await requireAgain(services, context, { account, password, otp: body.otp });
+  await requireAgain(services, context, { ...body, account });
   const audit = auditEntry(services, context, { action: "account.delete", details: { username: account.username } });
   const outcome = await services.metadata.accounts.deleteAccount(account.id, audit);
   if (outcome.status === "needed") throw needed(account, outcome.needs);
@@ -267,6 +239,8 @@ async function resetPassword(services: Services, context: RouteContext): Promise
   const audit = auditEntry(services, context, { action: "account.password-reset", details });
   const ended = await services.metadata.accounts.changePassword(account.id, { passwordHash }, audit);
   await services.authentication.forget({ sessions: ended });
+  // Whoever was in the account may have left one; it would open the account as the old password did.
+  await removePasskeys(services.metadata, account, { ...audit, action: "passkey.remove" });
   return context.json({ username: account.username, password, ended: ended.length });
 }
 
@@ -274,11 +248,9 @@ async function resetSecondFactor(services: Services, context: RouteContext): Pro
   const account = await requireAccount(services, parameter(context, "username"));
   const details = { username: account.username };
   const audit = auditEntry(services, context, { action: "second-factor.reset", details });
+  const passkeys = await removePasskeys(services.metadata, account, audit);
   const { identities } = services.metadata;
-  const passkeys = await identities.passkeysOf(account.id);
-  for (const { id } of passkeys)
-    await identities.removePasskey(account.id, id, { ...audit, details: { ...details, passkey: id } });
-  if ((await identities.removeSecondFactor(account.id, audit)) || passkeys.length > 0) return context.body(null, 204);
+  if ((await identities.removeSecondFactor(account.id, audit)) || passkeys > 0) return context.body(null, 204);
   throw new RegistryError({
     code: "NOT_FOUND",
     message: `Cannot remove the second factor of "${account.username}": it has neither one nor a passkey`,
@@ -292,7 +264,7 @@ function resetRoutes(services: Services): readonly Route[] {
       method: "post",
       path: "/users/{username}/password-reset",
       guard,
-      summary: "Give an account a new password, shown this once, and end its sessions; for admins",
+      summary: "Give an account a new password, shown this once, end its sessions and remove its passkeys; for admins",
       params: { username },
       answer: resetView,
       failures: [403, 404],

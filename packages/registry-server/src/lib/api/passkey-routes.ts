@@ -7,6 +7,7 @@ import { callers, principalOf, smallBody } from "./access.ts";
 import { auditEntry, type App, type RouteContext, type Services } from "./context.ts";
 import { requireLogin } from "./guards.ts";
 import { credentialAnswerSchema, newCredentialSchema, passkeySite } from "./passkey-schemas.ts";
+import { requireAgain, requireKnownPasskey, storedAccount } from "./require-again.ts";
 import { register, type Route } from "./route-table.ts";
 import { jsonResponse, problems } from "./schemas.ts";
 
@@ -15,6 +16,15 @@ const TAGS = ["passkeys"];
 const passkeyBody = z
   .object({ name: z.string().trim().min(1).max(100), credential: newCredentialSchema })
   .openapi("AddPasskey");
+const optionsBody = z
+  .object({
+    password: z.string().max(256).optional().openapi({ description: "Needed where the account has one here" }),
+    otp: z.string().trim().max(32).optional().openapi({ description: "Needed where the account has a second factor" }),
+    passkey: credentialAnswerSchema
+      .optional()
+      .openapi({ description: "Answer of a passkey that the account has, in the place of a code" }),
+  })
+  .openapi("PasskeyOptions");
 const loginBody = z.object({ credential: credentialAnswerSchema }).openapi("PasskeyLogin");
 const passkeyView = z
   .object({ id: z.string(), name: z.string(), created: z.string(), last_used: z.string().optional() })
@@ -26,6 +36,15 @@ const options = z
 function viewPasskey({ id, name, created, lastUsed }: Passkey): z.infer<typeof passkeyView> {
   const used = lastUsed === undefined ? {} : { last_used: timestamp(lastUsed) };
   return { id, name, created: timestamp(created), ...used };
+}
+
+// The only way to a challenge of a registration, so that a session alone adds no passkey.
+async function offerPasskey(services: Services, context: RouteContext, body: unknown): Promise<Response> {
+  const given = { ...optionsBody.parse(body), account: await storedAccount(services, context) };
+  const site = passkeySite(services);
+  await requireAgain(services, context, given);
+  await requireKnownPasskey(services, given);
+  return context.json(await services.passkeys.registrationOptions(given.account, site));
 }
 
 async function addPasskey(services: Services, context: RouteContext, body: unknown): Promise<Response> {
@@ -71,13 +90,12 @@ function ownRoutes(services: Services): readonly Route[] {
       method: "post",
       path: "/account/passkeys/options",
       guard,
-      summary: "What a client needs to make a passkey of the account; good for five minutes, once",
+      summary:
+        "What a client needs to make a passkey, for whoever shows once more what opens the account; good for five minutes, once",
+      body: optionsBody,
       answer: options,
       failures: [403],
-      handle: async (context) => {
-        const { account } = principalOf(context);
-        return context.json(await services.passkeys.registrationOptions(account, passkeySite(services)));
-      },
+      handle: async (context, body) => offerPasskey(services, context, body),
     },
     {
       method: "post",
@@ -124,7 +142,8 @@ function loginRoutes(app: App, services: Services): void {
       path: "/api/v1/auth/passkey",
       middleware: smallBody,
       tags: TAGS,
-      summary: "Exchange a passkey's answer for a session token; it is both factors",
+      summary:
+        "Exchange a passkey's answer for a session token; it is both factors, of accounts that log in here alone",
       request: { body: { required: true, content: { "application/json": { schema: loginBody } } } },
       responses: { 200: jsonResponse(sessionSchema, "The session"), ...problems(400, 401, 413) },
     }),

@@ -1,7 +1,7 @@
 import type { CanonicalName } from "@lading/core-manifest";
 import { requireScope, type Principal } from "../authentication.ts";
 import type { IndexService } from "../index-service.ts";
-import type { Clock, MetadataStore, Publication, PublishOutcome } from "../ports.ts";
+import type { Clock, MetadataStore, Publication } from "../ports.ts";
 import type { Account, AuditEntry, Page, PageRequest } from "../records.ts";
 import type { Groups } from "../organisations/groups.ts";
 import type { PackageRights } from "../organisations/package-rights.ts";
@@ -11,7 +11,14 @@ import type { TrustService } from "../trust/trust-service.ts";
 import type { BlobGate } from "./blob-gate.ts";
 import { judgePublication, rulesFor, type PolicyFinding, type PublicationRule } from "./publication-policy.ts";
 import { outcomeForReviewed } from "./review-rules.ts";
-import { OPEN_STATES, type Review, type ReviewState, type ReviewStep, type SubmitOutcome } from "./review-store.ts";
+import {
+  OPEN_STATES,
+  type ApproveOutcome,
+  type Review,
+  type ReviewState,
+  type ReviewStep,
+  type SubmitOutcome,
+} from "./review-store.ts";
 import { similarNames } from "./similar-names.ts";
 
 interface Ports {
@@ -305,7 +312,8 @@ export class ReviewService {
   /**
    * Publishes what waits.
    * @throws {RegistryError} `REVIEW_NOT_FOUND`, `FORBIDDEN`, `REVIEWER_IS_PUBLISHER`, `REVIEW_DECIDED`; `REVIEW_BLOCKED`: what is
-   * published by now leaves no room for it, or `belongsHere` says that its name went elsewhere meanwhile
+   * published by now leaves no room for it, its publisher's account was deleted, or `belongsHere` says that its name went
+   * elsewhere meanwhile
    */
   async approve(
     principal: Principal,
@@ -378,8 +386,10 @@ function requireRoom(publication: Publication, others: readonly Review[], isOwne
   if (outcome?.status === "conflict") throw conflict(publication, outcome);
 }
 
-function requirePublished({ publication }: Review, outcome: PublishOutcome): void {
+function requirePublished({ publication }: Review, outcome: ApproveOutcome): void {
   if (outcome.status === "created" || outcome.status === "same") return;
+  if (outcome.status === "publisher-deleted")
+    throw blocked({ publication }, `the account of "${publication.account.username}", its publisher, was deleted`);
   const why =
     outcome.status === "not-owner"
       ? `"${publication.account.username}" is not an owner of the package`

@@ -51,6 +51,12 @@ export interface ReviewQuery extends PageRequest {
   readonly visibleTo?: { readonly accountId: string; readonly reviewers: readonly string[] };
 }
 
+/** Why the reviews of an account that was deleted are rejected. */
+export const ACCOUNT_DELETED = "account deleted";
+
+/** How {@link ReviewStore.approve} ended. `publisher-deleted`: nothing is published in the name of an account that is gone. */
+export type ApproveOutcome = PublishOutcome | { readonly status: "publisher-deleted" };
+
 /** A step of a review. */
 export interface ReviewStep {
   readonly id: string;
@@ -81,9 +87,9 @@ export interface ReviewStore {
   submittersOf(canonical: CanonicalName): Promise<readonly string[]>;
   /**
    * Publishes what waits, in one transaction with the end of the review: version, log entry and audit record have the time of
-   * `step.audit`. The review stays open where the outcome is neither `created` nor `same`. `undefined`: no such review.
+   * `step.audit`. The review stays as it is where the outcome is neither `created` nor `same`. `undefined`: no such review.
    */
-  approve(step: ReviewStep): Promise<{ readonly review: Review; readonly outcome: PublishOutcome } | undefined>;
+  approve(step: ReviewStep): Promise<{ readonly review: Review; readonly outcome: ApproveOutcome } | undefined>;
   reject(step: ReviewStep & { readonly reason: string }): Promise<Review | undefined>;
   appeal(step: ReviewStep & { readonly text: string }): Promise<Review | undefined>;
   /**

@@ -47,7 +47,7 @@ export interface AccountStore {
   replaceRecoveryCodes(accountId: string, hashes: readonly string[], audit: AuditEntry): Promise<boolean>;
   /**
    * Ends an account for ever, unless it is needed. Its name stays taken. Tokens, sessions, second factors, what the directory
-   * said of it, memberships, trusted publishers that act in its name, and its open invitations, offers and claims go; packages
+   * said of it, memberships, trusted publishers that act in its name, and its open invitations, offers and claims go; its open reviews are rejected; packages
    * that it owned with others are logged to have lost an owner. Its signing keys and what it published stay.
    */
   deleteAccount(accountId: string, audit: AuditEntry): Promise<DeletionOutcome>;

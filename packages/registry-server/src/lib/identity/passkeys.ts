@@ -38,6 +38,32 @@ export function passkeyRefused(problem: string, hint: string, cause?: unknown): 
 
 const AGAIN = "Ask for a new challenge and use the passkey again";
 
+/** Removes all passkeys of the account, each with its audit record; how many there were. */
+export async function removePasskeys(
+  { identities }: Pick<MetadataStore, "identities">,
+  { id: accountId }: Account,
+  audit: AuditEntry,
+): Promise<number> {
+  const passkeys = await identities.passkeysOf(accountId);
+  for (const { id } of passkeys)
+    await identities.removePasskey(accountId, id, { ...audit, details: { ...audit.details, passkey: id } });
+  return passkeys.length;
+}
+
+/** Whose directory or provider decides at each login whether they are still there. */
+function requireOwnLogin({ username, origin }: Account): void {
+  if (origin === undefined) return;
+  throw passkeyRefused(
+    `"${username}" logs in with "${origin}", which a passkey does not ask`,
+    "Log in with the password of the directory, or at the provider",
+  );
+}
+
+/** That some login asks for a passkey: a provider's asks for nothing beside the provider. */
+function requireUse(account: Account): void {
+  if (account.origin?.startsWith("oidc:") === true) requireOwnLogin(account);
+}
+
 const clientData = z.object({ challenge: z.string().max(1024), crossOrigin: z.boolean().optional() });
 
 /** The challenge that a client's data names; what it says else, the library checks. */
@@ -90,8 +116,12 @@ export class Passkeys {
     return this.#metadata.identities.passkeysOf(account.id);
   }
 
-  /** What a client needs to make a passkey of the account. */
+  /**
+   * What a client needs to make a passkey of the account.
+   * @throws {RegistryError} `PASSKEY_REFUSED`: people of a provider log in there alone
+   */
   async registrationOptions(account: Account, { rpId }: PasskeySite): Promise<PublicKeyCredentialCreationOptionsJSON> {
+    requireUse(account);
     const { generateRegistrationOptions } = await webauthn();
     const known = await this.of(account);
     return generateRegistrationOptions({
@@ -120,6 +150,7 @@ export class Passkeys {
     { name, credential }: { readonly name: string; readonly credential: NewCredential },
     { site, audit }: { readonly site: PasskeySite; readonly audit: AuditEntry },
   ): Promise<Passkey> {
+    requireUse(account);
     const challenge = await this.#redeemed(credential.response.clientDataJSON, "register", account.id);
     if ((await this.of(account)).length >= PASSKEYS_MAX)
       throw passkeyRefused(`"${account.username}" has ${PASSKEYS_MAX}, the most that are allowed`, "Remove one first");
@@ -165,7 +196,9 @@ export class Passkeys {
   }
 
   /**
-   * The account whose passkey answered. Each challenge opens once; a counter that does not rise is a copied key.
+   * The account whose passkey answered. Each challenge opens once; a counter that does not rise is a copied key. Without
+   * `account`, which has shown something else before, a passkey opens no account of a directory or provider: that would not
+   * be asked whether the person is still there.
    * @throws {RegistryError} `PASSKEY_REFUSED`
    */
   async authenticate(
@@ -200,6 +233,7 @@ export class Passkeys {
     const owner = await this.#metadata.accountById(passkey.accountId);
     if (owner === undefined || owner.deleted !== undefined)
       throw passkeyRefused("it is none of this account", "Use another, or log in with a password");
+    if (account === undefined) requireOwnLogin(owner);
     return owner;
   }
 

@@ -4,6 +4,7 @@ import type { Digest } from "@lading/core-manifest";
 import { hasRegistryKeys, readRegistryKeys } from "@lading/signing/node";
 import { READ_TOKEN_MAX_DAYS, WRITE_TOKEN_MAX_DAYS } from "../api/account-routes.ts";
 import { USERNAME } from "../identity/external-user.ts";
+import { removePasskeys } from "../identity/passkeys.ts";
 import { treeNames } from "../access/access-policy.ts";
 import { IndexService } from "../index-service.ts";
 import { formatNetwork, networkProblem } from "../network.ts";
@@ -178,7 +179,9 @@ async function resetPassword(call: AdminCall, username: string): Promise<number>
         "Change it where the person logs in",
       );
     const audit = { at: Date.now(), actor: "system", action: "account.password-reset", details: { username } };
-    return metadata.accounts.changePassword(account.id, { passwordHash }, audit);
+    const sessions = await metadata.accounts.changePassword(account.id, { passwordHash }, audit);
+    await removePasskeys(metadata, account, { ...audit, action: "passkey.remove" });
+    return sessions;
   });
   call.io.out(shown ? `${password}\n` : "");
   call.io.err(

@@ -71,7 +71,7 @@ Usage:
   ${name} mirror --from URL               bring a mirror of a registry up to date (--root, --only PATTERN,..., --list FILE)
   ${name} promote NAME@VERSION            publish a version of one registry in another (--from URL, --to URL)
   ${name} admin create-user NAME          create an account (--email, --admin, --password-stdin)
-  ${name} admin reset-password NAME       give an account a new password (--password-stdin), and end its sessions
+  ${name} admin reset-password NAME       give an account a new password (--password-stdin), end its sessions, remove its passkeys
   ${name} admin remove-second-factor NAME open an account whose second factor is lost by its password alone
   ${name} admin token NAME                create a token (--scopes, --packages, --cidr, --days, --token-name)
   ${name} admin verify                    check that every published byte is there and whole

@@ -1,5 +1,6 @@
 import type { CanonicalName } from "@lading/core-manifest";
 import { sql, type Kysely, type Transaction } from "kysely";
+import { ACCOUNT_DELETED, OPEN_STATES } from "../governance/review-store.ts";
 import type { AccountNeeds, AccountStore, DeletionOutcome, EndedCredentials } from "../identity/account-store.ts";
 import type { AuditEntry, SessionRecord } from "../records.ts";
 import { ownerEntry } from "../trust/log-entries.ts";
@@ -108,7 +109,13 @@ const OF_ACCOUNT = [
   "organisation_members",
 ] as const satisfies readonly (keyof Tables)[];
 
-async function closeRequests(session: Session, accountId: string, at: number): Promise<void> {
+async function closeRequests(session: Session, accountId: string, { at, actor }: AuditEntry): Promise<void> {
+  await session
+    .updateTable("reviews")
+    .set({ state: "rejected", decided_by: actor, reason: ACCOUNT_DELETED, updated: at })
+    .where("account_id", "=", accountId)
+    .where("state", "in", OPEN_STATES)
+    .execute();
   await session
     .updateTable("invitations")
     .set({ state: "revoked" })
@@ -215,7 +222,7 @@ export class SqlAccountStore implements AccountStore {
       if (needs.packages.length > 0 || needs.organisations.length > 0 || needs.lastAdmin)
         return { status: "needed", needs };
       await disown(session, accountId, owned, audit);
-      await closeRequests(session, accountId, audit.at);
+      await closeRequests(session, accountId, audit);
       for (const table of OF_ACCOUNT) await session.deleteFrom(table).where("account_id", "=", accountId).execute();
       const ended = await endCredentials(session, accountId, audit.at);
       await session

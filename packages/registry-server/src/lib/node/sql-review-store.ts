@@ -4,6 +4,7 @@ import type { PolicyFinding } from "../governance/publication-policy.ts";
 import { agreed, outcomeForReviewed } from "../governance/review-rules.ts";
 import {
   OPEN_STATES,
+  type ApproveOutcome,
   type Review,
   type ReviewQuery,
   type ReviewState,
@@ -96,6 +97,15 @@ async function checkedReview(
     others.filter((other) => other.id !== id && isOpen(other)),
   );
   return current;
+}
+
+async function isDeleted(session: Session, accountId: string): Promise<boolean> {
+  const { deleted } = await session
+    .selectFrom("accounts")
+    .select("deleted")
+    .where("id", "=", accountId)
+    .executeTakeFirstOrThrow();
+  return deleted !== null;
 }
 
 async function ownership(
@@ -219,10 +229,12 @@ export class SqlReviewStore implements ReviewStore {
     id,
     audit,
     check,
-  }: ReviewStep): Promise<{ readonly review: Review; readonly outcome: PublishOutcome } | undefined> {
+  }: ReviewStep): Promise<{ readonly review: Review; readonly outcome: ApproveOutcome } | undefined> {
     return this.#engine.write(async (session) => {
       const current = await checkedReview(session, { id, check });
       if (current === undefined) return undefined;
+      if (await isDeleted(session, current.publication.account.id))
+        return { review: current, outcome: { status: "publisher-deleted" } };
       const outcome = await this.#publish(session, agreed(current, audit));
       if (outcome.status !== "created" && outcome.status !== "same") return { review: current, outcome };
       const review = await this.#step(session, { id, audit }, { state: "published", decided_by: audit.actor });

@@ -14,8 +14,8 @@ export interface PersonalThings {
   /** Organisations that the account is the last owner of. */
   readonly ledBy: (accountId: string) => readonly string[];
   readonly replaceRecoveryCodes: (accountId: string, hashes: readonly string[]) => boolean;
-  /** Forgets second factors, groups, memberships, trusted publishers and open requests. */
-  readonly forget: (accountId: string, at: number) => void;
+  /** Forgets second factors, groups, memberships, trusted publishers and open requests, and rejects open reviews. */
+  readonly forget: (accountId: string, audit: AuditEntry) => void;
 }
 
 /** The {@link AccountStore} in memory. */
@@ -87,7 +87,7 @@ export class MemoryAccountStore implements AccountStore {
       return { status: "needed", needs };
     const { email: _, origin: _origin, ...account } = accounts.get(accountId)!;
     disown(account, audit);
-    forget(accountId, audit.at);
+    forget(accountId, audit);
     const revoked = [...tokens.values()].filter((token) => token.accountId === accountId);
     for (const { id } of revoked) tokens.delete(id);
     const sessions = this.#end(accountId, { at: audit.at });

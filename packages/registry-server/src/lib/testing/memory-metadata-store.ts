@@ -113,6 +113,7 @@ export class MemoryMetadataStore implements MetadataStore {
     record: (audit) => this.#record(audit),
     publish: (publication) => this.publish(publication),
     requireRoom: (publication) => this.#requireRoom(publication),
+    isDeleted: (id) => this.#accounts.get(id)?.deleted !== undefined,
     ownerIds: (canonical) => this.#packages.get(canonical)?.owners.map(({ id }) => id),
     publishedFiles: () => this.#artifacts(),
   });
@@ -154,10 +155,11 @@ export class MemoryMetadataStore implements MetadataStore {
     },
     ledBy: (id) => this.organisations.ledBy(id),
     replaceRecoveryCodes: (id, hashes) => this.identities.replaceRecoveryCodes(id, hashes),
-    forget: (id, at) => {
+    forget: (id, audit) => {
       this.identities.forget(id);
       this.organisations.forget(id);
-      this.ownership.forget(id, at);
+      this.ownership.forget(id, audit.at);
+      this.reviews.rejectAllOf(id, audit);
     },
   });
   readonly reports: MemoryReportStore = new MemoryReportStore({

@@ -1,7 +1,9 @@
 import type { CanonicalName, Version } from "@lading/core-manifest";
 import { agreed, outcomeForReviewed } from "../governance/review-rules.ts";
 import {
+  ACCOUNT_DELETED,
   OPEN_STATES,
+  type ApproveOutcome,
   type Review,
   type ReviewQuery,
   type ReviewStep,
@@ -18,6 +20,7 @@ export interface ReviewedStore {
   /** @throws {RegistryError} `QUOTA_EXCEEDED` */
   readonly requireRoom: (publication: Publication) => void;
   readonly publish: (publication: Publication) => Promise<PublishOutcome>;
+  readonly isDeleted: (accountId: string) => boolean;
   /** Account ids; `undefined` where there is no such package. */
   readonly ownerIds: (canonical: CanonicalName) => readonly string[] | undefined;
   readonly publishedFiles: () => readonly ArtifactRecord[];
@@ -95,9 +98,11 @@ export class MemoryReviewStore implements ReviewStore {
     id,
     audit,
     check,
-  }: ReviewStep): Promise<{ readonly review: Review; readonly outcome: PublishOutcome } | undefined> {
+  }: ReviewStep): Promise<{ readonly review: Review; readonly outcome: ApproveOutcome } | undefined> {
     const current = this.#checked({ id, check });
     if (current === undefined) return undefined;
+    if (this.#store.isDeleted(current.publication.account.id))
+      return { review: current, outcome: { status: "publisher-deleted" } };
     const outcome = await this.#store.publish(agreed(current, audit));
     if (outcome.status !== "created" && outcome.status !== "same") return { review: current, outcome };
     return { review: this.#step(current, audit, { state: "published", decidedBy: audit.actor }), outcome };
@@ -144,6 +149,15 @@ export class MemoryReviewStore implements ReviewStore {
     this.#reviews.set(next.id, next);
     this.#store.record(audit);
     return next;
+  }
+
+  /** Rejects what waits of an account that ends; the account's audit record says of it. */
+  rejectAllOf(accountId: string, { at, actor }: AuditEntry): void {
+    for (const review of this.#reviews.values()) {
+      if (review.publication.account.id !== accountId || !OPEN_STATES.includes(review.state)) continue;
+      const end = { state: "rejected", decidedBy: actor, reason: ACCOUNT_DELETED, updated: at } as const;
+      this.#reviews.set(review.id, { ...review, ...end });
+    }
   }
 
   /** Publications that are not published. */

@@ -122,6 +122,29 @@ export function reviewStoreContract(it: (name: string, body: (store: MetadataSto
     await store.reviews.reject({ ...step("r1", "review.reject", 40), reason: "still none" });
     same((await submit(store, "r4", of("tool", "1.0.0", 2))).status, "held", "other bytes");
   });
+  it("rejects what waits of an account that is deleted, and publishes nothing in its name any more", async (store) => {
+    await withPeople(store);
+    await submit(store, "r1", of("tool"));
+    await submit(store, "r2", of("other", "1.0.0", 2));
+    await submit(store, "r3", of("mine", "1.0.0", 3, "bob"));
+    await store.reviews.reject({ ...step("r2", "review.reject"), reason: "no tests" });
+    const { id } = fakeAccount("ada");
+    const deletion = fakeAudit({ at: 30, actor: "ada", action: "account.delete" });
+    same((await store.accounts.deleteAccount(id, deletion)).status, "deleted", "deleted");
+    const shown = async (review: string): Promise<unknown> => {
+      const { state, reason, decidedBy, updated } = (await store.reviews.review(review))!;
+      return { state, reason, decidedBy, updated };
+    };
+    const ended = { state: "rejected", reason: "account deleted", decidedBy: "ada", updated: 30 };
+    same(await shown("r1"), ended, "what waited");
+    same(await shown("r2"), { ...ended, reason: "no tests", decidedBy: "rita", updated: 20 }, "what was decided");
+    same((await store.reviews.review("r3"))?.state, "held", "another's");
+    same(await store.reviews.submittersOf(TOOL), [], "the name is free");
+    const done = await store.reviews.approve(step("r1", "review.approve", 40));
+    same([done?.outcome.status, done?.review.state], ["publisher-deleted", "rejected"], "not in its name");
+    same([await store.package(TOOL), await store.versions(TOOL)], [undefined, []], "nothing is published");
+    same((await actions(store)).includes("review.approve"), false, "not recorded");
+  });
   it("forgets a review that is still as it was seen, and with it its files", async (store) => {
     await withPeople(store);
     await submit(store, "r1", of("tool"));
