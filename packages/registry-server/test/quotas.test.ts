@@ -4,7 +4,10 @@ import { buildPackage, startServer, type TestServer } from "./harness.ts";
 let server: TestServer;
 let ada: string;
 beforeAll(async () => {
-  server = await startServer({ quotas: { user: { versions: 3 }, package: { bytes: 2 ** 20 } } });
+  server = await startServer({
+    quotas: { user: { versions: 3 }, package: { bytes: 2 ** 20 } },
+    publicationRules: [{ names: ["held/*"], review: true }],
+  });
   ada = await server.account("ada");
 });
 afterAll(async () => server.close());
@@ -107,5 +110,14 @@ describe("/api/v1/quotas", () => {
     expect((await publish("company/tool", "1.1.0")).status).toBe(201);
     expect(await problem(await publish("company/gear", "1.0.0", server.token))).toEqual([403, "QUOTA_EXCEEDED", 2, 1]);
     expect((await read("organisation:company", ada)).usage).toMatchObject({ packages: 1, versions: 2 });
+  });
+
+  it("lets no more names wait for a reviewer than packages are allowed, and any number of versions of them", async () => {
+    const bob = await server.account("bob-who-waits");
+    await quota("user:bob-who-waits", { method: "PUT", json: { packages: 1 } });
+    expect((await publish("held/one", "1.0.0", bob)).status).toBe(202);
+    expect((await publish("held/one", "1.1.0", bob)).status).toBe(202);
+    expect(await problem(await publish("held/two", "1.0.0", bob))).toEqual([403, "QUOTA_EXCEEDED", 2, 1]);
+    expect((await read("user:bob-who-waits", bob)).usage).toMatchObject({ packages: 1, versions: 2 });
   });
 });

@@ -526,7 +526,10 @@ async function checkQuotas(
   const checks = await quotas.checksFor(account, canonical);
   if (checks.length === 0) return checks;
   const newVersion = existing === undefined || (await metadata.version(canonical, version)) === undefined;
-  await quotas.require(checks, draft, addedBy(size, { newPackage: existing?.latest === undefined, newVersion }));
+  // What waits for a reviewer under the name counts already.
+  const isNew = existing?.latest === undefined;
+  const newPackage = isNew && (await metadata.usage({ kind: "package", canonical })).packages === 0;
+  await quotas.require(checks, draft, addedBy(size, { newPackage, newVersion }));
   return checks;
 }
 

@@ -38,19 +38,29 @@ interface Counted {
   readonly bytes: number | string | null;
 }
 
+// Versions whose files may be deleted are not counted.
+function countedVersions(scope: UsageScope, engine: Pick<SqlEngine, "texts">): RawBuilder<unknown> {
+  return sql`from versions join packages on packages.id = versions.package_id
+      join artifacts on artifacts.version_id = versions.id
+    where ${ofScope(scope, engine)} and (versions.removal is null or versions.removal not like '%"purge":true%')`;
+}
+
 async function published(session: Session, scope: UsageScope, engine: Pick<SqlEngine, "texts">): Promise<Usage> {
   const { rows } = await sql<Counted>`select count(distinct versions.package_id) as packages,
-      count(distinct versions.id) as versions, sum(artifacts.size) as bytes
-    from versions join packages on packages.id = versions.package_id join artifacts on artifacts.version_id = versions.id
-    where ${ofScope(scope, engine)} and (versions.removal is null or versions.removal not like '%"purge":true%')`.execute(
+      count(distinct versions.id) as versions, sum(artifacts.size) as bytes ${countedVersions(scope, engine)}`.execute(
     session,
   );
   const { packages, versions, bytes } = rows[0]!;
   return { packages: Number(packages), versions: Number(versions), bytes: Number(bytes ?? 0) };
 }
 
+interface Submitted {
+  readonly canonical: string;
+  readonly size: number;
+}
+
 /** Publications that wait for a reviewer or were rejected; their files are stored. */
-async function submitted(session: Session, scope: UsageScope): Promise<readonly { readonly size: number }[]> {
+async function submitted(session: Session, scope: UsageScope): Promise<readonly Submitted[]> {
   const rows = await session
     .selectFrom("reviews")
     .select(["publication", "canonical"])
@@ -65,7 +75,23 @@ async function submitted(session: Session, scope: UsageScope): Promise<readonly 
   const namespaces = scope.kind === "organisation" ? scope.namespaces : undefined;
   return rows
     .filter(({ canonical }) => namespaces === undefined || namespaces.includes(namespaceOf(canonical)))
-    .map(({ publication }) => (JSON.parse(publication) as Pick<Publication, "artifact">).artifact);
+    .map(({ canonical, publication }) => {
+      const { size } = (JSON.parse(publication) as Pick<Publication, "artifact">).artifact;
+      return { canonical, size };
+    });
+}
+
+/** How many packages were submitted and have nothing else that counts in `scope`. */
+async function newNames(
+  session: Session,
+  scope: UsageScope,
+  { engine, waiting }: { readonly engine: Pick<SqlEngine, "texts">; readonly waiting: readonly Submitted[] },
+): Promise<number> {
+  const names = [...new Set(waiting.map(({ canonical }) => canonical))];
+  if (names.length === 0) return 0;
+  const { rows } = await sql<{ readonly known: number | string }>`select count(distinct packages.id) as known
+    ${countedVersions(scope, engine)} and packages.canonical in ${engine.texts(names)}`.execute(session);
+  return names.length - Number(rows[0]!.known);
 }
 
 function namespaceOf(canonical: string): string {
@@ -74,9 +100,17 @@ function namespaceOf(canonical: string): string {
 
 /** How much is stored of what `scope` names. */
 export async function usageIn(session: Session, scope: UsageScope, engine: Pick<SqlEngine, "texts">): Promise<Usage> {
-  const [usage, waiting] = [await published(session, scope, engine), await submitted(session, scope)];
+  return usageWith(session, scope, { engine, waiting: await submitted(session, scope) });
+}
+
+async function usageWith(
+  session: Session,
+  scope: UsageScope,
+  { engine, waiting }: { readonly engine: Pick<SqlEngine, "texts">; readonly waiting: readonly Submitted[] },
+): Promise<Usage> {
+  const usage = await published(session, scope, engine);
   return {
-    packages: usage.packages,
+    packages: usage.packages + (await newNames(session, scope, { engine, waiting })),
     versions: usage.versions + waiting.length,
     bytes: usage.bytes + waiting.reduce((sum, { size }) => sum + size, 0),
   };
@@ -99,8 +133,12 @@ export async function requireRoomIn(
     .where("packages.canonical", "=", what.canonical)
     .execute();
   const newVersion = known.every(({ version }) => version !== what.version);
-  const added = addedBy(artifact.size, { newPackage: known.length === 0, newVersion });
-  for (const check of quotas) requireRoom(what, check, { usage: await usageIn(session, check.scope, engine), added });
+  for (const check of quotas) {
+    const waiting = await submitted(session, check.scope);
+    const newPackage = known.length === 0 && waiting.every(({ canonical }) => canonical !== what.canonical);
+    const usage = await usageWith(session, check.scope, { engine, waiting });
+    requireRoom(what, check, { usage, added: addedBy(artifact.size, { newPackage, newVersion }) });
+  }
 }
 
 function toRecord({ subject, ...limits }: Tables["quotas"]): QuotaRecord {

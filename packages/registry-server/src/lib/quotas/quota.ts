@@ -20,7 +20,7 @@ export type QuotaLimits = Readonly<Partial<Record<QuotaMeasure, number>>>;
 
 /**
  * How much is stored: what is published and what waits for a reviewer or was rejected, without versions whose files may be
- * deleted. `packages` are those of which a version is published.
+ * deleted. `packages` are those of which any of that is stored.
  */
 export type Usage = Readonly<Record<QuotaMeasure, number>>;
 

@@ -99,6 +99,17 @@ function words(text: string): readonly string[] {
   return searchWords(text.toLowerCase());
 }
 
+/** Whether what an account publishes under a name counts in `scope`. */
+function countsIn(
+  scope: UsageScope,
+  canonical: CanonicalName,
+  { username, id }: { readonly username: string; readonly id?: string },
+): boolean {
+  if (scope.kind === "package") return canonical === scope.canonical;
+  if (scope.kind === "user") return username === scope.username || id === scope.accountId;
+  return scope.kind === "registry" || scope.namespaces.includes(splitName(canonical).namespace ?? "");
+}
+
 /** The {@link MetadataStore} in memory, for tests and throw-away registries. Nothing survives the process. */
 export class MemoryMetadataStore implements MetadataStore {
   readonly #accounts = new Map<string, Account>();
@@ -368,28 +379,32 @@ export class MemoryMetadataStore implements MetadataStore {
 
   #requireRoom({ quotas = [], artifact, ...what }: Publication): void {
     const known = this.#packages.get(what.canonical);
-    const newPackage = (known?.versions.size ?? 0) === 0;
-    const added = addedBy(artifact.size, { newPackage, newVersion: known?.versions.has(what.version) !== true });
-    for (const check of quotas) requireRoom(what, check, { usage: this.#usage(check.scope), added });
+    const newVersion = known?.versions.has(what.version) !== true;
+    for (const check of quotas) {
+      const isSubmitted = this.#submitted(check.scope).some(({ canonical }) => canonical === what.canonical);
+      const newPackage = (known?.versions.size ?? 0) === 0 && !isSubmitted;
+      const added = addedBy(artifact.size, { newPackage, newVersion });
+      requireRoom(what, check, { usage: this.#usage(check.scope), added });
+    }
+  }
+
+  #submitted(scope: UsageScope): readonly Publication[] {
+    return this.reviews.submitted().filter(({ canonical, account }) => countsIn(scope, canonical, account));
   }
 
   #usage(scope: UsageScope): Usage {
-    const counts = (canonical: CanonicalName, { username, id }: { username: string; id?: string }): boolean => {
-      if (scope.kind === "package") return canonical === scope.canonical;
-      if (scope.kind === "user") return username === scope.username || id === scope.accountId;
-      return scope.kind === "registry" || scope.namespaces.includes(splitName(canonical).namespace ?? "");
-    };
     const versions = [...this.#packages.values()].flatMap(({ summary, versions: all }) =>
       [...all.values()]
         .filter(
-          ({ publisher, removed }) => removed?.purge !== true && counts(summary.canonical, { username: publisher }),
+          ({ publisher, removed }) =>
+            removed?.purge !== true && countsIn(scope, summary.canonical, { username: publisher }),
         )
         .map(({ artifacts }) => ({ canonical: summary.canonical, artifacts })),
     );
-    const waiting = this.reviews.submitted().filter(({ canonical, account }) => counts(canonical, account));
+    const waiting = this.#submitted(scope);
     const artifacts = [...versions.flatMap((one) => one.artifacts), ...waiting.map(({ artifact }) => artifact)];
     return {
-      packages: new Set(versions.map(({ canonical }) => canonical)).size,
+      packages: new Set([...versions, ...waiting].map(({ canonical }) => canonical)).size,
       versions: versions.length + waiting.length,
       bytes: artifacts.reduce((sum, { size }) => sum + size, 0),
     };

@@ -115,6 +115,30 @@ export function quotaStoreContract(it: (name: string, body: (store: MetadataStor
     );
     same(await store.reviews.review("r1"), undefined, "nothing waits");
   });
+  it("counts a name once that waits or was rejected, and lets no more names wait than are allowed", async (store) => {
+    const [ada, bob] = await people(store);
+    const scope = userScope(ada);
+    const submit = (id: string, name: string, version: string, account = ada): Promise<unknown> => {
+      const quotas: readonly QuotaCheck[] = [{ scope: userScope(account), limits: { packages: 2 } }];
+      const publication = { ...fakePublication(account, name, version, { tree: Number(id) }), quotas };
+      return store.reviews.submit({ id: `r${id}`, publication, findings: [], audit: fakeAudit() });
+    };
+    const found = ["QUOTA_EXCEEDED", "user:ada", "packages", 3, 2];
+    await store.publish(fakePublication(ada, "tool", "1.0.0", { tree: 9 }));
+    await submit("1", "tool", "1.1.0");
+    same(await store.usage(scope), { packages: 1, versions: 2, bytes: 210 }, "of a published package");
+    await submit("2", "gear", "1.0.0");
+    same((await store.usage(scope)).packages, 2, "of a new name");
+    same((await store.usage(packageScope("gear"))).packages, 1, "the name's own");
+    same(await refusal(() => submit("3", "nut", "1.0.0")), found, "too many names");
+    same(await refusal(() => submit("4", "gear", "1.1.0")), "done", "another version of the name");
+    same((await store.usage(scope)).packages, 2, "once");
+    await store.reviews.reject({ id: "r2", reason: "no", check: () => {}, audit: fakeAudit() });
+    await store.reviews.reject({ id: "r4", reason: "no", check: () => {}, audit: fakeAudit() });
+    same(await refusal(() => submit("5", "nut", "1.0.0")), found, "rejected ones are stored too");
+    same(await refusal(() => submit("6", "gear", "1.0.0", bob)), "done", "another account's");
+    same([(await store.usage(userScope(bob))).packages, (await store.usage(REGISTRY)).packages], [1, 2], "apart");
+  });
   it("publishes what was taken in for a review, whatever the limits are by then", async (store) => {
     const [ada] = await people(store);
     const scope = userScope(ada);
