@@ -401,6 +401,19 @@ describe("runRegistry()", () => {
     },
   );
 
+  it("admin reset-password leaves no passkey that opens the account", async () => {
+    const directory = await freshDirectory();
+    const server = await startServer({ dataDirectory: directory });
+    await server.account("ada");
+    const { metadata } = server.node;
+    const { id } = (await metadata.accountByName("ada"))!;
+    const made = { id: "c1", accountId: id, name: "key", publicKey: "pQ", counter: 0, transports: [], created: 1 };
+    await metadata.identities.addPasskey(made, { at: 1, actor: "ada", action: "passkey.add", details: {} });
+    expect(await run(["admin", "reset-password", "ada", "--data", directory])).toMatchObject({ code: 0 });
+    expect(await metadata.identities.passkeysOf(id)).toEqual([]);
+    await server.close();
+  });
+
   it("admin create-user, token, verify and rebuild-index work on a data directory", async () => {
     const directory = await freshDirectory();
     const server = await startServer({ dataDirectory: directory });
