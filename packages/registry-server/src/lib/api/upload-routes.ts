@@ -215,7 +215,7 @@ async function publishUpload(services: Services, context: RouteContext): Promise
 async function cancel(services: Services, context: RouteContext): Promise<Response> {
   const session = await ownUpload(services, context);
   const audit = auditEntry(services, context, { action: "upload.cancel", details: { upload: session.id } });
-  await services.uploads.remove(session, audit);
+  await services.uploads.cancel(session, audit);
   context.header("tus-resumable", TUS_VERSION);
   return context.body(null, 204);
 }

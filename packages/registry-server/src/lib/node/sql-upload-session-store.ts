@@ -118,6 +118,20 @@ export class SqlUploadSessionStore implements UploadSessionStore {
     );
   }
 
+  async end(id: string, expires: number, audit: AuditEntry): Promise<boolean> {
+    return this.#engine.write(async (session) => {
+      const { numUpdatedRows } = await session
+        .updateTable("upload_sessions")
+        .set({ expires })
+        .where("id", "=", id)
+        .where("expires", ">", expires)
+        .executeTakeFirst();
+      if (numUpdatedRows === 0n) return false;
+      await record(session, audit);
+      return true;
+    });
+  }
+
   async remove(id: string, audit: AuditEntry): Promise<boolean> {
     return this.#engine.write(async (session) => {
       const { numDeletedRows } = await session.deleteFrom("upload_sessions").where("id", "=", id).executeTakeFirst();

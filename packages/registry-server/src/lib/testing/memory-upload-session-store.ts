@@ -47,6 +47,14 @@ export class MemoryUploadSessionStore implements UploadSessionStore {
     if (known !== undefined) this.#sessions.set(id, { result, ...known });
   }
 
+  async end(id: string, expires: number, audit: AuditEntry): Promise<boolean> {
+    const known = this.#sessions.get(id);
+    if (known === undefined || known.expires <= expires) return false;
+    this.#sessions.set(id, { ...known, expires });
+    this.#record(audit);
+    return true;
+  }
+
   async remove(id: string, audit: AuditEntry): Promise<boolean> {
     if (!this.#sessions.delete(id)) return false;
     this.#record(audit);

@@ -79,6 +79,12 @@ export function uploadSessionStoreContract(
     same(await uploads.expired(300, 1), ["early"], "some of them");
     same(await uploads.remove("early", fakeAudit({ action: "upload.expire" })), true, "forgotten");
     same(await uploads.remove("early", fakeAudit({ action: "upload.expire" })), false, "once");
+    const cancel = fakeAudit({ action: "upload.cancel" });
+    same(await uploads.end("long", 120, cancel), true, "ended");
+    same([await uploads.end("long", 120, cancel), await uploads.end("none", 120, cancel)], [false, false], "once");
+    same(await uploads.expired(300, 9), ["long", "late"], "ended before the other expired");
+    same((await store.audits({ page: 1, perPage: 20, action: "upload.cancel" })).total, 1, "its end is recorded once");
+    await uploads.remove("long", fakeAudit());
     const { items } = await store.audits({ page: 1, perPage: 20, action: "upload.expire" });
     same([items.length, await uploads.expired(300, 9)], [1, ["late"]], "recorded once");
   });

@@ -290,8 +290,17 @@ export class UploadService {
     await this.#ports.store.remove(id);
   }
 
-  /** Ends an upload without a publication. */
-  async remove({ id }: Pick<UploadSession, "id">, audit: AuditEntry): Promise<void> {
+  /**
+   * Ends an upload without a publication. Where publishers were given addresses of the storage its row stays while one of
+   * them may be good, for {@link sweep} to find what is sent there meanwhile.
+   */
+  async cancel({ id }: Pick<UploadSession, "id">, audit: AuditEntry): Promise<void> {
+    if (!this.redirects) return this.#forget(id, audit);
+    await this.#ports.metadata.uploads.end(id, this.#ports.clock.now() - 1, audit);
+    await this.#ports.store.remove(id);
+  }
+
+  async #forget(id: string, audit: AuditEntry): Promise<void> {
     // The bytes first: what has no row any more is found by nobody but garbage collection.
     await this.#ports.store.remove(id);
     await this.#ports.metadata.uploads.remove(id, audit);
@@ -302,8 +311,9 @@ export class UploadService {
     const now = this.#ports.clock.now();
     if (now - this.#swept < SWEEP_INTERVAL_MS) return;
     this.#swept = now;
-    for (const id of await this.#ports.metadata.uploads.expired(now, SWEPT_AT_ONCE))
-      await this.remove({ id }, { at: now, actor: "system", action: "upload.expire", details: { upload: id } });
+    const before = this.redirects ? now - ADDRESS_SECONDS * 1000 - SWEEP_INTERVAL_MS : now;
+    for (const id of await this.#ports.metadata.uploads.expired(before, SWEPT_AT_ONCE))
+      await this.#forget(id, { at: now, actor: "system", action: "upload.expire", details: { upload: id } });
   }
 }
 

@@ -57,6 +57,8 @@ export interface UploadSessionStore {
   prolong(id: string, expires: number): Promise<void>;
   /** Keeps the answer to its publication; the first one stays. */
   finish(id: string, result: UploadResult): Promise<void>;
+  /** Moves the end of an upload to `expires`, an earlier time, and tells whether it did. */
+  end(id: string, expires: number, audit: AuditEntry): Promise<boolean>;
   /** Whether there was one to forget. */
   remove(id: string, audit: AuditEntry): Promise<boolean>;
   /** Ids of uploads that expired before `now`, at most `limit`. */
