@@ -3,6 +3,7 @@ import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { loadServerConfig } from "../src/node.ts";
+import { FakeClock } from "../src/testing.ts";
 import { buildPackage, startServer, type TestServer } from "./harness.ts";
 
 const KEY = Buffer.alloc(32, 7);
@@ -25,6 +26,7 @@ let address: string;
 let server: TestServer;
 let received: Received[] = [];
 let refuse = 0;
+const clock = new FakeClock(Date.now());
 beforeAll(async () => {
   hook = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -37,7 +39,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => hook.listen(0, "127.0.0.1", resolve));
   address = `http://127.0.0.1:${(hook.address() as AddressInfo).port}/purge`;
   const urls = { publicUrl: "https://registry.example", cdnUrl: "https://cdn.example" };
-  server = await startServer({ ...urls, cdnPurge: { url: address, secret: SECRET } });
+  server = await startServer({ ...urls, clock, cdnPurge: { url: address, secret: SECRET } });
 });
 afterAll(async () => {
   await server.close();
@@ -66,7 +68,11 @@ it("tells a purge hook, signed, which files caches must forget, and again where 
     paths: [index, blob],
     urls: [`https://registry.example${index}`, `https://cdn.example${blob}`],
   });
-  await expect.poll(() => received.length, { timeout: 30_000, interval: 50 }).toBe(2);
+  const again = async (): Promise<number> => {
+    clock.advance(100);
+    return received.length;
+  };
+  await expect.poll(again, { timeout: 30_000, interval: 50 }).toBe(2);
   const [first, second] = received as [Received, Received];
   expect(second.body).toBe(first.body);
   expect(second.headers["webhook-id"]).toBe(first.headers["webhook-id"]);
@@ -82,6 +88,21 @@ it("tells a purge hook, signed, which files caches must forget, and again where 
   const gone = purges().at(-1)!;
   expect(gone.paths.slice(0, 2)).toEqual([index, blob]);
   expect(gone.paths, "and the readme").toHaveLength(3);
+
+  // Another server may have answered with the file until it heard of the change: a cache that asked it forgets once more.
+  const { deliveries } = server.node.metadata;
+  const query = { channel: "cdn-purge", target: "cdn", page: 1, perPage: 9 } as const;
+  const states = async () => (await deliveries.deliveries(query)).items.map(({ state }) => state);
+  await expect
+    .poll(states, { timeout: 30_000, interval: 50 })
+    .toEqual(["waiting", ...Array<string>(3).fill("delivered")]);
+  clock.advance(59_000);
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  expect(purges().filter(({ action }) => action === "version.takedown")).toHaveLength(1);
+  clock.advance(1000);
+  await expect.poll(states, { timeout: 30_000, interval: 50 }).toEqual(Array<string>(4).fill("delivered"));
+  expect(purges().at(-1)).toEqual(gone);
+  expect(new Set(received.slice(-2).map(({ headers }) => headers["webhook-id"])).size).toBe(2);
 });
 
 it("wants a secret for the hook", () => {

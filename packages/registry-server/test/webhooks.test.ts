@@ -3,7 +3,8 @@ import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { DELIVERIES_KEPT_MS, DeliveryService, WEBHOOK_GIVE_UP_MS, WEBHOOK_PAUSES_MS } from "../src/index.ts";
-import { FakeClock } from "../src/testing.ts";
+import { MEMBERSHIP_TTL_MS } from "../src/lib/organisations/groups.ts";
+import { FakeClock, fakeAudit } from "../src/testing.ts";
 import { buildPackage, startServer, type TestServer } from "./harness.ts";
 
 interface Received {
@@ -277,6 +278,130 @@ describe("webhooks", () => {
     expect(await types(own.id, path, owner)).toEqual(["package.published", "team.created"]);
     await removed(own.id, path);
     await removed(all.id, "/api/v1/webhooks", server.token);
+  });
+});
+
+describe("a webhook whose maker lost the right to have it", () => {
+  interface Hook {
+    readonly path: string;
+    readonly auth: string;
+    readonly id: string;
+  }
+  const ALL = "/api/v1/webhooks";
+  const GUILD = "/api/v1/organisations/guild";
+  const OWNER_OF_TOOL = "/api/v1/packages/tool/owners/stranger";
+  const heard = async ({ id, path, auth }: Hook): Promise<Delivery[]> => deliveriesOf(id, path, auth);
+  /** What a package, an organisation and the registry hear of. */
+  async function changed(step: 1 | 2): Promise<void> {
+    await yank(step === 2);
+    await call(`${GUILD}/teams/team-${step}`, { method: "PUT", json: { role: "read" } });
+  }
+  const chief = (admin: boolean) =>
+    server.node.metadata.identities.externalAccount(
+      { origin: "ldap", subject: "chief", username: "chief", groups: [], admin },
+      "chief-id",
+      fakeAudit(),
+    );
+  /** A webhook of the registry as an admin of the directory makes it. */
+  async function ofChief(): Promise<string> {
+    const { webhooks } = server.node.metadata;
+    const account = await chief(true);
+    if (account === "name-taken") throw new Error(account);
+    const { id } = await added(["version.*"], ALL, server.token);
+    const { creator: _, accountId: __, ...made } = (await webhooks.webhook(id))!;
+    await webhooks.remove(id, fakeAudit());
+    await webhooks.create({ ...made, account }, fakeAudit());
+    return id;
+  }
+
+  it("hears nothing more of the package, organisation or registry, not even what waits", async () => {
+    const { organisations } = server.node.metadata;
+    await call("/api/v1/organisations", { method: "POST", json: { name: "guild" } });
+    const guild = (await organisations.organisation("guild"))!;
+    const member = (await server.node.metadata.accountByName("stranger"))!;
+    await organisations.setMember(guild.id, member, "owner", fakeAudit());
+    expect((await call(OWNER_OF_TOOL, { method: "PUT" })).status).toBe(200);
+    clock.advance(MEMBERSHIP_TTL_MS);
+    const lost: readonly Hook[] = [
+      { path: HOOKS, auth: owner, id: (await added(["version.*"], HOOKS, stranger)).id },
+      { path: `${GUILD}/webhooks`, auth: owner, id: (await added(["team.*"], `${GUILD}/webhooks`, stranger)).id },
+      { path: ALL, auth: server.token, id: await ofChief() },
+    ];
+    const { id } = await added(["version.*"], ALL, server.token);
+    const kept: Hook = { path: ALL, auth: server.token, id };
+
+    answer = { status: 500 };
+    await changed(1);
+    for (const hook of [...lost, kept]) await until(async () => (await heard(hook))[0]?.attempts.length === 1);
+    expect((await call(OWNER_OF_TOOL, { method: "DELETE" })).status).toBe(200);
+    await organisations.setMember(guild.id, member, "maintainer", fakeAudit());
+    await chief(false);
+    answer = { status: 204 };
+    received = [];
+    clock.advance(WEBHOOK_PAUSES_MS[0]! + MEMBERSHIP_TTL_MS);
+    for (const hook of [...lost, kept]) await until(async () => (await heard(hook))[0]?.state !== "waiting");
+    await changed(2);
+    await until(async () => (await heard(kept)).filter(({ state }) => state === "delivered").length === 2);
+    const why = expect.stringContaining("who made it, has no right to webhooks of the") as string;
+    for (const hook of lost) {
+      expect(await heard(hook)).toMatchObject([{ state: "failed", attempts: [{ status: 500 }, { error: why }] }]);
+      const { path, auth } = hook;
+      const tested = await call<Delivery>(`${path}/${hook.id}/test`, { method: "POST", auth });
+      expect(tested.body).toMatchObject({ state: "failed", attempts: [{ error: why }] });
+    }
+    expect(received.map(({ body }) => (JSON.parse(body) as { type: string }).type)).toEqual([
+      "version.yanked",
+      "version.unyanked",
+    ]);
+    for (const hook of [...lost, kept]) await removed(hook.id, hook.path, hook.auth);
+  });
+});
+
+describe("a catch-up", () => {
+  it("tells whoever began to listen during it of what happened since", async () => {
+    const { metadata } = server.node;
+    clock.advance(1000);
+    const since = clock.now();
+    const listening = ["first"];
+    let asked: readonly string[] = [];
+    let reads = 0;
+    const service = new DeliveryService({
+      store: metadata.deliveries,
+      trail: {
+        records: async (...query: Parameters<typeof metadata.auditTrail.records>) => {
+          // Between two batches, somebody makes a webhook and something happens.
+          if ((reads += 1) === 2) {
+            listening.push("late");
+            await yank(true);
+          }
+          return metadata.auditTrail.records(...query);
+        },
+      } as typeof metadata.auditTrail,
+      clock,
+      log: () => {},
+      channels: [
+        {
+          name: "listeners",
+          pausesMs: [],
+          since: async () => {
+            asked = [...listening];
+            return since;
+          },
+          plan: async ({ id, action, at }) =>
+            asked.map((target) => ({ id: `${target}_${id}`, target, event: action, payload: "{}", created: at })),
+          send: async () => ({ outcome: "delivered" }),
+        },
+      ],
+    });
+    await yank();
+    await service.idle();
+    const heard = async (target: string) =>
+      (await metadata.deliveries.deliveries({ channel: "listeners", target, page: 1, perPage: 9 })).items.map(
+        ({ event }) => event,
+      );
+    expect(await heard("first")).toEqual(["version.unyank", "version.yank"]);
+    expect(await heard("late")).toEqual(["version.unyank"]);
+    await service.stop();
   });
 });
 

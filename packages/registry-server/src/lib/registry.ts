@@ -36,7 +36,7 @@ import { Authentication, LocalIdentityProvider, requireScope, type Principal } f
 import { behindProxy, type Connection } from "./connection.ts";
 import { PurgeChannel } from "./deliveries/purge-channel.ts";
 import { DeliveryService, type DeliveryChannel } from "./deliveries/delivery-service.ts";
-import { WebhookBox, WebhookChannel } from "./webhooks/webhook-channel.ts";
+import { WebhookBox, WebhookChannel, type WebhookPorts } from "./webhooks/webhook-channel.ts";
 import { DownloadCounter } from "./download-counter.ts";
 import { IdempotentAnswers } from "./idempotent-answers.ts";
 import { CiExchange } from "./identity/ci-exchange.ts";
@@ -430,7 +430,7 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean, rules?: Ac
   const metrics = new Metrics(() => index.statistics);
   const access = new AccessControl(accessPolicyOf(settings), groups);
   const webhookBox = new WebhookBox(settings.jwtSecret);
-  const deliveries = deliveriesOf(ports, { access: rules ?? access, box: webhookBox, log });
+  const deliveries = deliveriesOf(ports, { access: rules ?? access, rights, groups, box: webhookBox, log });
   metrics.gauge(
     {
       name: "lading_deliveries",
@@ -527,7 +527,7 @@ function treeServices(ports: RegistryPorts, isDraining: () => boolean, place: Tr
 /** What is sent because of changes, and by what. */
 function deliveriesOf(
   { metadata, clock, outbound, settings }: RegistryPorts,
-  { access, box, log }: { readonly access: AccessControl; readonly box: WebhookBox; readonly log: LogListener },
+  { log, ...asked }: Pick<WebhookPorts, "access" | "rights" | "groups" | "box" | "log">,
 ): DeliveryService {
   const { cdnPurge: hook, cdnUrl, publicUrl, readPublic } = settings;
   const bases = { blobs: cdnUrl ?? publicUrl, index: publicUrl };
@@ -535,7 +535,7 @@ function deliveriesOf(
     outbound === undefined
       ? []
       : [
-          new WebhookChannel({ metadata, outbound, access, box, clock, log }),
+          new WebhookChannel({ ...asked, metadata, outbound, clock, log }),
           // No shared cache keeps what only some may read.
           ...(hook === undefined || !readPublic ? [] : [new PurgeChannel({ metadata, outbound, clock, hook, bases })]),
         ];

@@ -116,7 +116,7 @@ export class DeliveryService {
   }
 
   async #derive(): Promise<void> {
-    const wanted = await this.#active();
+    let wanted = await this.#active();
     if (wanted === undefined) return;
     this.#stored ??= await this.#store.position();
     this.#seen = Math.max(this.#seen, this.#stored);
@@ -125,6 +125,9 @@ export class DeliveryService {
       const records = await this.#trail.records({ since: wanted.since }, this.#seen, BATCH);
       const last = records.at(-1);
       if (last === undefined) return;
+      // Asked after the records were read, or what was made during a long catch-up would miss what happened since.
+      wanted = await this.#active();
+      if (wanted === undefined) return;
       const deliveries: NewDelivery[] = [];
       for (const record of records) deliveries.push(...(await this.#planned(record, wanted.channels)));
       if (!(await this.#moved(last.id, deliveries))) return;
@@ -167,9 +170,10 @@ export class DeliveryService {
 
   async #sendDue(): Promise<void> {
     const free = PARALLEL - this.#sending.size;
-    if (free <= 0 || this.#ended.signal.aborted) return;
+    if (free <= 0 || this.#channels.size === 0 || this.#ended.signal.aborted) return;
     const now = this.#clock.now();
-    for (const delivery of await this.#store.claim({ now, until: now + CLAIM_MS, limit: free })) {
+    const channels = [...this.#channels.keys()];
+    for (const delivery of await this.#store.claim({ now, until: now + CLAIM_MS, limit: free, channels })) {
       const sending: Promise<void> = this.#send(delivery)
         .then(() => {})
         .catch((error: unknown) => {

@@ -14,6 +14,8 @@ export interface NewDelivery {
   readonly payload: string;
   /** Milliseconds since the epoch, as all times here. */
   readonly created: number;
+  /** When it is tried first; where it is absent, at once. */
+  readonly due?: number;
 }
 
 /** `failed`: it is not tried any more. */
@@ -74,16 +76,17 @@ export interface DeliveryStore {
     readonly to: number;
     readonly deliveries: readonly NewDelivery[];
   }): Promise<boolean>;
-  /** Adds one that no change caused; it is due at once. */
+  /** Adds one that no change caused. */
   add(delivery: NewDelivery): Promise<void>;
   /**
-   * Takes deliveries that are due, those that have waited longest first; until `until` nobody else takes them, and whoever
-   * dies meanwhile has them tried again then.
+   * Takes deliveries of these channels that are due, those that have waited longest first; until `until` nobody else takes
+   * them, and whoever dies meanwhile has them tried again then.
    */
   claim(request: {
     readonly now: number;
     readonly until: number;
     readonly limit: number;
+    readonly channels: readonly string[];
   }): Promise<readonly Delivery[]>;
   /** Takes this one, whenever it would be due and whatever became of it, as if it were new; `undefined` where there is none. */
   claimAgain(id: string, until: number): Promise<Delivery | undefined>;
@@ -94,7 +97,7 @@ export interface DeliveryStore {
   deliveries(query: DeliveryQuery): Promise<Page<Delivery>>;
   /** Forgets everything that was to go or went to a target. */
   drop(channel: string, target: string): Promise<void>;
-  /** Forgets deliveries that ended and were made before a time. */
+  /** Forgets deliveries that were made before a time, where they ended or nobody has taken them since. */
   forget(before: number): Promise<void>;
   /** Number of deliveries by channel and state. */
   counts(): Promise<readonly { readonly channel: string; readonly state: DeliveryState; readonly count: number }[]>;

@@ -47,6 +47,11 @@ const PAUSES_MS: readonly number[] = [
   60 * MINUTE,
   ...Array.from({ length: 8 }, () => 6 * 60 * MINUTE),
 ];
+/**
+ * When what was taken down, or came back, is purged a second time: another server may have answered as before until it
+ * heard of the change, and a cache that forgot in time has asked it since.
+ */
+const AGAIN_MS = MINUTE;
 /** How far back a server that starts looks: purging twice harms nobody. */
 const LOOK_BACK_MS = 24 * 60 * MINUTE;
 
@@ -102,7 +107,8 @@ export class PurgeChannel implements DeliveryChannel {
     const paths = [document, ...files].map((path) => `/${path}`);
     const about = { package: name, ...(version === undefined ? {} : { version }) };
     const payload = JSON.stringify({ type: "cdn.purge", record: id, action, ...about, paths, urls });
-    return [{ id: `purge_${id}`, target: "cdn", event: "cdn.purge", payload, created: at }];
+    const purge = { id: `purge_${id}`, target: "cdn", event: "cdn.purge", payload, created: at };
+    return purged === "files" ? [purge, { ...purge, id: `${purge.id}_again`, due: at + AGAIN_MS }] : [purge];
   }
 
   async #files(

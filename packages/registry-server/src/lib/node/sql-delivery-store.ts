@@ -1,4 +1,4 @@
-import { sql, type Kysely, type Selectable, type Transaction } from "kysely";
+import { sql, type ExpressionBuilder, type Kysely, type Selectable, type Transaction } from "kysely";
 import {
   ATTEMPTS_KEPT,
   type Delivery,
@@ -46,7 +46,7 @@ async function positionIn(session: Session): Promise<number> {
 async function insert(session: Session, delivery: NewDelivery): Promise<void> {
   await session
     .insertInto("deliveries")
-    .values({ ...delivery, state: "waiting", due: delivery.created, tries: 0, attempts: "[]" })
+    .values({ ...delivery, state: "waiting", due: delivery.due ?? delivery.created, tries: 0, attempts: "[]" })
     .onConflict((conflict) => conflict.column("id").doNothing())
     .execute();
 }
@@ -88,13 +88,15 @@ export class SqlDeliveryStore implements DeliveryStore {
     readonly now: number;
     readonly until: number;
     readonly limit: number;
+    readonly channels: readonly string[];
   }): Promise<readonly Delivery[]> {
-    const { now, until, limit } = request;
+    const { now, until, limit, channels } = request;
     const due = (session: Session) =>
       session
         .selectFrom("deliveries")
         .selectAll()
         .where("due", "<=", now)
+        .where("channel", "in", channels)
         .orderBy("due")
         .orderBy("id")
         .limit(limit)
@@ -163,17 +165,11 @@ export class SqlDeliveryStore implements DeliveryStore {
   }
 
   async forget(before: number): Promise<void> {
-    const old = await this.#engine.db
-      .selectFrom("deliveries")
-      .select("id")
-      .where("due", "is", null)
-      .where("created", "<", before)
-      .limit(1)
-      .executeTakeFirst();
+    const isOld = (eb: ExpressionBuilder<Tables, "deliveries">) =>
+      eb.and([eb("created", "<", before), eb.or([eb("due", "is", null), eb("due", "<", before)])]);
+    const old = await this.#engine.db.selectFrom("deliveries").select("id").where(isOld).limit(1).executeTakeFirst();
     if (old === undefined) return;
-    await this.#engine.write((session) =>
-      session.deleteFrom("deliveries").where("due", "is", null).where("created", "<", before).execute(),
-    );
+    await this.#engine.write((session) => session.deleteFrom("deliveries").where(isOld).execute());
   }
 
   async counts(): Promise<

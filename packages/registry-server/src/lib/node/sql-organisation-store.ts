@@ -30,6 +30,7 @@ import { record } from "./sql-audit.ts";
 import type { SqlEngine } from "./sql-engine.ts";
 import { appendEntry, nextPosition, ownerCount, ownersOf, packageRow } from "./sql-packages.ts";
 import type { Tables } from "./sql-schema.ts";
+import { removeWebhooks } from "./sql-webhook-store.ts";
 
 type Session = Kysely<Tables> | Transaction<Tables>;
 
@@ -289,6 +290,7 @@ export class SqlOrganisationStore implements OrganisationStore {
       await session.deleteFrom("teams").where("organisation_id", "=", organisationId).execute();
       await session.deleteFrom("organisation_members").where("organisation_id", "=", organisationId).execute();
       await session.deleteFrom("quotas").where("subject", "=", `organisation:${organisationId}`).execute();
+      await removeWebhooks(session, { kind: "organisation", id: organisationId });
       await session.deleteFrom("organisations").where("id", "=", organisationId).execute();
       await record(session, audit);
       return "removed";

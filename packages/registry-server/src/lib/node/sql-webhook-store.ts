@@ -48,6 +48,13 @@ async function webhookIn(session: Session, id: string): Promise<Webhook | undefi
   return row === undefined ? undefined : toWebhook(row);
 }
 
+/** Removes the webhooks of a subject that is removed, with their deliveries. */
+export async function removeWebhooks(session: Session, subject: WebhookSubject): Promise<void> {
+  const webhooks = session.selectFrom("webhooks").select("id").where("subject", "=", subjectKey(subject));
+  await session.deleteFrom("deliveries").where("channel", "=", "webhook").where("target", "in", webhooks).execute();
+  await session.deleteFrom("webhooks").where("subject", "=", subjectKey(subject)).execute();
+}
+
 /** The {@link WebhookStore} over SQL. */
 export class SqlWebhookStore implements WebhookStore {
   readonly #engine: SqlEngine;

@@ -8,6 +8,7 @@ function made(id: string, created = 10, target = "hook"): NewDelivery {
 
 const ids = (deliveries: readonly Delivery[]): readonly string[] => deliveries.map(({ id }) => id);
 const PAGE = { channel: "webhook", target: "hook", page: 1, perPage: 10 };
+const CHANNELS = ["webhook"];
 const attempt = (at: number) => ({ at, durationMs: 5, status: 500, error: "no", answer: "oops" });
 
 /** Checks what `DeliveryStore` promises, on the stores of a metadata store. */
@@ -23,7 +24,7 @@ export function deliveryStoreContract(it: (name: string, body: (store: MetadataS
   });
   it("adds a delivery once", async ({ deliveries: store }) => {
     await store.add(made("a"));
-    await store.claim({ now: 10, until: 100, limit: 10 });
+    await store.claim({ now: 10, until: 100, limit: 10, channels: CHANNELS });
     await store.settle("a", { attempt: attempt(11), state: "delivered" });
     await store.add(made("a"));
     await store.advance({ from: 0, to: 1, deliveries: [made("a")] });
@@ -33,12 +34,29 @@ export function deliveryStoreContract(it: (name: string, body: (store: MetadataS
     deliveries: store,
   }) => {
     for (const one of [made("late", 30), made("b", 20), made("a", 10), made("future", 1000)]) await store.add(one);
-    same(ids(await store.claim({ now: 50, until: 100, limit: 2 })), ["a", "b"], "oldest");
-    same(ids(await store.claim({ now: 50, until: 100, limit: 5 })), ["late"], "the rest");
-    same(ids(await store.claim({ now: 99, until: 200, limit: 5 })), [], "claimed");
-    same(ids(await store.claim({ now: 100, until: 200, limit: 5 })), ["a", "b", "late"], "the claimant died");
-    const claims = await Promise.all([1, 2, 3].map(() => store.claim({ now: 200, until: 300, limit: 5 })));
+    same(ids(await store.claim({ now: 50, until: 100, limit: 2, channels: CHANNELS })), ["a", "b"], "oldest");
+    same(ids(await store.claim({ now: 50, until: 100, limit: 5, channels: CHANNELS })), ["late"], "the rest");
+    same(ids(await store.claim({ now: 99, until: 200, limit: 5, channels: CHANNELS })), [], "claimed");
+    same(
+      ids(await store.claim({ now: 100, until: 200, limit: 5, channels: CHANNELS })),
+      ["a", "b", "late"],
+      "the claimant died",
+    );
+    const claims = await Promise.all(
+      [1, 2, 3].map(() => store.claim({ now: 200, until: 300, limit: 5, channels: CHANNELS })),
+    );
     same(claims.flatMap(ids).sort(), ["a", "b", "late"], "each once");
+  });
+  it("gives what is due of the channels that the claimant has, and not before its time", async ({
+    deliveries: store,
+  }) => {
+    await store.add({ ...made("purge"), channel: "cdn-purge" });
+    await store.add({ ...made("later"), due: 60 });
+    await store.advance({ from: 0, to: 1, deliveries: [{ ...made("derived"), due: 70 }] });
+    same(ids(await store.claim({ now: 59, until: 100, limit: 5, channels: CHANNELS })), [], "nothing for it yet");
+    same(ids(await store.claim({ now: 70, until: 100, limit: 5, channels: CHANNELS })), ["later", "derived"], "due");
+    const both = ["cdn-purge", "webhook"];
+    same(ids(await store.claim({ now: 70, until: 100, limit: 5, channels: both })), ["purge"], "by who has both");
   });
   it("notes tries, keeps the last ones, and tries again when it is told to", async ({ deliveries: store }) => {
     await store.add(made("a"));
@@ -52,9 +70,9 @@ export function deliveryStoreContract(it: (name: string, body: (store: MetadataS
     );
     same(waiting?.attempts.length, ATTEMPTS_KEPT, "kept");
     same(waiting?.attempts.at(-1), attempt(ATTEMPTS_KEPT + 2), "the last one");
-    same(ids(await store.claim({ now: 400, until: 900, limit: 5 })), [], "not yet");
+    same(ids(await store.claim({ now: 400, until: 900, limit: 5, channels: CHANNELS })), [], "not yet");
     await store.settle("a", { attempt: attempt(99), state: "failed" });
-    same(ids(await store.claim({ now: 9999, until: 9999, limit: 5 })), [], "never");
+    same(ids(await store.claim({ now: 9999, until: 9999, limit: 5, channels: CHANNELS })), [], "never");
     const again = await store.claimAgain("a", 700);
     same([again?.state, again?.due, again?.tries, again?.payload], ["waiting", 700, 0, '{"id":"a"}'], "by hand");
     same(await store.claimAgain("none", 1), undefined, "unknown");
@@ -84,6 +102,15 @@ export function deliveryStoreContract(it: (name: string, body: (store: MetadataS
       [undefined, "other", "b"],
       "forgotten",
     );
+    same(await store.claim({ now: 50, until: 300, limit: 1, channels: CHANNELS }).then(ids), ["b"], "one is taken");
+    await store.forget(100);
+    same(
+      [(await store.delivery("b"))?.id, await store.delivery("c")],
+      ["b", undefined],
+      "what nobody has taken since, too",
+    );
+    await store.add(made("other", 15, "elsewhere"));
+    await store.settle("other", { attempt: attempt(1), state: "failed" });
     await store.drop("webhook", "hook");
     same(await store.counts(), [{ channel: "webhook", state: "failed", count: 1 }], "dropped");
   });

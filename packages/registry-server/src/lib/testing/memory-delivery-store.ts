@@ -35,15 +35,24 @@ export class MemoryDeliveryStore implements DeliveryStore {
 
   async add(delivery: NewDelivery): Promise<void> {
     if (this.#deliveries.has(delivery.id)) return;
-    this.#deliveries.set(delivery.id, { ...delivery, state: "waiting", due: delivery.created, tries: 0, attempts: [] });
+    this.#deliveries.set(delivery.id, {
+      ...delivery,
+      state: "waiting",
+      due: delivery.due ?? delivery.created,
+      tries: 0,
+      attempts: [],
+    });
   }
 
   async claim(request: {
     readonly now: number;
     readonly until: number;
     readonly limit: number;
+    readonly channels: readonly string[];
   }): Promise<readonly Delivery[]> {
-    const due = [...this.#deliveries.values()].filter((one) => one.due !== undefined && one.due <= request.now);
+    const due = [...this.#deliveries.values()].filter(
+      (one) => one.due !== undefined && one.due <= request.now && request.channels.includes(one.channel),
+    );
     return due
       .sort(byDue)
       .slice(0, request.limit)
@@ -86,7 +95,7 @@ export class MemoryDeliveryStore implements DeliveryStore {
 
   async forget(before: number): Promise<void> {
     for (const [id, one] of this.#deliveries)
-      if (one.due === undefined && one.created < before) this.#deliveries.delete(id);
+      if (one.created < before && (one.due ?? 0) < before) this.#deliveries.delete(id);
   }
 
   async counts(): Promise<

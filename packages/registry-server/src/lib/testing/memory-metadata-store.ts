@@ -137,6 +137,7 @@ export class MemoryMetadataStore implements MetadataStore {
       log: (change, canonical, team, audit) => this.#log.push(teamOwnerEntry(change, canonical, team, audit)),
     },
     (audit) => this.#record(audit),
+    (id) => this.webhooks.forget({ kind: "organisation", id }),
   );
   readonly ownership: MemoryOwnershipStore = new MemoryOwnershipStore({
     record: (audit) => this.#record(audit),

@@ -72,13 +72,21 @@ export class MemoryOrganisationStore implements OrganisationStore {
   readonly #accounts: ReadonlyMap<string, Account>;
   readonly #packages: OwnedPackages;
   readonly #record: (audit: AuditEntry) => void;
+  readonly #removed: (organisationId: string) => Promise<void>;
   readonly #organisations = new Map<string, Organisation>();
   readonly #members = new Map<string, Map<string, Membership<OrganisationRole>>>();
   readonly #teams = new Map<string, KnownTeam>();
   readonly #namespaces = new Map<string, KnownNamespace>();
   readonly #invitations = new Map<string, KnownInvitation>();
 
-  constructor(accounts: ReadonlyMap<string, Account>, packages: OwnedPackages, record: (audit: AuditEntry) => void) {
+  /** `removed` forgets what else a store keeps of an organisation that was removed. */
+  constructor(
+    accounts: ReadonlyMap<string, Account>,
+    packages: OwnedPackages,
+    record: (audit: AuditEntry) => void,
+    removed: (organisationId: string) => Promise<void>,
+  ) {
+    this.#removed = removed;
     this.#accounts = accounts;
     this.#packages = packages;
     this.#record = record;
@@ -162,6 +170,7 @@ export class MemoryOrganisationStore implements OrganisationStore {
       if (invitation.organisationId === organisationId) this.#invitations.delete(id);
     this.#members.delete(organisationId);
     this.#organisations.delete(organisationId);
+    await this.#removed(organisationId);
     this.#record(audit);
     return "removed";
   }

@@ -63,6 +63,14 @@ export class MemoryWebhookStore implements WebhookStore {
     return true;
   }
 
+  /** Removes the webhooks of a subject that is removed, with their deliveries. */
+  async forget(subject: WebhookSubject): Promise<void> {
+    for (const { id } of await this.webhooksOf(subject)) {
+      this.#webhooks.delete(id);
+      await this.#dropped(id);
+    }
+  }
+
   async noteFailing(id: string, since: number | undefined): Promise<void> {
     const current = this.#webhooks.get(id);
     if (current === undefined) return;

@@ -72,4 +72,16 @@ export function webhookStoreContract(it: (name: string, body: (store: MetadataSt
     same((await store.deliveries.delivery("2"))?.id, "2", "that of another");
     same((await store.audits({ page: 1, perPage: 1, action: "webhook.remove" })).total, 1, "audit");
   });
+  it("removes those of an organisation that is removed, with their deliveries", async (store) => {
+    await store.createAccount(ADA, fakeAudit());
+    await store.organisations.createOrganisation({ id: "acme-id", name: "acme", created: 1 }, ADA, fakeAudit());
+    for (const one of [made("a", ACME), made("b", ACME), made("tool"), made("all", REGISTRY)])
+      await store.webhooks.create(one, audit("webhook.create"));
+    const delivery = { channel: "webhook", event: "webhook.test", payload: "{}", created: 1 };
+    for (const target of ["a", "b", "tool"]) await store.deliveries.add({ ...delivery, id: `to-${target}`, target });
+    same(await store.organisations.removeOrganisation("acme-id", audit("organisation.remove")), "removed", "removed");
+    same(ids(await store.webhooks.enabled()), ["all", "tool"], "those of others");
+    same([await store.webhooks.webhook("a"), await store.deliveries.delivery("to-a")], [undefined, undefined], "both");
+    same((await store.deliveries.delivery("to-tool"))?.id, "to-tool", "that of another");
+  });
 }

@@ -1,16 +1,19 @@
 import { splitName, type CanonicalName } from "@lading/core-manifest";
 import type { AccessControl } from "../access/access-control.ts";
+import type { Principal } from "../authentication.ts";
 import type { DeliveryChannel, SendOutcome } from "../deliveries/delivery-service.ts";
 import { outcomeOf } from "../deliveries/send-outcome.ts";
 import type { Delivery, DeliveryResult, NewDelivery } from "../deliveries/delivery-store.ts";
 import type { ChainedRecord } from "../governance/audit-trail.ts";
 import { SecretBox } from "../identity/secret-box.ts";
+import type { Groups } from "../organisations/groups.ts";
+import type { PackageRights } from "../organisations/package-rights.ts";
 import type { Outbound } from "../outbound.ts";
 import type { Clock, LogListener, MetadataStore } from "../ports.ts";
-import type { Scope } from "../records.ts";
-import { eventMatches, eventOf, webhookPayload, type WebhookEvent } from "./webhook-events.ts";
+import type { Account, Scope } from "../records.ts";
+import { eventMatches, eventOf, packageIn, webhookPayload, type WebhookEvent } from "./webhook-events.ts";
 import { webhookHeaders } from "./webhook-signature.ts";
-import type { Webhook, WebhookSecrets } from "./webhook-store.ts";
+import type { Webhook, WebhookSecrets, WebhookSubject } from "./webhook-store.ts";
 
 /** Channel of webhooks' deliveries. */
 export const WEBHOOK_CHANNEL = "webhook";
@@ -61,9 +64,23 @@ export interface WebhookPorts {
   readonly metadata: MetadataStore;
   readonly outbound: Outbound;
   readonly access: AccessControl;
+  readonly rights: Pick<PackageRights, "on">;
+  readonly groups: Pick<Groups, "membershipsOf">;
   readonly box: WebhookBox;
   readonly clock: Clock;
   readonly log: LogListener;
+}
+
+const SUBJECTS: Readonly<Record<WebhookSubject["kind"], string>> = {
+  package: "the package",
+  organisation: "the organisation",
+  registry: "the registry",
+};
+
+/** Somebody as the token with all of the account's rights would act. */
+function fullCaller(account: Account): Principal {
+  const scopes = new Set<Scope>(account.admin ? ["read", "owner", "admin"] : ["read", "owner"]);
+  return { account, method: "token", scopes, packages: [] };
 }
 
 /** Tells webhooks of events: derives who is to hear of a change, and sends it signed. */
@@ -100,7 +117,7 @@ export class WebhookChannel implements DeliveryChannel {
 
   async #concerns(webhook: Webhook, event: WebhookEvent): Promise<boolean> {
     if (event.at < webhook.since || !webhook.events.some((pattern) => eventMatches(pattern, event.type))) return false;
-    return (await this.#isAbout(webhook, event)) && (await this.#mayHear(webhook, event.package));
+    return (await this.#isAbout(webhook, event)) && (await this.#refusal(webhook, event.package)) === undefined;
   }
 
   async #isAbout({ subject }: Webhook, event: WebhookEvent): Promise<boolean> {
@@ -126,15 +143,38 @@ export class WebhookChannel implements DeliveryChannel {
     return [...new Set(holder === undefined ? found : [holder.organisation, ...found])];
   }
 
-  /** Whoever made it must still be able to read what it tells of: rules change, and people leave. */
-  async #mayHear({ accountId }: Webhook, name: CanonicalName | undefined): Promise<boolean> {
-    const { metadata, access } = this.#ports;
-    const account = await metadata.accountById(accountId);
-    if (account === undefined || account.deleted !== undefined) return false;
-    if (name === undefined) return true;
-    // As the token with all of the account's rights would read.
-    const scopes = new Set<Scope>(account.admin ? ["read", "admin"] : ["read"]);
-    return (await access.verdict("read", { account, method: "token", scopes, packages: [] }, name)) !== "denied";
+  /** Why it may not hear of something, `undefined` where it may: rules and rights change, and people leave. */
+  async #refusal(webhook: Webhook, name: CanonicalName | undefined): Promise<string | undefined> {
+    const { accountId, creator, subject } = webhook;
+    const account = await this.#ports.metadata.accountById(accountId);
+    if (account === undefined || account.deleted !== undefined)
+      return `the account of "${creator}", who made it, is gone`;
+    const caller = fullCaller(account);
+    if (!(await this.#mayHave(subject, caller)))
+      return `"${creator}", who made it, has no right to webhooks of ${SUBJECTS[subject.kind]} any more`;
+    if (name === undefined || (await this.#ports.access.verdict("read", caller, name)) !== "denied") return undefined;
+    return `"${creator}", who made it, cannot read the package any more`;
+  }
+
+  /** Whether somebody could make a webhook of this subject now: the rule of the routes that do. */
+  async #mayHave(subject: WebhookSubject, caller: Principal): Promise<boolean> {
+    const { account } = caller;
+    if (account.admin) return true;
+    if (subject.kind === "registry") return false;
+    return subject.kind === "package" ? this.#ownsPackage(caller, subject.name) : this.#leads(account, subject.id);
+  }
+
+  async #ownsPackage(caller: Principal, name: CanonicalName): Promise<boolean> {
+    const verdict = await this.#ports.access.verdict("admin", caller, name);
+    if (verdict !== "owners") return verdict === "allowed";
+    return (await this.#ports.rights.on(caller.account, name)).scopes.has("owner");
+  }
+
+  async #leads({ id }: Account, organisationId: string): Promise<boolean> {
+    const { metadata, groups } = this.#ports;
+    for (const { name, role } of (await groups.membershipsOf(id)).organisations)
+      if (role === "owner" && (await metadata.organisations.organisation(name))?.id === organisationId) return true;
+    return false;
   }
 
   async send({ id, target, payload }: Delivery, signal: AbortSignal): Promise<SendOutcome> {
@@ -143,6 +183,9 @@ export class WebhookChannel implements DeliveryChannel {
     if (webhook === undefined) return { outcome: "never", error: "the webhook was removed" };
     if (webhook.disabled !== undefined)
       return { outcome: "never", error: `the webhook is disabled: ${webhook.disabled.reason}` };
+    // It may have waited for days.
+    const refusal = await this.#refusal(webhook, packageIn(payload));
+    if (refusal !== undefined) return { outcome: "never", error: refusal };
     const now = clock.now();
     const secrets = await box.open(webhook.secrets, webhook.id, now);
     if (secrets.length === 0)

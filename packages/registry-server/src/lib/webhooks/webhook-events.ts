@@ -120,3 +120,10 @@ export function eventOf(record: ChainedRecord): WebhookEvent | undefined {
 export function webhookPayload({ type, at, data }: Pick<WebhookEvent, "type" | "at" | "data">): string {
   return JSON.stringify({ type, timestamp: timestamp(at), data });
 }
+
+/** The package that a body which is sent tells of, where it tells of one. */
+export function packageIn(payload: string): CanonicalName | undefined {
+  const { data } = JSON.parse(payload) as { readonly data: { readonly package?: unknown } };
+  const name = typeof data.package === "string" ? tryParsePackageName(data.package) : undefined;
+  return name && canonicalName(name);
+}
