@@ -176,7 +176,9 @@ export async function startServer(options: Partial<NodeRegistryOptions> = {}): P
     },
     close: async () => {
       await server.close(1000);
-      if (options.dataDirectory === undefined) await rm(directory, { recursive: true, force: true });
+      // Fetches of a mirror that are under way end by themselves, a moment later.
+      if (options.dataDirectory === undefined)
+        await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
     },
   };
 }
