@@ -1,6 +1,6 @@
 import type { JudgedSubmission } from "@lading/engine/static";
 import { requireFlag } from "./require-flag.ts";
-import { PLACE_FLAGS, TO_FLAG } from "./static-place.ts";
+import { AUTHOR_FLAGS, PLACE_FLAGS, PUBLISHER_FLAG, TO_FLAG } from "./static-place.ts";
 import type { Style } from "../render/style.ts";
 import { defineCommand, type CommandSpec } from "../spec.ts";
 
@@ -34,14 +34,8 @@ export const command: CommandSpec = defineCommand({
     ...TO_FLAG,
     ...PLACE_FLAGS,
     from: { type: "text", summary: "Where it was handed in; default: the registry's own place", placeholder: "PLACE" },
-    "public-key": { type: "list", summary: "Public key of an author who is new", placeholder: "FILE" },
-    "accept-key": { type: "boolean", summary: "Take a signature by other keys than earlier versions have" },
-    address: {
-      type: "list",
-      summary: "Address by which readers reach the registry: signatures for other registries are refused",
-      placeholder: "URL",
-    },
-    publisher: { type: "text", summary: "Account that is logged with it", placeholder: "NAME" },
+    ...AUTHOR_FLAGS,
+    ...PUBLISHER_FLAG,
     reject: { type: "boolean", summary: "Take them away without publishing them" },
   },
   async run({ args, flags, context, options }) {

@@ -1,5 +1,5 @@
 import { requireFlag } from "./require-flag.ts";
-import { PLACE_FLAGS, TO_FLAG, signedLine } from "./static-place.ts";
+import { PLACE_FLAGS, PUBLISHER_FLAG, TO_FLAG, signedLine } from "./static-place.ts";
 import { defineCommand, type CommandSpec } from "../spec.ts";
 
 export const command: CommandSpec = defineCommand({
@@ -18,7 +18,7 @@ export const command: CommandSpec = defineCommand({
     "public-key": { type: "list", summary: "Public keys that may sign", placeholder: "FILE" },
     threshold: { type: "number", summary: "How many of them must sign; default: 1", placeholder: "N" },
     remove: { type: "boolean", summary: "Take the delegation back" },
-    publisher: { type: "text", summary: "Account that is logged with it", placeholder: "NAME" },
+    ...PUBLISHER_FLAG,
   },
   async run({ args, flags, context }) {
     const { staticDelegate } = await import("@lading/engine/static");

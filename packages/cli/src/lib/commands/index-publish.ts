@@ -1,5 +1,5 @@
 import { requireFlag } from "./require-flag.ts";
-import { PLACE_FLAGS, TO_FLAG, signedLine } from "./static-place.ts";
+import { AUTHOR_FLAGS, PLACE_FLAGS, PUBLISHER_FLAG, TO_FLAG, signedLine } from "./static-place.ts";
 import { bytes } from "../render/table.ts";
 import { defineCommand, type CommandSpec } from "../spec.ts";
 
@@ -17,14 +17,8 @@ export const command: CommandSpec = defineCommand({
     ...TO_FLAG,
     ...PLACE_FLAGS,
     key: { type: "text", summary: "Sign the packages with this private key", placeholder: "FILE" },
-    "public-key": { type: "list", summary: "Public key of an author who is new", placeholder: "FILE" },
-    "accept-key": { type: "boolean", summary: "Take a signature by other keys than earlier versions have" },
-    address: {
-      type: "list",
-      summary: "Address by which readers reach the registry: signatures for other registries are refused",
-      placeholder: "URL",
-    },
-    publisher: { type: "text", summary: "Account that is logged with it", placeholder: "NAME" },
+    ...AUTHOR_FLAGS,
+    ...PUBLISHER_FLAG,
     channel: { type: "text", summary: "Let this channel name what is published, not latest", placeholder: "NAME" },
   },
   async run({ args, flags, context }) {

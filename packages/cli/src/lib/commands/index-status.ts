@@ -1,5 +1,5 @@
 import { requireFlag } from "./require-flag.ts";
-import { PLACE_FLAGS, TO_FLAG, signedLine } from "./static-place.ts";
+import { PLACE_FLAGS, PUBLISHER_FLAG, TO_FLAG, signedLine } from "./static-place.ts";
 import { defineCommand, type CommandSpec } from "../spec.ts";
 
 const STATUSES = ["active", "yanked", "deprecated"] as const;
@@ -17,7 +17,7 @@ export const command: CommandSpec = defineCommand({
     ...PLACE_FLAGS,
     reason: { type: "text", summary: "Why, for those who meet it", placeholder: "TEXT" },
     replacement: { type: "text", summary: "What to use instead", placeholder: "NAME" },
-    publisher: { type: "text", summary: "Account that is logged with it", placeholder: "NAME" },
+    ...PUBLISHER_FLAG,
   },
   async run({ args, flags, context }) {
     const { staticStatus } = await import("@lading/engine/static");

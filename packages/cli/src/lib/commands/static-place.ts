@@ -4,6 +4,12 @@ interface TextFlag {
   readonly placeholder: string;
 }
 
+interface ListFlag {
+  readonly type: "list";
+  readonly summary: string;
+  readonly placeholder: string;
+}
+
 /** Flags of every command that writes to a static registry. */
 export const PLACE_FLAGS: { readonly keys: TextFlag; readonly branch: TextFlag } = {
   keys: {
@@ -20,6 +26,26 @@ export const TO_FLAG: { readonly to: TextFlag } = {
     type: "text",
     summary: "The registry: a directory, or a git+, s3+ or releases+ address",
     placeholder: "PLACE",
+  },
+};
+
+/** The flag that says who is logged with a change. */
+export const PUBLISHER_FLAG: { readonly publisher: TextFlag } = {
+  publisher: { type: "text", summary: "Account that is logged with it", placeholder: "NAME" },
+};
+
+/** Flags of the commands that judge authors' signatures, published by themselves or handed in. */
+export const AUTHOR_FLAGS: {
+  readonly "public-key": ListFlag;
+  readonly "accept-key": { readonly type: "boolean"; readonly summary: string };
+  readonly address: ListFlag;
+} = {
+  "public-key": { type: "list", summary: "Public key of an author who is new", placeholder: "FILE" },
+  "accept-key": { type: "boolean", summary: "Take a signature by other keys than earlier versions have" },
+  address: {
+    type: "list",
+    summary: "Address by which readers reach the registry: signatures for other registries are refused",
+    placeholder: "URL",
   },
 };
 
@@ -40,11 +66,11 @@ export function signedLine({
 }
 
 /** Flags of the commands about channels: a static registry is changed in its place, since it has no server to ask. */
-export const CHANNEL_FLAGS: typeof PLACE_FLAGS & typeof TO_FLAG & { readonly publisher: TextFlag } = {
+export const CHANNEL_FLAGS: typeof PLACE_FLAGS & typeof TO_FLAG & typeof PUBLISHER_FLAG = {
   to: {
     ...TO_FLAG.to,
     summary: "A static registry, in place of a server: a directory, or a git+, s3+ or releases+ address",
   },
   ...PLACE_FLAGS,
-  publisher: { type: "text", summary: "Account that is logged with it, of a static registry", placeholder: "NAME" },
+  publisher: { ...PUBLISHER_FLAG.publisher, summary: "Account that is logged with it, of a static registry" },
 };
