@@ -29,6 +29,7 @@ import {
   type RepositoryUpdate,
   type TargetEntry,
 } from "@lading/signing/metadata";
+import { retried } from "./retried.ts";
 import { lifetimesOf, policyText, type StaticSettings } from "./settings.ts";
 import {
   CHECKPOINT,
@@ -81,8 +82,6 @@ export interface Maintained {
   /** How often another writer was first. */
   readonly conflicts: number;
 }
-
-const ATTEMPTS = 10;
 
 /** RFC 3339, UTC, whole seconds. */
 export function timeText(milliseconds: number): string {
@@ -263,21 +262,9 @@ export async function maintain<T>(
     nowMs: number,
   ) => Promise<{ readonly change: RegistryChange | undefined; readonly result: T }>,
 ): Promise<{ readonly result: T; readonly maintained: Maintained | undefined }> {
-  for (let conflicts = 0; conflicts < ATTEMPTS; conflicts++) {
-    options.signal?.throwIfAborted();
-    const session = await options.store.open({ signal: options.signal });
-    try {
-      const { result, written, conflict } = await attempt(options, session, change);
-      if (conflict === true) continue;
-      return { result, maintained: written && summary(written, conflicts) };
-    } finally {
-      await session.close();
-    }
-  }
-  throw new StaticRegistryError({
-    code: "STATIC_REGISTRY_BUSY",
-    message: `Cannot change the registry at "${options.store.location}": other writers were first ${ATTEMPTS} times`,
-    place: options.store.location,
+  return retried(options, async (session, conflicts) => {
+    const { result, written, conflict } = await attempt(options, session, change);
+    return conflict === true ? "conflict" : { result, maintained: written && summary(written, conflicts) };
   });
 }
 

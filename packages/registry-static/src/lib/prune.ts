@@ -1,7 +1,7 @@
 import { MetadataError, metadataPath, parseMetadata, targetPath, type SnapshotBody } from "@lading/signing/metadata";
 import type { StaticRegistryOptions } from "./maintain.ts";
+import { retried } from "./retried.ts";
 import { METADATA, READS, loadState, type RegistryState } from "./state.ts";
-import { StaticRegistryError } from "./static-error.ts";
 import type { ReadRegistryFile, StoredFile, StoreSession } from "./store.ts";
 
 /** What a pruning took away, or would. */
@@ -17,7 +17,6 @@ export interface PrunedRegistry {
   readonly snapshots: number;
 }
 
-const ATTEMPTS = 10;
 const SNAPSHOT = /^metadata\/(\d+)\.snapshot\.json$/;
 const METADATA_FILE = /^metadata\/\d+\.(?:snapshot|targets|bins-[0-9a-f]+)\.json$/;
 const DOCUMENT = /^index\/(?:[^/]+\/)*[0-9a-f]{64}\.[^/]+\.json$/;
@@ -129,19 +128,5 @@ async function attempt(
 export async function pruneStatic(
   options: StaticRegistryOptions & { readonly dryRun?: boolean | undefined },
 ): Promise<PrunedRegistry> {
-  for (let conflicts = 0; conflicts < ATTEMPTS; conflicts++) {
-    options.signal?.throwIfAborted();
-    const session = await options.store.open({ signal: options.signal });
-    try {
-      const pruned = await attempt(options, session);
-      if (pruned !== "conflict") return pruned;
-    } finally {
-      await session.close();
-    }
-  }
-  throw new StaticRegistryError({
-    code: "STATIC_REGISTRY_BUSY",
-    message: `Cannot change the registry at "${options.store.location}": other writers were first ${ATTEMPTS} times`,
-    place: options.store.location,
-  });
+  return retried(options, (session) => attempt(options, session));
 }

@@ -1,6 +1,7 @@
 import { digestHex, tryParseDigest, type Digest } from "@lading/core-manifest";
 import type { InspectedPackage } from "@lading/archive/node";
 import { decodeEnvelope } from "@lading/signing";
+import { retried } from "./retried.ts";
 import { sha256 } from "./state.ts";
 import { StaticRegistryError } from "./static-error.ts";
 import type { PlacedFile, RegistryStore, StoreSession } from "./store.ts";
@@ -8,7 +9,6 @@ import type { PlacedFile, RegistryStore, StoreSession } from "./store.ts";
 /** Where what was handed in waits: no metadata names it, so that nobody installs it. */
 const SUBMISSIONS = "submissions/";
 const FORMAT = "lading-submission/1";
-const ATTEMPTS = 10;
 
 /** A package file and its statement, as their author hands them in. */
 export interface StaticSubmission {
@@ -39,28 +39,6 @@ function folderOf(digest: Digest): string {
   return `${SUBMISSIONS}${digestHex(digest)}/`;
 }
 
-/** Repeats a change of a place until nobody else was first. */
-async function changing(
-  store: RegistryStore,
-  signal: AbortSignal | undefined,
-  change: (session: StoreSession) => Promise<"committed" | "conflict">,
-): Promise<void> {
-  for (let tries = 0; tries < ATTEMPTS; tries++) {
-    signal?.throwIfAborted();
-    const session = await store.open({ signal });
-    try {
-      if ((await change(session)) === "committed") return;
-    } finally {
-      await session.close();
-    }
-  }
-  throw new StaticRegistryError({
-    code: "STATIC_REGISTRY_BUSY",
-    message: `Cannot change the place "${store.location}": other writers were first ${ATTEMPTS} times`,
-    place: store.location,
-  });
-}
-
 /**
  * Hands packages in: to the registry's own place, or to any other that its maintainers look into (a directory, a fork, a
  * bucket). They wait there until a maintainer accepts them; who may write there can do no more than that.
@@ -83,11 +61,12 @@ export async function submitStatic(
       path: `${folder}submission.json`,
       content: new TextEncoder().encode(`${JSON.stringify(notice, undefined, 2)}\n`),
     };
-    await changing(store, signal, async (session) => {
+    const handIn = async (session: StoreSession): Promise<"committed" | "conflict"> => {
       await session.read(pointer.path);
       await session.put(files);
       return session.commit(pointer, `Hand in ${name} ${version}`);
-    });
+    };
+    await retried({ store, signal }, handIn, "place");
   }
 }
 
@@ -177,11 +156,12 @@ export async function removeSubmissions(
   message: string,
 ): Promise<void> {
   if (digests.length === 0) return;
-  await changing(store, signal, async (session) => {
+  const takeAway = async (session: StoreSession): Promise<"committed" | "conflict"> => {
     const folders = digests.map(folderOf);
     const files = (await session.list(SUBMISSIONS)).flatMap(({ path }) =>
       folders.some((folder) => path.startsWith(folder)) ? [path] : [],
     );
     return files.length === 0 ? "committed" : session.remove(files, message);
-  });
+  };
+  await retried({ store, signal }, takeAway, "place");
 }
