@@ -87,6 +87,14 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
+/**
+ * A part of `bytes` in memory of its own, for whoever keeps it: `slice` of a Node `Buffer` is a view, and one kept hash
+ * would keep the whole pool that the buffer was cut from.
+ */
+export function copyBytes(bytes: Uint8Array, from: number, to: number): Uint8Array {
+  return new Uint8Array(bytes.subarray(from, to));
+}
+
 /** Not constant-time: for public values only. */
 export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && left.every((byte, i) => byte === right[i]);

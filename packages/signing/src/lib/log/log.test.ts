@@ -123,6 +123,21 @@ describe("appendToLog()", () => {
 });
 
 describe("proofs from tiles", () => {
+  it("keep hashes of subtrees in memory of their own, whatever the tiles were cut from", async () => {
+    const { read } = grow([600]);
+    const pooled = async (path: string): Promise<Uint8Array | undefined> => {
+      const bytes = await read(path);
+      return bytes === undefined ? undefined : Buffer.concat([Buffer.alloc(10), bytes]).subarray(10);
+    };
+    const subtrees: SubtreeHashes = new Map();
+    await inclusionProof(600, 300, pooled, subtrees);
+    expect(subtrees.size).toBeGreaterThan(5);
+    expect([...subtrees.values()].map(({ buffer }) => buffer.byteLength)).toEqual(
+      Array.from({ length: subtrees.size }, () => 32),
+    );
+    for await (const { entry } of readEntries(600, pooled)) expect(entry.buffer.byteLength).toBe(entry.length);
+  });
+
   it("hold for every leaf and every pair of sizes, and for nothing else", async () => {
     const sizes = [1, 2, 3, 7, 8, 255, 256, 257, 511, 600];
     const { read, roots } = grow(sizes);

@@ -1,4 +1,4 @@
-import { concatBytes } from "../bytes.ts";
+import { concatBytes, copyBytes } from "../bytes.ts";
 import { LogError } from "./log-error.ts";
 import { EMPTY_ROOT, HASH_BYTES, hashLeaf, hashNode, isSize, rootOf } from "./merkle.ts";
 
@@ -72,7 +72,7 @@ export function decodeEntries(bytes: Uint8Array, width: number): Uint8Array[] {
   while (offset < bytes.length) {
     const length = offset + 2 <= bytes.length ? (bytes[offset]! << 8) | bytes[offset + 1]! : bytes.length;
     if (offset + 2 + length > bytes.length) throw tileInvalid("a bundle of entries", "it is cut off");
-    entries.push(bytes.slice(offset + 2, offset + 2 + length));
+    entries.push(copyBytes(bytes, offset + 2, offset + 2 + length));
     offset += 2 + length;
   }
   if (entries.length === width) return entries;
@@ -203,7 +203,7 @@ async function readHashes(read: ReadTile, size: number, level: number, index: nu
   if (bytes.length !== width * HASH_BYTES) {
     throw tileInvalid(`"${pathOf(width)}"`, `it has ${bytes.length} bytes, expected ${width * HASH_BYTES}`);
   }
-  return Array.from({ length: wanted }, (_, i) => bytes.slice(i * HASH_BYTES, (i + 1) * HASH_BYTES));
+  return Array.from({ length: wanted }, (_, i) => copyBytes(bytes, i * HASH_BYTES, (i + 1) * HASH_BYTES));
 }
 
 /**
