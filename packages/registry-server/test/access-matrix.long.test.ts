@@ -5,6 +5,7 @@ import { buildPackage, publishBody, type BuiltPackage, type TestServer } from ".
 
 const RANK = { none: 0, read: 1, write: 2, admin: 3 } as const;
 type Rank = keyof typeof RANK;
+const LIMITED_ADMIN = "token of a server administrator for other packages";
 
 /** What each role may do with a package that no rule is about, one that a rule opens to readers, and a private one. */
 const ROLES: Readonly<Record<string, { readonly plain: Rank; readonly open: Rank; readonly hidden: Rank }>> = {
@@ -18,6 +19,7 @@ const ROLES: Readonly<Record<string, { readonly plain: Rank; readonly open: Rank
   "token of a maintainer for other packages": { plain: "read", open: "read", hidden: "read" },
   "package administrator": { plain: "admin", open: "admin", hidden: "admin" },
   "server administrator": { plain: "admin", open: "admin", hidden: "admin" },
+  [LIMITED_ADMIN]: { plain: "read", open: "read", hidden: "none" },
 };
 const NAMES = { plain: "plain", open: "open/tool", hidden: "company/tool" } as const;
 type Kind = keyof typeof NAMES;
@@ -43,6 +45,9 @@ beforeAll(async () => {
   ];
   for (const [role, username, groups, options] of people)
     tokens[role] = await member(server, username, groups, options);
+  const limited = { name: "limited", scopes: ["admin"], packages: ["other/*"] };
+  const made = await server.call("/api/v1/tokens", { method: "POST", json: limited });
+  tokens[LIMITED_ADMIN] = ((await made.json()) as { token: string }).token;
   await member(server, "extra", []);
   for (const kind of ["plain", "open", "hidden"] as const) {
     const one = await buildPackage(
@@ -94,7 +99,8 @@ function expected(route: string, kind: Kind, role: string): Outcome {
   if (RANK[rank] >= RANK[needs]) return "allowed";
   if (role === "anonymous" && needs !== "read") return "no credentials";
   // Whoever may not publish under a name hears so, whether there is a package or not.
-  if (rank === "none" && upload === undefined) return "hidden";
+  // A token for other packages is refused by its patterns before anything is looked up.
+  if (rank === "none" && upload === undefined) return role === LIMITED_ADMIN && needs !== "read" ? "denied" : "hidden";
   return "denied";
 }
 

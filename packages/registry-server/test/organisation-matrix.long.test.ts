@@ -16,6 +16,7 @@ const ROLES: Readonly<Record<string, { readonly right: Right; readonly ofTeam?: 
   maintainer: { right: "maintainer" },
   owner: { right: "owner" },
   "administrator of the registry": { right: "owner" },
+  "token of an administrator for some packages": { right: "caller" },
 };
 
 /** What a route needs of the organisation, and a request that leaves everything as it is. */
@@ -76,6 +77,9 @@ beforeAll(async () => {
   };
   for (const [role, username] of Object.entries(people)) tokens[role] = await server.account(username);
   tokens["administrator of the registry"] = server.token;
+  const limited = { name: "limited", scopes: ["admin"], packages: ["acme/*"] };
+  const made = await server.call("/api/v1/tokens", { method: "POST", json: limited });
+  tokens["token of an administrator for some packages"] = ((await made.json()) as { token: string }).token;
   await server.account("victim");
   const rival = { method: "POST", auth: tokens["owner of another organisation"]!, json: { name: "rivals" } };
   await server.call(AT, rival);

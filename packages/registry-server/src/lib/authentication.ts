@@ -2,6 +2,7 @@ import { SignJWT, errors as joseErrors, jwtVerify } from "jose";
 import { isConfidential, type Connection } from "./connection.ts";
 import { isInNetworks } from "./network.ts";
 import { matchesPackagePattern } from "./package-pattern.ts";
+import { patternsOverlap } from "./pattern-overlap.ts";
 import type { Cache, Clock, IdentityProvider, MetadataStore } from "./ports.ts";
 import { SCOPES, type Account, type AuditEntry, type Scope, type TokenRecord } from "./records.ts";
 import { RegistryError } from "./registry-error.ts";
@@ -274,6 +275,24 @@ export function credentialsInvalid(): RegistryError {
   });
 }
 
+function includes({ packages }: Principal, canonical: string): boolean {
+  return packages.length === 0 || packages.some((pattern) => matchesPackagePattern(pattern, canonical));
+}
+
+/**
+ * Whether the credentials are an administrator's for a package, by its canonical name, or for the whole registry where none is
+ * given. Those that are limited to packages are for these alone: nothing else may ask for scope `admin` by itself.
+ */
+export function administers(principal: Principal, canonical?: string): boolean {
+  if (!principal.scopes.has("admin")) return false;
+  return canonical === undefined ? principal.packages.length === 0 : includes(principal, canonical);
+}
+
+/** Whether the credentials are an administrator's for some package that `pattern` can match. */
+export function administersSome({ scopes, packages }: Principal, pattern: string): boolean {
+  return scopes.has("admin") && (packages.length === 0 || packages.some((own) => patternsOverlap(own, pattern)));
+}
+
 /**
  * Demands a scope, and for a package, that the token's patterns include it.
  * @throws {RegistryError} `FORBIDDEN`
@@ -287,8 +306,7 @@ export function requireScope(principal: Principal, scope: Scope, canonical?: str
       needed: scope,
     });
   }
-  if (canonical === undefined || principal.packages.length === 0) return;
-  if (principal.packages.some((pattern) => matchesPackagePattern(pattern, canonical))) return;
+  if (canonical === undefined || includes(principal, canonical)) return;
   throw new RegistryError({
     code: "FORBIDDEN",
     message: `Cannot do this to "${canonical}" with this token: it is limited to ${principal.packages.map((pattern) => `"${pattern}"`).join(", ")}`,

@@ -11,7 +11,7 @@ import {
   type Version,
 } from "@lading/core-manifest";
 import { accessDenied, type AccessControl, type AccessVerdict } from "./access/access-control.ts";
-import { requireScope, type Principal } from "./authentication.ts";
+import { administers, requireScope, type Principal } from "./authentication.ts";
 import { copyBlob, storeBytes } from "./blob-bytes.ts";
 import type { Namespace } from "./organisations/organisation.ts";
 import type { PackageRights } from "./organisations/package-rights.ts";
@@ -190,7 +190,7 @@ export async function checkNewName(
       hint: "Choose a name outside of the upstream's patterns, or have the operator take it out of them",
     });
   }
-  if (principal.scopes.has("admin")) return;
+  if (administers(principal, name)) return;
   if (verdict === "owners") await checkNamespace(ports, principal, name);
   await checkConfusable(ports, principal, name);
 }

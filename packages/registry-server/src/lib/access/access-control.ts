@@ -1,4 +1,4 @@
-import type { Principal } from "../authentication.ts";
+import { administers, type Principal } from "../authentication.ts";
 import type { Groups } from "../organisations/groups.ts";
 import { RegistryError } from "../registry-error.ts";
 import { isPrivate, treeName, type AccessAction, type AccessPolicy, type AccessSubject } from "./access-policy.ts";
@@ -25,25 +25,28 @@ export class AccessControl {
     this.#policy = policy;
   }
 
-  /** Who the rules take somebody for: `undefined` without credentials. */
-  async subjectOf(principal: Principal | undefined): Promise<AccessSubject | undefined> {
+  /**
+   * Who the rules take somebody for: `undefined` without credentials. Whether the credentials are an administrator's depends
+   * on what they are used for, and whoever asks knows it.
+   */
+  async subjectOf(principal: Principal | undefined, admin: boolean): Promise<AccessSubject | undefined> {
     if (principal === undefined || principal.method === "anonymous") return undefined;
-    const { account, scopes } = principal;
+    const { account } = principal;
     const groups = await this.#groups.groupsOf(account.id);
     // Whoever registers can claim any address; one that a directory or provider gave is the person's.
     const email = account.origin === undefined ? undefined : account.email;
-    const known = { username: account.username, groups, admin: scopes.has("admin") };
+    const known = { username: account.username, groups, admin };
     return email === undefined ? known : { ...known, email };
   }
 
   /** What the rules say; a package by its canonical name. */
   async verdict(action: AccessAction, principal: Principal, canonical: string): Promise<AccessVerdict> {
-    if (principal.scopes.has("admin")) return "allowed";
+    if (administers(principal, canonical)) return "allowed";
     const policy = this.#policy;
     const rule = policy.ruleOf(canonical);
     // Most registries have no rules, and then nobody's groups matter.
     if (rule === undefined && policy.rules.adminUsers.length === 0) return "owners";
-    const subject = await this.subjectOf(principal);
+    const subject = await this.subjectOf(principal, false);
     if (rule === undefined) return policy.isAdmin(subject) ? "allowed" : "owners";
     return policy.mayUnder(rule, action, subject) ? "allowed" : "denied";
   }

@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { requireScope, type Principal } from "../authentication.ts";
+import { administers, requireScope, type Principal } from "../authentication.ts";
 import type { Scope } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import type { Env, RouteContext, Services } from "./context.ts";
@@ -65,7 +65,7 @@ export function organisers(services: Services): Guard {
 export function administrators(services: Services): Guard {
   return async (context, next) => {
     const principal = await requirePrincipal(services, context, "admin");
-    if (principal.packages.length > 0) throw limitedToPackages(principal, "admin");
+    if (!administers(principal)) throw limitedToPackages(principal, "admin");
     await next();
   };
 }
@@ -81,7 +81,7 @@ export function registrants(services: Services): Guard {
 /** Whether a request has the credentials of a server's administrator. */
 export async function isAdminCall(services: Services, context: RouteContext): Promise<boolean> {
   if (context.req.header("authorization") === undefined) return false;
-  return (await requirePrincipal(services, context)).scopes.has("admin");
+  return administers(await requirePrincipal(services, context));
 }
 
 async function requireAdmin(services: Services, context: RouteContext): Promise<void> {

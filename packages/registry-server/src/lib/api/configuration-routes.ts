@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { z } from "@hono/zod-openapi";
 import { parseDigest } from "@lading/core-manifest";
 import { parse, TomlError } from "smol-toml";
+import { administers } from "../authentication.ts";
 import { CONFIGURATION_MAX_BYTES, type SharedConfiguration } from "../configurations/configuration-store.ts";
 import { timestamp } from "../index-model.ts";
 import { ORGANISATION_NAME, ORGANISATION_NAME_MAX_LENGTH, type Organisation } from "../organisations/organisation.ts";
@@ -71,7 +72,7 @@ async function organisationOf(services: Services, context: RouteContext): Promis
 async function isMember(services: Services, context: RouteContext, organisation: Organisation): Promise<boolean> {
   const principal = context.get("principal");
   if (principal === undefined) return false;
-  if (principal.scopes.has("admin")) return true;
+  if (administers(principal)) return true;
   const { organisations } = await services.groups.membershipsOf(principal.account.id);
   return organisations.some(({ name }) => name === organisation.name);
 }

@@ -8,7 +8,7 @@ import {
   type Version,
 } from "@lading/core-manifest";
 import { accessDenied } from "../access/access-control.ts";
-import { requireScope, type Principal } from "../authentication.ts";
+import { administers, requireScope, type Principal } from "../authentication.ts";
 import {
   ORGANISATION_ROLES,
   parseTeamName,
@@ -234,7 +234,7 @@ export async function requireRole(
   organisation: Organisation,
   role: OrganisationRole,
 ): Promise<OrganisationRole> {
-  if (principal.scopes.has("admin")) return "owner";
+  if (administers(principal)) return "owner";
   const { organisations } = await services.groups.membershipsOf(principal.account.id);
   const own = organisations.find(({ name }) => name === organisation.name)?.role;
   if (own !== undefined && ORGANISATION_ROLES.indexOf(own) >= ORGANISATION_ROLES.indexOf(role)) return own;

@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { namedOrganisations } from "../access/named-teams.ts";
+import { administers } from "../authentication.ts";
 import { timestamp } from "../index-model.ts";
 import { dnsChallenge, parseNamespace } from "../organisations/namespace-claim.ts";
 import {
@@ -267,8 +268,9 @@ async function createOrganisation(
   context: RouteContext,
   body: z.infer<typeof createBody>,
 ): Promise<Response> {
-  const { account, scopes } = principalOf(context);
-  const reason = scopes.has("admin") ? undefined : reservation(services, body.name);
+  const principal = principalOf(context);
+  const { account } = principal;
+  const reason = administers(principal) ? undefined : reservation(services, body.name);
   const organisation: Organisation = {
     id: randomId(),
     name: body.name,
@@ -358,7 +360,7 @@ async function setMember(services: Services, context: RouteContext, body: z.infe
   const members = await organisations.members(organisation.id);
   const known = members.some((member) => member.username === account.username);
   // Nobody becomes a member without having said so; admins of the registry speak for everybody.
-  if (!known && !principal.scopes.has("admin")) refuseMember("not-member", account, `"${organisation.name}"`);
+  if (!known && !administers(principal)) refuseMember("not-member", account, `"${organisation.name}"`);
   const details = { organisation: organisation.name, user: account.username, role: body.role };
   const audit = auditEntry(services, context, { action: "organisation.member", details });
   refuseMember(
@@ -616,7 +618,7 @@ async function claimNamespace(
       organisation,
       namespace,
       ...(body.proof === undefined ? {} : { proof: body.proof }),
-      admin: principal.scopes.has("admin"),
+      admin: administers(principal),
     },
     () => services.settings.ciAudience ?? ownUrl(services),
   );

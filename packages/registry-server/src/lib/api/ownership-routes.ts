@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { administers } from "../authentication.ts";
 import { timestamp } from "../index-model.ts";
 import {
   ABANDONED_AFTER_DAYS,
@@ -246,9 +247,10 @@ function claimRoutes(services: Services): readonly Route[] {
       answer: z.object({ items: z.array(claimView) }),
       failures: [],
       handle: async (context) => {
-        const { account, scopes } = principalOf(context);
+        const principal = principalOf(context);
+        const { account } = principal;
         const { ownership } = services.metadata;
-        const lists = scopes.has("admin")
+        const lists = administers(principal)
           ? [await ownership.claims({ state: "open" })]
           : [await ownership.claims({ claimantId: account.id }), await ownership.claims({ ownerId: account.id })];
         const items = new Map(lists.flat().map((claim) => [claim.id, claim]));
@@ -313,10 +315,11 @@ async function mayDecide(
   claim: NameClaim,
   { decision, summary }: { readonly decision: Decision; readonly summary: PackageSummary },
 ): Promise<boolean> {
-  const { account, scopes } = principalOf(context);
+  const principal = principalOf(context);
+  const { account } = principal;
   if (decision === "withdraw") return claim.claimant === account.username;
   if (decision === "object") return (await services.rights.on(account, summary.canonical)).scopes.has("owner");
-  return scopes.has("admin");
+  return administers(principal, summary.canonical);
 }
 
 function claimClosed(claim: string, problem: string): RegistryError {

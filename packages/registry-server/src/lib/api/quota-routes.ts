@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import type { Principal } from "../authentication.ts";
+import { administers, type Principal } from "../authentication.ts";
 import { QUOTA_MEASURES, type QuotaLimits, type UsageScope } from "../quotas/quota.ts";
 import type { QuotaReport } from "../quotas/quota-service.ts";
 import { RegistryError } from "../registry-error.ts";
@@ -37,7 +37,7 @@ async function subjectOf(services: Services, context: RouteContext): Promise<Usa
 
 /** Whether a quota is the caller's: its own, its organisation's, its package's; admins see all. */
 async function maySee(services: Services, principal: Principal, scope: UsageScope): Promise<boolean> {
-  if (principal.scopes.has("admin")) return true;
+  if (administers(principal, scope.kind === "package" ? scope.canonical : undefined)) return true;
   switch (scope.kind) {
     case "registry":
       return false;

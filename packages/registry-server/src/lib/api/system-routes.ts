@@ -1,4 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { administers } from "../authentication.ts";
 import { AUDIT_FORMATS, AUDIT_MEDIA_TYPES, exportAudit, type AuditFormat } from "../governance/audit-export.ts";
 import type { AuditFilter, AuditTrailStore } from "../governance/audit-trail.ts";
 import { timestamp } from "../index-model.ts";
@@ -186,7 +187,7 @@ function auditRoutes(app: App, services: Services): void {
     async (context): Promise<Response> => {
       const principal = principalOf(context);
       const query = context.req.valid("query");
-      const actor = principal.scopes.has("admin") ? query.actor : principal.account.username;
+      const actor = administers(principal) ? query.actor : principal.account.username;
       const filter = {
         ...(actor === undefined ? {} : { actor }),
         ...(query.action === undefined ? {} : { action: query.action }),

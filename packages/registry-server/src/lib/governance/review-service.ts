@@ -1,5 +1,5 @@
 import type { CanonicalName } from "@lading/core-manifest";
-import { requireScope, type Principal } from "../authentication.ts";
+import { administers, requireScope, type Principal } from "../authentication.ts";
 import type { IndexService } from "../index-service.ts";
 import type { Clock, MetadataStore, Publication } from "../ports.ts";
 import type { Account, AuditEntry, Page, PageRequest } from "../records.ts";
@@ -236,7 +236,7 @@ export class ReviewService {
     query: PageRequest & { readonly states?: readonly ReviewState[]; readonly package?: CanonicalName },
   ): Promise<Page<Review>> {
     const { reviews } = this.#ports.metadata;
-    if (principal.scopes.has("admin")) return reviews.reviews(query);
+    if (administers(principal)) return reviews.reviews(query);
     const visibleTo = { accountId: principal.account.id, reviewers: await this.#reviewerNames(principal) };
     const { items, total } = await reviews.reviews({ ...query, visibleTo });
     // The store knows who was made an owner, and not who lost that by leaving the organisation of a namespace.
@@ -266,8 +266,8 @@ export class ReviewService {
     return review;
   }
 
-  async #mayDecide(principal: Principal, { findings }: Review): Promise<boolean> {
-    if (principal.scopes.has("admin")) return true;
+  async #mayDecide(principal: Principal, { findings, publication }: Review): Promise<boolean> {
+    if (administers(principal, publication.canonical)) return true;
     const names = await this.#reviewerNames(principal);
     return findings.some(({ reviewers }) => reviewers.some((reviewer) => names.includes(reviewer)));
   }

@@ -1,7 +1,7 @@
 import type { CanonicalName } from "@lading/core-manifest";
 import { treeOf, type AccessControl } from "../access/access-control.ts";
 import { isPrivate, treeName, type AccessAction, type AccessPolicy, type AccessRule } from "../access/access-policy.ts";
-import type { Principal } from "../authentication.ts";
+import { administers, administersSome, type Principal } from "../authentication.ts";
 import type { MetadataStore } from "../ports.ts";
 import type { Account } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
@@ -101,7 +101,8 @@ export class PrivateTrees<Server> {
   /** The tree of that name, where the principal may read it; who may not cannot tell it from one that is not there. */
   async readable(name: string, principal: Principal | undefined): Promise<OpenTree<Server> | undefined> {
     const rule = rulesByTree(this.#access.policy).get(name);
-    return this.#permitted(rule, "read", principal);
+    const admin = principal !== undefined && rule !== undefined && administersSome(principal, rule.pattern);
+    return this.#permitted(rule, "read", { principal, admin });
   }
 
   /** The tree of a package, where the principal may do `action` in it. */
@@ -111,16 +112,17 @@ export class PrivateTrees<Server> {
     principal: Principal | undefined,
   ): Promise<OpenTree<Server> | undefined> {
     const rule = this.#access.policy.ruleOf(canonical);
-    return this.#permitted(rule !== undefined && isPrivate(rule) ? rule : undefined, action, principal);
+    const admin = principal !== undefined && administers(principal, canonical);
+    return this.#permitted(rule !== undefined && isPrivate(rule) ? rule : undefined, action, { principal, admin });
   }
 
   async #permitted(
     rule: AccessRule | undefined,
     action: AccessAction,
-    principal: Principal | undefined,
+    { principal, admin }: { readonly principal: Principal | undefined; readonly admin: boolean },
   ): Promise<OpenTree<Server> | undefined> {
     // Whose groups are looked up whatever was asked for, so that the time tells nothing.
-    const subject = await this.#access.subjectOf(principal);
+    const subject = await this.#access.subjectOf(principal, admin);
     if (rule === undefined || !this.#access.policy.mayUnder(rule, action, subject)) return undefined;
     const tree = this.#trees.get(treeName(rule)!);
     if (tree !== undefined && principal !== undefined) await this.#introduce(tree, principal.account);
