@@ -63,8 +63,10 @@ is_standard: false
 testing:
   enabled: true
   runners:
-    shell: { type: script, entry_point: tests/run_tests.sh, timeout: 60 }
-  pass_threshold: 0.95
+    shell: { type: script, entry_point: tests/run_tests.sh, timeout: 60, result_format: simple }
+  result_path: tests/results/
+  min_pass_rate: 0.95
+  on_failure: block
 `;
 
 describe("pack.yaml", () => {

@@ -272,6 +272,33 @@ describe("migrate", () => {
       expect(stdout).toContain(reason);
     }
     for (const name of ["here", "file =", "url", "tag"]) expect(box.read("p/gal.toml")).not.toContain(name);
+
+    // Converting the same file leaves the same out, for the same reasons; a directory stays what it was beside it.
+    await box.ok("mkdir q && cp p/package.json q/ && mkdir file");
+    const migrated = await box.ok("gal-pkg migrate --from npm", { cwd: "q" });
+    for (const reason of ["own workspace", "archive from a URL", "dist-tag"]) {
+      expect(migrated.stdout).toContain(reason);
+    }
+    expect(migrated.stdout).toContain("3 dependencies, 3 findings");
+    const taken = parseManifest(box.read("q/gal.toml"), { file: "gal.toml", dialect: "gal.toml" }).dependencies;
+    expect(taken.map(({ name }) => name)).toEqual(["left", "file", "right"]);
+  });
+
+  test("what npm packages that are converted together take from each other they take by path", async () => {
+    const box = open();
+    const write = (name: string, dependencies: Readonly<Record<string, string>>): void =>
+      box.write(
+        `packages/${name}/package.json`,
+        JSON.stringify({ name: `@acme/${name}`, version: "1.0.0", dependencies }),
+      );
+    write("core", {});
+    write("web", { "@acme/core": "workspace:^", "@acme/gone": "workspace:*" });
+    const { stdout } = await box.ok("gal-pkg migrate --from npm packages/core packages/web");
+    expect(stdout).toContain('"dependencies."@acme/gone""');
+    expect(stdout).not.toContain('"dependencies."@acme/core""');
+    expect(box.read("packages/web/gal.toml")).toContain('"acme/core" = { path = "../core" }');
+    await box.ok("gal-pkg install", { cwd: "packages/web" });
+    expect((await box.ok("gal-pkg verify", { cwd: "packages/web" })).stdout).toContain("1 installed package");
   });
 
   test("[MIG-05] migrate brings an old lock and old settings into today's form, keeps both, and the project works on", async () => {

@@ -124,6 +124,31 @@ describe("attune pack test", () => {
     expect(unreadable.packages[0]!.runners[0]!.problem).toContain("Cannot read the test results as json");
   });
 
+  test("[CLI-23] --detailed names every test of a pack that passes, whose format and place of results hold for all its runners", async () => {
+    const box = open();
+    const runners = {
+      shell: { entry_point: "tests/run.sh" },
+      checks: { entry_point: "tests/tap.sh", result_format: "tap" },
+    };
+    box.write(
+      "pack/pack.yaml",
+      `${HEAD}testing:\n  enabled: true\n  runners: ${JSON.stringify(runners)}\n  result_format: "junit-xml"\n  result_path: "tests/results/"\n  min_pass_rate: 1.0\n  on_failure: "block"\n`,
+    );
+    box.write(
+      "pack/tests/run.sh",
+      `mkdir -p tests/results && cat > tests/results/shell.xml <<'X'\n<?xml version="1.0"?>\n<testsuites><testsuite name="core" tests="2" failures="0" time="0.25"><testcase name="echo: basic message" classname="core.echo" time="0.245"/><testcase name="noop" time="0.005"><skipped message="not here"/></testcase></testsuite></testsuites>\nX\n`,
+    );
+    box.write("pack/tests/tap.sh", "echo TAP version 13\necho 1..1\necho ok 1 - http: default headers\n");
+    const { stdout } = await box.ok("attune pack test . --detailed", inside);
+    expect(stdout.replaceAll(/\d+\.\d\d s/g, "T")).toBe(
+      "demo 1.0.0\n  ✓ shell (script): 1 of 2 passed in T\n    ✓ core.echo echo: basic message\n    - core noop: not here\n  ✓ checks (script): 1 of 1 passed in T\n    ✓ http: default headers\n✓ 2 of 3 tests passed, 0 failed, 1 skipped (pass rate 100 %, at least 100 % needed)\n",
+    );
+    // What holds for all is read as strictly as what one runner says.
+    box.write("pack/pack.yaml", box.read("pack/pack.yaml").replace('"junit-xml"', '"xunit"'));
+    const refused = await box.line("attune pack test . --detailed", inside);
+    expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining('"testing.result_format"')]);
+  });
+
   test("runs pytest and Node's test runner", async () => {
     const box = open();
     oneRunner(box, { type: "node", entry_point: "tests/a.test.mjs", result_format: "tap" });

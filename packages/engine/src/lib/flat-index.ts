@@ -108,7 +108,7 @@ async function documentOf(
         version: manifest.version,
         kind,
         artifacts: [{ target, blob, size, tree }],
-        dependencies: (manifest.dependencies ?? []).filter((dependency) => dependency.kind !== "dev"),
+        dependencies: manifest.dependencies ?? [],
         features: manifest.features ?? {},
         hosts: manifest.hosts ?? {},
         published: `${new Date(index.last_updated).toISOString().slice(0, 19)}Z`,

@@ -247,7 +247,7 @@ async function entryOf(
       version: manifest.version,
       kind: record.kind,
       artifacts: [{ target: record.target, blob, size, tree }],
-      dependencies: (manifest.dependencies ?? []).filter(({ kind }) => kind !== "dev"),
+      dependencies: manifest.dependencies ?? [],
       features: manifest.features ?? {},
       ...(manifest.exclusiveFeatures === undefined ? {} : { exclusiveFeatures: manifest.exclusiveFeatures }),
       hosts: manifest.hosts ?? {},

@@ -35,6 +35,13 @@ export interface TestConfig {
 
 type Table = Readonly<Record<string, unknown>>;
 
+/** What holds for every runner that does not say it itself. */
+interface Shared {
+  readonly resultFormat: ResultFormat;
+  readonly resultPath: string | undefined;
+}
+
+const TESTING_KEYS = ["enabled", "discovery", "runners", "result_format", "result_path", "min_pass_rate", "on_failure"];
 const TYPES: readonly RunnerType[] = ["script", "unittest", "pytest", "node", "command"];
 const FORMATS: readonly ResultFormat[] = ["simple", "junit-xml", "tap", "json"];
 const FORMAT_ALIASES: Readonly<Record<string, ResultFormat>> = {
@@ -54,10 +61,13 @@ const MAX_TIMEOUT_S = 86_400;
 export function readTestConfig(value: unknown, file: string): TestConfig {
   const reader = new Reader(file);
   const table = reader.table(value, "testing");
-  reader.keys(table, "testing", ["enabled", "discovery", "runners", "result_path", "min_pass_rate", "on_failure"]);
-  const resultPath = reader.path(table["result_path"], "testing.result_path");
+  reader.keys(table, "testing", TESTING_KEYS);
+  const shared: Shared = {
+    resultFormat: readFormat(reader, table["result_format"] ?? "simple", "testing.result_format"),
+    resultPath: reader.path(table["result_path"], "testing.result_path"),
+  };
   const runners = Object.entries(reader.table(table["runners"] ?? {}, "testing.runners")).map(([name, runner]) =>
-    readRunner(reader, { name, key: `testing.runners.${name}`, value: runner, resultPath }),
+    readRunner(reader, { name, key: `testing.runners.${name}`, value: runner, shared }),
   );
   const discover = readDiscovery(reader, table["discovery"]);
   return {
@@ -81,7 +91,7 @@ const RUNNER_KEYS = ["type", "entry_point", "command", "args", "timeout", "resul
 
 function readRunner(
   reader: Reader,
-  { name, key, value, resultPath }: { name: string; key: string; value: unknown; resultPath: string | undefined },
+  { name, key, value, shared }: { name: string; key: string; value: unknown; shared: Shared },
 ): TestRunner {
   const table = reader.table(value, key);
   reader.keys(table, key, RUNNER_KEYS);
@@ -89,8 +99,8 @@ function readRunner(
   const needed = type === "command" ? "command" : "entry_point";
   if (table[needed] === undefined) reader.fail(`${key}.${needed}`, "it is missing", `what the runner "${type}" starts`);
   const entryPoint = reader.path(table["entry_point"], `${key}.entry_point`);
-  const written = table["result_format"] ?? "simple";
-  const results = reader.path(table["result_path"], `${key}.result_path`) ?? resultPath;
+  const written = table["result_format"];
+  const resultPath = reader.path(table["result_path"], `${key}.result_path`) ?? shared.resultPath;
   const env = Object.entries(reader.table(table["env"] ?? {}, `${key}.env`));
   return {
     name,
@@ -99,14 +109,15 @@ function readRunner(
     ...(table["command"] === undefined ? {} : { command: reader.texts(table["command"], `${key}.command`) }),
     args: reader.texts(table["args"] ?? [], `${key}.args`),
     timeoutMs: reader.number(table["timeout"] ?? DEFAULT_TIMEOUT_S, `${key}.timeout`, MAX_TIMEOUT_S) * 1000,
-    resultFormat: reader.choice(
-      typeof written === "string" ? (FORMAT_ALIASES[written] ?? written) : written,
-      `${key}.result_format`,
-      FORMATS,
-    ),
-    ...(results === undefined ? {} : { resultPath: results }),
+    resultFormat: written === undefined ? shared.resultFormat : readFormat(reader, written, `${key}.result_format`),
+    ...(resultPath === undefined ? {} : { resultPath }),
     env: Object.fromEntries(env.map(([variable, text]) => [variable, reader.text(text, `${key}.env.${variable}`)])),
   };
+}
+
+function readFormat(reader: Reader, value: unknown, key: string): ResultFormat {
+  const alias = typeof value === "string" && Object.hasOwn(FORMAT_ALIASES, value) ? FORMAT_ALIASES[value] : undefined;
+  return alias ?? reader.choice(value, key, FORMATS);
 }
 
 /** Reads values, and says of a bad one which, what was found and what is allowed. */

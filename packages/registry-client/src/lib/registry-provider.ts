@@ -51,9 +51,7 @@ export function registryProvider(options: RegistryProviderOptions): RegistryProv
     const data: RegistryCandidateData = { name: from.document.name, registry: from.client.registry.url, entry };
     return {
       version: entry.version,
-      dependencies: entry.dependencies
-        .filter((item) => item.kind !== "dev")
-        .map((item) => dependencyOf(item, from.client)),
+      dependencies: entry.dependencies.map((item) => dependencyOf(item, from.client)),
       features: entry.features,
       ...(entry.exclusiveFeatures === undefined ? {} : { exclusiveFeatures: entry.exclusiveFeatures }),
       hosts: entry.hosts,

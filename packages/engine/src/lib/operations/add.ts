@@ -8,7 +8,6 @@ import {
   parseRequirement,
   parseVersion,
   tryParseChannel,
-  tryParsePackageName,
   type DependencyKind,
   type Diagnostic,
   type ManifestDependency,
@@ -30,6 +29,7 @@ import { hostVersions } from "../hosts.ts";
 import { installInput, type InstallProjectInput } from "../install-project.ts";
 import { installLock, type InstallOutcome } from "../install-step.ts";
 import { ensureLock, type LockInput, type LockOutcome } from "../lock-step.ts";
+import { mateDependencies } from "../npm-workspace.ts";
 import type { AskedVersion } from "../resolution.ts";
 import { parsePackageSpec } from "../package-spec.ts";
 import { readPolicy } from "../resolver-policy.ts";
@@ -310,8 +310,8 @@ async function importDependencies(
   const imported = read(text, { file, dialect: member.dialect });
   const { manifest } = imported;
   // What another workspace calls its own may be a member of this one.
-  const mates = input.fromNpm === undefined ? [] : workspaceMates(text, { project, member }, input);
-  const findings = imported.findings.filter(({ key }) => !mates.some(({ keyed }) => keyed === key));
+  const mates = input.fromNpm === undefined ? [] : mateDependencies(text, member.directory, project.members);
+  const findings = imported.findings.filter(({ key }) => !mates.some((mate) => mate.key === key));
   const own = new Set(member.manifest.dependencies.map(({ name, kind }) => `${kind} ${fold(name)}`));
   const taken = manifest.dependencies.filter(
     ({ name, kind, source }) => source.type === "registry" && !own.has(`${kind} ${fold(name)}`),
@@ -321,36 +321,6 @@ async function importDependencies(
     dependencies: [...taken, ...mates.map(({ dependency }) => dependency)],
     findings: [...findings, ...skipped.map((one) => sourceSkipped(one, file))],
   };
-}
-
-const NPM_TABLES = { dependencies: "normal", devDependencies: "dev", optionalDependencies: "normal" } as const;
-
-/** `workspace:*` dependencies of a package.json that this project's workspace can answer, with their place in it. */
-function workspaceMates(
-  text: string,
-  { project, member }: Place,
-  input: AddInput,
-): { readonly keyed: string; readonly dependency: ManifestDependency }[] {
-  const manifest = JSON.parse(text) as Record<string, unknown>;
-  return Object.entries(NPM_TABLES).flatMap(([table, kind]) =>
-    Object.entries((manifest[table] ?? {}) as Record<string, unknown>).flatMap(([name, spec]) => {
-      const mate = project.members.find((other) => other !== member && fold(other.name) === tryFold(name));
-      if (mate === undefined || !/^workspace:[*^~]?$/.test(String(spec))) return [];
-      const relative = path.relative(member.directory, mate.directory).split(path.sep).join("/");
-      const optional = table === "optionalDependencies";
-      const dependency: ManifestDependency = {
-        ...base({ ...input, kind, optional }),
-        name: mate.name,
-        source: { type: "path", path: relative },
-      };
-      return [{ keyed: `${table}.${/^[\w-]+$/.test(name) ? name : JSON.stringify(name)}`, dependency }];
-    }),
-  );
-}
-
-function tryFold(name: string): string | undefined {
-  const parsed = tryParsePackageName(name.replace(/^@/, ""));
-  return parsed === undefined ? undefined : canonicalName(parsed);
 }
 
 /** A path or address of another project means nothing here; saying so is all that can be done. */

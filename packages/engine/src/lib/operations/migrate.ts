@@ -16,6 +16,7 @@ import {
 import type { EngineContext } from "../engine-context.ts";
 import { EngineError } from "../engine-error.ts";
 import { displayPath, exists, readText, writeFileAtomic } from "../files.ts";
+import { mateDependencies } from "../npm-workspace.ts";
 
 /** Tools whose manifests are converted, and the ecosystems whose dialects are. */
 export type MigrationSource = "npm" | "cargo" | "pyproject" | "lading" | "vitte" | "gal" | "attune" | "revitpy";
@@ -58,7 +59,8 @@ const SOURCE_FILES: Readonly<Record<MigrationSource, readonly string[]>> = {
 
 /**
  * Converts other tools' manifests, and those of other ecosystems, beside the originals, and reports what the new dialect
- * cannot say.
+ * cannot say. A dependency that cannot be carried over is left out, as `add` leaves it out; what npm packages that are
+ * converted together take from each other (`workspace:*`) they take by path.
  * @throws {EngineError} `MIGRATE_SOURCE_INVALID` with every error, `MIGRATE_TARGET_EXISTS`; then nothing is written
  */
 export async function migrate(input: MigrateInput, context: EngineContext): Promise<readonly MigratedManifest[]> {
@@ -66,7 +68,8 @@ export async function migrate(input: MigrateInput, context: EngineContext): Prom
   const preferred = context.profile.manifest.files[0]!;
   const dialect = input.to ?? preferred.dialect;
   const targetName = input.to ?? preferred.name;
-  const converted = await Promise.all(sources.map((source) => convert(source, input.from, dialect, context)));
+  const imported = await Promise.all(sources.map((source) => importSource(source, input.from, dialect, context)));
+  const converted = imported.map((one) => convert(one, input.from === "npm" ? imported : [], dialect));
   for (const { file, directory } of converted) {
     const target = path.join(directory, targetName);
     if (target === file) throw convertedToItself(file, context);
@@ -97,6 +100,24 @@ function convertedToItself(file: string, context: EngineContext): EngineError {
   });
 }
 
+interface Imported extends ImportedManifest {
+  readonly file: string;
+  readonly directory: string;
+  readonly source: string;
+}
+
+async function importSource(
+  source: string,
+  from: MigrationSource,
+  dialect: DialectId,
+  context: EngineContext,
+): Promise<Imported> {
+  const file = await sourceFile(path.resolve(context.cwd, source), from);
+  const text = await readText(file);
+  const imported = readManifestOf(text, from, { dialect, file: displayPath(file, context.cwd) });
+  return { ...imported, file, directory: path.dirname(file), source: text };
+}
+
 interface Converted {
   readonly file: string;
   readonly directory: string;
@@ -105,17 +126,39 @@ interface Converted {
   readonly findings: readonly Diagnostic[];
 }
 
-async function convert(
-  source: string,
-  from: MigrationSource,
-  dialect: DialectId,
-  context: EngineContext,
-): Promise<Converted> {
-  const file = await sourceFile(path.resolve(context.cwd, source), from);
-  const shown = displayPath(file, context.cwd);
-  const { manifest, findings } = importManifest(await readText(file), from, dialect, shown);
+/** @throws {EngineError} `MIGRATE_SOURCE_INVALID` */
+function convert(imported: Imported, workspace: readonly Imported[], dialect: DialectId): Converted {
+  const { file, directory, source } = imported;
+  const mates = workspace.flatMap((one) => {
+    const name = one.manifest.package?.name;
+    return name === undefined ? [] : [{ name, directory: one.directory }];
+  });
+  const found = mates.length < 2 ? [] : mateDependencies(source, directory, mates);
+  const findings = imported.findings.filter(({ key }) => !found.some((mate) => mate.key === key));
+  const { manifest: own } = imported;
+  const manifest = { ...own, dependencies: [...own.dependencies, ...found.map(({ dependency }) => dependency)] };
+  refuseErrors(findings.filter(({ code }) => own.package === undefined || !LEFT_OUT.has(code)));
   const { text, lost } = convertManifest(manifest, dialect);
-  return { file, directory: path.dirname(file), manifest, text, findings: [...findings, ...lost] };
+  return { file, directory, manifest, text, findings: [...findings, ...lost] };
+}
+
+/** Of a dependency, where the package itself could be read: the manifest is whole without it. */
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  "IMPORT_NAME_INVALID",
+  "IMPORT_REQUIREMENT_UNSUPPORTED",
+  "IMPORT_SOURCE_UNSUPPORTED",
+]);
+
+/** @throws {EngineError} `MIGRATE_SOURCE_INVALID` */
+function refuseErrors(findings: readonly Diagnostic[]): void {
+  const errors = findings.filter(({ severity }) => severity === "error");
+  const [first] = errors;
+  if (first === undefined) return;
+  throw new EngineError({
+    code: "MIGRATE_SOURCE_INVALID",
+    message: `Cannot convert "${first.location.file}": ${errors.length} ${errors.length === 1 ? "part" : "parts"} of it cannot be taken as they are`,
+    diagnostics: errors,
+  });
 }
 
 /** A manifest may have any name where it is named itself. */
@@ -137,24 +180,12 @@ const IMPORTERS: Readonly<Partial<Record<MigrationSource, Importer>>> = {
   pyproject: importPyprojectManifest,
 };
 
-/** @throws {EngineError} `MIGRATE_SOURCE_INVALID` */
-function importManifest(
+function readManifestOf(
   text: string,
   from: MigrationSource,
-  dialect: DialectId,
-  file: string,
-): { manifest: PackageManifest; findings: readonly Diagnostic[] } {
-  const importer = IMPORTERS[from];
-  const imported = importer === undefined ? readDialect(text, from, file) : importer(text, { file, dialect });
-  const errors = imported.findings.filter(({ severity }) => severity === "error");
-  if (errors.length > 0) {
-    throw new EngineError({
-      code: "MIGRATE_SOURCE_INVALID",
-      message: `Cannot convert "${file}": ${errors.length} ${errors.length === 1 ? "part" : "parts"} of it cannot be taken as they are`,
-      diagnostics: errors,
-    });
-  }
-  return imported;
+  options: { readonly file: string; readonly dialect: DialectId },
+): ImportedManifest {
+  return IMPORTERS[from]?.(text, options) ?? readDialect(text, from, options.file);
 }
 
 /** A manifest of one of the ecosystems, as its own tool reads it. */
@@ -213,7 +244,8 @@ export async function migrateNpmPackage(input: {
 }): Promise<MigratedNpmPackage> {
   const { directory, output, dialect = "lading.toml" } = input;
   const source = path.join(directory, "package.json");
-  const imported = importManifest(withoutDevDependencies(await readText(source)), "npm", dialect, source);
+  const imported = importNpmManifest(withoutDevDependencies(await readText(source)), { dialect, file: source });
+  refuseErrors(imported.findings);
   if (await exists(output)) {
     throw new EngineError({ code: "MIGRATE_TARGET_EXISTS", message: `Cannot write "${output}": it exists` });
   }
