@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { figure, median, printFigures } from "../scripts/bench/measure.ts";
 import { versionOf } from "./lib/peers.ts";
 import { publishSeries } from "./lib/packages.ts";
-import { stopServer } from "./lib/processes.ts";
+import { stopServer, untilIdle } from "./lib/processes.ts";
 import { syncPairs } from "../scripts/bench/disk.ts";
 import { processorSeconds } from "../scripts/bench/processor-time.ts";
 import { ladingUploads, verdaccioUploads } from "./lib/publications.ts";
@@ -49,10 +49,12 @@ function printLoad(name: string, results: readonly LoadResult[]): void {
   );
 }
 
-function rounds(directory: string, servers: readonly Server[], loads: readonly Load[]): LoadResult[][] {
+async function rounds(directory: string, servers: readonly Server[], loads: readonly Load[]): Promise<LoadResult[][]> {
   const results = servers.map((): LoadResult[] => []);
   for (let round = 0; round <= ROUNDS; round++) {
     for (const [at, { base, process }] of servers.entries()) {
+      // What was asked of another server in its round and not waited for would take a processor from this one.
+      for (const other of servers) await untilIdle(other.process);
       const result = load(directory, base, process, loads[at]!);
       // The first round warms up.
       if (round > 0) results[at]!.push(result);
@@ -73,14 +75,14 @@ async function longIndex(directory: string): Promise<void> {
     const ours = { name: "lading-registry", base: lading.url, process: lading.process };
     const servers = [ours, { name: "Verdaccio", base: verdaccio.url, process: verdaccio.process }];
     const document = { paths: ["/index/_/be/bench-tool.json"], connections: 50, seconds: SECONDS };
-    const found = rounds(directory, servers, [document, { ...document, paths: ["/bench-tool"] }]);
+    const found = await rounds(directory, servers, [document, { ...document, paths: ["/bench-tool"] }]);
     console.log(`\nindex GET, ${VERSIONS} versions, 50 connections`);
     for (const [at, { name }] of servers.entries()) printLoad(name, found[at]!);
     const rate = (at: number): number => median(found[at]!.map((result) => result.rate));
     console.log(`  ours / theirs: ${(rate(0) / rate(1)).toFixed(0)}`);
     console.log("\n1,000 connections");
     for (const paths of [document.paths, ["/api/v1/packages/bench-tool"]]) {
-      const [many] = rounds(directory, [ours], [{ paths, connections: 1000, seconds: SECONDS }]);
+      const [many] = await rounds(directory, [ours], [{ paths, connections: 1000, seconds: SECONDS }]);
       printLoad(paths[0]!, many!);
     }
   } finally {
@@ -136,7 +138,7 @@ async function fullRegistry(directory: string): Promise<void> {
     };
     console.log(`\n${SEEDED_PACKAGES} packages of ${SEEDED_VERSIONS} versions, 16 connections`);
     for (const [name, paths] of Object.entries(cases)) {
-      const [found] = rounds(directory, [server], [{ paths, connections: 16, seconds: SECONDS }]);
+      const [found] = await rounds(directory, [server], [{ paths, connections: 16, seconds: SECONDS }]);
       printLoad(name, found!);
     }
   } finally {

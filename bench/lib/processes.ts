@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import { createServer } from "node:net";
+import { processorSeconds } from "../../scripts/bench/processor-time.ts";
 
 /** A port of the loopback interface that was free a moment ago. */
 export async function freePort(): Promise<number> {
@@ -33,6 +34,19 @@ export async function startServer(
   }
   child.kill();
   throw new Error(`${command} did not answer at ${url} within 30 s`);
+}
+
+const IDLE_LOOK_MS = 200;
+const IDLE_SHARE = 0.05;
+
+/** Waits until a process leaves its processor alone; 30 s at most. */
+export async function untilIdle(child: ChildProcess): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  for (let used = Number.POSITIVE_INFINITY; performance.now() < deadline && used > IDLE_SHARE * IDLE_LOOK_MS;) {
+    const before = processorSeconds(child.pid!);
+    await new Promise((resolve) => setTimeout(resolve, IDLE_LOOK_MS));
+    used = (processorSeconds(child.pid!) - before) * 1000;
+  }
 }
 
 export async function stopServer(child: ChildProcess): Promise<void> {

@@ -51,6 +51,7 @@ import { NamespaceClaims, type TxtResolver } from "./organisations/namespace-cla
 import { PackageRights } from "./organisations/package-rights.ts";
 import type { InstallService } from "./install-service.ts";
 import { Metrics } from "./metrics.ts";
+import { RenderedViews } from "./rendered-views.ts";
 import { Replicas } from "./replicas.ts";
 import type {
   BlobStore,
@@ -456,6 +457,7 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean, rules?: Ac
     index,
     trust,
     reads: new Reads({ trust, index, blobs, metadata, gate, readPublic: settings.readPublic, upstreams }),
+    views: new RenderedViews(),
     downloads: new DownloadCounter(metadata, clock),
     authentication: new Authentication({
       metadata,

@@ -34,6 +34,7 @@ import type { NamespaceClaims } from "../organisations/namespace-claim.ts";
 import type { PackageRights } from "../organisations/package-rights.ts";
 import type { RateLimiter } from "../rate-limiter.ts";
 import type { Reads } from "../reads.ts";
+import type { RenderedViews } from "../rendered-views.ts";
 import type { Replicas } from "../replicas.ts";
 import type { AuditEntry } from "../records.ts";
 import type { RegistrySettings } from "../settings.ts";
@@ -67,6 +68,7 @@ export interface Services {
   readonly reads: Reads;
   /** Absent in a registry without keys. */
   readonly trust: TrustService | undefined;
+  readonly views: RenderedViews;
   readonly downloads: DownloadCounter;
   readonly authentication: Authentication;
   readonly access: AccessControl;

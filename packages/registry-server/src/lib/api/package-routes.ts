@@ -4,6 +4,7 @@ import { nameSkeleton } from "../package-name-rules.ts";
 import type { SearchQuery } from "../ports.ts";
 import { checkNewName, checkRights, publish, receive } from "../publish.ts";
 import { contentRemoved } from "../governance/blob-gate.ts";
+import type { PackageSummary, VersionRecord } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import { principalOf, readers, smallBody, writers } from "./access.ts";
 import { auditEntry, baseUrl, blobsUrl, type App, type RouteContext, type Services } from "./context.ts";
@@ -198,6 +199,30 @@ function listRoutes(app: App, services: Services): void {
   );
 }
 
+/** What is said of all versions of a package, and what it depends on besides them and the summary: what it is, and who. */
+interface VersionsView {
+  readonly summary: PackageSummary;
+  readonly facts: readonly string[];
+  readonly view: (base: string, versions: readonly VersionRecord[]) => unknown;
+}
+
+async function sendVersionsView(
+  services: Services,
+  context: RouteContext,
+  { summary, facts, view }: VersionsView,
+): Promise<Response> {
+  const { canonical, sequence, downloads } = summary;
+  const base = baseUrl(services, context);
+  const [kind, ...others] = facts;
+  // Every change of versions raises the sequence, and every download of one is counted for its package in the same moment.
+  const bytes = await services.views.get(
+    `${kind} ${canonical} ${base}`,
+    JSON.stringify([sequence, downloads, ...others]),
+    async () => view(base, await services.metadata.versions(canonical)),
+  );
+  return context.body(bytes, 200, { "content-type": "application/json" });
+}
+
 function detailRoutes(app: App, services: Services): void {
   app.openapi(
     createRoute({
@@ -211,11 +236,12 @@ function detailRoutes(app: App, services: Services): void {
     }),
     async (context): Promise<Response> => {
       const summary = await requirePackage(services, context.req.valid("param").name);
-      const [versions, owners] = await Promise.all([
-        services.metadata.versions(summary.canonical),
-        services.rights.ownersOf(summary.canonical),
-      ]);
-      return context.json(packageView(baseUrl(services, context), summary, versions, owners));
+      const owners = await services.rights.ownersOf(summary.canonical);
+      return sendVersionsView(services, context, {
+        summary,
+        facts: ["package", ...owners],
+        view: (base, versions) => packageView(base, summary, versions, owners),
+      });
     },
   );
   app.openapi(
@@ -233,12 +259,14 @@ function detailRoutes(app: App, services: Services): void {
     }),
     async (context): Promise<Response> => {
       const summary = await requirePackage(services, context.req.valid("param").name);
-      const versions = await services.metadata.versions(summary.canonical);
-      const base = baseUrl(services, context);
-      return context.json({
-        name: summary.name,
-        items: versions.map((record) => versionView(base, summary.name, record)),
-        total: versions.length,
+      return sendVersionsView(services, context, {
+        summary,
+        facts: ["versions"],
+        view: (base, versions) => ({
+          name: summary.name,
+          items: versions.map((record) => versionView(base, summary.name, record)),
+          total: versions.length,
+        }),
       });
     },
   );

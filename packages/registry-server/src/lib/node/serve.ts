@@ -1,5 +1,5 @@
 import { getRequestListener } from "@hono/node-server";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { createServer as createNetServer, type AddressInfo, type Server as NetServer, type Socket } from "node:net";
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
@@ -8,6 +8,7 @@ import type { Connection } from "../connection.ts";
 import type { ReadAnswer, ReadRequest } from "../read-answer.ts";
 import type { Registry } from "../registry.ts";
 import { RegistryError } from "../registry-error.ts";
+import { acceptFirst } from "./accept-first.ts";
 
 /** Where and how to listen. */
 export interface ServeOptions {
@@ -33,6 +34,8 @@ export interface RegistryServer {
 const REQUEST_TIMEOUT_MS = 60 * 60 * 1000;
 const HEADERS_TIMEOUT_MS = 30_000;
 const DRAIN_MS = 10_000;
+// Connections that wait to be taken; the system may allow fewer. Whoever comes when it is full tries again after a second.
+const BACKLOG = 4096;
 
 function connectionOf(socket: Socket): Connection {
   const { remoteAddress } = socket;
@@ -123,7 +126,7 @@ async function listen(server: Server | NetServer, { host, port }: ServeOptions):
   try {
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen({ host, port }, () => {
+      server.listen({ host, port, backlog: BACKLOG }, () => {
         server.off("error", reject);
         resolve();
       });
@@ -187,23 +190,22 @@ export async function serve(registry: Registry, options: ServeOptions): Promise<
     (request, { incoming }) => registry.fetch(request, connectionOf((incoming as IncomingMessage).socket)),
     { overrideGlobalObjects: false },
   );
-  const server = createServer(
-    {
-      requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      keepAliveTimeout: 65_000,
-    },
-    (incoming, outgoing) => {
-      const path = readPath(incoming);
-      if (path === undefined) {
-        void api(incoming, outgoing);
-        return;
-      }
-      const answer = registry.readNow(path, incoming.headers);
-      if (answer === undefined) void answerRead(registry, readRequest(incoming, path), outgoing);
-      else sendNow(answer, incoming.method === "HEAD", outgoing);
-    },
-  );
+  const server = createServer({
+    requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    keepAliveTimeout: 65_000,
+  });
+  const answer: RequestListener = (incoming, outgoing) => {
+    const path = readPath(incoming);
+    if (path === undefined) {
+      void api(incoming, outgoing);
+      return;
+    }
+    const read = registry.readNow(path, incoming.headers);
+    if (read === undefined) void answerRead(registry, readRequest(incoming, path), outgoing);
+    else sendNow(read, incoming.method === "HEAD", outgoing);
+  };
+  server.on("request", acceptFirst(server, answer));
   await listen(server, options);
   let closing: Promise<void> | undefined;
   return {
