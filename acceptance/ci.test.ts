@@ -331,6 +331,32 @@ describe("ci init github", () => {
     ).rejects.toThrow("0 of 1 passed");
   });
 
+  test("[CIC-02] the steps for several packages of a registry publish what changed, each at its own version", async () => {
+    const box = open();
+    const manifest = (name: string): string =>
+      `[package]\nname = "${name}"\nversion = "1.0.0"\ndescription = "d"\nlicense = "MIT"\n`;
+    for (const name of ["several-one", "several-two"]) box.write(`mono/packages/${name}/gal.toml`, manifest(name));
+    await box.ok("gal-pkg ci init github", { cwd: "mono" });
+    await git(box, "git init -q . && git add -A && git commit -qm one", "mono");
+    const { jobs } = workflow(box, "mono/.github/workflows/packages.yml");
+    for (const name of ["several-one", "several-two"]) {
+      const values = { ...VALUES(), "matrix.package": `packages/${name}` };
+      await runJob(jobs["publish"]!, { box, cwd: "mono", values, env: { GAL_REGISTRY_URL: registry.url } });
+      expect((await api(registry, `/api/v1/packages/${name}/versions/1.0.0`)).status).toBe(200);
+    }
+  });
+
+  test("names the manifest that the repository has, where an ecosystem has several", async () => {
+    const box = open();
+    box.copy("examples/revitpy/my-package", "p");
+    await box.ok("revitpy-install ci init script && revitpy-install ci init gitlab", { cwd: "p" });
+    expect(box.read("p/.gitlab-ci.yml")).toContain("exists: [pyproject.toml]");
+    box.write("p/.gitignore", "dist/\n");
+    await git(box, "git init -q . && git add -A && git commit -qm one", "p");
+    const { stdout } = await box.ok("scripts/publish.sh --dry-run", { cwd: "p" });
+    expect(stdout).toContain("Would tag v1.0.0 and publish");
+  });
+
   test("replaces nothing without --force, and refuses services that it does not know", async () => {
     const box = open();
     box.write(".github/workflows/publish.yml", "mine\n");
@@ -370,9 +396,17 @@ async function runGitlab(
   const job = pipeline[name]!;
   const { before_script: before = [] } = pipeline[job.extends!]!;
   box.write("gitlab.sh", [...before, ...job.script].join("\n"));
+  const { CHECKSUMS } = (pipeline as unknown as { variables: { CHECKSUMS: string } }).variables;
+  // The service fills in its own variables where the pipeline's and the job's name them.
+  const own = Object.fromEntries(
+    Object.entries(job.variables ?? {}).map(([key, value]) => [
+      key,
+      value.replaceAll(/\$(\w+)/g, (_, variable: string) => env[variable] ?? ""),
+    ]),
+  );
   return box.ok(`/bin/bash -eo pipefail ${box.path("gitlab.sh")}`, {
     cwd,
-    env: { PATH: pathOf(box), CHECKSUMS: "checksum.json", ...env },
+    env: { PATH: pathOf(box), CHECKSUMS, ...env, ...own },
   });
 }
 
@@ -394,6 +428,9 @@ describe("ci init gitlab", () => {
     expect((await runGitlab(box, "p", "test", env)).stdout).toContain("gl-demo-1.2.0");
     await runGitlab(box, "p", "publish", { ...env, CI_COMMIT_TAG: "v1.2.0" });
     expect((await api(registry, "/api/v1/packages/gl-demo/versions/1.2.0")).status).toBe(200);
+    // Nothing that the pipeline made is in what it published.
+    expect((await box.ok("tar --zstd -tf target/gl-demo-1.2.0.galpkg", { cwd: "p" })).stdout).not.toContain("checksum");
+    expect(box.has("p/target/checksum.json")).toBe(true);
     for (const ecosystem of ["attune", "vitte", "gal-pkg"] as const) {
       await box.ok(`${ecosystem} ci init gitlab --output ${ecosystem}`);
       await git(
@@ -433,7 +470,8 @@ describe("ci init gitlab", () => {
       CI_PROJECT_ID: "7",
       CI_SERVER_HOST: "gitlab.example.com",
       CI_JOB_TOKEN: "job",
-      PACKAGE_URL: "https://gitlab.example.com/org/mono",
+      CI_PROJECT_URL: "https://gitlab.example.com/org/mono",
+      CI_COMMIT_REF_NAME: "main",
       REGISTRY_TOKEN: "s3cret",
       REGISTRY_REPOSITORY: "org/registry",
       GIT_USER: "ada",
@@ -449,10 +487,84 @@ describe("ci init gitlab", () => {
   });
 });
 
+describe("ci init gitlab for a static registry", () => {
+  const SERVICE = {
+    CI_SERVER_HOST: "gitlab.example.com",
+    REGISTRY_TOKEN: "s3cret",
+    REGISTRY_REPOSITORY: "org/registry",
+    GIT_USER: "ada",
+    GIT_EMAIL: "ada@example.com",
+  };
+
+  test("[CIC-06] the job for a tag lists the pack where its tag is, with the checksum of what is in Git", async () => {
+    const box = open();
+    await indexRepository(box);
+    writePack(box, "pack", "demo", "1.2.0");
+    await box.ok("attune ci init gitlab", { cwd: "pack" });
+    await git(box, "git init -q . && git add -A && git commit -qm one && git tag v1.2.0", "pack");
+    const env = {
+      ...SERVICE,
+      ATTUNE_CLI_URL: `file://${downloads}`,
+      CI_COMMIT_TAG: "v1.2.0",
+      CI_COMMIT_REF_NAME: "v1.2.0",
+      CI_PROJECT_URL: "https://gitlab.example.com/org/pack",
+    };
+    await runGitlab(box, "pack", "test", env);
+    await runGitlab(box, "pack", "publish", env);
+    await box.ok("git clone -q pack fresh");
+    const checksum = (await box.ok("attune pack checksum fresh")).stdout.split(" ")[0];
+    const url = "https://gitlab.example.com/org/pack";
+    expect(await indexOf(box)).toMatchObject([
+      { ref: "demo", version: "1.2.0", install_sources: [{ type: "git", url, ref: "v1.2.0", checksum }] },
+    ]);
+    expect((await box.ok("tar tzf dist/demo-1.2.0.tar.gz", { cwd: "pack" })).stdout).not.toContain("checksum.json");
+  });
+
+  test("[CIC-06] the scheduled job merges a registry's indexes from the commit that the service checks out", async () => {
+    const box = open();
+    await registrySources(box, "attune ci init gitlab");
+    const env = { ...SERVICE, ATTUNE_CLI_URL: `file://${downloads}` };
+    const branch = { CI_COMMIT_REF_NAME: "main", CI_PROJECT_PATH: "org/registry" };
+    await runGitlab(box, "checkout", "registry", { ...env, ...branch });
+    expect((await indexOf(box)).map(({ ref }) => ref)).toEqual(["one", "two"]);
+  });
+});
+
+/** The repository of a static registry with two indexes to merge, and a checkout of its commit without a branch. */
+async function registrySources(box: Sandbox, init: string): Promise<void> {
+  for (const name of ["one", "two"]) {
+    writePack(box, name, name, "1.0.0");
+    await box.ok(`attune pack index-init ${name}-index --url https://registry.example.com/${name}.json`);
+    await box.ok(
+      `attune pack index-update --index ${name}-index/index.json ${name} --git-url https://github.com/org/${name} --git-ref v1.0.0`,
+    );
+    await box.ok(`mkdir -p registry/sources && cp ${name}-index/index.json registry/sources/${name}.json`);
+  }
+  await box.ok(init, { cwd: "registry" });
+  await git(box, "git init -q . && git add -A && git commit -qm one && git branch -M main", "registry");
+  await box.ok(`git clone -q --bare registry ${box.root}/repositories/org/registry.git`);
+  await box.ok(
+    `git clone -q ${box.root}/repositories/org/registry.git checkout && git -C checkout checkout -q --detach`,
+  );
+}
+
 /** The scripts of a declarative pipeline by their stage, as the shell gets them. */
 function stages(jenkinsfile: string): ReadonlyMap<string, string> {
   const found = [...jenkinsfile.matchAll(/stage\('([^']+)'\) \{.*?sh '''(.*?)'''/gs)];
   return new Map(found.map(([, name, script]) => [name!, script!.replaceAll("\\\\", "\\")]));
+}
+
+/** Runs a stage's script as the service's shell does. */
+async function runStage(
+  box: Sandbox,
+  cwd: string,
+  name: string,
+  env: Readonly<Record<string, string>>,
+): Promise<CliResult> {
+  const text = box.read(`${cwd}/Jenkinsfile`);
+  const [, checksums] = /CHECKSUMS = '([^']+)'/.exec(text)!;
+  writeFileSync(box.path("stage.sh"), stages(text).get(name)!);
+  return box.ok(`sh ${box.path("stage.sh")}`, { cwd, env: { PATH: pathOf(box), CHECKSUMS: checksums!, ...env } });
 }
 
 describe("ci init jenkins", () => {
@@ -473,18 +585,69 @@ describe("ci init jenkins", () => {
     expect([...scripts.keys()]).toEqual(["Install the command line", "Test", "Publish", "Packages", "Registry"]);
     await git(box, "git init -q . && git add -A && git commit -qm one", "p");
     const env = {
-      PATH: pathOf(box),
       GAL_CLI_URL: `file://${downloads}`,
       GAL_REGISTRY_TOKEN: registry.token,
       GAL_REGISTRY_URL: registry.url,
-      CHECKSUMS: box.path("sums.json"),
       TAG_NAME: "v1.2.0",
     };
-    for (const name of ["Install the command line", "Test", "Publish"]) {
-      writeFileSync(box.path("stage.sh"), scripts.get(name)!);
-      await box.ok(`sh ${box.path("stage.sh")}`, { cwd: "p", env });
-    }
+    for (const name of ["Install the command line", "Test", "Publish"]) await runStage(box, "p", name, env);
     expect((await api(registry, "/api/v1/packages/jk-demo/versions/1.2.0")).status).toBe(200);
+    expect((await box.ok("tar --zstd -tf target/jk-demo-1.2.0.galpkg", { cwd: "p" })).stdout).not.toContain("checksum");
+  });
+
+  const SERVICE = {
+    REGISTRY_TOKEN: "s3cret",
+    REGISTRY_HOST: "github.com",
+    REGISTRY_REPOSITORY: "org/registry",
+    GIT_USER: "jenkins",
+    GIT_EMAIL: "jenkins@localhost",
+  };
+
+  test("[CIC-07] the stages list a pack by its tag, and those of several that changed by their files", async () => {
+    const box = open();
+    await indexRepository(box);
+    const env = { ...SERVICE, ATTUNE_CLI_URL: `file://${downloads}` };
+    writePack(box, "pack", "demo", "1.2.0");
+    await box.ok("attune ci init jenkins", { cwd: "pack" });
+    await git(box, "git init -q . && git add -A && git commit -qm one && git tag v1.2.0", "pack");
+    const tagged = { ...env, TAG_NAME: "v1.2.0", GIT_URL: "https://github.com/org/pack.git" };
+    for (const name of ["Install the command line", "Test", "Publish"]) await runStage(box, "pack", name, tagged);
+
+    for (const name of ["one", "two"]) writePack(box, `mono/packs/${name}`, name, "1.0.0");
+    await box.ok("attune ci init jenkins", { cwd: "mono" });
+    await git(box, "git init -q . && git add -A && git commit -qm one", "mono");
+    const first = (await git(box, "git rev-parse HEAD", "mono")).stdout.trim();
+    writePack(box, "mono/packs/two", "two", "1.1.0");
+    await git(box, "git commit -qam two", "mono");
+    box.write("tools/curl", '#!/bin/sh\nprintf "%s\\n" "$*" >> "$HOME/curl.log"\n');
+    await box.ok("chmod +x tools/curl");
+    await runStage(box, "mono", "Packages", {
+      ...env,
+      ARCHIVE_URL: "https://files.example.com/packs",
+      GIT_URL: "https://github.com/org/mono.git",
+      GIT_COMMIT: first,
+      GIT_PREVIOUS_SUCCESSFUL_COMMIT: first,
+    });
+    const url = "https://files.example.com/packs/two/1.1.0/two-1.1.0.tar.gz";
+    expect(box.read("~/curl.log")).toBe(`-fsS --upload-file dist/two-1.1.0.tar.gz ${url}\n`);
+    expect((await indexOf(box)).map(({ ref, version, install_sources: [source] }) => [ref, version, source])).toEqual([
+      ["demo", "1.2.0", expect.objectContaining({ url: "https://github.com/org/pack", ref: "v1.2.0" })],
+      ["two", "1.1.0", expect.objectContaining({ type: "archive", url })],
+    ]);
+  });
+
+  test("[CIC-07] the timed stage merges a registry's indexes, and pushes from the commit that the service checks out", async () => {
+    const box = open();
+    await registrySources(box, "attune ci init jenkins");
+    const env = {
+      ...SERVICE,
+      ATTUNE_CLI_URL: `file://${downloads}`,
+      GIT_URL: "https://github.com/org/registry.git",
+      BRANCH_NAME: "main",
+    };
+    await runStage(box, "checkout", "Install the command line", env);
+    await runStage(box, "checkout", "Registry", env);
+    expect((await indexOf(box)).map(({ ref }) => ref)).toEqual(["one", "two"]);
   });
 });
 

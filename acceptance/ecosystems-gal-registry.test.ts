@@ -164,6 +164,27 @@ fault_injection_rate = 0.001
   });
 });
 
+describe("a package and its own publication", () => {
+  test("neither add nor install takes a package as its own dependency, whatever it comes from; nothing changes", async () => {
+    const manifest = MY_PACKAGE.replace("my-package", "alone");
+    const sandbox = project(manifest);
+    await sandbox.ok("gal-pkg publish", inside);
+    for (const line of [
+      "gal-pkg add alone",
+      "gal-pkg install ./target/alone-1.0.0.galpkg --skip-deps",
+      "gal-pkg add --path . --dev && gal-pkg remove alone && gal-pkg add --path .",
+    ]) {
+      const { code, stderr } = await sandbox.line(line, inside);
+      expect([line, code, errorCode(stderr)]).toEqual([line, 3, "SELF_DEPENDENCY"]);
+    }
+    expect(sandbox.has("my-package/vendor")).toBe(false);
+    // The next version may have the one before, as it is published.
+    sandbox.write("my-package/gal.toml", manifest.replace('"1.0.0"', '"2.0.0"'));
+    await sandbox.ok("gal-pkg add alone@^1.0", inside);
+    expect(sandbox.read("my-package/gal_packages/alone/gal.toml")).toContain('version     = "1.0.0"');
+  });
+});
+
 describe("registry management", () => {
   test("[CLI-52] [CCH-07] [CCH-10] [CLI-54] registry add and remove edit registries.toml, below XDG_CONFIG_HOME", async () => {
     const sandbox = open();

@@ -52,6 +52,25 @@ describe("revitpy-build", () => {
     expect(stdout.split("\n")).toEqual(expect.arrayContaining(["pyproject.toml", "my_package/__init__.py"]));
   });
 
+  test("[MAN-04] [MAN-36] [MAN-37] package builds from the table [revitpy] of the documents, and from an extra that names others", async () => {
+    const sandbox = open();
+    sandbox.write(
+      "my-package/pyproject.toml",
+      `[project]\nname = "my-revitpy-package"\nversion = "1.0.0"\ndescription = "A sample RevitPy package"\nauthors = [{name = "Your Name", email = "you@example.com"}]\nlicense = {text = "MIT"}\nrequires-python = ">=3.11"\ndependencies = [\n    "revitpy-core>=1.0.0",\n]\n\n[project.optional-dependencies]\nall = ["my-revitpy-package[dev,extra_features]"]\n\n# RevitPy-specific metadata\n[revitpy]\nsupported_revit_versions = ["2024", "2025"]\nentry_points = {commands = ["my_command = my_package.commands:main_command"]}\ncategories = ["geometry", "utilities"]\n\n[revitpy.dependencies.optional]\ndev = ["pytest>=6.0", "black>=22.0"]\nextra_features = ["matplotlib>=3.5.0"]\n`,
+    );
+    sandbox.write("my-package/my_package/__init__.py", "");
+    await sandbox.ok("revitpy-build package --source ./my-package");
+    await sandbox.ok("tar xzf dist/my-revitpy-package-1.0.0.tar.gz .lading/package.json");
+    const { manifest } = JSON.parse(sandbox.read(".lading/package.json")) as { manifest: Record<string, unknown> };
+    expect(manifest).toMatchObject({
+      name: "my-revitpy-package",
+      hosts: { revit: ">=2024.0.0 <2026.0.0" },
+      features: { all: ["dev", "extra_features"], dev: ["pytest", "black"], extra_features: ["matplotlib"] },
+    });
+    const names = (manifest["dependencies"] as { name: string }[]).map(({ name }) => name);
+    expect(names).not.toContain("my-revitpy-package");
+  });
+
   test("[CLI-17] [SIG-05] [SIG-06] [CLI-18] [SIG-07] generate-key and sign leave the package's bytes as they are", async () => {
     const sandbox = open();
     sandbox.copy("examples/revitpy/my-package", "my-package");
@@ -153,6 +172,31 @@ describe("revitpy-install", () => {
       sandbox.write(`host-${host}/.keep`, "");
       await sandbox.ok(`revitpy-install install "columns@>=1.0" --revit-version ${host}`, { cwd: `host-${host}` });
       expect(sandbox.read(`host-${host}/revitpy_packages/columns/columns/__init__.py`)).toContain(version);
+    }
+  });
+
+  test("[CLI-21] [INS-27] install --index-url of a private registry's index uses the token that was configured for it", async () => {
+    const own = await startRegistry({ bin: "revitpy-registry", env: { REGISTRY_READ_PUBLIC: "false" } });
+    const sandbox = createSandbox({
+      replace: { "https://internal.company.com/registry": own.url, "https://internal.company.com": own.url },
+      env: { TOKEN: own.token },
+    });
+    try {
+      const line = "revitpy-install install --index-url https://internal.company.com/simple/ private-package";
+      await sandbox.ok("revitpy-install config set registry.url https://internal.company.com/registry");
+      await sandbox.ok("revitpy-install config set auth.token $TOKEN");
+      writePackage(sandbox, "private-package", { name: "private-package", version: "1.0.0" });
+      await sandbox.ok("revitpy-build publish", { cwd: "private-package" });
+      sandbox.write("project/.keep", "");
+      await sandbox.ok(line, { cwd: "project" });
+      expect(sandbox.has("project/revitpy_packages/private-package/pyproject.toml")).toBe(true);
+      await sandbox.ok("revitpy-install config unset auth.token");
+      sandbox.write("stranger/.keep", "");
+      const refused = await sandbox.line(line, { cwd: "stranger" });
+      expect([refused.code, refused.stderr]).toEqual([6, expect.stringContaining("REGISTRY_AUTH_REQUIRED")]);
+    } finally {
+      await sandbox.dispose();
+      await own.dispose();
     }
   });
 

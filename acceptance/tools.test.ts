@@ -248,6 +248,9 @@ describe("the team's shared cache", () => {
       };
       await user();
       expect(blobs(shared)).toHaveLength(2);
+      // Colleagues are other users of the machine: who may read the files is what everybody's umask says.
+      team.write("ordinary", "");
+      for (const blob of blobs(shared)) expect(team.mode(path.join(shared, blob))).toBe(team.mode("ordinary"));
       // What somebody put there in a package's place is dropped, and the registry is asked.
       for (const blob of blobs(shared)) writeFileSync(path.join(shared, blob), "evil");
       await user();

@@ -177,4 +177,30 @@ describe("install of a package file", () => {
     await expect(run([file])).rejects.toMatchObject({ code: "SOURCE_EXISTS" });
     expect(await box.read("vendor/packages/tool-1.2.0/mine.txt")).toBe("mine");
   });
+
+  it("refuses a package's own file as its dependency, and takes another version's", async () => {
+    const own = (version: string): Promise<void> =>
+      box.write({ "lading.toml": `[package]\nname = "tool"\nversion = "${version}"\n` });
+    await own("1.2.0");
+    await expect(run([file])).rejects.toMatchObject({
+      code: "SELF_DEPENDENCY",
+      exitCode: 3,
+      message: expect.stringContaining('"tool" 1.2.0 of "lading.toml" depend on itself'),
+    });
+    expect(await box.read("lading.toml")).not.toContain("dependencies");
+    expect(await readdir(box.project)).not.toContain("vendor");
+    await own("2.0.0");
+    await run([file]);
+    expect(await box.read("lading_packages/tool/tool.txt")).toBe("tool");
+    await own("3.0.0");
+    await run(["tool@^1.0"]);
+    expect(await box.read("lading.toml")).toContain('tool = "^1.0"');
+  });
+
+  it("makes a project of another name where the directory is called as what is installed", async () => {
+    await box.write({ "../tool/.keep": "" });
+    const cwd = path.join(box.project, "../tool");
+    await box.use((context) => install({ specs: [file] }, context), { cwd });
+    expect(await readFile(path.join(cwd, "lading.toml"), "utf8")).toContain('name = "tool-project"');
+  });
 });

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { check, fetch, init, keygen, pack } from "../src/index.ts";
@@ -71,6 +71,23 @@ describe("a place to write to", () => {
     ];
     for (const operation of operations) await expect(operation()).rejects.toMatchObject(refused);
   });
+
+  it.skipIf(process.platform === "win32")(
+    "gives what writeFileAtomic() puts there the permissions of any new file, or of the file that it replaces",
+    async () => {
+      const mode = async (file: string): Promise<number> => (await stat(at(file))).mode & 0o777;
+      await writeFile(at("ordinary"), "");
+      await writeFileAtomic(at("new"), "1");
+      expect(await mode("new")).toBe(await mode("ordinary"));
+      for (const wanted of [0o600, 0o664, 0o755]) {
+        await chmod(at("new"), wanted);
+        await writeFileAtomic(at("new"), "2");
+        expect(await mode("new")).toBe(wanted);
+      }
+      await writeFileAtomic(at("new"), "3", 0o600);
+      expect(await mode("new")).toBe(0o600);
+    },
+  );
 
   it.runIf(process.platform === "linux")("cannot be below /proc, which is said and not tried for ever", async () => {
     await expect(makeDirectory("/proc/no-such/x")).rejects.toMatchObject({ code: "PROJECT_FILE_UNREADABLE" });

@@ -91,6 +91,24 @@ describe("workspaces", () => {
     });
   });
 
+  it("refuse a member that depends on itself, by a path or by what is published of it; its tests may use its directory", async () => {
+    const refused = { code: "SELF_DEPENDENCY", message: expect.stringContaining('"core" 1.0.0') };
+    for (const dependency of ['core = { path = "." }', 'core = "1"', 'again = { version = ">=1", package = "core" }']) {
+      await box.write({ "packages/core/lading.toml": member("core", `${dependency}\n`) });
+      await expect(box.use((context) => lock({}, context))).rejects.toMatchObject(refused);
+    }
+    const tests = '\n[dev-dependencies]\ncore = { path = "." }\n';
+    await box.write({ "packages/core/lading.toml": member("core", tests) });
+    await box.use((context) => lock({}, context));
+    await expect(box.use((context) => add({ specs: ["app"], package: "app" }, context))).rejects.toMatchObject({
+      code: "PACKAGE_NOT_FOUND",
+    });
+    await box.registry.publish({ name: "app", version: "1.0.0" });
+    await expect(box.use((context) => add({ specs: ["app"], package: "app" }, context))).rejects.toMatchObject({
+      code: "SELF_DEPENDENCY",
+    });
+  });
+
   it("refuse two members of one name, patterns that lead outside, and a path that leads to another package", async () => {
     await box.write({ "packages/twin/lading.toml": member("core") });
     await expect(box.use((context) => lock({}, context))).rejects.toMatchObject({ code: "WORKSPACE_INVALID" });

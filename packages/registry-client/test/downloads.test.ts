@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Digest, LadingEvent } from "@lading/core-manifest";
 import { createDiskCache, createNodeFetch } from "@lading/registry-client/node";
@@ -31,6 +31,16 @@ describe("download()", () => {
       package: "tool 1.0.0",
     });
     expect(client.metrics()).toMatchObject({ downloads: 1, downloadedBytes: bytes.length });
+  });
+
+  it.skipIf(process.platform === "win32")("lets the umask say who may read the file, as of any other", async () => {
+    const registry = await testRegistry();
+    const blob = registry.addBlob(Buffer.from("bytes"));
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, "ordinary"), "");
+    await clientOf(registry.url).download({ blob }, join(directory, "tool.lpk"));
+    const mode = (name: string): number => statSync(join(directory, name)).mode;
+    expect(mode("tool.lpk")).toBe(mode("ordinary"));
   });
 
   it.each<[string, (bytes: Buffer) => { serve: Buffer; expect: { blob: Digest; size?: number } }, string]>([

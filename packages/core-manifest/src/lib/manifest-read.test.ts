@@ -117,6 +117,23 @@ describe("readManifest()", () => {
     expect(Object.keys((manifest?.extra["tool"] as object | undefined) ?? {})).toEqual(["black"]);
   });
 
+  it("reads pyproject: an extra that names extras of its own package is a feature of those features", () => {
+    const text = (all: string): string =>
+      `[project]\nname = "Wall_Tools"\nversion = "1.0.0"\n\n[project.optional-dependencies]\nall = [${all}]\nplot = ["matplotlib>=3.5"]\ntest = ["pytest"]\n`;
+    const read = (all: string): ReturnType<typeof readManifest> =>
+      readManifest(text(all), { file: "pyproject.toml", dialect: "pyproject.toml" });
+    const { manifest, diagnostics } = read('"wall-tools[plot,test]", "tqdm"');
+    expect(diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
+    expect(manifest?.features).toEqual({ all: ["plot", "test", "tqdm"], plot: ["matplotlib"], test: ["pytest"] });
+    expect(manifest?.dependencies.map(({ name }) => name)).toEqual(["tqdm", "matplotlib", "pytest"]);
+    expect(read('"wall-tools[gone]"').diagnostics).toContainEqual(
+      expect.objectContaining({ code: "MANIFEST_REFERENCE_UNKNOWN" }),
+    );
+    expect(read(`"wall-tools[plot]; sys_platform == 'win32'"`).diagnostics).toContainEqual(
+      expect.objectContaining({ code: "MANIFEST_DIALECT_LOSS", key: "project.optional-dependencies.all[0]" }),
+    );
+  });
+
   it("reads a pack: list and object forms of dependencies are one set", () => {
     const list = parseManifest(PACK, { file: "pack.yaml", dialect: "pack.yaml" });
     expect(list.package).toMatchObject({

@@ -11,6 +11,7 @@ export type EngineErrorCode =
   | "HOST_UNDETECTED"
   | "PATCH_INVALID"
   | "PATH_DEPENDENCY_CYCLE"
+  | "SELF_DEPENDENCY"
   | "GIT_SOURCE_REFUSED"
   | "GIT_FAILED"
   | "GIT_UNAVAILABLE"
@@ -150,6 +151,12 @@ export const ENGINE_ERRORS: ErrorCatalogue<EngineErrorCode> = {
     category: "manifest",
     summary: "Path dependencies lead in a circle, so that no order exists in which they could be built or published.",
     help: "Move what they share into a package of its own, or make one of them a dev dependency.",
+  },
+  SELF_DEPENDENCY: {
+    category: "manifest",
+    summary:
+      "A package is among its own dependencies: the same version of it, from a registry, a directory, a file or Git.",
+    help: "Take the dependency out. A package may depend on other versions of itself.",
   },
   GIT_SOURCE_REFUSED: {
     category: "refused",

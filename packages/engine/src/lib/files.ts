@@ -142,13 +142,19 @@ export async function makeTemporaryDirectory(parent: string, prefix: string): Pr
 /** Hears of every file that an operation has written, as `{ file }` with its absolute path. */
 const written = channel("lading:file-written");
 
-/** Writes a whole file: a reader sees the old content or the new, also after a crash. */
-export async function writeFileAtomic(file: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
+/**
+ * Writes a whole file: a reader sees the old content or the new, also after a crash.
+ * @param mode permissions, of which the umask takes its part. Default: those of the file that is replaced, else those of any
+ * new file
+ */
+export async function writeFileAtomic(file: string, content: string | Uint8Array, mode?: number): Promise<void> {
   const temporary = `${file}.${randomBytes(6).toString("hex")}.tmp`;
   await makeDirectory(path.dirname(file));
   try {
+    const kept = mode === undefined ? await modeOf(file) : undefined;
     const handle = await open(temporary, "wx", mode);
     try {
+      if (kept !== undefined) await handle.chmod(kept);
       await handle.writeFile(content);
       await handle.sync();
     } finally {
@@ -159,6 +165,16 @@ export async function writeFileAtomic(file: string, content: string | Uint8Array
   } catch (error) {
     await rm(temporary, { force: true });
     throw fileError("write", file, error);
+  }
+}
+
+/** Permissions of a file that is there. */
+async function modeOf(file: string): Promise<number | undefined> {
+  try {
+    return (await stat(file)).mode & 0o777;
+  } catch (error) {
+    if (hasErrno(error, "ENOENT", "ENOTDIR")) return undefined;
+    throw error;
   }
 }
 

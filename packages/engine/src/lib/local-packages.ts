@@ -5,6 +5,7 @@ import {
   parseRequirement,
   parseVersion,
   type CanonicalName,
+  type DependencyKind,
   type Lockfile,
   type ManifestDependency,
   type ManifestPatch,
@@ -47,7 +48,7 @@ interface Visit {
 
 /**
  * Walks path and Git dependencies from the members on.
- * @throws {EngineError} `PATH_DEPENDENCY_INVALID`, `PATH_DEPENDENCY_CYCLE`, and those of Git
+ * @throws {EngineError} `PATH_DEPENDENCY_INVALID`, `PATH_DEPENDENCY_CYCLE`, `SELF_DEPENDENCY`, and those of Git
  */
 export async function collectLocalPackages(context: EngineContext, input: CollectInput): Promise<CollectedPackages> {
   const found = new Map<CanonicalName, LocalPackage>();
@@ -60,8 +61,10 @@ export async function collectLocalPackages(context: EngineContext, input: Collec
   }
   refuseTwoPatches(patches);
   for (const visit of queue) {
+    if (visit.via === undefined) refuseRegistryCopies(visit.file);
     for (const dependency of localDependencies(visit)) {
       const local = await locate(context, input, visit, dependency);
+      refuseItself(visit, dependency, local.package);
       if (dependency.kind !== "dev") addEdge(edges, visit.directory, local.package.directory);
       const known = found.get(local.package.canonical);
       if (known !== undefined) {
@@ -188,6 +191,50 @@ function invalid(dependency: Wanted, visit: Visit, problem: string): EngineError
     code: "PATH_DEPENDENCY_INVALID",
     message: `Cannot use dependency "${dependency.name}" of "${visit.file.display}": ${problem}`,
     location: dependency.location,
+  });
+}
+
+/** A published copy of a package of this project cannot be a dependency of that package; another version of it can. */
+function refuseRegistryCopies({ manifest, display }: ManifestFile): void {
+  const own = manifest.package;
+  if (own === undefined) return;
+  for (const { name, package: real, source, canonicalRequirement, requirement, location } of manifest.dependencies) {
+    if (source.type !== "registry" || canonicalRequirement === undefined) continue;
+    if (!isNamed(real ?? name, own.name) || !satisfies(canonicalRequirement, own.version)) continue;
+    throw selfDependency({ name: own.name, version: own.version, file: display, location, asked: requirement });
+  }
+}
+
+/** As {@link refuseRegistryCopies}, of a directory or repository. Its own directory may stand in for it in its tests. */
+function refuseItself(
+  { file, directory }: Visit,
+  { kind, location }: Wanted & { kind: DependencyKind },
+  local: LocalPackage,
+): void {
+  const own = file.manifest.package;
+  if (own === undefined || !isNamed(local.name, own.name) || local.version !== own.version) return;
+  if (kind === "dev" && local.directory === directory) return;
+  throw selfDependency({ name: own.name, version: own.version, file: file.display, location });
+}
+
+const isNamed = (name: string, own: string): boolean =>
+  canonicalName(parsePackageName(name)) === canonicalName(parsePackageName(own));
+
+function selfDependency(found: {
+  readonly name: string;
+  readonly version: string;
+  readonly file: string;
+  readonly location: ManifestDependency["location"];
+  readonly asked?: string | undefined;
+}): EngineError {
+  const { name, version, file, location, asked } = found;
+  const range = asked === undefined ? "" : ` ("${asked}")`;
+  return new EngineError({
+    code: "SELF_DEPENDENCY",
+    message: `Cannot let "${name}" ${version} of "${file}" depend on itself: one of its dependencies is "${name}"${range}`,
+    hint: "Take that dependency out; a package may depend on other versions of itself alone",
+    location,
+    package: name,
   });
 }
 

@@ -169,9 +169,9 @@ export function isPackageDirectory({ profile }: EngineContext, directory: string
   );
 }
 
-/** A `pyproject.toml` is any Python project's; it is ours only with our table. */
+/** A `pyproject.toml` is any Python project's; it is ours only with our table, under either of its names. */
 function belongsToProfile(name: string, text: string): boolean {
-  return name !== "pyproject.toml" || /^\s*\[\s*tool\s*\.\s*revitpy/m.test(text);
+  return name !== "pyproject.toml" || /^\s*\[\s*(?:tool\s*\.\s*)?revitpy\s*[.\]]/m.test(text);
 }
 
 /** Reads one manifest; the workspace whose values it takes is looked for above where it is not given. */

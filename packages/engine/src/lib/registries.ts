@@ -234,13 +234,28 @@ async function openCredentials(
   for (const variable of withheld.flatMap(({ variables }) => variables)) {
     if ((context.env[variable] ?? "") !== "") sayWithheld(context, variable, projects!);
   }
-  return layerCredentials(
-    createEnvironmentCredentials(
-      context.env,
-      bindings.filter((one) => !withheld.includes(one)),
+  return forSimpleIndexes(
+    layerCredentials(
+      createEnvironmentCredentials(
+        context.env,
+        bindings.filter((one) => !withheld.includes(one)),
+      ),
+      await credentialsFile(context),
     ),
-    await credentialsFile(context),
   );
+}
+
+/** The simple index of a registry is below its address, and is read with the registry's credential. */
+function forSimpleIndexes(store: CredentialStore): CredentialStore {
+  const keeper = async (url: string): Promise<string> => {
+    const owner = url.endsWith("/simple/") ? url.slice(0, -"simple/".length) : url;
+    return (await store.get(url)) === undefined ? owner : url;
+  };
+  return {
+    ...store,
+    get: async (url) => store.get(await keeper(url)),
+    origin: async (url) => store.origin?.(await keeper(url)),
+  };
 }
 
 /** The file of stored credentials. */

@@ -40,8 +40,9 @@ export class PartialDownload {
   static async begin(init: PartialDownloadInit): Promise<PartialDownload> {
     const name = `.${basename(init.destination)}.${randomBytes(6).toString("hex")}.part`;
     const temporary = join(dirname(init.destination), name);
-    // "wx": never through a link or into a file that somebody else put there.
-    const file = await open(temporary, "wx", 0o600).catch((error: unknown) => {
+    // "wx": never through a link or into a file that somebody else put there. What is downloaded is no secret of this
+    // program's: who may read it is decided by the umask, as for everything else that its user makes.
+    const file = await open(temporary, "wx").catch((error: unknown) => {
       throw writeFailed(init.destination, error);
     });
     return new PartialDownload(init, temporary, file);

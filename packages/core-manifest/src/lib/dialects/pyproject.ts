@@ -43,6 +43,7 @@ import {
   type Reading,
   type ValueReader,
 } from "./reading.ts";
+import { canonicalName, tryParsePackageName } from "../name.ts";
 import { PACKAGE_TEXTS, license } from "./tables.ts";
 import {
   checkFeatureName,
@@ -286,6 +287,8 @@ interface Collecting {
   readonly sources: Map<string, SourceOverride>;
   readonly dependencies: ManifestDependency[];
   readonly features: Record<string, readonly string[]>;
+  /** Canonical name of the package itself. */
+  readonly own: string | undefined;
   /** The condition that the lists being read stand under. */
   under?: { readonly condition: Condition; readonly text: string } | undefined;
 }
@@ -424,15 +427,45 @@ function readExtras(collecting: Collecting, node: LocatedNode | undefined, key: 
       wrongType(reading, entry.node, path, "a list of PEP 508 dependencies");
       continue;
     }
-    const names = entry.node.items.map((item, index) => extraItem(collecting, item, joinKey(path, index)));
+    const names = entry.node.items.flatMap((item, index) => extraItem(collecting, item, joinKey(path, index)));
     const earlier = Object.hasOwn(collecting.features, entry.key) ? collecting.features[entry.key]! : [];
-    collecting.features[entry.key] = [...new Set([...earlier, ...names.filter((name) => name !== undefined)])];
+    collecting.features[entry.key] = [...new Set([...earlier, ...names])];
   }
 }
 
-function extraItem(collecting: Collecting, node: LocatedNode, key: string): string | undefined {
+/** What an item of an extra switches on: an optional dependency, or by `own-name[a,b]` other extras of this package. */
+function extraItem(collecting: Collecting, node: LocatedNode, key: string): readonly string[] {
   const dependency = specifierDependency(collecting, node, key, "normal", true);
-  if (dependency === undefined) return undefined;
+  if (dependency === undefined) return [];
+  if (isItself(collecting, dependency)) return ownExtras(collecting, node, key, dependency);
+  const switched = optionalDependency(collecting, node, key, dependency);
+  return switched === undefined ? [] : [switched];
+}
+
+function isItself({ own }: Collecting, { name, requirement, source, features }: ManifestDependency): boolean {
+  if (source.type !== "registry" || requirement !== "*" || features.length === 0) return false;
+  return own !== undefined && canonicalOf(name) === own;
+}
+
+function ownExtras(
+  { reading }: Collecting,
+  node: LocatedNode,
+  key: string,
+  { features, targets, hosts }: ManifestDependency,
+): readonly string[] {
+  if (targets !== undefined || hosts !== undefined) {
+    const problem = "an extra cannot name extras of its own package under a condition; they are taken everywhere";
+    reportLoss(reading, node, key, problem, features.join(","));
+  }
+  return features;
+}
+
+function optionalDependency(
+  collecting: Collecting,
+  node: LocatedNode,
+  key: string,
+  dependency: ManifestDependency,
+): string | undefined {
   const index = collecting.dependencies.findIndex(
     (one) => one.name === dependency.name && one.kind === "normal" && conditionKey(one) === conditionKey(dependency),
   );
@@ -615,6 +648,11 @@ function hostsOf(project: Record<string, unknown>, own: OwnValues): Record<strin
   return Object.assign(hosts, own.hosts);
 }
 
+function canonicalOf(name: unknown): string | undefined {
+  const parsed = typeof name === "string" ? tryParsePackageName(name) : undefined;
+  return parsed === undefined ? undefined : canonicalName(parsed);
+}
+
 const OWN_LISTS = ["build-dependencies", "peer-dependencies", "sources", "target"];
 
 function rootExtra(root: LocatedTable): Record<string, unknown> {
@@ -647,6 +685,7 @@ export function readPyproject(reading: Reading, root: LocatedTable): PackageMani
     sources,
     dependencies: [],
     features: Object.assign(emptyRecord<readonly string[]>(), own.features),
+    own: canonicalOf(project["name"]),
   };
   readAllDependencies(collecting, root, table, ownNode, ownKey);
   const urls = readUrls(reading, child(table, "urls"), extra);

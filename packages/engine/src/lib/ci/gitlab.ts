@@ -41,7 +41,9 @@ function publishing(words: CiWords): string[] {
 
 function pipeline(words: CiWords): string {
   const { prefix, token } = words;
-  const secret = words.index ? "REGISTRY_TOKEN and REGISTRY_REPOSITORY" : `${token} (and SIGNING_KEY to sign)`;
+  const secret = words.index
+    ? "REGISTRY_TOKEN and REGISTRY_REPOSITORY"
+    : `${token} (SIGNING_KEY to sign; REGISTRY_TOKEN to push the index of a static registry)`;
   const packageVariables = words.index
     ? `\n  variables:\n    PACKAGE_URL: $CI_PROJECT_URL\n    PACKAGE_REF: $CI_COMMIT_REF_NAME`
     : "";
@@ -57,7 +59,7 @@ variables:
   GIT_DEPTH: "0"
   GIT_USER: $GITLAB_USER_LOGIN
   GIT_EMAIL: $GITLAB_USER_EMAIL
-  CHECKSUMS: checksum.json
+  CHECKSUMS: ${words.outputDirectory}/checksum.json
 
 .tools:
 ${script("before_script", installLines(words, PIPELINE_COMMANDS, 'export PATH="$HOME/.local/bin:$PATH"'))}`,
@@ -69,7 +71,7 @@ ${script("before_script", installLines(words, PIPELINE_COMMANDS, 'export PATH="$
       exists: [${words.manifest}]
 ${script("script", [...scanLines(words), ...testLines(words), ...buildLines(words)])}
   artifacts:
-    paths: [${words.outputDirectory}/, checksum.json]`,
+    paths: [${words.outputDirectory}/]`,
     `publish:
   stage: publish
   extends: .tools

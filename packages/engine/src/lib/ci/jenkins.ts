@@ -50,12 +50,29 @@ const UPLOAD = [
   'curl -fsS --upload-file "$archive" "$url"',
 ];
 
+/** Jenkins checks out a commit, not a branch, and keeps the credential of its checkout to itself. */
+const PUSH = [
+  'case "$GIT_URL" in',
+  '  https://*) place="${GIT_URL#https://}" && remote="https://x-access-token:$REGISTRY_TOKEN@${place#*@}" ;;',
+  '  *) remote="$GIT_URL" ;;',
+  "esac",
+  'git push --quiet "$remote" "HEAD:refs/heads/$BRANCH_NAME"',
+];
+
+const credentialId = (variable: string): string => variable.toLowerCase().replaceAll("_", "-");
+
+const secretText = (variable: string): string =>
+  `string(credentialsId: '${credentialId(variable)}', variable: '${variable}')`;
+
 function pipeline(words: CiWords): string {
   const { prefix, token } = words;
   const clone = "https://x-access-token:$REGISTRY_TOKEN@$REGISTRY_HOST/$REGISTRY_REPOSITORY.git";
   const publishing = words.index ? indexLines(words, clone) : publishLines(words);
   const variable = words.index ? "REGISTRY_TOKEN" : token;
-  const credentials = `string(credentialsId: '${variable.toLowerCase().replaceAll("_", "-")}', variable: '${variable}')`;
+  const credentials = secretText(variable);
+  const secrets = [...new Set([variable, ...(words.command("index-merge") === undefined ? [] : ["REGISTRY_TOKEN"])])]
+    .map((one) => `'${credentialId(one)}'`)
+    .join(" and, to push the index of a registry, ");
   const here = `expression { fileExists('${words.manifest}') }`;
   const place = words.index
     ? ['PACKAGE_URL="${GIT_URL%.git}"', 'PACKAGE_REF="${TAG_NAME:-$GIT_COMMIT}"', "export PACKAGE_URL PACKAGE_REF"]
@@ -87,13 +104,14 @@ function pipeline(words: CiWords): string {
     ...(words.command("index-merge") === undefined
       ? []
       : [
-          stage("Registry", maintenanceLines(words), {
+          stage("Registry", maintenanceLines(words, PUSH), {
+            credentials: secretText("REGISTRY_TOKEN"),
             when: "allOf { branch 'main'; triggeredBy 'TimerTrigger'; expression { fileExists('sources') } }",
           }),
         ]),
   ];
   return `// Variables of the job: ${prefix}_CLI_URL (where the single-file programs are)${words.index ? ", REGISTRY_HOST, REGISTRY_REPOSITORY, ARCHIVE_URL (where files of packages are put)" : ""}.
-// Credentials: '${variable.toLowerCase().replaceAll("_", "-")}' as secret text.
+// Credentials: ${secrets} as secret text. For a multibranch job.
 pipeline {
   agent any
   triggers { cron('H 4 * * *') }
@@ -101,7 +119,7 @@ pipeline {
   environment {
     GIT_USER = 'jenkins'
     GIT_EMAIL = 'jenkins@localhost'
-    CHECKSUMS = 'checksum.json'
+    CHECKSUMS = '${words.outputDirectory}/checksum.json'
   }
   stages {
 ${stages.join("\n")}

@@ -36,13 +36,19 @@ export const scanLines = (words: CiWords): string[] => [
   `# ${words.bin} scan --fail-on high`,
 ];
 
-/** The checksum first: it is of the directory as it is in version control, without what packing leaves there. */
-export const buildLines = (words: CiWords): string[] =>
-  lines(
+/**
+ * The checksum first: it is of the directory as it is in version control, without what packing leaves there, nor the file
+ * that the checksum is written to.
+ */
+export function buildLines(words: CiWords): string[] {
+  const sum = withArguments(words, "checksum", '. --json > "$sums"');
+  return lines(
     withArguments(words, "check"),
-    withArguments(words, "checksum", '. --json > "$CHECKSUMS"'),
+    sum && ["sums=$(mktemp)", sum],
     withArguments(words, "pack"),
+    sum && ['mkdir -p "$(dirname "$CHECKSUMS")"', 'mv "$sums" "$CHECKSUMS"'],
   );
+}
 
 /** Sends this package to the registry; the token comes by its variable. */
 export const publishLines = (words: CiWords): string[] =>
@@ -115,14 +121,17 @@ export function changedLines({ manifest }: CiWords, before: string): string[] {
   ];
 }
 
-/** Merges the indexes of a registry's repository into one and checks it. */
-export const maintenanceLines = (words: CiWords): string[] => [
+/**
+ * Merges the indexes of a registry's repository into one and checks it.
+ * @param push lines that push what was committed
+ */
+export const maintenanceLines = (words: CiWords, push: readonly string[] = ["git push --quiet"]): string[] => [
   `${words.command("index-merge")!} --output index.json --force sources/*.json`,
   `${words.command("index-validate")!} index.json`,
   "git add index.json",
   'if [ -z "$(git diff --cached -I \'"last_updated"\')" ]; then exit 0; fi',
   'git -c user.name="$GIT_USER" -c user.email="$GIT_EMAIL" commit --quiet -m "Merge the indexes"',
-  "git push --quiet",
+  ...push,
 ];
 
 function withArguments(words: CiWords, id: string, rest = ""): string | undefined {

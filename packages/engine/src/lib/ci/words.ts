@@ -19,7 +19,7 @@ export interface CiWords {
   readonly bin: string;
   /** The line that runs a command, or `undefined` where the ecosystem's programs do not offer it. */
   readonly command: (id: string) => string | undefined;
-  /** Name of the manifest that the ecosystem prefers. */
+  /** Name of the manifest. */
   readonly manifest: string;
   readonly outputDirectory: string;
   /** Variable of the registry's token. */
@@ -30,14 +30,22 @@ export interface CiWords {
   readonly index: boolean;
 }
 
-/** The words of a profile; `index` decides how versions are published where it is not what the ecosystem does. */
-export function ciWords(profile: EcosystemProfile, index?: boolean): CiWords {
+/** What is not as the profile says. */
+export interface CiWordsInput {
+  /** Whether versions are listed in an index. Default: what the ecosystem does. */
+  readonly index?: boolean | undefined;
+  /** Name of the manifest that the repository has. Default: the one that the ecosystem prefers. */
+  readonly manifest?: string | undefined;
+}
+
+/** The words of a profile for one repository. */
+export function ciWords(profile: EcosystemProfile, { index, manifest }: CiWordsInput = {}): CiWords {
   const command = (id: string): string | undefined => lineOf(profile, id);
   return {
     profile,
     bin: (command("publish") ?? profile.bins[0]!.name).split(" ", 1)[0]!,
     command,
-    manifest: profile.manifest.files[0]!.name,
+    manifest: manifest ?? profile.manifest.files[0]!.name,
     outputDirectory: profile.package.outputDirectory,
     token: profile.tokenVariables[0] ?? `${profile.environmentPrefix}_TOKEN`,
     prefix: profile.environmentPrefix,

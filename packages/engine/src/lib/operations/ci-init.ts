@@ -9,6 +9,7 @@ import { jenkinsFiles } from "../ci/jenkins.ts";
 import { scriptFiles } from "../ci/script.ts";
 import { ciWords, type CiWords } from "../ci/words.ts";
 import type { CiFile } from "../ci/files.ts";
+import { manifestIn } from "../project.ts";
 
 /** Services that templates are written for; `script` is for a person at a terminal. */
 export type CiProvider = "github" | "gitlab" | "jenkins" | "script";
@@ -45,9 +46,13 @@ const FILES: Readonly<Record<CiProvider, (words: CiWords) => CiFile[]>> = {
  * @throws {EngineError} `CI_FILE_EXISTS`, `CI_COMMAND_MISSING`
  */
 export async function ciInit(input: CiInitInput, context: EngineContext): Promise<readonly WrittenTemplate[]> {
-  const words = ciWords(context.profile, input.publishTo === undefined ? undefined : input.publishTo === "index");
-  refuseMissing(words, words.index ? ["index-update", "index-validate"] : ["publish"]);
   const root = path.resolve(context.cwd, input.output ?? ".");
+  const there = await manifestIn(context, root);
+  const words = ciWords(context.profile, {
+    ...(input.publishTo === undefined ? {} : { index: input.publishTo === "index" }),
+    ...(there === undefined ? {} : { manifest: path.basename(there.path) }),
+  });
+  refuseMissing(words, words.index ? ["index-update", "index-validate"] : ["publish"]);
   const files = FILES[input.provider](words).map((file) => ({ ...file, target: path.join(root, file.path) }));
   for (const { target } of files) if (input.force !== true) await refuseExisting(target, context);
   for (const { target, text, executable } of input.dryRun === true ? [] : files) {

@@ -38,7 +38,7 @@ export async function install(input: InstallCommandInput, context: EngineContext
   if (checksum !== undefined) await refuseStrayChecksum(specs, context);
   if (specs.length === 0) return installProject(await loadProject(context), asked, context);
   const groups = await groupSpecs(specs, context);
-  const created = (await tryLoadProject(context)) === undefined ? await makeProject(context) : undefined;
+  const created = (await tryLoadProject(context)) === undefined ? await makeProject(specs, context) : undefined;
   try {
     let summary: InstallSummary | undefined;
     for (const group of groups) {
@@ -88,8 +88,11 @@ async function refuseStrayChecksum(specs: readonly string[], context: EngineCont
   });
 }
 
-async function makeProject(context: EngineContext): Promise<string> {
-  const made = await init({ manifestOnly: true, name: foldDirectoryName(context.cwd) ?? "my-package" }, context);
+async function makeProject(specs: readonly string[], context: EngineContext): Promise<string> {
+  const folder = foldDirectoryName(context.cwd) ?? "my-package";
+  // A directory is often called as what is tried out in it, which no package may depend on that has its name and version.
+  const name = specs.some((spec) => spec.includes(folder)) ? `${folder}-project` : folder;
+  const made = await init({ manifestOnly: true, name }, context);
   context.onEvent({
     type: "info",
     message: `Made ${made.manifest} for package "${made.name}", since there was no manifest`,

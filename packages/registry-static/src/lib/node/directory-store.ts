@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { copyFile, mkdir, open, readFile, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import { mkdir, open, readFile, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { busy, checkBlob, checkStorePath, storeFailed } from "../store-errors.ts";
@@ -69,15 +69,6 @@ async function syncFolder(directory: string): Promise<void> {
   }
 }
 
-async function syncFile(file: string): Promise<void> {
-  const handle = await open(file, "r+");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 /** Writes a file beside its place, and renames it into it: whoever reads sees the old bytes or the new. */
 export async function placeFile(directory: string, { path, content }: PlacedFile): Promise<string> {
   checkStorePath(path);
@@ -86,18 +77,14 @@ export async function placeFile(directory: string, { path, content }: PlacedFile
   const temporary = join(folder, `.${randomBytes(6).toString("hex")}.tmp`);
   try {
     await mkdir(folder, { recursive: true });
-    if (content instanceof Uint8Array) {
-      const handle = await open(temporary, "wx", 0o644);
-      try {
-        await handle.writeFile(content);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-    } else {
-      await copyFile(content.file, temporary);
-      checkBlob(directory, path, await readFile(temporary));
-      await syncFile(temporary);
+    const bytes = content instanceof Uint8Array ? content : checkBlob(directory, path, await readFile(content.file));
+    // Made anew, never copied: readers of the registry need not be those of the file that is published.
+    const handle = await open(temporary, "wx", 0o644);
+    try {
+      await handle.writeFile(bytes);
+      await handle.sync();
+    } finally {
+      await handle.close();
     }
     await rename(temporary, file);
   } catch (error) {
