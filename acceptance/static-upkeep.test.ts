@@ -105,6 +105,38 @@ describe("contributors without keys of the registry", () => {
   });
 });
 
+test("delegated names: what the store has already is held to a delegation as soon as it is known", async () => {
+  const sandbox = open();
+  await sandbox.ok("lading index-init registry --native");
+  for (const name of ["ann", "eve"]) await sandbox.ok(`lading keygen --output ${name}.pem`);
+  const publish = async (version: string, key: string): Promise<unknown> =>
+    sandbox.ok(
+      `lading index-publish ${await packed(sandbox, "company/gear", version)} --key ${key}.pem --accept-key --to registry`,
+    );
+  await publish("1.0.0", "eve");
+  writeApp(sandbox, "company/gear", "^1.0.0");
+  await sandbox.ok(`lading registry add main file://${sandbox.path("registry")}`);
+  await sandbox.ok("lading install", { cwd: "app" });
+  // As of before eve's publication, by a maintainer who found out.
+  const trust = await readKeyDirectory({ directory: sandbox.path("registry-keys") });
+  const { publicKey } = await readPublicKeyFile(sandbox.path("ann.pub"));
+  await delegateStatic(
+    { store: directoryStore(sandbox.path("registry")), trust, now: () => Date.now() - 3_600_000 },
+    { pattern: "company/*", keys: [publicKey] },
+  );
+  const again = "rm -rf .lading lading_packages && lading";
+  const refused = await sandbox.line(`${again} update`, { cwd: "app" });
+  expect(refused).toMatchObject({ code: 7, stderr: expect.stringContaining("PUBLISHER_NOT_DELEGATED") as string });
+  // What was learnt then holds for every installation from the store, without asking again.
+  const offline = await sandbox.line(`${again} install --offline`, { cwd: "app" });
+  expect(offline).toMatchObject({ code: 7, stderr: expect.stringContaining("PUBLISHER_NOT_DELEGATED") as string });
+  expect(sandbox.has("app/lading_packages/company")).toBe(false);
+  await publish("1.1.0", "ann");
+  await sandbox.ok(`${again} update --accept-publisher company/gear`, { cwd: "app" });
+  await sandbox.ok(`${again} install --offline`, { cwd: "app" });
+  expect(sandbox.read("app/lading.lock")).toContain('version = "1.1.0"');
+});
+
 test("delegated names: a client refuses what others have signed since, though the registry's own keys vouch for it", async () => {
   const sandbox = open();
   await sandbox.ok("lading index-init registry --native");

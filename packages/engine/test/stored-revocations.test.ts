@@ -1,22 +1,33 @@
 import type { PlannedPackage } from "@lading/installer";
 import { RegistryClientError, type RegistryClient } from "@lading/registry-client";
+import { fingerprint, generateKey } from "@lading/signing";
+import type { NameDelegation } from "@lading/signing/metadata";
 import { describe, expect, it } from "vitest";
 import type { EngineContext } from "../src/lib/engine-context.ts";
-import { refuseWithdrawn } from "../src/lib/stored-revocations.ts";
+import { refuseWithdrawn, type StoredPackage } from "../src/lib/stored-revocations.ts";
 
 const URL_OF = "https://r.example/";
 const NOW = Date.parse("2030-01-02T00:00:00Z");
-const PACKAGES = [
-  { registry: URL_OF, planned: { lock: { name: "tool", version: "1.0.0" } } as unknown as PlannedPackage },
-];
+const PUBLISHED = "2030-01-01T00:00:00Z";
+const planned = { lock: { name: "tool", version: "1.0.0" } } as unknown as PlannedPackage;
+const [ann, eve] = [generateKey(), generateKey()];
+const PACKAGES: readonly StoredPackage[] = [{ registry: URL_OF, planned, signers: [fingerprint(eve.publicKey)] }];
 
 /** As much of a client as holding packages to what was stated needs. */
-function client(state: { readonly expires: string; readonly status?: string; readonly silent?: boolean }) {
+function client(state: {
+  readonly expires: string;
+  readonly status?: string;
+  readonly silent?: boolean;
+  readonly delegation?: NameDelegation;
+}) {
   const asked: string[] = [];
-  const entry = { version: "1.0.0", status: state.status ?? "active", reason: "malware", signers: [], artifacts: [] };
+  const facts = { published: PUBLISHED, reason: "malware", signers: [], artifacts: [] };
+  const entry = { version: "1.0.0", status: state.status ?? "active", ...facts };
   const made = {
     registry: { name: "main", url: URL_OF },
     trust: {
+      mayDelegate: () => Promise.resolve(state.delegation !== undefined),
+      delegation: () => Promise.resolve(state.delegation),
       report: () => {
         asked.push("report");
         if (state.silent !== true) return Promise.resolve({ expires: state.expires });
@@ -69,5 +80,46 @@ describe("refuseWithdrawn", () => {
     expect(await check(client({ expires: EXPIRED }).client, silent.client)).toEqual(["REVOCATIONS_UNKNOWN"]);
     const removed = client({ expires: EXPIRED, status: "removed" });
     await expect(check(removed.client, silent.client)).rejects.toMatchObject({ code: "VERSION_REMOVED" });
+  });
+});
+
+describe("packages of the store whose names were delegated", () => {
+  const publishedMs = Date.parse(PUBLISHED);
+  const base: NameDelegation = {
+    pattern: "tool",
+    keys: [ann.publicKey],
+    threshold: 1,
+    sinceMs: publishedMs,
+    former: [],
+  };
+  const [byAnn, byEve] = [ann, eve].map(({ publicKey }) => fingerprint(publicKey)) as [string, string];
+
+  it.each([
+    ["others have signed", [byEve], {}, true],
+    ["nobody has signed", [], {}, true],
+    ["fewer have signed than must", [byAnn], { keys: [ann.publicKey, eve.publicKey], threshold: 2 }, true],
+    [
+      "a key has signed that was replaced before",
+      [byEve],
+      { former: [{ key: eve.publicKey, untilMs: publishedMs }] },
+      true,
+    ],
+    ["their owner has signed", [byAnn, byEve], {}, false],
+    ["a key has signed that was replaced since", [byEve], { former: [{ key: eve.publicKey, untilMs: NOW }] }, false],
+    ["were published before", [byEve], { sinceMs: publishedMs + 1 }, false],
+  ] as const)("are looked at again where %s (%j)", async (_, signers, change, again) => {
+    const stored = client({ expires: FRESH, delegation: { ...base, ...change } });
+    const opened = { clients: [stored.client], close: () => Promise.resolve() };
+    const context = { offline: true, now: () => NOW } as unknown as EngineContext;
+    const packages = [{ registry: URL_OF, planned, signers: [...signers] }];
+    expect(await refuseWithdrawn(context, packages, () => Promise.resolve(opened))).toEqual(again ? [planned] : []);
+  });
+
+  it("cost nothing where they are not signed, and their registry delegates no names", async () => {
+    const stored = client({ expires: FRESH });
+    const opened = { clients: [stored.client], close: () => Promise.resolve() };
+    const context = { offline: true, now: () => NOW } as unknown as EngineContext;
+    await refuseWithdrawn(context, [{ registry: URL_OF, planned, signers: [] }], () => Promise.resolve(opened));
+    expect(stored.asked).toEqual([]);
   });
 });

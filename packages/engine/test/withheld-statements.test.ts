@@ -14,6 +14,7 @@ const change = (rest: Partial<KeyEvent>): KeyEvent => ({
   time: TIME,
   account: "ann",
   key: STOLEN,
+  statement: `sha256:${"3".repeat(64)}` as NonNullable<KeyEvent["statement"]>,
   ...rest,
 });
 
@@ -62,8 +63,21 @@ describe("KeyChanges.requireListed()", () => {
     expect(late.looks()).toBe(3);
   });
 
-  it("leaves alone what other accounts did, what concerns other keys, and keys that were added by hand", async () => {
-    const other = [change({ account: "bob" }), change({ key: NEXT }), change({ change: "add" })];
+  it("leaves alone what other accounts did, what concerns other keys, and keys that were added or removed by hand", async () => {
+    const { statement: _, ...byHand } = change({});
+    const other = [change({ account: "bob" }), change({ key: NEXT }), change({ change: "add" }), byHand];
     expect(await logged(...other).requireListed(registry([]).client, ["tool"], noPause)).toBe(0);
+  });
+
+  it("lets the registry's client remember what an index has to list, and nothing else", async () => {
+    const noted: unknown[] = [];
+    const trust = { noteKeyChanges: (changes: readonly unknown[]) => Promise.resolve(noted.push(...changes)) };
+    const client = { trust } as unknown as RegistryClient;
+    const { statement: _, ...byHand } = change({});
+    await logged(byHand).remember(client);
+    expect(noted).toEqual([]);
+    await logged(byHand, change({ change: "rotate", key: NEXT, previous: STOLEN })).remember(client);
+    const known = { entry: 11, logged: TIME, account: "ann", change: "rotate", key: NEXT, previous: STOLEN };
+    expect(noted).toEqual([{ ...known, packages: [] }]);
   });
 });

@@ -87,6 +87,7 @@ export type {
   TrustReport,
   WantedProof,
 } from "./lib/trust/trust-client-types.ts";
+export { knownKeyChange, type KnownKeyChange } from "./lib/trust/known-key-change.ts";
 export type { AnchorSource, KnownRoot } from "./lib/trust/trust-record.ts";
 export { publicationOf } from "./lib/trust/publication.ts";
 export { createMemoryTrustStore, type TrustStore, type TrustWriteOptions } from "./lib/trust/trust-store.ts";

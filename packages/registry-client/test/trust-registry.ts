@@ -27,8 +27,8 @@ export interface SignedRegistry {
   /** What the registry says of itself. */
   readonly description: object;
   readonly logKey: string;
-  /** Publishes documents: one log entry and one update of the metadata. */
-  publish(documents: Readonly<Record<string, object>>, nowMs?: number): Promise<void>;
+  /** Publishes documents: one update of the metadata and one log entry, or those that are given. */
+  publish(documents: Readonly<Record<string, object>>, nowMs?: number, entries?: readonly string[]): Promise<void>;
   /** Replaces the log by another history of as many entries or fewer. */
   rewriteLog(entries: readonly string[]): Promise<void>;
   /** Signs the same state again. */
@@ -100,8 +100,8 @@ export async function signRegistry(registry: TestRegistry): Promise<SignedRegist
     description,
     logKey,
     signers,
-    publish: async (documents, nowMs = TEST_NOW_MS) => {
-      await putLog([`entry ${++count}`]);
+    publish: async (documents, nowMs = TEST_NOW_MS, entries = [`entry ${++count}`]) => {
+      await putLog(entries);
       await sign(documents, nowMs);
     },
     rewriteLog: async (entries) => {

@@ -199,6 +199,43 @@ describe("a static registry in a directory", () => {
     await expect(set("1.x", "2.0.0")).rejects.toMatchObject({ code: "CHANNEL_INVALID" });
   });
 
+  it("keeps what latest was set to while that version is yanked, and takes it up again afterwards", async () => {
+    const directory = await temporary();
+    const store = directoryStore(directory);
+    const { trust } = await newRegistry(store);
+    const publish = async (version: string, channel?: string) =>
+      publishStatic({ store, trust, channel }, [await publication({ version })]);
+    const say = (version: string, status: "active" | "yanked") =>
+      setStaticStatus({ store, trust }, { name: "tool", version, status });
+    const latest = async () => (await document(directory)).channels["latest"];
+    await publish("1.0.0");
+    await publish("2.0.0");
+    expect((await document(directory)).extra).toBeUndefined();
+    await setStaticChannel({ store, trust }, { name: "tool", channel: "latest", version: "1.0.0" });
+    await say("1.0.0", "yanked");
+    expect(await latest()).toBe("2.0.0");
+    await say("1.0.0", "active");
+    expect(await latest()).toBe("1.0.0");
+    // Set to what the versions alone would make, it stays so when the other one comes back.
+    await say("1.0.0", "yanked");
+    const { channels, maintained } = await setStaticChannel(
+      { store, trust },
+      { name: "tool", channel: "latest", version: "2.0.0" },
+    );
+    expect([channels["latest"], maintained === undefined]).toEqual(["2.0.0", false]);
+    await say("1.0.0", "active");
+    expect(await latest()).toBe("2.0.0");
+    // A publication in a channel of its own sets it too, and one without a channel moves it only upwards.
+    await publish("4.0.0", "beta");
+    await say("2.0.0", "yanked");
+    expect(await latest()).toBe("4.0.0");
+    await publish("3.0.0");
+    await say("2.0.0", "active");
+    expect(await latest()).toBe("3.0.0");
+    const read = (path: string) => readFile(join(directory, path)).catch(() => undefined);
+    expect((await checkStaticRegistry({ read, nowMs: Date.now() })).problems).toEqual([]);
+  });
+
   it("takes the same content again for what is there, and no other content", async () => {
     const directory = await temporary();
     const store = directoryStore(directory);

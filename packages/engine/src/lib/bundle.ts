@@ -104,6 +104,7 @@ export async function bundleTransport(
   };
   return {
     ...inner,
+    partial: true,
     metadata: (url, options) => inner.metadata(moved(url), options),
     blob: (url, options) => inner.blob(moved(url), options),
   };

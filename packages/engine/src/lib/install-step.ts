@@ -374,9 +374,10 @@ async function fetchMissing(context: EngineContext, plan: FetchPlan): Promise<Fe
   const git = planned.filter(({ source, tree }) => source.type === "git" && tree !== undefined && missing.has(tree));
   await ingestGit(context, plan, git);
   const stored = storedPackages(planned, store, new Set(remote.map((one) => one.planned)));
-  await refuseWithdrawn(context, stored);
-  if (remote.length === 0) return { downloaded: 0, downloadedBytes: 0, verified: 0 };
-  const sources = await verifyAll(context, plan.project, remote);
+  const delegated = await refuseWithdrawn(context, stored);
+  const pending = [...remote, ...delegated.map((one) => ({ planned: one, missing: false }))];
+  if (pending.length === 0) return { downloaded: 0, downloadedBytes: 0, verified: 0 };
+  const sources = await verifyAll(context, plan.project, pending);
   const downloads = sources.filter(({ pending }) => pending.missing);
   for (const { pending, signers } of sources) {
     if (!pending.missing) store.setSigners(pending.planned.tree!, signers);

@@ -1,6 +1,13 @@
-import { tryParseDigest, type Digest, type IndexDocument } from "@lading/core-manifest";
-import type { RegistryClient, RegistryLog } from "@lading/registry-client";
+import {
+  canonicalName,
+  parsePackageName,
+  tryParseDigest,
+  type Digest,
+  type IndexDocument,
+} from "@lading/core-manifest";
+import { knownKeyChange, type KnownKeyChange, type RegistryClient, type RegistryLog } from "@lading/registry-client";
 import type { TrustedKey } from "@lading/signing";
+import type { KeyEvent } from "@lading/signing/log";
 import type { KeyLedger, LoggedKeyStatement } from "@lading/signing/publisher";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
@@ -92,7 +99,7 @@ export async function publisherHistory(
     log: log.origin,
     first: firstSigners(document),
     ledger: async (keys, known) => {
-      statements ??= Promise.all(changes.map((change) => readStatement(context, client, { name, log, change })));
+      statements ??= readStatements(context, client, { name, log, changes });
       return replay(context, log.origin, await statements, keys, known);
     },
     entryOf: (version, artifact) => entryOf(document, version, artifact),
@@ -130,10 +137,34 @@ function firstSigners({ versions, extra }: IndexDocument): string[] {
   return [...new Set(signers)].filter((signer) => !brought.has(signer));
 }
 
+/** The statements of changes, each at its place in the log; what was proven there is remembered of the registry. */
+async function readStatements(
+  context: EngineContext,
+  client: HistorySource,
+  { name, log, changes }: { readonly name: string; readonly log: RegistryLog; readonly changes: readonly KeyChange[] },
+): Promise<LoggedKeyStatement[]> {
+  const proven: KnownKeyChange[] = [];
+  const prove = (index: number, event: KeyEvent): void => {
+    const packages = [canonicalName(parsePackageName(name))];
+    proven.push(...[knownKeyChange(index, event, packages)].filter((one) => one !== undefined));
+  };
+  const read = changes.map((change) => readStatement(context, client, { name, log, change, prove }));
+  const statements = await Promise.all(read);
+  if (proven.length > 0) await client.trust.noteKeyChanges(proven);
+  return statements;
+}
+
+interface WantedStatement {
+  readonly name: string;
+  readonly log: RegistryLog;
+  readonly change: KeyChange;
+  readonly prove: (index: number, event: KeyEvent) => void;
+}
+
 async function readStatement(
   context: EngineContext,
   client: HistorySource,
-  { name, log, change }: { readonly name: string; readonly log: RegistryLog; readonly change: KeyChange },
+  { name, log, change, prove }: WantedStatement,
 ): Promise<LoggedKeyStatement> {
   const { entry, statement, loggedMs, effectiveMs } = change;
   const bytes = await client.statement(statement, { signal: context.signal });
@@ -144,6 +175,7 @@ async function readStatement(
   if (event.type !== "key" || event.statement !== statement) {
     throw invalid(name, `entry ${entry} of the log "${log.origin}" is not the change that its index document names`);
   }
+  prove(entry, event);
   return { bytes, index: entry, loggedMs: Date.parse(event.time), effectiveMs: timeOf(event.effective) };
 }
 

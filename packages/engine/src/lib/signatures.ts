@@ -12,6 +12,7 @@ import type { RegistryClient, RegistryConfig } from "@lading/registry-client";
 import type { SignatureRequirement, SignatureVerdict, TrustedKey } from "@lading/signing";
 import type { NameDelegation } from "@lading/signing/metadata";
 import path from "node:path";
+import { delegatedKeys } from "./delegated-keys.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { exists } from "./files.ts";
@@ -117,9 +118,10 @@ export async function verifyStatement(context: EngineContext, request: VerifyReq
     throw verdictError(verdict, `${request.name} ${request.version}`);
   }
   if (requirement === "required") await requireMetadata(request);
-  if (delegation !== undefined) await checkDelegated(envelope, delegation, request);
+  const delegated = delegation === undefined ? [] : await checkDelegated(envelope, delegation, request);
+  const signers = [...new Set([...verdict.signers, ...delegated])].sort();
   const { pinned } = request;
-  if (pinned === undefined || verdict.signers.some((signer) => followed(pinned).has(signer))) return verdict.signers;
+  if (pinned === undefined || verdict.signers.some((signer) => followed(pinned).has(signer))) return signers;
   // Whom the index names as signers is signed by nobody: only the pinned key's own signature keeps the lock's promise.
   const key = await registryKey(request, pinned);
   const kept =
@@ -127,7 +129,7 @@ export async function verifyStatement(context: EngineContext, request: VerifyReq
       ? undefined
       : await judge(envelope, await keysOf(keys, followed(pinned), key), request, { logIndex });
   if (kept?.ok !== true) throw publisherChanged(request, pinned, verdict.signers);
-  return [...verdict.signers, pinned].sort();
+  return [...new Set([...signers, pinned])].sort();
 }
 
 /** The delegation that a version is held to: what was published before its name was delegated is held to none. */
@@ -139,15 +141,19 @@ async function delegationOf({ client, name, entry }: VerifyRequest): Promise<Nam
 /**
  * Demands the signatures of those that a name was delegated to: of enough of the keys that are named now, or were when the
  * version was published.
+ * @returns fingerprints of those that have signed
  * @throws {EngineError} `PUBLISHER_NOT_DELEGATED`
  */
-async function checkDelegated(envelope: Uint8Array, delegation: NameDelegation, request: VerifyRequest): Promise<void> {
-  const { keys, former, threshold } = delegation;
-  const publishedMs = Date.parse(request.entry.published);
-  const then = former.flatMap(({ key, untilMs }) => (publishedMs < untilMs ? [key] : []));
-  const counting = [...keys, ...then].map((publicKey): TrustedKey => ({ publicKey }));
+async function checkDelegated(
+  envelope: Uint8Array,
+  delegation: NameDelegation,
+  request: VerifyRequest,
+): Promise<readonly string[]> {
+  const { threshold } = delegation;
+  const counting = delegatedKeys(delegation, request.entry.published).map((publicKey): TrustedKey => ({ publicKey }));
   const verdict = await judge(envelope, counting, request, { threshold });
   if (!verdict.ok) throw await notDelegated(request, delegation, verdict.reason);
+  return verdict.signers;
 }
 
 async function notDelegated(

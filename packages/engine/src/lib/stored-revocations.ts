@@ -1,6 +1,8 @@
 import { isLadingError, type IndexVersion } from "@lading/core-manifest";
 import type { PlannedPackage, Store } from "@lading/installer";
 import type { RegistryClient } from "@lading/registry-client";
+import type { NameDelegation } from "@lading/signing/metadata";
+import { delegatedKeys } from "./delegated-keys.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import type { KnownRegistries } from "./stored-registries.ts";
@@ -19,11 +21,13 @@ export interface StoredPackage {
   readonly planned: PlannedPackage;
   /** Address of its registry. */
   readonly registry: string;
+  /** Fingerprints that were found to have signed it; none where it is not signed. */
+  readonly signers: readonly string[];
 }
 
 type OpenStored = (context: EngineContext, urls: Iterable<string>) => Promise<KnownRegistries>;
 
-/** What of a plan comes from the store, was signed, and was not verified anew by this installation. */
+/** What of a plan comes from the store, and was not verified anew by this installation. */
 export function storedPackages(
   planned: readonly PlannedPackage[],
   store: Store,
@@ -32,32 +36,39 @@ export function storedPackages(
   return planned.flatMap((one) => {
     const { source, tree } = one;
     if (source.type !== "registry" || source.url === undefined || tree === undefined || verified.has(one)) return [];
-    return (store.get(tree)?.signers ?? []).length === 0 ? [] : [{ planned: one, registry: source.url }];
+    return [{ planned: one, registry: source.url, signers: store.get(tree)?.signers ?? [] }];
   });
 }
 
 /**
  * Holds packages of the store to what their registries have stated since they came: a key that was revoked before it signed
- * them, a version that was taken down. Asks nobody while the state that is stored has not expired; then the registry is
- * asked once, and where it does not answer, what it stated last counts, with a warning.
+ * them, a version that was taken down, a name that was delegated. Asks nobody while the state that is stored has not expired;
+ * then the registry is asked once, and where it does not answer, what it stated last counts, with a warning.
+ * @returns the packages whose statements must be looked at again: their names are delegated to others than those who are
+ * known to have signed them
  * @throws {EngineError} `PUBLISHER_KEY_REVOKED`, `VERSION_REMOVED`
  */
 export async function refuseWithdrawn(
   context: EngineContext,
   packages: readonly StoredPackage[],
   open: OpenStored = async (...given) => (await import("./stored-registries.ts")).openStored(...given),
-): Promise<void> {
-  if (packages.length === 0) return;
+): Promise<readonly PlannedPackage[]> {
+  if (packages.length === 0) return [];
   const stored = await open(
     context,
     packages.map(({ registry }) => registry),
   );
   try {
+    const others: PlannedPackage[] = [];
     for (const client of stored.clients) {
-      const own = packages.filter(({ registry }) => registry === client.registry.url);
-      const fresh = await renewed(context, client);
-      if (fresh !== undefined) await refuseFrom(context, fresh, own);
+      const delegates = await client.trust.mayDelegate();
+      const own = packages.filter(
+        ({ registry, signers }) => registry === client.registry.url && (signers.length > 0 || delegates),
+      );
+      const fresh = own.length === 0 ? undefined : await renewed(context, client);
+      if (fresh !== undefined) others.push(...(await refuseFrom(context, fresh, own)));
     }
+    return others;
   } finally {
     await stored.close();
   }
@@ -102,18 +113,34 @@ async function refuseFrom(
   context: EngineContext,
   client: RegistryClient,
   packages: readonly StoredPackage[],
-): Promise<void> {
-  await Promise.all(
-    packages.map(async ({ planned }) => {
+): Promise<PlannedPackage[]> {
+  const judged = await Promise.all(
+    packages.map(async ({ planned, signers }) => {
       const { name, version } = planned.lock;
+      const delegation = await client.trust.delegation(name, { signal: context.signal });
+      if (signers.length === 0 && delegation === undefined) return [];
       const found = await entryOf(context, client, name, version);
-      if (found === undefined) return;
+      if (found === undefined) return [];
       if (found.entry.status === "removed") throw removed(name, found.entry);
       const { refuseEndedKey, revocationsOf } = await import("./revocations.ts");
       const ended = (await revocationsOf(context, client, found.document))(found.entry);
       if (ended !== undefined) refuseEndedKey(name, version, ended);
+      return delegation === undefined || (await isSignedFor(delegation, found.entry, signers)) ? [] : [planned];
     }),
   );
+  return judged.flat();
+}
+
+/** Whether enough of those that a name was delegated to are known to have signed a version, where it is held to them. */
+async function isSignedFor(
+  delegation: NameDelegation,
+  { published }: IndexVersion,
+  signers: readonly string[],
+): Promise<boolean> {
+  if (Date.parse(published) < delegation.sinceMs) return true;
+  const { fingerprint } = await import("@lading/signing");
+  const counting = delegatedKeys(delegation, published).map(fingerprint);
+  return new Set(counting.filter((print) => signers.includes(print))).size >= delegation.threshold;
 }
 
 async function entryOf(context: EngineContext, client: RegistryClient, name: string, version: string) {

@@ -1,5 +1,5 @@
 import { canonicalName, parsePackageName, type IndexDocument } from "@lading/core-manifest";
-import type { RegistryClient } from "@lading/registry-client";
+import { knownKeyChange, type RegistryClient } from "@lading/registry-client";
 import type { KeyEvent } from "@lading/signing/log";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
@@ -18,17 +18,29 @@ interface LoggedKeyChange {
 const TRIES = 4;
 const PAUSE_MS = 700;
 
-/** Collects the changes of keys that the index has to list: those that a statement brought. */
+/** Collects the changes of keys that the index has to list: those that a statement brought, not those made by hand. */
 export class KeyChanges {
   readonly #found: LoggedKeyChange[] = [];
+  /** Names of packages whose documents have left out the entry of an index. */
+  readonly #missing = new Map<number, readonly string[]>();
 
   note({ index, event }: LoggedEvent): void {
-    if (event.type === "key" && event.change !== "add") this.#found.push({ index, event });
+    if (event.type !== "key" || event.change === "add" || event.statement === undefined) return;
+    this.#found.push({ index, event });
+  }
+
+  /** Lets a client of the registry remember them: from then on it misses them in every document that they concern. */
+  async remember({ trust }: Pick<RegistryClient, "trust">): Promise<void> {
+    const known = this.#found.flatMap(
+      ({ index, event }) => knownKeyChange(index, event, this.#missing.get(index) ?? []) ?? [],
+    );
+    if (known.length > 0) await trust.noteKeyChanges(known);
   }
 
   /**
    * Holds the index documents of packages to the log: whoever has a registry's online keys could leave a revocation out of
    * them, and no client that reads them alone would miss it.
+   * @param names canonical
    * @param pause waits between two looks; by default as long as a registry takes to show what it has logged
    * @returns how many changes concern the packages, all of which are listed
    * @throws {EngineError} `PUBLISHER_STATEMENT_WITHHELD`
@@ -55,7 +67,10 @@ export class KeyChanges {
       const known = listedEntries(document);
       const missing = wanted.find(({ index }) => !known.has(index));
       if (missing === undefined) return wanted.length;
-      if (tries === TRIES) throw withheld(client.registry.name, name, missing);
+      if (tries === TRIES) {
+        this.#missing.set(missing.index, [name]);
+        throw withheld(client.registry.name, name, missing);
+      }
       await pause();
     }
   }

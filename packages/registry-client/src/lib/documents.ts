@@ -98,7 +98,10 @@ export class Documents {
     const signed = await import("./trust/signed-documents.ts");
     // Not limited here: what is asked for at one moment is read together.
     const bytes = await signed.readSigned(this.#session, name, view, options);
-    return bytes === undefined ? undefined : this.#parse(bytes, name);
+    if (bytes === undefined) return undefined;
+    const document = this.#parse(bytes, name);
+    await view.hold(document);
+    return document;
   }
 
   async #ask(

@@ -238,6 +238,8 @@ export interface Transport {
     paths: readonly string[],
     options: TransportOptions & { readonly maxBytes: number },
   ): Promise<Uint8Array>;
+  /** Whether it has a part of the registry's files only, among which the entries of the log are not: a bundle. Default: no. */
+  readonly partial?: boolean;
   /** A blob from byte `offset` on; `undefined` where there is none. Its bytes are not verified. */
   blob(url: string, options: TransportOptions & { readonly offset?: number }): Promise<BlobStream | undefined>;
   /** One attempt to publish. Answers 200, 201, or 202: held for a reviewer. */

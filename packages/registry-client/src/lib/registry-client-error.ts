@@ -23,6 +23,7 @@ export type RegistryClientErrorCode =
   | "REGISTRY_TRUST_STALE"
   | "REGISTRY_TRUST_EXISTS"
   | "REGISTRY_LOG_ENTRY_MISSING"
+  | "REGISTRY_KEY_CHANGE_WITHHELD"
   | "REGISTRY_READ_ONLY"
   | "REGISTRY_CHOICE_CLOSED"
   | "REGISTRY_NOT_FOUND"
@@ -154,6 +155,12 @@ export const REGISTRY_CLIENT_ERRORS: ErrorCatalogue<RegistryClientErrorCode> = {
     summary:
       "A version is in a registry's index and not in its public log: nobody else would see that it was given out.",
     help: "Tell the registry's operator and the package's owner; do not install it meanwhile.",
+  },
+  REGISTRY_KEY_CHANGE_WITHHELD: {
+    category: "integrity",
+    summary:
+      "A registry's index leaves out that a publisher's key was revoked or replaced, which this client has seen before: it would let a stolen key through.",
+    help: "Install nothing of it that is new, and tell the registry's operator and the package's owner.",
   },
   REGISTRY_READ_ONLY: {
     category: "refused",

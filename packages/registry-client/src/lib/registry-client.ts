@@ -15,9 +15,10 @@ import { RegistryClientError } from "./registry-client-error.ts";
 import type { RegistryConfig } from "./registry-config.ts";
 import { canonicalRegistryUrl, refuseInsecure } from "./registry-url.ts";
 import { Session } from "./session.ts";
+import type { SessionTrust } from "./trust/trust-client.ts";
 import type { TrustClient } from "./trust/trust-client-types.ts";
 import { LazyWalk } from "./trust/lazy-walk.ts";
-import { createMemoryTrustStore } from "./trust/trust-store.ts";
+import { createMemoryTrustStore, type TrustStore } from "./trust/trust-store.ts";
 
 /** How old a registry's state may be that is worked from offline: what a static registry's metadata lasts. */
 const OFFLINE_MAX_AGE_MS = 30 * 86_400_000;
@@ -32,7 +33,8 @@ const OFFLINE_MAX_AGE_MS = 30 * 86_400_000;
  * @throws {RegistryClientError} `REGISTRY_URL_INVALID`, `REGISTRY_INSECURE`
  */
 export function createRegistryClient(options: CreateRegistryClientOptions): RegistryClient {
-  const session = createSession(options);
+  const trust = options.trust ?? createMemoryTrustStore();
+  const session = createSession({ ...options, trust });
   const documents = new Documents(session);
   // Most programs only read the index: the rest is loaded by those that use it.
   const downloads = (): Promise<typeof Downloads> => import("./downloads.ts");
@@ -41,7 +43,7 @@ export function createRegistryClient(options: CreateRegistryClientOptions): Regi
   return {
     registry,
     offline,
-    trust: lazyTrust(session),
+    trust: lazyTrust(session, trust),
     describe: (call = {}) => session.describe(call),
     packageDocument: (name, call = {}) => documents.get(name, call),
     packageDocuments: (names, call = {}) => Promise.all(names.map((name) => documents.get(name, call))),
@@ -111,9 +113,9 @@ export function createRegistryClient(options: CreateRegistryClientOptions): Regi
 }
 
 // Loaded by those that ask of a registry that has something to verify; the walk itself needs none of it.
-function lazyTrust(session: Session): TrustClient {
-  let loaded: Promise<TrustClient> | undefined;
-  const trust = (): Promise<TrustClient> =>
+function lazyTrust(session: Session, store: TrustStore): TrustClient {
+  let loaded: Promise<SessionTrust> | undefined;
+  const trust = (): Promise<SessionTrust> =>
     (loaded ??= import("./trust/trust-client.ts").then(({ SessionTrust }) => new SessionTrust(session)));
   return {
     report: async (call = {}) =>
@@ -125,12 +127,21 @@ function lazyTrust(session: Session): TrustClient {
       (await session.view(call))?.refreshed.delegations === undefined
         ? undefined
         : (await trust()).delegation(name, call),
+    mayDelegate: async () => mayDelegateNames(await store.read(session.registry.url, "tuf.targets")),
+    noteKeyChanges: async (changes) => (await trust()).noteKeyChanges(changes),
     begin: async (root, call) => (await trust()).begin(root, call),
     forget: async () => (await trust()).forget(),
   };
 }
 
-function createSession(options: CreateRegistryClientOptions): Session {
+const DELEGATIONS = new TextEncoder().encode('"x-lading-publishers"');
+
+// The file was verified before it was stored.
+function mayDelegateNames(targets: Uint8Array | undefined): boolean {
+  return targets !== undefined && Buffer.from(targets.buffer, targets.byteOffset, targets.length).includes(DELEGATIONS);
+}
+
+function createSession(options: CreateRegistryClientOptions & { readonly trust: TrustStore }): Session {
   const registry = { ...options.registry, url: canonicalRegistryUrl(options.registry.url) };
   refuseInsecure(registry);
   const clock = options.clock ?? systemClock;
@@ -158,7 +169,7 @@ function createSession(options: CreateRegistryClientOptions): Session {
       onRequest: () => metrics.requests++,
     });
   const settings = {
-    store: options.trust ?? createMemoryTrustStore(),
+    store: options.trust,
     offlineMaxAgeMs: options.offlineMaxAgeMs ?? OFFLINE_MAX_AGE_MS,
   };
   const session = new Session({

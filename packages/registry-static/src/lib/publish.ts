@@ -235,14 +235,31 @@ function entryOf(
   };
 }
 
+/** Member of a document that keeps what `latest` was set to, also while that version is yanked. */
+const PINNED_MEMBER = "pinned";
+
 /**
  * The channels that somebody has set. Every document names a `latest`; it was set, by a publication in another channel or by
- * hand, where it is not what the versions alone would make of it.
+ * hand, where the document says to what, or, of before documents did, where it is not what the versions alone would make of it.
  */
 function setChannels(document: IndexDocument | undefined): Channels {
-  const { channels = {}, versions = [] } = document ?? {};
+  const { channels = {}, versions = [], extra = {} } = document ?? {};
   const { [LATEST_CHANNEL]: latest, ...others } = channels;
+  const pinned = versions.find(({ version }) => version === extra[PINNED_MEMBER])?.version;
+  if (pinned !== undefined) return { ...others, [LATEST_CHANNEL]: pinned };
   return latest === undefined || latest === latestVersion(versions) ? others : channels;
+}
+
+/** Whether a channel names a version, and goes on to when another is yanked or restored. */
+function isNamed(document: IndexDocument, channel: string, version: string | undefined): boolean {
+  const named = document.channels[channel];
+  return named === version && (setChannels(document)[channel] ?? named) === version;
+}
+
+function withPinned(extra: IndexDocument["extra"], pinned: string | undefined): Pick<IndexDocument, "extra"> {
+  const { [PINNED_MEMBER]: _, ...rest } = extra ?? {};
+  const next = pinned === undefined ? rest : { ...rest, [PINNED_MEMBER]: pinned };
+  return Object.keys(next).length === 0 ? {} : { extra: next };
 }
 
 function withVersions(
@@ -253,9 +270,12 @@ function withVersions(
   const sorted = [...versions].sort((left, right) =>
     compareVersions(parseVersion(left.version), parseVersion(right.version)),
   );
-  const latest = latestVersion(sorted, channels[LATEST_CHANNEL]);
+  const pinned = channels[LATEST_CHANNEL];
+  const latest = latestVersion(sorted, pinned);
+  const { extra, ...kept } = document ?? { schema: 1, name };
   return {
-    ...(document ?? { schema: 1, name }),
+    ...kept,
+    ...withPinned(extra, pinned),
     sequence: (document?.sequence ?? 0) + 1,
     channels: latest === undefined ? channels : { ...channels, [LATEST_CHANNEL]: latest },
     versions: sorted,
@@ -332,7 +352,7 @@ function addPublication(
 /** A channel for what is published already: the job that was to publish it in the channel is run again. */
 function moveChannel(draft: Draft, document: IndexDocument, version: string, facts: Facts): void {
   const { channel } = facts;
-  if (channel === undefined || document.channels[channel] === version) return;
+  if (channel === undefined || isNamed(document, channel, version)) return;
   const name = parsePackageName(document.name);
   draft.documents.set(indexDocumentPath(name), withChannelSet(document, channel, version));
   draft.events.push(channelEvent(name, channel, version, facts));
@@ -525,7 +545,7 @@ export async function setStaticChannel(
     const name = parsePackageName(wanted.name);
     const document = checkChannel(wanted, await readDocument(state, name));
     const { channels } = document;
-    if (channels[channel] === version) return { change: undefined, result: channels };
+    if (isNamed(document, channel, version)) return { change: undefined, result: channels };
     const next = withChannelSet(document, channel, version);
     const event = channelEvent(name, channel, version, { ...wanted, time: timeText(nowMs) });
     const message = version === undefined ? `Remove ${channel} of ${name}` : `Let ${channel} name ${name} ${version}`;

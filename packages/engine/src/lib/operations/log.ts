@@ -65,7 +65,7 @@ export async function logVerify(
       changes.note(logged);
     });
   } else await checkTiles(log);
-  const keyChanges = await changes.requireListed(client, await lockedNames(context, client));
+  const keyChanges = await listedChanges(context, client, changes);
   return {
     registry: client.registry.url,
     origin: log.origin,
@@ -76,6 +76,15 @@ export async function logVerify(
     ...(input.full === true ? { entries: counts, keyChanges } : {}),
     proofs: await checkStoredProofs(context, client, { log, report }),
   };
+}
+
+/** What the index leaves out is missed by every later reading of it as well. */
+async function listedChanges(context: EngineContext, client: RegistryClient, changes: KeyChanges): Promise<number> {
+  try {
+    return await changes.requireListed(client, await lockedNames(context, client));
+  } finally {
+    await changes.remember(client);
+  }
 }
 
 async function checkTiles({ origin, checkpoint, read }: RegistryLog): Promise<void> {
@@ -160,14 +169,17 @@ export async function logMonitor(
   const accounts = new Set(known?.accounts);
   const { checkpoint, origin } = log;
   const events: LoggedEvent[] = [];
+  const changes = new KeyChanges();
   await walkLog(
     log,
     (logged) => {
+      changes.note(logged);
       noteAccount(logged, name, accounts);
       if (concerns(logged, name)) events.push(logged);
     },
     known && { size: known.size, root: new Uint8Array(Buffer.from(known.root, "base64")) },
   );
+  await changes.remember(client);
   const state = {
     size: checkpoint.size,
     root: Buffer.from(checkpoint.root).toString("base64"),

@@ -1,4 +1,4 @@
-import type { Digest } from "@lading/core-manifest";
+import type { Digest, IndexDocument } from "@lading/core-manifest";
 import {
   openMetadataClient,
   parseMetadata,
@@ -17,6 +17,7 @@ import type { TrustSettings, TrustView, TrustWalk } from "./trust-types.ts";
 import { explained } from "./attacks.ts";
 import { findAnchor } from "./anchor.ts";
 import { gathered } from "./gathered.ts";
+import { KeyMemory } from "./key-memory.ts";
 import { noteUnsigned, RECORD } from "./lazy-walk.ts";
 import { CHECKPOINT_BYTES, CHECKPOINT_PATH, LogFollower, type WitnessDemand } from "./log-follower.ts";
 import { digestOf, knownRootOf, TrustFiles } from "./trust-files.ts";
@@ -61,12 +62,14 @@ interface Walked {
 export class RegistryTrust implements TrustWalk {
   readonly #session: TrustPorts;
   readonly #settings: TrustSettings;
+  readonly #keys: KeyMemory;
   #view: Promise<TrustView | undefined> | undefined;
   #noted = false;
 
   constructor(session: TrustPorts, settings: TrustSettings) {
     this.#session = session;
     this.#settings = settings;
+    this.#keys = new KeyMemory(settings.store, session.registry, () => session.clock.now());
   }
 
   /**
@@ -245,6 +248,7 @@ export class RegistryTrust implements TrustWalk {
     const replace = how === "file";
     await files.commit({ replace });
     await this.#keep(log, now, replace);
+    if (log !== undefined) await this.#keys.begin(log, { replace });
     await this.#put(ANCHOR, root, true);
     await this.#put(RECORD, encodeTrustRecord(record), true);
     if (how === "first-use") this.#announce(record, refreshed);
@@ -278,6 +282,8 @@ export class RegistryTrust implements TrustWalk {
     const refreshed = await this.#refreshed(client, now);
     const log = await this.#follow(record, refreshed, description, source);
     await this.#keep(log, now);
+    // A part of a registry has the hashes of its log, and no entries.
+    if (log !== undefined && this.#session.transport.partial !== true) await this.#keys.readOn(log);
     const next = await this.#advanced(record, files, log);
     return this.#viewOf({ record: next, refreshed, client, files, source, log, checkedAt: now });
   }
@@ -413,7 +419,11 @@ export class RegistryTrust implements TrustWalk {
     );
     const bytes = (await files.read("root"))!;
     const root = { bytes, digest: digestOf(bytes) };
-    return { record, refreshed, root, checkedAt, log, find, read };
+    // Without network a document may be a copy of before the metadata that is stored.
+    const logSize = this.#closed ? 0 : (refreshed.log?.size ?? 0);
+    const keys = this.#keys;
+    const hold = (document: IndexDocument): Promise<void> => keys.hold(document, logSize);
+    return { record, refreshed, root, checkedAt, log, keys, hold, find, read };
   }
 
   async #explaining<T>(work: () => Promise<T>): Promise<T> {

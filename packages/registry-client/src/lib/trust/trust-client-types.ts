@@ -2,6 +2,7 @@ import type { Digest } from "@lading/core-manifest";
 import type { Checkpoint, PublishEvent, ReadTile } from "@lading/signing/log";
 import type { NameDelegation } from "@lading/signing/metadata";
 
+import type { KnownKeyChange } from "./known-key-change.ts";
 import type { AnchorSource, KnownRoot } from "./trust-record.ts";
 
 /** What calls about trust are told. */
@@ -104,6 +105,16 @@ export interface TrustClient {
    * there is none.
    */
   delegation(name: string, options?: TrustCallOptions): Promise<NameDelegation | undefined>;
+  /**
+   * Whether the state that is stored of the registry delegates any names: a cheap answer that asks and verifies nothing, and
+   * may be yes where {@link delegation} then finds none.
+   */
+  mayDelegate(): Promise<boolean>;
+  /**
+   * Remembers changes of publishers' keys, each of which is proven to be in the log: a document that they concern is refused
+   * from then on where it leaves them out (`REGISTRY_KEY_CHANGE_WITHHELD`).
+   */
+  noteKeyChanges(changes: readonly KnownKeyChange[]): Promise<void>;
   /**
    * Begins to trust the registry by a root file, and walks its metadata.
    * @throws {RegistryClientError} `REGISTRY_TRUST_EXISTS` where it is trusted by another root and `replace` is not given

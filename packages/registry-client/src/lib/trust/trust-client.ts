@@ -3,6 +3,7 @@ import { nameDelegationFor, parseMetadata, type NameDelegation } from "@lading/s
 import type { CallOptions } from "../client-types.ts";
 import type { Session } from "../session.ts";
 import { explained } from "./attacks.ts";
+import type { KnownKeyChange } from "./known-key-change.ts";
 import type { LogFollower } from "./log-follower.ts";
 import { readProofs } from "./log-proofs.ts";
 import { searchProofs } from "./log-search.ts";
@@ -61,7 +62,7 @@ async function entryAt(log: LogFollower, index: number): Promise<Uint8Array> {
 }
 
 /** The operations on what one registry is trusted by. */
-export class SessionTrust implements TrustClient {
+export class SessionTrust implements Omit<TrustClient, "mayDelegate"> {
   readonly #session: Session;
 
   constructor(session: Session) {
@@ -102,6 +103,10 @@ export class SessionTrust implements TrustClient {
   async delegation(name: string, options: CallOptions = {}): Promise<NameDelegation | undefined> {
     const delegations = (await this.#session.view(options))?.refreshed.delegations;
     return delegations === undefined ? undefined : nameDelegationFor(delegations, name);
+  }
+
+  async noteKeyChanges(changes: readonly KnownKeyChange[]): Promise<void> {
+    await (await this.#session.view({}))?.keys.note(changes);
   }
 
   async begin(root: Uint8Array, options: BeginOptions = {}): Promise<TrustReport> {

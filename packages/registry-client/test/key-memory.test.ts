@@ -1,0 +1,242 @@
+import type { IndexDocument } from "@lading/core-manifest";
+import {
+  createMemoryCache,
+  createMemoryTrustStore,
+  knownKeyChange,
+  type KnownKeyChange,
+  type RegistryClient,
+} from "@lading/registry-client";
+import { createFakeClock, type TestRegistry } from "@lading/registry-client/testing";
+import { appendToLog, EMPTY_LOG, encodeLogEvent, type Checkpoint, type KeyEvent } from "@lading/signing/log";
+import { TEST_NOW_MS } from "@lading/signing/testing";
+import { describe, expect, it } from "vitest";
+import { KeyMemory } from "../src/lib/trust/key-memory.ts";
+import { clientOf, documentOf, testRegistry } from "./helpers.ts";
+import { signRegistry, type SignedRegistry } from "./trust-registry.ts";
+
+const DAY = 86_400_000;
+const HOUR = 3_600_000;
+const STOLEN = `ed25519:${"1".repeat(64)}`;
+const NEXT = `ed25519:${"2".repeat(64)}`;
+const STATEMENT = `sha256:${"3".repeat(64)}` as const;
+const WITHHELD = "REGISTRY_KEY_CHANGE_WITHHELD";
+
+const timeText = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+
+function revocation(atMs: number, rest: Partial<KeyEvent> = {}): KeyEvent {
+  const statement = STATEMENT as NonNullable<KeyEvent["statement"]>;
+  return { type: "key", change: "revoke", time: timeText(atMs), account: "ann", key: STOLEN, statement, ...rest };
+}
+
+const textOf = (event: KeyEvent): string => new TextDecoder().decode(encodeLogEvent(event));
+
+/** A package that ann published, signed by the stolen key, whose document lists these entries. */
+function signedBy(key: string, listed: readonly number[] = [], name = "tool", publisher = "ann") {
+  const keys = listed.map((entry) => ({ entry }));
+  return {
+    ...documentOf(name, [{ version: "1.0.0", publisher, signers: [key] }]),
+    ...(keys.length > 0 ? { keys } : {}),
+  };
+}
+
+interface World {
+  readonly registry: TestRegistry;
+  readonly signed: SignedRegistry;
+  /** A client in a process of its own, so many milliseconds later. */
+  readonly client: (laterMs?: number, options?: { readonly offline?: boolean }) => RegistryClient;
+}
+
+/** A registry with "tool", which this machine has read once. */
+async function world(): Promise<World> {
+  const registry = await testRegistry();
+  const signed = await signRegistry(registry);
+  await signed.publish({ tool: signedBy(STOLEN) });
+  const kept = { trust: createMemoryTrustStore(), cache: createMemoryCache() };
+  const client: World["client"] = (laterMs = 0, { offline = false } = {}) =>
+    clientOf(registry.url, { ...kept, offline, clock: createFakeClock(TEST_NOW_MS + laterMs) }, { maxRetries: 0 });
+  await client().packageDocument("tool");
+  return { registry, signed, client };
+}
+
+const codeOf = async (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => "none",
+    (error: { code?: unknown }) => error.code ?? error,
+  );
+
+const read = (client: RegistryClient, name = "tool"): Promise<unknown> => codeOf(client.packageDocument(name));
+
+describe("a registry that leaves a revocation out of an index document", () => {
+  it("is found out by a client that has never seen it, which reads on in the log once a day", async () => {
+    const { signed, client, registry } = await world();
+    const later = 2 * DAY;
+    await signed.publish({}, TEST_NOW_MS + later, [textOf(revocation(TEST_NOW_MS + later - 2 * HOUR))]);
+    const before = registry.requests.length;
+    const error = await client(later)
+      .packageDocument("tool")
+      .catch((cause: unknown) => cause);
+    expect(error).toMatchObject({
+      code: WITHHELD,
+      message: expect.stringContaining("was revoked in entry 1 of the log") as string,
+      hint: expect.stringContaining("An attack would look like this") as string,
+      details: { package: "tool", entry: 1 },
+    });
+    expect(registry.requests.slice(before).some(({ url }) => url.startsWith("/log/tile/entries/"))).toBe(true);
+    // It is known from now on, without reading again.
+    const again = registry.requests.length;
+    expect(await read(client(later + HOUR))).toBe(WITHHELD);
+    expect(registry.requests.slice(again).some(({ url }) => url.startsWith("/log/tile/entries/"))).toBe(false);
+  });
+
+  it("is believed again once the document lists it", async () => {
+    const { signed, client } = await world();
+    const at = TEST_NOW_MS + 2 * DAY;
+    await signed.publish({}, at, [textOf(revocation(at - 2 * HOUR))]);
+    expect(await read(client(2 * DAY))).toBe(WITHHELD);
+    await signed.publish({ tool: signedBy(STOLEN, [1]) }, at + HOUR);
+    expect(await read(client(2 * DAY + HOUR))).toBe("none");
+  });
+
+  it("has an hour to show it where it did not list it before, and none where it did", async () => {
+    const { signed, client } = await world();
+    const event = revocation(TEST_NOW_MS);
+    await signed.publish({ gear: signedBy(STOLEN, [], "gear") }, TEST_NOW_MS, [textOf(event)]);
+    await client().trust.noteKeyChanges([knownKeyChange(1, event, ["tool"])!]);
+    expect(await read(client())).toBe(WITHHELD);
+    expect(await read(client(), "gear")).toBe("none");
+    expect(await read(client(HOUR - 1), "gear")).toBe("none");
+    expect(await read(client(HOUR), "gear")).toBe(WITHHELD);
+  });
+
+  it("is found out without network too, by what was read before", async () => {
+    const { client, signed } = await world();
+    const event = revocation(TEST_NOW_MS);
+    await client().trust.noteKeyChanges([knownKeyChange(1, event, ["tool"])!]);
+    expect(await read(client(0, { offline: true }))).toBe(WITHHELD);
+    // A copy of another package may be of before the change.
+    await signed.publish({ gear: signedBy(STOLEN, [], "gear") }, TEST_NOW_MS, [textOf(event)]);
+    await client().packageDocument("gear");
+    expect(await read(client(2 * HOUR, { offline: true }), "gear")).toBe("none");
+  });
+});
+
+describe("what is no withheld revocation", () => {
+  it.each([
+    ["of a key that signed nothing of the package", signedBy(NEXT)],
+    ["of a key that another account published with", signedBy(STOLEN, [], "tool", "bob")],
+  ])("is one %s", async (_, document) => {
+    const { signed, client } = await world();
+    const at = TEST_NOW_MS + 2 * DAY;
+    await signed.publish({ tool: document }, at, [textOf(revocation(TEST_NOW_MS))]);
+    expect(await read(client(2 * DAY))).toBe("none");
+  });
+
+  it("is a key that was added or removed by hand, or one that the state of the registry does not cover", async () => {
+    const { signed, client } = await world();
+    const at = TEST_NOW_MS + 2 * DAY;
+    const byHand = (change: KeyEvent["change"]): string => {
+      const { statement: _, ...event } = revocation(TEST_NOW_MS, { change });
+      return textOf(event);
+    };
+    await signed.publish({}, at, [byHand("add"), byHand("revoke"), '{"type":"key"}']);
+    expect(await read(client(2 * DAY))).toBe("none");
+    await client(2 * DAY).trust.noteKeyChanges([knownKeyChange(99, revocation(TEST_NOW_MS), [])!]);
+    expect(await read(client(2 * DAY))).toBe("none");
+  });
+});
+
+/** A log of key changes and nothing else, with the files that it serves. */
+function logOf(count: number, base = 0) {
+  const entries = Array.from({ length: count }, (_, i) =>
+    encodeLogEvent(revocation(TEST_NOW_MS, { account: `a${i + base}` })),
+  );
+  const { root, files } = appendToLog(EMPTY_LOG, entries);
+  const seen = { origin: "test.example/log", size: count, root } as unknown as Checkpoint;
+  return { entries, files, log: { seen, readTile: (path: string) => Promise.resolve(files.get(path)) } };
+}
+
+function memoryOf(clock: { ms: number }, trust = createMemoryTrustStore()): KeyMemory {
+  return new KeyMemory(trust, { name: "test", url: "https://r.example/" }, () => clock.ms);
+}
+
+/** Accounts whose revocation is missed in a document. */
+async function isMissed(memory: KeyMemory, account: string): Promise<boolean> {
+  const document = { name: "tool", versions: [{ version: "1.0.0", publisher: account, signers: [STOLEN] }] };
+  return (await codeOf(memory.hold(document as unknown as IndexDocument, 1_000_000))) === WITHHELD;
+}
+
+describe("KeyMemory", () => {
+  it("reads at most 2,048 entries at once, the oldest first, and goes on a day later", async () => {
+    const clock = { ms: TEST_NOW_MS };
+    const memory = memoryOf(clock);
+    const { log } = logOf(2100);
+    await memory.readOn({ ...log, seen: { ...log.seen, size: 0, root: appendToLog(EMPTY_LOG, []).root } });
+    clock.ms += DAY;
+    await memory.readOn(log);
+    expect([await isMissed(memory, "a2047"), await isMissed(memory, "a2048")]).toEqual([true, false]);
+    clock.ms += DAY;
+    await memory.readOn(log);
+    expect(await isMissed(memory, "a2099")).toBe(true);
+  });
+
+  it("refuses entries that are not those of the checkpoint, and entries that are not served", async () => {
+    const clock = { ms: TEST_NOW_MS };
+    const memory = memoryOf(clock);
+    const [{ log: first }, { log, files }, { files: others }] = [logOf(0), logOf(300), logOf(300, 1)];
+    await memory.begin(first);
+    clock.ms += DAY;
+    const bent = (path: string): Promise<Uint8Array | undefined> =>
+      Promise.resolve((path.includes("entries") ? others : files).get(path));
+    expect(await codeOf(memory.readOn({ ...log, readTile: bent }))).toBe("LOG_INCONSISTENT");
+    const hidden = (path: string): Promise<Uint8Array | undefined> =>
+      Promise.resolve(path.includes("entries") ? undefined : files.get(path));
+    expect(await codeOf(memory.readOn({ ...log, readTile: hidden }))).toBe("LOG_TILE_MISSING");
+    expect(await isMissed(memory, "a0")).toBe(false);
+    await memory.readOn(log);
+    expect(await isMissed(memory, "a0")).toBe(true);
+  });
+
+  it("refuses a state that it did not read up to", async () => {
+    const clock = { ms: TEST_NOW_MS };
+    const memory = memoryOf(clock);
+    await memory.begin({ ...logOf(10, 5).log });
+    clock.ms += DAY;
+    const { entries } = logOf(20);
+    const files = new Map([...appendToLog(EMPTY_LOG, entries.slice(0, 10)).files, ...logOf(20).files]);
+    const readTile = (path: string): Promise<Uint8Array | undefined> => Promise.resolve(files.get(path));
+    expect(await codeOf(memory.readOn({ ...logOf(20).log, readTile }))).toBe("LOG_INCONSISTENT");
+  });
+
+  it("keeps what two processes learn at once, and forgets with the registry's trust", async () => {
+    const clock = { ms: TEST_NOW_MS };
+    const trust = createMemoryTrustStore();
+    const { log } = logOf(3);
+    await memoryOf(clock, trust).begin(log);
+    const change = (entry: number): KnownKeyChange =>
+      knownKeyChange(entry, revocation(TEST_NOW_MS, { account: `a${entry}` }), ["tool"])!;
+    const [left, right] = [memoryOf(clock, trust), memoryOf(clock, trust)];
+    await Promise.all([left.note([change(0)]), right.note([change(1)]), left.note([change(2)])]);
+    const fresh = memoryOf(clock, trust);
+    expect(await Promise.all(["a0", "a1", "a2"].map((account) => isMissed(fresh, account)))).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    await memoryOf(clock, trust).begin(log);
+    expect(await isMissed(memoryOf(clock, trust), "a0")).toBe(true);
+    await memoryOf(clock, trust).begin(log, { replace: true });
+    expect(await isMissed(memoryOf(clock, trust), "a0")).toBe(false);
+  });
+
+  it.each([
+    "",
+    "[]",
+    '{"format":"lading-known-keys/2","read":{"size":1,"root":"","at":1},"changes":[]}',
+    '{"format":"lading-known-keys/1","read":{"size":-1,"root":"","at":1},"changes":[]}',
+    '{"format":"lading-known-keys/1","read":{"size":1,"root":"","at":1},"changes":[{}]}',
+  ])("refuses a file that is damaged: %s", async (text) => {
+    const trust = createMemoryTrustStore();
+    await trust.write("https://r.example/", "keys.json", new TextEncoder().encode(text));
+    expect(await codeOf(memoryOf({ ms: 0 }, trust).note([]))).toBe("REGISTRY_TRUST_DAMAGED");
+  });
+});
