@@ -313,7 +313,8 @@ describe("migration", () => {
 
   test("[CLI-66] [MIG-02] add --from-cargo and --from-npm append what the manifests depend on, and keep what is there", async () => {
     const sandbox = project(`${MY_PACKAGE}test-framework = "^2.0"\n`);
-    sandbox.write("my-package/Cargo.toml", CARGO);
+    // What is there stays as it is written, whatever the other manifest says of it.
+    sandbox.write("my-package/Cargo.toml", CARGO.replace("rand =", 'test-framework = "=2.1.0"\nrand ='));
     sandbox.write(
       "my-package/package.json",
       JSON.stringify({

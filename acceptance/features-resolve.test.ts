@@ -10,7 +10,7 @@ import {
   parseRequirement,
   parseVersion,
 } from "@lading/core-manifest";
-import { install, lock, type ContextInput } from "@lading/engine";
+import { install, lock, publish, type ContextInput } from "@lading/engine";
 import { createStaticRegistry, type StaticRegistry } from "@lading/engine/testing";
 import { createNodeFetch } from "@lading/registry-client/node";
 import { createSandbox, startRegistry, type RegistryProcess } from "./lib/harness.ts";
@@ -201,7 +201,11 @@ describe("solutions", () => {
   });
 
   test("[MAN-16] a toolchain older than the package declares fails, and names the constraint", async () => {
-    await publishAll({ name: "tc-modern", version: "1.0.0", hosts: { gal: ">=1.4.0" } });
+    const modern = createProject(
+      { "gal.toml": '[package]\nname = "tc-modern"\nversion = "1.0.0"\nlicense = "MIT"\ngal-version = "1.4"\n' },
+      { profile: "gal", registry: registry.url, token: registry.token },
+    );
+    await modern.use((context) => publish({}, context));
     const project = createProject(
       { "gal.toml": `[package]\nname = "tc-app"\nversion = "1.0.0"\n\n[dependencies]\ntc-modern = "1"\n` },
       { profile: "gal", registry: registry.url },

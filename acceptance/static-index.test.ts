@@ -188,12 +188,15 @@ describe("index-update", () => {
       await sandbox.ok(`attune pack index-update --index index.json ${ref} --git-url org/${ref} --git-ref v1.0.0`);
     }
     const before = sandbox.read("index.json").split("\n");
+    const inode = (await sandbox.ok("stat -c %i index.json")).stdout;
     writePack(sandbox, "beta", "1.0.1");
     await sandbox.ok("attune pack index-update --index index.json beta --git-url org/beta --git-ref v1.0.1 --update");
     const after = sandbox.read("index.json").split("\n");
     const changed = after.filter((line, i) => line !== before[i]);
     expect(after).toHaveLength(before.length);
     expect(changed.length).toBeLessThanOrEqual(4);
+    // Another file under the same name: whoever reads meanwhile has the old one or the new one, whole.
+    expect((await sandbox.ok("stat -c %i index.json")).stdout).not.toBe(inode);
     expect((await sandbox.ok("ls -A")).stdout.split("\n").filter((name) => name.includes(".tmp"))).toEqual([]);
   });
 
@@ -320,5 +323,34 @@ describe("index-entry, index-merge, index-validate", () => {
     const { stdout } = await sandbox.ok("git show HEAD:index.json", { cwd: "origin.git" });
     const [entry] = (JSON.parse(stdout) as IndexFile).packs;
     expect(entry!.install_sources[0]).toMatchObject({ url: "https://github.com/org/my-pack", ref: "v1.0.0" });
+    // The registry's clone lies inside the pack's directory: what is listed is what the tag has, and installs.
+    await sandbox.ok("git clone -q --branch v1.0.0 my-pack fresh");
+    const sum = (await sandbox.ok("attune pack checksum fresh")).stdout.split(" ")[0];
+    expect(entry!.install_sources[0]!["checksum"]).toBe(sum);
+    await sandbox.ok(
+      `git config --global url.file://${sandbox.path("my-pack")}.insteadOf https://github.com/org/my-pack`,
+    );
+    await sandbox.ok("mkdir user && attune registry add local file://$PWD/my-pack/registry/index.json");
+    await sandbox.ok("attune pack install my-pack --skip-deps", { cwd: "user" });
+    expect(sandbox.read("user/packs/my-pack/actions/run.sh")).toContain("echo run");
+  });
+
+  test("an entry says what its reference has, whatever is checked out or changed meanwhile", async () => {
+    const sandbox = open();
+    writePack(sandbox, "pack", "1.0.0");
+    const inside = { cwd: "pack" };
+    await sandbox.ok("git init -q . && git add -A && git commit -q -m one && git tag v1.0.0", inside);
+    const line = "attune pack index-entry pack --git-url org/pack --git-ref v1.0.0 --json";
+    const before = await sandbox.json(line);
+    expect(before).toMatchObject({ version: "1.0.0" });
+    writePack(sandbox, "pack", "1.1.0");
+    sandbox.write("pack/staged.txt", "staged\n");
+    await sandbox.ok("git add staged.txt", inside);
+    expect(await sandbox.json(line)).toEqual(before);
+    expect((await sandbox.ok("git status --porcelain", inside)).stdout).toBe(" M pack.yaml\nA  staged.txt\n");
+    // A reference that is not there yet is told, and stands for the files as they are.
+    const later = await sandbox.ok("attune pack index-entry pack --git-url org/pack --git-ref v1.1.0 --json");
+    expect(JSON.parse(later.stdout)).toMatchObject({ version: "1.1.0" });
+    expect(later.stderr).toContain('"v1.1.0" is not in the checkout');
   });
 });

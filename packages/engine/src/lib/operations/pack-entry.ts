@@ -12,8 +12,9 @@ import {
 } from "@lading/core-manifest";
 import type { EngineContext } from "../engine-context.ts";
 import { fileError, hasErrno, readText } from "../files.ts";
+import { withCommittedFiles } from "../git-worktree.ts";
 import type { Member } from "../project.ts";
-import { installSources, packAt, type PackSourceInput } from "./pack-source.ts";
+import { gitPlaceOf, installSources, packAt, type PackSourceInput } from "./pack-source.ts";
 
 /** What an entry is made of. */
 export interface IndexEntryInput extends PackSourceInput {
@@ -23,18 +24,23 @@ export interface IndexEntryInput extends PackSourceInput {
 
 /**
  * Makes a pack's entry for a flat index: everything that its manifest and components say, and its install sources
- * with their checksums.
+ * with their checksums. With a Git source it is made of the files that the reference has, where the checkout has it.
  * @throws {EngineError} `INDEX_SOURCE_INVALID`, `PROJECT_NOT_FOUND`; {CoreError} `PACK_INDEX_INVALID`, `PACK_COMPONENT_INVALID`
  */
 export async function indexEntry(input: IndexEntryInput, context: EngineContext): Promise<PackIndexEntry> {
   const directory = path.resolve(context.cwd, input.pack ?? ".");
-  const { member } = await packAt(directory, context);
-  const entry = {
-    ...describePack(member.manifest),
-    install_sources: await installSources(input, directory, context),
-    contents: await readContents(member),
-  };
-  return orderPackEntry(checkPackEntry(entry));
+  // What is wrong with the manifest is told of the file that its author sees.
+  await packAt(directory, context);
+  const git = await gitPlaceOf(input, directory, context);
+  return withCommittedFiles(context, directory, git.ref, async (files) => {
+    const { member } = await packAt(files, context);
+    const entry = {
+      ...describePack(member.manifest),
+      install_sources: await installSources({ ...input, git }, files, context),
+      contents: await readContents(member),
+    };
+    return orderPackEntry(checkPackEntry(entry));
+  });
 }
 
 function describePack(manifest: PackageManifest): Readonly<Record<string, unknown>> {

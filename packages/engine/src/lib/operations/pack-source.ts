@@ -88,12 +88,19 @@ export async function packAt(
   });
 }
 
+/** Where Git has a pack. */
+export interface GitPlace {
+  readonly url?: string;
+  readonly ref?: string;
+}
+
+/** Address and reference of a Git source, where one is to be listed. */
+export async function gitPlaceOf(input: PackSourceInput, directory: string, context: EngineContext): Promise<GitPlace> {
+  return input.gitUrl !== undefined || input.archiveUrl === undefined ? gitPlace(input, directory, context) : {};
+}
+
 /** Address and reference of a Git source: as given, else what is checked out there. */
-async function gitPlace(
-  input: PackSourceInput,
-  directory: string,
-  context: EngineContext,
-): Promise<{ readonly url?: string; readonly ref?: string }> {
+async function gitPlace(input: PackSourceInput, directory: string, context: EngineContext): Promise<GitPlace> {
   const checkout =
     input.gitUrl !== undefined && input.gitRef !== undefined ? {} : await describeCheckout(context, directory);
   const url = input.gitUrl ?? checkout.url;
@@ -119,18 +126,17 @@ export function packUrl(given: string): string {
 
 /**
  * Install sources with their checksums.
+ * @param directory has the files of the Git source
  * @throws {EngineError} `INDEX_SOURCE_INVALID`
  */
 export async function installSources(
-  input: PackSourceInput,
+  input: PackSourceInput & { readonly git: GitPlace },
   directory: string,
   context: EngineContext,
 ): Promise<PackInstallSource[]> {
   const sources: PackInstallSource[] = [];
-  if (input.gitUrl !== undefined || input.archiveUrl === undefined) {
-    const source = await gitSource(input, directory, context);
-    if (source !== undefined) sources.push(source);
-  }
+  const git = await gitSource(input.git, directory, context);
+  if (git !== undefined) sources.push(git);
   if (input.archiveUrl !== undefined) sources.push(await archiveSource(input, input.archiveUrl, context));
   if (sources.length > 0) return sources;
   throw new EngineError({
@@ -141,11 +147,10 @@ export async function installSources(
 }
 
 async function gitSource(
-  input: PackSourceInput,
+  { url, ref }: GitPlace,
   directory: string,
   context: EngineContext,
 ): Promise<PackInstallSource | undefined> {
-  const { url, ref } = await gitPlace(input, directory, context);
   if (url === undefined) return undefined;
   if (ref === undefined) {
     throw new EngineError({
