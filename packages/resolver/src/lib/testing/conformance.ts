@@ -67,9 +67,10 @@ export interface ConformanceResult {
  */
 export function solveConformanceFile(data: unknown): ConformanceResult {
   const file = readCaseFile(data);
-  if (file.roots !== undefined && Object.keys(file.roots).length > 0) {
+  const roots = Object.keys(file.roots ?? {});
+  if (roots.length > 0) {
     const [only] = Object.values(file.universes);
-    return { answers: solveRoots(worldOf(only ?? {}), Object.keys(file.roots)) };
+    return { answers: solveRoots(worldOf(only ?? {}), roots) };
   }
   const answers: Record<string, CaseAnswer> = {};
   for (const one of file.cases ?? []) {

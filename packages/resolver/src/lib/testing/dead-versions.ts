@@ -28,12 +28,12 @@ class Burial {
   }
 
   run(policy: Policy): Int32Array {
-    const { packages, firstWord, target, firstOn, on } = this.#tables;
-    for (let number = 0; number < packages.length; number++) {
-      this.#alive[firstWord[number]!]! &= ~1;
-      const { key, candidates } = packages[number]!;
-      for (let i = 0; i < candidates.length; i++)
-        if (policy.exclusionsOf(key, candidates[i]!).length > 0) this.#exclude(number, i + 1);
+    const { packages, firstWord, target, firstOn, on, doubtfulOwner, doubtfulValue } = this.#tables;
+    for (let number = 0; number < packages.length; number++) this.#alive[firstWord[number]!]! &= ~1;
+    for (let i = 0; i < doubtfulOwner.length; i++) {
+      const { key, candidates } = packages[doubtfulOwner[i]!]!;
+      if (policy.exclusionsOf(key, candidates[doubtfulValue[i]! - 1]!).length > 0)
+        this.#exclude(doubtfulOwner[i]!, doubtfulValue[i]!);
     }
     for (let dependency = 0; dependency < target.length; dependency++) this.#look(dependency);
     for (let place = 0; place < this.#queue.length; place++) {

@@ -1,6 +1,7 @@
 import type { Policy } from "../compile/policy.ts";
 import { Ints } from "../core/ints.ts";
 import { ResolverError } from "../resolver-error.ts";
+import type { Dependency } from "../types.ts";
 import { EXCLUDED, LESSON, type Derivation } from "./derivation.ts";
 import type { RegistryTables } from "./registry-tables.ts";
 
@@ -121,14 +122,21 @@ export class DerivationChecker {
   /** A rule as the provider has it: each version in the group has the dependency, and that accepts nothing that is not in its set. */
   #readGroup(group: number): void {
     if (this.#isGroupRead[group] === 1) return;
-    const { owner, having, dependency, dependencies, packages, masks } = this.#tables;
+    const { owner, having, dependency, dependencies, packages, masks, firstWord } = this.#tables;
     const one = dependencies[dependency[group]!]!;
     const { candidates } = packages[owner[group]!]!;
     if ((masks[having[group]!]! & 1) !== 0) throw this.#unsound(owner[group]!, "absence has no dependency");
-    for (let i = 0; i < candidates.length; i++) {
-      const isIn = (masks[having[group]! + ((i + 1) >>> 5)]! & (1 << ((i + 1) & 31))) !== 0;
-      if (isIn && !candidates[i]!.dependencies.includes(one))
-        throw this.#unsound(owner[group]!, `${candidates[i]!.version} has no such dependency`);
+    let before: readonly Dependency[] | undefined;
+    const words = firstWord[owner[group]! + 1]! - firstWord[owner[group]!]!;
+    for (let word = 0; word < words; word++) {
+      for (let left = masks[having[group]! + word]!; left !== 0; left &= left - 1) {
+        const candidate = candidates[(word << 5) + 30 - Math.clz32(left & -left)];
+        // Neighbours share their list.
+        if (candidate !== undefined && candidate.dependencies === before) continue;
+        if (candidate?.dependencies.includes(one) !== true)
+          throw this.#unsound(owner[group]!, `${candidate?.version ?? "a version"} has no such dependency`);
+        before = candidate.dependencies;
+      }
     }
     this.#readDependency(dependency[group]!);
     this.#isGroupRead[group] = 1;

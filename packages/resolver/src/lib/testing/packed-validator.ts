@@ -43,12 +43,22 @@ export class PackedValidator {
       const one = members.data[i]!;
       const version = firstVersion[one]! + chosen[one]! - 1;
       if (this.#start[version] === NONE) this.#read(one, chosen[one]!);
-      for (let need = this.#start[version]!, end = this.#end[version]!; need < end; need++) {
-        const check = this.#needs.data[need]!;
-        const value = chosen[this.#target.data[check]!]!;
-        if (value === ABSENT || !this.#accepts(check, value))
-          throw distrust(`"${this.#dependencies[check]!.key}" is not as "${this.#tables.packages[one]!.key}" needs it`);
-      }
+      this.#look(one, version, chosen);
+    }
+  }
+
+  #look(one: number, version: number, chosen: Int32Array): void {
+    const needs = this.#needs.data;
+    const target = this.#target.data;
+    const place = this.#place.data;
+    const verdicts = this.#verdicts.data;
+    for (let need = this.#start[version]!, end = this.#end[version]!; need < end; need++) {
+      const check = needs[need]!;
+      const value = chosen[target[check]!]!;
+      // Of absence there never is a verdict.
+      if (verdicts[place[check]! + value] === ACCEPTED) continue;
+      if (value === ABSENT || !this.#accepts(check, value))
+        throw distrust(`"${this.#dependencies[check]!.key}" is not as "${this.#tables.packages[one]!.key}" needs it`);
     }
   }
 

@@ -4,7 +4,7 @@ import type { RegistryTables } from "./registry-tables.ts";
 
 const NONE = -1;
 /** Versions in a row that do not fit into a solution, after which it takes no more along. */
-const MOST_MISSES = 8;
+const MOST_MISSES = 12;
 /** Times that a version by itself is tried again with the package in front that had no choice left. */
 const MOST_RETRIES = 4;
 
@@ -19,7 +19,7 @@ export type SolutionListener = (members: Ints, chosen: Int32Array) => void;
 export function packSolutions(
   tables: RegistryTables,
   alive: Int32Array,
-  asked: readonly number[],
+  asked: number,
   found: SolutionListener,
 ): [one: number, value: number][] {
   return new Packing(tables, alive, asked, found).run();
@@ -30,34 +30,44 @@ const ANSWERED = 1;
 
 class Packing {
   readonly #tables: RegistryTables;
-  readonly #alive: Int32Array;
   readonly #domains: Int32Array;
   readonly #chosen: Int32Array;
   readonly #marks: Uint8Array;
-  /** Package -> newest value that may be open. */
+  /** Span -> the newest of its values that may be open. */
   readonly #newest: Int32Array;
   readonly #members = new Ints(1024);
-  readonly #undoWord = new Ints(1024);
-  readonly #undoValue = new Ints(1024);
+  /** Pairs of a place in `#domains` and what was there. */
+  readonly #undone = new Ints(2048);
   readonly #required = new Ints(256);
   readonly #first = new Ints(16);
   readonly #given: [one: number, value: number][] = [];
   readonly #found: SolutionListener;
-  #open: number[];
+  /** Spans with open values, the next ones at the end. */
+  readonly #open: Ints;
   /** The package that had no choice left. */
   #stuck = NONE;
 
-  constructor(tables: RegistryTables, alive: Int32Array, asked: readonly number[], found: SolutionListener) {
+  constructor(tables: RegistryTables, alive: Int32Array, asked: number, found: SolutionListener) {
     this.#tables = tables;
-    this.#alive = alive;
     this.#found = found;
     this.#domains = alive.slice();
     this.#chosen = new Int32Array(tables.packages.length);
     this.#marks = new Uint8Array(tables.rowStart.length);
-    this.#newest = new Int32Array(tables.packages.length);
-    for (let one = 0; one < this.#newest.length; one++)
-      this.#newest[one] = tables.firstVersion[one + 1]! - tables.firstVersion[one]!;
-    this.#open = asked.filter((one) => this.#skip(one)).reverse();
+    this.#passDead(alive);
+    this.#newest = tables.spanNewest.slice();
+    this.#open = new Ints(this.#newest.length);
+    for (let i = 0; i < this.#newest.length; i++) if (tables.spanOwner[i]! < asked && this.#skip(i)) this.#open.push(i);
+  }
+
+  /** To what is not alive nothing more can be said. */
+  #passDead(alive: Int32Array): void {
+    const { firstVersion, firstWord, packages } = this.#tables;
+    for (let one = 0; one < packages.length; one++) {
+      const before = firstVersion[one]! - 1;
+      const word = firstWord[one]!;
+      for (let value = firstVersion[one + 1]! - firstVersion[one]!; value > ABSENT; value--)
+        if ((alive[word + (value >>> 5)]! & (1 << (value & 31))) === 0) this.#marks[before + value] = ANSWERED;
+    }
   }
 
   run(): [one: number, value: number][] {
@@ -70,15 +80,18 @@ class Packing {
     return this.#given;
   }
 
-  /** Place of the last of the open packages that was looked at, from the end of their list on. */
+  /** Place of the last of the open spans that was looked at, from the end of their list on. */
   #fill(): number {
-    const open = this.#open;
+    const { spanOwner, spanHub } = this.#tables;
+    const { data: open, length } = this.#open;
     let misses = 0;
-    let place = open.length;
+    let place = length;
     while (place > 0 && misses < MOST_MISSES) {
       place--;
-      const one = open[place]!;
-      const value = this.#chosen[one] === ABSENT ? this.#openValue(one) : ABSENT;
+      const span = open[place]!;
+      const one = spanOwner[span]!;
+      const isOpen = this.#chosen[one] === ABSENT && (spanHub[span] === NONE || this.#canMeet(spanHub[span]!));
+      const value = isOpen ? this.#openValue(one, span) : ABSENT;
       if (value !== ABSENT && (this.#take(one, value) || (this.#members.length === 0 && this.#insist(one, value))))
         misses = 0;
       else misses++;
@@ -86,14 +99,24 @@ class Packing {
     return place;
   }
 
-  /** The newest open value that is possible beside what is chosen. */
-  #openValue(one: number): number {
+  /** Whether something that a dependency accepts is possible. */
+  #canMeet(dependency: number): boolean {
+    const { target, mask, masks, firstWord } = this.#tables;
+    const to = target[dependency]!;
+    let at = mask[dependency]!;
+    for (let word = firstWord[to]!, last = firstWord[to + 1]!; word < last; word++)
+      if ((this.#domains[word]! & masks[at++]!) !== 0) return true;
+    return false;
+  }
+
+  /** The newest open value of a span that is possible beside what is chosen. */
+  #openValue(one: number, span: number): number {
     const before = this.#tables.firstVersion[one]! - 1;
     const word = this.#tables.firstWord[one]!;
-    for (let value = this.#newest[one]!; value > ABSENT; value--) {
+    const oldest = this.#tables.spanOldest[span]!;
+    for (let value = this.#newest[span]!; value >= oldest; value--) {
       if (this.#marks[before + value] !== OPEN) continue;
-      if ((this.#domains[word + (value >>> 5)]! & (1 << (value & 31))) === 0) continue;
-      return this.#fits(one, value) || this.#members.length === 0 ? value : ABSENT;
+      if ((this.#domains[word + (value >>> 5)]! & (1 << (value & 31))) !== 0) return value;
     }
     return ABSENT;
   }
@@ -125,7 +148,8 @@ class Packing {
 
   /** Chooses a value and all that it needs; where that fails, nothing is changed. */
   #take(one: number, value: number): boolean {
-    const [members, undo] = [this.#members.length, this.#undoWord.length];
+    const members = this.#members.length;
+    const undone = this.#undone.length;
     this.#required.length = 0;
     this.#stuck = NONE;
     let ok = this.#choose(one, value);
@@ -138,7 +162,7 @@ class Packing {
       const next = this.#required.data[place]!;
       if (ok && this.#chosen[next] === ABSENT) ok = this.#chooseFor(next);
     }
-    if (!ok) this.#undo(members, undo);
+    if (!ok) this.#undo(members, undone);
     return ok;
   }
 
@@ -159,40 +183,29 @@ class Packing {
         const bit = 31 - Math.clz32(left);
         left &= ~(1 << bit);
         const value = ((word - start) << 5) + bit;
-        if (this.#fits(one, value)) return this.#choose(one, value);
+        if (this.#choose(one, value)) return true;
       }
     }
     this.#stuck = one;
     return false;
   }
 
-  /** Whether each dependency of a value has a value left; cheaper than to choose it and see. */
-  #fits(one: number, value: number): boolean {
-    const { firstVersion, rowStart, rowEnd, rows, target, mask, masks, firstWord } = this.#tables;
-    const number = firstVersion[one]! + value - 1;
-    const domains = this.#domains;
-    for (let i = rowStart[number]!, end = rowEnd[number]!; i < end; i++) {
-      const to = target[rows[i]!]!;
-      let at = mask[rows[i]!]!;
-      let any = 0;
-      for (let word = firstWord[to]!, last = firstWord[to + 1]!; word < last; word++)
-        any |= domains[word]! & masks[at++]!;
-      if (any === 0) return false;
-    }
-    return true;
-  }
-
+  /** Chooses a value and notes what it needs; where nothing is left of that, nothing is changed. */
   #choose(one: number, value: number): boolean {
     const { firstVersion, rowStart, rowEnd, rows, target, mask, masks, firstWord } = this.#tables;
     const domains = this.#domains;
+    const members = this.#members.length;
+    const undone = this.#undone.length;
+    const required = this.#required.length;
     this.#chosen[one] = value;
     this.#members.push(one);
-    for (let word = firstWord[one]!, at = 0; word < firstWord[one + 1]!; word++, at++)
+    for (let word = firstWord[one]!, at = 0, last = firstWord[one + 1]!; word < last; word++, at++)
       this.#narrow(word, at === value >>> 5 ? 1 << (value & 31) : 0);
-    const number = firstVersion[one]! + value - 1;
-    for (let i = rowStart[number]!, end = rowEnd[number]!; i < end; i++) {
-      const to = target[rows[i]!]!;
-      let at = mask[rows[i]!]!;
+    const version = firstVersion[one]! + value - 1;
+    for (let i = rowStart[version]!, end = rowEnd[version]!; i < end; i++) {
+      const dependency = rows[i]!;
+      const to = target[dependency]!;
+      let at = mask[dependency]!;
       let any = 0;
       for (let word = firstWord[to]!, last = firstWord[to + 1]!; word < last; word++) {
         const rest = domains[word]! & masks[at++]!;
@@ -200,7 +213,8 @@ class Packing {
         if (rest !== domains[word]) this.#narrow(word, rest);
       }
       if (any === 0) {
-        this.#stuck = to;
+        this.#undo(members, undone);
+        this.#required.length = required;
         return false;
       }
       if (this.#chosen[to] === ABSENT) this.#required.push(to);
@@ -209,15 +223,17 @@ class Packing {
   }
 
   #narrow(word: number, rest: number): void {
-    this.#undoWord.push(word);
-    this.#undoValue.push(this.#domains[word]!);
+    const undone = this.#undone;
+    undone.room(2);
+    undone.data[undone.length++] = word;
+    undone.data[undone.length++] = this.#domains[word]!;
     this.#domains[word] = rest;
   }
 
-  #undo(members: number, undo: number): void {
-    for (let i = this.#undoWord.length - 1; i >= undo; i--)
-      this.#domains[this.#undoWord.data[i]!] = this.#undoValue.data[i]!;
-    this.#undoWord.length = this.#undoValue.length = undo;
+  #undo(members: number, undone: number): void {
+    const { data, length } = this.#undone;
+    for (let i = length - 2; i >= undone; i -= 2) this.#domains[data[i]!] = data[i + 1]!;
+    this.#undone.length = undone;
     for (let i = this.#members.length - 1; i >= members; i--) this.#chosen[this.#members.data[i]!] = ABSENT;
     this.#members.length = members;
   }
@@ -230,25 +246,21 @@ class Packing {
     }
   }
 
-  /** Takes packages off the list that have no open version; those before `from` are left for their turn. */
+  /** Takes spans off the list that have no open version; those before `from` are left for their turn. */
   #close(from: number): void {
-    const open = this.#open;
+    const { data: open, length } = this.#open;
     let kept = from;
-    for (let i = from; i < open.length; i++) if (this.#skip(open[i]!)) open[kept++] = open[i]!;
-    open.length = kept;
+    for (let i = from; i < length; i++) if (this.#skip(open[i]!)) open[kept++] = open[i]!;
+    this.#open.length = kept;
   }
 
   /** Skips the newest values that have an answer; whether one is left. */
-  #skip(one: number): boolean {
-    const before = this.#tables.firstVersion[one]! - 1;
-    const word = this.#tables.firstWord[one]!;
-    let value = this.#newest[one]!;
-    while (value > ABSENT) {
-      const isAlive = (this.#alive[word + (value >>> 5)]! & (1 << (value & 31))) !== 0;
-      if (isAlive && this.#marks[before + value] === OPEN) break;
-      value--;
-    }
-    this.#newest[one] = value;
-    return value > ABSENT;
+  #skip(span: number): boolean {
+    const before = this.#tables.firstVersion[this.#tables.spanOwner[span]!]! - 1;
+    const oldest = this.#tables.spanOldest[span]!;
+    let value = this.#newest[span]!;
+    while (value >= oldest && this.#marks[before + value] !== OPEN) value--;
+    this.#newest[span] = value;
+    return value >= oldest;
   }
 }

@@ -5,6 +5,7 @@ import { Ints } from "../core/ints.ts";
 import type { Dependency, PackageKey } from "../types.ts";
 
 const NONE = -1;
+const UNKNOWN = -2;
 
 /**
  * Packages, versions and dependencies as flat arrays. Packages are numbers, and so are versions: those of a package one after
@@ -47,6 +48,18 @@ export interface RegistryTables {
   readonly having: Int32Array;
   readonly dependency: Int32Array;
   readonly masks: Int32Array;
+  /** Versions against which there may be reasons, as packages and values. */
+  readonly doubtfulOwner: Int32Array;
+  readonly doubtfulValue: Int32Array;
+  /**
+   * Spans: neighbouring versions of one package that have the same dependency on whatever most depend on. Span -> package, and its
+   * oldest and newest value, and that dependency, NONE for versions without any. Those with one such dependency are next to each
+   * other: they mostly go together.
+   */
+  readonly spanOwner: Int32Array;
+  readonly spanOldest: Int32Array;
+  readonly spanNewest: Int32Array;
+  readonly spanHub: Int32Array;
 }
 
 /**
@@ -81,6 +94,8 @@ class Reader {
   readonly #having = new Ints(8192);
   readonly #dependency = new Ints(8192);
   readonly #masks = new Ints(16384);
+  readonly #doubtfulOwner = new Ints();
+  readonly #doubtfulValue = new Ints();
   #words = 0;
 
   constructor(policy: Policy) {
@@ -117,10 +132,15 @@ class Reader {
     this.#firstGroupOf.push(firstGroup);
     let before: readonly Dependency[] = [];
     let start = this.#rows.length;
+    const { excludesAny } = this.#policy;
     for (let i = 0; i < candidates.length; i++) {
-      const { dependencies, features } = candidates[i]!;
+      const { dependencies, features, excluded, hosts } = candidates[i]!;
       // Whoever depends on a package asks for its feature `default`.
       if (features !== undefined && Object.hasOwn(features, "default")) return false;
+      if (excludesAny || excluded !== undefined || hosts !== undefined) {
+        this.#doubtfulOwner.push(number);
+        this.#doubtfulValue.push(i + 1);
+      }
       if (dependencies !== before) {
         const near = start;
         const count = this.#rows.length - start;
@@ -193,7 +213,6 @@ class Reader {
         mask[on[i]!] = this.#source.acceptedInto(this.#packages[target]!, requirement, this.#masks);
       }
     }
-    const filled = ({ data, length }: Ints): Int32Array => data.subarray(0, length);
     return {
       packages: this.#packages,
       numbers: this.#numbers,
@@ -217,7 +236,73 @@ class Reader {
       having: filled(this.#having),
       dependency: filled(this.#dependency),
       masks: filled(this.#masks),
+      doubtfulOwner: filled(this.#doubtfulOwner),
+      doubtfulValue: filled(this.#doubtfulValue),
+      ...this.#spans(),
     };
+  }
+
+  #spans(): Pick<RegistryTables, "spanOwner" | "spanOldest" | "spanNewest" | "spanHub"> {
+    const owner = new Ints(4096);
+    const oldest = new Ints(4096);
+    const newest = new Ints(4096);
+    const hubs = new Ints(4096);
+    const wanted = this.#wanted();
+    const firstVersion = this.#firstVersion.data;
+    for (let one = this.#packages.length - 1; one >= 0; one--) {
+      const first = firstVersion[one]!;
+      let hub = UNKNOWN;
+      for (let version = first; version < firstVersion[one + 1]!; version++) {
+        const next = version > first && this.#needsTheSame(version) ? hub : this.#hubOf(version, wanted);
+        if (next !== hub) {
+          owner.push(one);
+          oldest.push(version - first + 1);
+          newest.push(0);
+          hub = next;
+          hubs.push(hub);
+        }
+        newest.data[newest.length - 1] = version - first + 1;
+      }
+    }
+    const order = orderOf(hubs, this.#dependencies.length);
+    const ordered = ({ data }: Ints): Int32Array => order.map((place) => data[place]!);
+    return {
+      spanOwner: ordered(owner),
+      spanOldest: ordered(oldest),
+      spanNewest: ordered(newest),
+      spanHub: ordered(hubs),
+    };
+  }
+
+  /** Whether a version has the list of the one before it. */
+  #needsTheSame(version: number): boolean {
+    const { data: start } = this.#rowStart;
+    const { data: end } = this.#rowEnd;
+    return start[version] === start[version - 1] && end[version] === end[version - 1];
+  }
+
+  /** Package -> how many groups want it. */
+  #wanted(): Int32Array {
+    const wanted = new Int32Array(this.#packages.length);
+    const target = this.#target.data;
+    const { data, length } = this.#dependency;
+    for (let group = 0; group < length; group++) wanted[target[data[group]!]!]!++;
+    return wanted;
+  }
+
+  /** A version's dependency on the package that most want. */
+  #hubOf(version: number, wanted: Int32Array): number {
+    const rows = this.#rows.data;
+    const target = this.#target.data;
+    let most = 0;
+    let hub = NONE;
+    for (let row = this.#rowStart.data[version]!, end = this.#rowEnd.data[version]!; row < end; row++) {
+      const count = wanted[target[rows[row]!]!]!;
+      if (count <= most) continue;
+      most = count;
+      hub = rows[row]!;
+    }
+    return hub;
   }
 
   #byTarget(): { readonly firstOn: Int32Array; readonly on: Int32Array } {
@@ -239,4 +324,18 @@ class Reader {
     }
     return all;
   }
+}
+
+function filled({ data, length }: Ints): Int32Array {
+  return data.subarray(0, length);
+}
+
+/** Places of numbers from NONE up to a limit, the smallest number first; equal ones in their order. */
+function orderOf({ data, length }: Ints, limit: number): Int32Array {
+  const next = new Int32Array(limit + 2);
+  for (let i = 0; i < length; i++) next[data[i]! + 2]!++;
+  for (let i = 0; i <= limit; i++) next[i + 1]! += next[i]!;
+  const order = new Int32Array(length);
+  for (let i = 0; i < length; i++) order[next[data[i]! + 1]!++] = i;
+  return order;
 }

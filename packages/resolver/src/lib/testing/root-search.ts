@@ -7,6 +7,14 @@ const NONE = -1;
 /** Reason of a change that was decided; others are those of a derivation. */
 const DECIDED = -1;
 
+/** Numbers of a change: its package, its reason, the change of the package before it, its level, and where its old words are. */
+const EVENT = 5;
+const NODE = 0;
+const REASON = 1;
+const PREVIOUS = 2;
+const LEVEL = 3;
+const OLD = 4;
+
 /** What is known of a version. */
 export const OPEN = 0;
 export const SOLVED = 1;
@@ -31,19 +39,22 @@ export class RootSearch {
   /** Latest change of a package in the trail, or NONE. */
   readonly #last: Int32Array;
   readonly #activity: Float64Array;
+  /** Package -> its value in the latest solution that it was in, or ABSENT. */
+  readonly #phase: Int32Array;
   readonly #isQueued: Uint8Array;
   /** 1 for packages that the question at hand may lead to. */
   readonly #isNear: Uint8Array;
   readonly #changed = new Ints(256);
+  /** Dependencies that nothing meets, in the order in which that came to be, as places in the tables' `on`; 1 for each of them. */
+  readonly #unmet = new Ints(256);
+  readonly #isUnmet: Uint8Array;
 
-  readonly #eventNode = new Ints(256);
-  readonly #eventReason = new Ints(256);
-  readonly #eventPrevious = new Ints(256);
-  readonly #eventLevel = new Ints(256);
-  readonly #eventOld = new Ints(256);
+  /** Changes that can be undone, one after the other: EVENT numbers each. */
+  readonly #events = new Ints(2048);
   readonly #oldWords = new Ints(512);
   readonly #levelStart = new Ints();
   readonly #levelRequired = new Ints();
+  readonly #levelUnmet = new Ints();
   /** Packages that cannot be absent, in the order in which that came to be. */
   readonly #required = new Ints(256);
 
@@ -75,6 +86,8 @@ export class RootSearch {
     this.#activity = new Float64Array(packages.length);
     this.#isQueued = new Uint8Array(packages.length);
     this.#isNear = new Uint8Array(packages.length);
+    this.#isUnmet = new Uint8Array(tables.on.length);
+    this.#phase = new Int32Array(packages.length);
     this.#draftPlace = new Int32Array(packages.length);
     this.#since = new Int32Array(packages.length);
     this.chosen = new Int32Array(packages.length);
@@ -125,7 +138,7 @@ export class RootSearch {
     for (let i = 0; i < this.#required.length; i++) {
       const one = this.#required.data[i]!;
       members.push(one);
-      chosen[one] = this.#only(one);
+      chosen[one] = this.#phase[one] = this.#only(one);
     }
     return SOLVED;
   }
@@ -144,9 +157,11 @@ export class RootSearch {
     return best;
   }
 
-  /** The newest value whose own demands can be met; where that is none, the newest. */
+  /** The value of the solution before, else the newest, whose own demands can be met; where that is none, the newest. */
   #bestOf(one: number): number {
     const { firstWord } = this.#tables;
+    const before = this.#phase[one]!;
+    if (before !== ABSENT && this.#isPossible(one, before) && this.#fits(one, before)) return before;
     const start = firstWord[one]!;
     let newest = NONE;
     for (let word = firstWord[one + 1]! - 1; word >= start; word--) {
@@ -179,7 +194,8 @@ export class RootSearch {
     const start = this.#tables.firstWord[one]!;
     const end = this.#tables.firstWord[one + 1]!;
     this.#levelRequired.push(this.#required.length);
-    this.#levelStart.push(this.#eventNode.length);
+    this.#levelUnmet.push(this.#unmet.length);
+    this.#levelStart.push(this.#events.length);
     this.#record(one, DECIDED);
     if ((this.#now[start]! & 1) !== 0) this.#required.push(one);
     for (let word = start; word < end; word++) this.#now[word] = 0;
@@ -233,13 +249,21 @@ export class RootSearch {
 
   #record(one: number, reason: number): void {
     const { firstWord } = this.#tables;
-    this.#eventOld.push(this.#oldWords.length);
-    for (let word = firstWord[one]!; word < firstWord[one + 1]!; word++) this.#oldWords.push(this.#now[word]!);
-    this.#eventPrevious.push(this.#last[one]!);
-    this.#last[one] = this.#eventNode.length;
-    this.#eventNode.push(one);
-    this.#eventReason.push(reason);
-    this.#eventLevel.push(this.#levelStart.length);
+    const events = this.#events;
+    const oldWords = this.#oldWords;
+    const first = firstWord[one]!;
+    const end = firstWord[one + 1]!;
+    events.room(EVENT);
+    oldWords.room(end - first);
+    const at = events.length;
+    events.data[at + NODE] = one;
+    events.data[at + REASON] = reason;
+    events.data[at + PREVIOUS] = this.#last[one]!;
+    events.data[at + LEVEL] = this.#levelStart.length;
+    events.data[at + OLD] = oldWords.length;
+    events.length = at + EVENT;
+    for (let word = first; word < end; word++) oldWords.data[oldWords.length++] = this.#now[word]!;
+    this.#last[one] = at;
   }
 
   #moved(one: number, count: number): void {
@@ -256,21 +280,24 @@ export class RootSearch {
   #backjump(level: number): void {
     if (level >= this.#levelStart.length) return;
     const { firstWord } = this.#tables;
+    const { data: events, length } = this.#events;
     const start = this.#levelStart.data[level]!;
-    for (let event = this.#eventNode.length - 1; event >= start; event--) {
-      const one = this.#eventNode.data[event]!;
-      let old = this.#eventOld.data[event]!;
+    for (let event = length - EVENT; event >= start; event -= EVENT) {
+      const one = events[event + NODE]!;
+      let old = events[event + OLD]!;
       let count = 0;
       for (let word = firstWord[one]!; word < firstWord[one + 1]!; word++)
         count += popcount((this.#now[word] = this.#oldWords.data[old++]!));
       this.#count[one] = count;
-      this.#last[one] = this.#eventPrevious.data[event]!;
+      this.#last[one] = events[event + PREVIOUS]!;
     }
-    if (start < this.#eventNode.length) this.#oldWords.length = this.#eventOld.data[start]!;
-    this.#eventNode.length = this.#eventReason.length = this.#eventPrevious.length = start;
-    this.#eventLevel.length = this.#eventOld.length = start;
+    if (start < length) this.#oldWords.length = events[start + OLD]!;
+    this.#events.length = start;
     this.#required.length = this.#levelRequired.data[level]!;
-    this.#levelStart.length = this.#levelRequired.length = level;
+    const unmet = this.#levelUnmet.data[level]!;
+    for (let i = unmet; i < this.#unmet.length; i++) this.#isUnmet[this.#unmet.data[i]!] = 0;
+    this.#unmet.length = unmet;
+    this.#levelStart.length = this.#levelRequired.length = this.#levelUnmet.length = level;
     this.#forgetChanges(0);
   }
 
@@ -324,15 +351,19 @@ export class RootSearch {
   /** Rules out whose demands nothing meets any more. */
   #checkDemands(one: number): number {
     const { firstOn, on, firstMask, firstWord, masks } = this.#tables;
+    const now = this.#now;
     const start = firstWord[one]!;
     const end = firstWord[one + 1]!;
     let at = firstMask[one]!;
     for (let i = firstOn[one]!, last = firstOn[one + 1]!; i < last; i++) {
       let any = 0;
-      for (let word = start; word < end; word++) any |= this.#now[word]! & masks[at++]!;
-      if (any !== 0) continue;
+      for (let word = start; word < end; word++) any |= now[word]! & masks[at++]!;
+      if (any !== 0 || this.#isUnmet[i] === 1) continue;
       const conflict = this.#ruleOut(one, on[i]!);
       if (conflict !== NONE) return conflict;
+      // Who has it is ruled out as long as nothing meets it, and need not be looked at again.
+      this.#isUnmet[i] = 1;
+      this.#unmet.push(i);
     }
     return NONE;
   }
@@ -427,9 +458,10 @@ export class RootSearch {
       }
       // To install nothing at all is always possible.
       if (top === NONE) throw new Error("A registry cannot contradict itself");
-      const level = second === NONE ? 0 : this.#eventLevel.data[second]!;
-      const reason = this.#eventReason.data[event]!;
-      if (reason === DECIDED || level < this.#eventLevel.data[event]!) return this.#apply(chain, top, second, level);
+      const level = second === NONE ? 0 : this.#events.data[second + LEVEL]!;
+      const reason = this.#events.data[event + REASON]!;
+      if (reason === DECIDED || level < this.#events.data[event + LEVEL]!)
+        return this.#apply(chain, top, second, level);
       chains.push(reason);
       chains.push(top);
       this.#absorb(reason, top);
@@ -476,11 +508,11 @@ export class RootSearch {
     if (outside === 0) return this.#drop(one);
     let event = this.#last[one]!;
     while (event !== NONE) {
-      let old = this.#eventOld.data[event]!;
+      let old = this.#events.data[event + OLD]!;
       outside = 0;
       for (let word = start; word < end; word++) outside |= this.#oldWords.data[old++]! & ~this.#draft[word]!;
       if (outside !== 0) break;
-      event = this.#eventPrevious.data[event]!;
+      event = this.#events.data[event + PREVIOUS]!;
     }
     this.#since[one] = event;
   }

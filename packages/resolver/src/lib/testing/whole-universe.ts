@@ -38,7 +38,7 @@ export function solveRoots(provider: DependencyProvider, keys: readonly PackageK
 
 /** A registry as it was read, once for the search and once for the validator; `undefined` where it is not plain. */
 interface Read {
-  readonly keys: string;
+  readonly keys: readonly PackageKey[];
   readonly plain: { readonly tables: RegistryTables; readonly validator: PackedValidator } | undefined;
 }
 
@@ -46,14 +46,19 @@ interface Read {
 const registries = new WeakMap<DependencyProvider, Read>();
 
 function readOnce(policy: Policy, keys: readonly PackageKey[]): Read {
-  const id = keys.join("\0");
   const known = registries.get(policy.provider);
-  if (known?.keys === id) return known;
+  if (known !== undefined && areSame(known.keys, keys)) return known;
   const tables = readTables(policy, keys);
   const plain = tables === undefined ? undefined : { tables, validator: new PackedValidator(tables, policy) };
-  const read = { keys: id, plain };
+  const read = { keys: [...keys], plain };
   registries.set(policy.provider, read);
   return read;
+}
+
+function areSame(left: readonly PackageKey[], right: readonly PackageKey[]): boolean {
+  if (left.length !== right.length) return false;
+  for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return false;
+  return true;
 }
 
 /** The questions about one registry, which share what is derived. */
@@ -77,8 +82,7 @@ class WholeRegistry {
   answer(): Uint8Array {
     const derivation = new Derivation();
     const alive = findDead(this.#tables, this.#policy, derivation);
-    const asked = Array.from({ length: this.#asked }, (_, one) => one);
-    const left = packSolutions(this.#tables, alive, asked, (members, chosen) => this.#solved(members, chosen));
+    const left = packSolutions(this.#tables, alive, this.#asked, (members, chosen) => this.#solved(members, chosen));
     const search = new RootSearch(this.#tables, derivation, alive);
     for (const [one, value] of left) {
       if (this.#verdicts[this.#tables.firstVersion[one]! + value - 1] !== OPEN) continue;
@@ -138,7 +142,10 @@ function lettersOf(keys: readonly PackageKey[], { firstVersion }: RegistryTables
   const codes = new Uint8Array(verdicts.length);
   for (let i = 0; i < codes.length; i++) codes[i] = verdicts[i] === SOLVED ? S : U;
   const all = LETTERS.decode(codes);
-  return Object.fromEntries(keys.map((key, i) => [key, all.slice(firstVersion[i], firstVersion[i + 1])]));
+  // Without a prototype nothing is special about a package that is called like a part of one.
+  const found: Record<PackageKey, string> = Object.create(null);
+  for (let i = 0; i < keys.length; i++) found[keys[i]!] = all.slice(firstVersion[i], firstVersion[i + 1]);
+  return found;
 }
 
 function letters(verdicts: Verdicts): SolvedRoots {
