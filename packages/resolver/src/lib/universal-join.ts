@@ -54,7 +54,7 @@ function haveEqualEdges(left: Owner, right: Owner): boolean {
   if (!areSame(left.features, right.features)) return false;
   const [edges, others] = [left.dependencies, right.dependencies];
   if (edges === others) return true;
-  return edges.length === others.length && edges.every((edge, i) => edgeText(edge) === edgeText(others[i]!));
+  return edges.length === others.length && edges.every((edge, i) => isSameEdge(edge, others[i]!));
 }
 
 interface Owner {
@@ -88,23 +88,73 @@ function join<Of>(into: Map<string, Joined<Of>>, id: string, of: Of, cells: read
   else known.cells.push(...cells);
 }
 
-const ascending = (cells: number[]): number[] => cells.sort((a, b) => a - b);
+/** Mostly they are in order already. */
+function ascending(cells: number[]): number[] {
+  for (let i = 1; i < cells.length; i++) if (cells[i - 1]! > cells[i]!) return cells.sort((a, b) => a - b);
+  return cells;
+}
 
 function edgesOf({ forms, cells: all }: Joined<Owner>): UniversalDependency[] {
-  const [{ of: first }] = forms as [(typeof forms)[number]];
-  if (forms.every(({ of }) => of.dependencies === first.dependencies))
-    return first.dependencies.map((edge) => ({ ...edge, cells: all }));
-  const joined = new Map<string, { readonly edge: ResolvedDependency; readonly cells: number[] }>();
-  for (const { of, cells } of forms) {
-    for (const edge of of.dependencies) {
-      const text = edgeText(edge);
-      const known = joined.get(text);
-      if (known === undefined) joined.set(text, { edge, cells: [...cells] });
-      else known.cells.push(...cells);
-    }
+  const [{ of: first, cells: own }, ...others] = forms as [(typeof forms)[number], ...typeof forms];
+  if (others.every(({ of }) => of.dependencies === first.dependencies))
+    return first.dependencies.map((edge) => edgeIn(edge, all));
+  const joined = new JoinedEdges(first.dependencies, own);
+  for (const { of, cells } of others)
+    for (let place = 0; place < of.dependencies.length; place++) joined.add(of.dependencies[place]!, place, cells);
+  return joined.sorted();
+}
+
+interface JoinedEdge {
+  readonly edge: ResolvedDependency;
+  readonly cells: number[];
+}
+
+/** Edges of an owner in several answers, equal ones once. Mostly they are at the same place in each. */
+class JoinedEdges {
+  readonly #edges: JoinedEdge[];
+  #byText: Map<string, JoinedEdge> | undefined;
+
+  constructor(first: readonly ResolvedDependency[], cells: readonly number[]) {
+    this.#edges = first.map((edge) => ({ edge, cells: [...cells] }));
   }
-  const edges = [...joined.values()].map(({ edge, cells }) => ({ ...edge, cells: ascending(cells) }));
-  return edges.sort((a, b) => compareText(a.name, b.name) || compareText(a.id, b.id));
+
+  add(edge: ResolvedDependency, place: number, cells: readonly number[]): void {
+    const beside = this.#edges[place];
+    const known = beside !== undefined && isSameEdge(beside.edge, edge) ? beside : this.#find(edge);
+    known.cells.push(...cells);
+  }
+
+  #find(edge: ResolvedDependency): JoinedEdge {
+    this.#byText ??= new Map(this.#edges.map((one) => [edgeText(one.edge), one]));
+    const text = edgeText(edge);
+    let known = this.#byText.get(text);
+    if (known === undefined) {
+      this.#byText.set(text, (known = { edge, cells: [] }));
+      this.#edges.push(known);
+    }
+    return known;
+  }
+
+  sorted(): UniversalDependency[] {
+    const edges = this.#edges.map(({ edge, cells }) => edgeIn(edge, ascending(cells)));
+    return edges.sort((a, b) => compareText(a.name, b.name) || compareText(a.id, b.id));
+  }
+}
+
+function isSameEdge(left: ResolvedDependency, right: ResolvedDependency): boolean {
+  return (
+    left.id === right.id &&
+    left.name === right.name &&
+    left.kind === right.kind &&
+    left.requirement === right.requirement &&
+    left.optional === right.optional
+  );
+}
+
+// Written out: to copy an object and add to the copy takes several times as long, and there are thousands of them.
+function edgeIn(edge: ResolvedDependency, cells: readonly number[]): UniversalDependency {
+  const { name, key, id, kind, requirement, optional } = edge;
+  return { name, key, id, kind, requirement, optional, cells };
 }
 
 function featuresOf({ forms }: Joined<Owner>): readonly string[] {

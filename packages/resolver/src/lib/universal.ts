@@ -312,16 +312,27 @@ class EachWork {
   /** The first environment's answer without the full search, where what that needs can be loaded in a few steps. */
   *#quicklyFirst(question: CellQuestion, read: Set<PackageKey>): Generator<Pause, SolvedResolution | undefined> {
     const asked = new Set<PackageKey>();
-    let loads = yield* this.#loadOnTheWay(question, asked);
+    let tried = this.#tryPlainly(question, read);
+    // Where all is known there is nothing to load on the way.
+    let loads = tried.answer === undefined ? yield* this.#loadOnTheWay(question, asked) : 0;
+    if (loads > 0) tried = this.#tryPlainly(question, read);
     for (const most = loads + MORE_LOADS; ; loads++) {
-      const seen = new Set<PackageKey>();
-      const answer = this.#plainly(question, read, seen);
+      const { answer, seen } = tried;
       if (answer !== undefined) return { ...answer, statistics: { ...answer.statistics, loads } };
       // What the search stopped at: where the newest versions do not go together, it is what others of them need.
       const speculative = [...seen].filter((key) => this.#provider.get(key) === undefined && !asked.has(key));
       if (speculative.length === 0 || loads === most) return this.#walked(question, read, { isFirst: true, loads });
       yield this.#guess(speculative, asked);
+      tried = this.#tryPlainly(question, read);
     }
+  }
+
+  #tryPlainly(
+    question: CellQuestion,
+    read: Set<PackageKey>,
+  ): { readonly answer: SolvedResolution | undefined; readonly seen: ReadonlySet<PackageKey> } {
+    const seen = new Set<PackageKey>();
+    return { answer: this.#plainly(question, read, seen), seen };
   }
 
   #guess(speculative: readonly PackageKey[], asked: Set<PackageKey>): Needs {

@@ -65,14 +65,31 @@ export class PlainDescriber {
     };
   }
 
-  /** Packages by key; mostly they are those of the answer before. */
+  /** Packages by key; most of them are those of the answer before. */
   #sort(nodes: Int32Array): readonly number[] {
-    const known = this.#sorted;
-    if (known.length === nodes.length && known.every((node) => this.#values[node] !== ABSENT)) return known;
+    const kept = this.#sorted.filter((node) => this.#values[node] !== ABSENT);
+    if (kept.length < nodes.length) {
+      const known = new Set(kept);
+      this.#sorted = this.#merged(kept, this.#byKey(nodes.filter((node) => !known.has(node))));
+    } else this.#sorted = kept;
+    return this.#sorted;
+  }
+
+  #byKey(nodes: Int32Array): readonly number[] {
     const { keys } = this.#rules;
     // Sorted as texts, so that no comparison calls back.
     const names = Array.from(nodes, (node) => keys[node]!).sort();
-    return (this.#sorted = names.map((key) => this.#rules.numberOf(key)));
+    return names.map((key) => this.#rules.numberOf(key));
+  }
+
+  #merged(left: readonly number[], right: readonly number[]): readonly number[] {
+    if (left.length === 0) return right;
+    const { keys } = this.#rules;
+    const merged: number[] = [];
+    let [i, j] = [0, 0];
+    while (i < left.length && j < right.length)
+      merged.push(keys[left[i]!]! < keys[right[j]!]! ? left[i++]! : right[j++]!);
+    return [...merged, ...left.slice(i), ...right.slice(j)];
   }
 
   #package(policy: Policy, node: number, isDirect: boolean): ResolvedPackage {
