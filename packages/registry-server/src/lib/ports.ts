@@ -334,8 +334,11 @@ export interface ChannelChange {
   readonly channel: string;
   readonly version?: Version;
   readonly audit: AuditEntry;
-  /** Called in the transaction with the package as it is; what it throws ends the transaction without a change. */
-  readonly check?: (current: PackageSummary) => void;
+  /**
+   * Called in the transaction with the package as it is, and the version where there is one; what it throws ends the
+   * transaction without a change.
+   */
+  readonly check?: (current: PackageSummary, version: VersionRecord | undefined) => void;
 }
 
 /** A change of a version's status. */

@@ -1,7 +1,8 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { LATEST_CHANNEL, parseChannel, CoreError, type Version } from "@lading/core-manifest";
+import { contentRemoved } from "../governance/blob-gate.ts";
 import { channelsOf } from "../index-model.ts";
-import type { PackageSummary } from "../records.ts";
+import type { PackageSummary, VersionRecord } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import { principalOf, readers, smallBody, writers } from "./access.ts";
 import { auditEntry, type App, type RouteContext, type Services } from "./context.ts";
@@ -55,13 +56,22 @@ async function change(
     channel,
     ...named,
     audit: auditEntry(services, context, { action, package: summary.name, ...named, details: { channel } }),
-    check: (current) => requireMatch(context, channelsEtag(current)),
+    check: (current, wanted) => {
+      requireMatch(context, channelsEtag(current));
+      refuseRemoved(summary, channel, wanted);
+    },
   });
   if (changed === undefined) throw versionNotFound(summary.name, version ?? "");
   await services.index.refresh(summary.canonical);
   services.index.saveSoon();
   services.trust?.changedSoon();
   return answer(services, context, changed);
+}
+
+// Whoever asked for the channel would get an address that nothing answers.
+function refuseRemoved({ name }: PackageSummary, channel: string, version: VersionRecord | undefined): void {
+  if (version?.removed === undefined) return;
+  throw contentRemoved(`Cannot let channel "${channel}" name "${name}" ${version.version}`, version.removed.reason);
 }
 
 function refuseRemoval(summary: PackageSummary, channel: string): void {
@@ -85,7 +95,7 @@ export function registerChannelRoutes(app: App, services: Services): void {
   const path = "/api/v1/packages/{name}/channels/{channel}";
   const responses = {
     200: jsonResponse(channelsBody, "The channels as they are now"),
-    ...problems(400, 401, 403, 404, 409, 412, 413),
+    ...problems(400, 401, 403, 404, 409, 412, 413, 451),
   };
   app.openapi(
     createRoute({

@@ -21,6 +21,11 @@ export interface DeliveryChannel {
   since(): Promise<number | undefined>;
   /** What is to be sent because of a change. The same answer for the same record, whoever asks and how often. */
   plan(record: ChainedRecord): Promise<readonly Omit<NewDelivery, "channel">[]>;
+  /**
+   * What answers deliveries to a target, such as a host: of those to one endpoint only {@link ENDPOINT_PARALLEL} are sent at a
+   * time. Where it is absent each target is one.
+   */
+  endpointOf?(target: string): string;
   /** Tries once. Failures of the other side are outcomes; what it throws counts as `again`. */
   send(delivery: Delivery, signal: AbortSignal): Promise<SendOutcome>;
   /** Called after each try was noted. */
@@ -35,6 +40,8 @@ const BATCH = 200;
 const UNSAVED_MAX = 5000;
 /** Deliveries that one server sends at a time. */
 const PARALLEL = 16;
+/** Deliveries that one server sends to one endpoint at a time, so that a slow one cannot hold up those to others. */
+export const ENDPOINT_PARALLEL = 4;
 /** How long a try may take, connection and answer included. */
 export const SEND_TIMEOUT_MS = 15_000;
 /** A claim outlives the try by so much that no other server begins before it is noted. */
@@ -56,6 +63,12 @@ export class DeliveryService {
   readonly #log: LogListener;
   readonly #ended = new AbortController();
   readonly #sending = new Set<Promise<void>>();
+  /** How many were begun. */
+  #begun = 0;
+  /** How many of {@link #sending} go to each endpoint. */
+  readonly #busy = new Map<string, number>();
+  /** Endpoints with more that is due than they are sent at a time. */
+  readonly #crowded = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #looking: Promise<void> = Promise.resolve();
   /** Record up to which it is known that there is nothing to send. */
@@ -109,10 +122,14 @@ export class DeliveryService {
     }
   }
 
-  /** Resolves when everything that a look began to send was noted. */
+  /** Resolves when everything that is due was sent and noted. */
   async idle(): Promise<void> {
-    await this.look();
-    await Promise.all(this.#sending);
+    let before: number;
+    do {
+      before = this.#begun;
+      await this.look();
+      await Promise.all(this.#sending);
+    } while (this.#begun > before);
   }
 
   async #derive(): Promise<void> {
@@ -169,23 +186,64 @@ export class DeliveryService {
   }
 
   async #sendDue(): Promise<void> {
-    const free = PARALLEL - this.#sending.size;
-    if (free <= 0 || this.#channels.size === 0 || this.#ended.signal.aborted) return;
-    const now = this.#clock.now();
+    this.#crowded.clear();
     const channels = [...this.#channels.keys()];
-    for (const delivery of await this.#store.claim({ now, until: now + CLAIM_MS, limit: free, channels })) {
-      const sending: Promise<void> = this.#send(delivery)
-        .then(() => {})
-        .catch((error: unknown) => {
-          if (!this.#ended.signal.aborted)
-            this.#log("warn", "a delivery cannot be noted; it is sent again", {
-              id: delivery.id,
-              error: String(error),
-            });
-        })
-        .finally(() => this.#sending.delete(sending));
-      this.#sending.add(sending);
+    const except = new Set<string>();
+    for (;;) {
+      const limit = PARALLEL - this.#sending.size;
+      if (limit <= 0 || channels.length === 0 || this.#ended.signal.aborted) return;
+      const now = this.#clock.now();
+      const refused = except.size;
+      const request = { now, until: now + CLAIM_MS, limit, channels, except: [...except] };
+      const claimed = await this.#store.claim({ ...request, accept: this.#choice(except) });
+      for (const delivery of claimed) this.#begin(delivery);
+      // What has waited longest may all be for one endpoint: the others are looked for behind it.
+      if (claimed.length === 0 && except.size === refused) return;
     }
+  }
+
+  #endpointOf({ channel, target }: Delivery): string {
+    return `${channel} ${this.#channels.get(channel)?.endpointOf?.(target) ?? target}`;
+  }
+
+  /** Accepts what its endpoint has room for, and notes the targets of what it has none for. */
+  #choice(full: Set<string>): (delivery: Delivery) => boolean {
+    const taken = new Map(this.#busy);
+    return (delivery) => {
+      const endpoint = this.#endpointOf(delivery);
+      const count = taken.get(endpoint) ?? 0;
+      if (count < ENDPOINT_PARALLEL) {
+        taken.set(endpoint, count + 1);
+        return true;
+      }
+      full.add(delivery.target);
+      this.#crowded.add(endpoint);
+      return false;
+    };
+  }
+
+  #begin(delivery: Delivery): void {
+    this.#begun += 1;
+    const endpoint = this.#endpointOf(delivery);
+    this.#busy.set(endpoint, (this.#busy.get(endpoint) ?? 0) + 1);
+    const sending: Promise<void> = this.#send(delivery)
+      .catch((error: unknown) => {
+        if (!this.#ended.signal.aborted)
+          this.#log("warn", "a delivery cannot be noted; it is sent again", { id: delivery.id, error: String(error) });
+      })
+      .finally(() => {
+        this.#sending.delete(sending);
+        this.#leave(endpoint);
+      });
+    this.#sending.add(sending);
+  }
+
+  #leave(endpoint: string): void {
+    const left = (this.#busy.get(endpoint) ?? 1) - 1;
+    if (left > 0) this.#busy.set(endpoint, left);
+    else this.#busy.delete(endpoint);
+    // An endpoint that answers fast need not wait for the next look for what is due to it.
+    if (this.#crowded.delete(endpoint) && !this.#ended.signal.aborted) void this.look();
   }
 
   /** Sends a delivery now, whatever became of it before, and answers what became of it; `undefined` where there is none. */

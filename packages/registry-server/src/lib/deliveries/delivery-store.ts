@@ -80,13 +80,16 @@ export interface DeliveryStore {
   add(delivery: NewDelivery): Promise<void>;
   /**
    * Takes deliveries of these channels that are due, those that have waited longest first; until `until` nobody else takes
-   * them, and whoever dies meanwhile has them tried again then.
+   * them, and whoever dies meanwhile has them tried again then. Of the `limit` that have waited longest, to other targets than
+   * `except`, those are taken that `accept` wants; it is asked in their order.
    */
   claim(request: {
     readonly now: number;
     readonly until: number;
     readonly limit: number;
     readonly channels: readonly string[];
+    readonly except?: readonly string[];
+    readonly accept?: (delivery: Delivery) => boolean;
   }): Promise<readonly Delivery[]>;
   /** Takes this one, whenever it would be due and whatever became of it, as if it were new; `undefined` where there is none. */
   claimAgain(id: string, until: number): Promise<Delivery | undefined>;

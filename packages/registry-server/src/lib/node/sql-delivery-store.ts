@@ -89,14 +89,17 @@ export class SqlDeliveryStore implements DeliveryStore {
     readonly until: number;
     readonly limit: number;
     readonly channels: readonly string[];
+    readonly except?: readonly string[];
+    readonly accept?: (delivery: Delivery) => boolean;
   }): Promise<readonly Delivery[]> {
-    const { now, until, limit, channels } = request;
+    const { now, until, limit, channels, except = [], accept = () => true } = request;
     const due = (session: Session) =>
       session
         .selectFrom("deliveries")
         .selectAll()
         .where("due", "<=", now)
         .where("channel", "in", channels)
+        .$if(except.length > 0, (query) => query.where("target", "not in", except))
         .orderBy("due")
         .orderBy("id")
         .limit(limit)
@@ -104,10 +107,10 @@ export class SqlDeliveryStore implements DeliveryStore {
     // First without taking a turn among the writers, for mostly there is nothing to do.
     if ((await due(this.#engine.db)).length === 0) return [];
     return this.#engine.write(async (session) => {
-      const rows = await due(session);
-      for (const { id } of rows)
+      const taken = (await due(session)).map((row) => toDelivery({ ...row, due: until })).filter(accept);
+      for (const { id } of taken)
         await session.updateTable("deliveries").set({ due: until }).where("id", "=", id).execute();
-      return rows.map((row) => toDelivery({ ...row, due: until }));
+      return taken;
     });
   }
 

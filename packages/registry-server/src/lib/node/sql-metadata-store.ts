@@ -94,7 +94,7 @@ import { SqlReviewStore, reviewedArtifacts } from "./sql-review-store.ts";
 import { fillHosts, fittingVersions, hasUnfilled, hostFilter, rangesFor } from "./sql-hosts.ts";
 import { present, toAccount, toArtifact, toRemoval, toAudit, toSummary, toToken } from "./sql-rows.ts";
 import type { Tables } from "./sql-schema.ts";
-import { statusOf, versionOf, versionsOf } from "./sql-versions.ts";
+import { versionOf, versionsOf } from "./sql-versions.ts";
 
 type Session = Kysely<Tables> | Transaction<Tables>;
 
@@ -465,9 +465,10 @@ export class SqlMetadataStore implements MetadataStore {
       const row = await packageRow(session, canonical);
       if (row === undefined) return undefined;
       const { channel, version } = change;
-      if (version !== undefined && (await statusOf(session, row.id, version)) === undefined) return undefined;
+      const named = version === undefined ? undefined : await versionOf(session, row.id, version);
+      if (version !== undefined && named === undefined) return undefined;
       const summary = toSummary(row);
-      check?.(summary);
+      check?.(summary, named);
       if (summary.channels?.[channel] === version) return summary;
       await setChannels(session, row.id, withChannel(summary.channels, change));
       await appendEntry(session, channelEntry(change, canonical, audit));

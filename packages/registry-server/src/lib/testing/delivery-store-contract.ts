@@ -58,6 +58,19 @@ export function deliveryStoreContract(it: (name: string, body: (store: MetadataS
     const both = ["cdn-purge", "webhook"];
     same(ids(await store.claim({ now: 70, until: 100, limit: 5, channels: both })), ["purge"], "by who has both");
   });
+  it("gives those of the oldest that the claimant accepts, and none of targets that it leaves out", async ({
+    deliveries: store,
+  }) => {
+    for (const one of [made("a1", 10, "a"), made("a2", 20, "a"), made("a3", 30, "a"), made("b1", 40, "b")])
+      await store.add(one);
+    const asked: string[] = [];
+    const one = (delivery: Delivery): boolean => asked.push(delivery.id) === 1;
+    const request = { now: 50, until: 100, limit: 3, channels: CHANNELS };
+    same(ids(await store.claim({ ...request, accept: one })), ["a1"], "accepted");
+    same(asked, ["a1", "a2", "a3"], "asked, the oldest first");
+    same(ids(await store.claim({ ...request, except: ["a"] })), ["b1"], "of other targets");
+    same(ids(await store.claim(request)), ["a2", "a3"], "what nobody took");
+  });
   it("notes tries, keeps the last ones, and tries again when it is told to", async ({ deliveries: store }) => {
     await store.add(made("a"));
     for (let at = 0; at < ATTEMPTS_KEPT + 3; at += 1)

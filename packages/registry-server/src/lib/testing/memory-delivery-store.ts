@@ -49,13 +49,18 @@ export class MemoryDeliveryStore implements DeliveryStore {
     readonly until: number;
     readonly limit: number;
     readonly channels: readonly string[];
+    readonly except?: readonly string[];
+    readonly accept?: (delivery: Delivery) => boolean;
   }): Promise<readonly Delivery[]> {
+    const { now, channels, except = [], accept = () => true } = request;
     const due = [...this.#deliveries.values()].filter(
-      (one) => one.due !== undefined && one.due <= request.now && request.channels.includes(one.channel),
+      (one) =>
+        one.due !== undefined && one.due <= now && channels.includes(one.channel) && !except.includes(one.target),
     );
     return due
       .sort(byDue)
       .slice(0, request.limit)
+      .filter(accept)
       .map((one) => this.#put({ ...one, due: request.until }));
   }
 

@@ -500,8 +500,9 @@ export class MemoryMetadataStore implements MetadataStore {
   async setChannel({ canonical, audit, check, ...change }: ChannelChange): Promise<PackageSummary | undefined> {
     const entry = this.#packages.get(canonical);
     if (entry === undefined) return undefined;
-    if (change.version !== undefined && !entry.versions.has(change.version)) return undefined;
-    check?.(entry.summary);
+    const named = change.version === undefined ? undefined : entry.versions.get(change.version);
+    if (change.version !== undefined && named === undefined) return undefined;
+    check?.(entry.summary, named);
     if (entry.summary.channels?.[change.channel] === change.version) return entry.summary;
     this.#setChannels(entry, withChannel(entry.summary.channels, change));
     this.#log.push(channelEntry(change, canonical, audit));

@@ -314,6 +314,16 @@ export function metadataStoreContract(test: ContractTest, create: () => Promise<
         .then(String, (error: Error) => error.message);
       same(await objection, "objection", "objection");
       same(await channelsNow(store), { latest: "1.0.0" }, "after the objection");
+      const seen: unknown[] = [];
+      for (const version of ["1.0.0", undefined])
+        await store.setChannel({
+          canonical: tool,
+          channel: "x1",
+          audit,
+          ...(version === undefined ? {} : { version: parseVersion(version) }),
+          check: (_, named) => seen.push(named?.version, named?.status),
+        });
+      same(seen, ["1.0.0", "active", undefined, undefined], "what is checked");
     });
     it("latest is the highest release again while the version that it names is yanked", async (store) => {
       const [ada] = await withAccounts(store, "ada");

@@ -100,6 +100,12 @@ export class WebhookChannel implements DeliveryChannel {
     return Math.min(...this.#enabled.map(({ since }) => since));
   }
 
+  /** Webhooks of one host are one endpoint: they are as slow as each other, and whoever has one can make more. */
+  endpointOf(target: string): string {
+    const known = this.#enabled.find(({ id }) => id === target);
+    return known === undefined ? target : new URL(known.url).hostname;
+  }
+
   async plan(record: ChainedRecord): Promise<readonly Omit<NewDelivery, "channel">[]> {
     const event = eventOf(record);
     if (event === undefined) return [];
