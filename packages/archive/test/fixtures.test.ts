@@ -20,5 +20,9 @@ it.each(["zstd", "gzip", "lz4", "none"])(
     });
     expect(found.files).toEqual(known.files);
     expect(treeDigest(found.files)).toBe(known.tree);
+    const inMemory = await inspectPackage(readFileSync(fixture(`v1.${codec}`)), {
+      expect: { blob: known.blobs[codec] },
+    });
+    expect(inMemory).toEqual(found);
   },
 );

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { ARCHIVE_ERRORS } from "@lading/archive";
-import { importForeignArchive, judgeArchive } from "@lading/archive/node";
+import { importForeignArchive, inspectPackage, judgeArchive } from "@lading/archive/node";
 import { buildTar, buildZip, hostileArchives, paxMember, storedZstdFrame } from "@lading/archive/testing";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -57,6 +57,21 @@ describe("judgeArchive() refuses", () => {
     const path = write(name, bytes);
     expect(await judgeArchive(path)).toMatchObject({ file: path, verdict: "refuse", code });
     expect(ARCHIVE_ERRORS[code].summary).toMatch(/\.$/);
+  });
+
+  it("what inspectPackage() refuses too, from memory as from a file", async () => {
+    const codeOf = (source: string | Uint8Array): Promise<string> =>
+      inspectPackage(source).then(
+        () => "accepted",
+        (error: unknown) => String((error as { code?: unknown }).code),
+      );
+    const [fromMemory, fromFiles] = [[] as string[], [] as string[]];
+    for (const { name, bytes } of cases) {
+      fromMemory.push(`${name} ${await codeOf(bytes)}`);
+      fromFiles.push(`${name} ${await codeOf(write(name, bytes))}`);
+    }
+    expect(fromMemory).toEqual(fromFiles);
+    expect(fromMemory.filter((line) => !/ ARCHIVE_\w+$/.test(line))).toEqual([]);
   });
 
   it("what importForeignArchive() refuses too, unless it is one of the documented tolerances, and leaves nothing", async () => {

@@ -1,5 +1,6 @@
 import { parseIndexDocument } from "@lading/core-manifest";
 import Database from "better-sqlite3";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { request } from "node:http";
@@ -195,19 +196,21 @@ describe("a data directory", () => {
 describe("a connection that breaks", () => {
   it("in the middle of an upload leaves nothing", async () => {
     const server = await startServer();
-    const built = await buildPackage({ name: "broken", version: "1.0.0" }, { files: { "a.txt": "abc" } });
+    // More than is kept in memory, so that there is a file.
+    const noise = randomBytes(150_000).toString("base64");
+    const built = await buildPackage({ name: "broken", version: "1.0.0" }, { files: { "a.txt": noise } });
     const head = `--x\r\ncontent-disposition: form-data; name="metadata"\r\n\r\n${JSON.stringify({ blob: built.blob, size: built.size })}\r\n--x\r\ncontent-disposition: form-data; name="package"; filename="p"\r\n\r\n`;
     const upload = request(`${server.url}/api/v1/packages/`, {
       method: "POST",
       headers: {
         authorization: `Bearer ${server.token}`,
         "content-type": "multipart/form-data; boundary=x",
-        "content-length": "100000",
+        "content-length": String(built.size + 1000),
       },
     });
     upload.on("error", () => {});
     upload.write(head);
-    upload.write(built.bytes.subarray(0, 50));
+    upload.write(built.bytes.subarray(0, 100_000));
     const staged = async (): Promise<number> =>
       (await readdir(join(server.directory, "tmp"))).filter((name) => name.startsWith("upload-")).length;
     await expect.poll(staged, { timeout: 5000 }).toBe(1);

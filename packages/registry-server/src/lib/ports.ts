@@ -101,7 +101,9 @@ export interface StagedBlob {
   /** Ends writing. Digest and size are those of all bytes written. */
   seal(): Promise<{ readonly digest: Digest; readonly size: number }>;
   /** Path of a local file with the sealed bytes, for adapters that have one; valid until `commit` or `discard`. */
-  readonly file?: string;
+  readonly file?: string | undefined;
+  /** The sealed bytes, for adapters that hold few of them in memory; until `commit` or `discard`. */
+  readonly bytes?: Uint8Array | undefined;
   /** The sealed bytes, from the start; may be called more than once. */
   read(): AsyncIterable<Uint8Array>;
   /**

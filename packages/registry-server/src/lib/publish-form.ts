@@ -1,6 +1,6 @@
 import busboy from "busboy";
 import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { finished, pipeline } from "node:stream/promises";
 import { tryParseChannel, tryParseDigest, type Digest } from "@lading/core-manifest";
 import type { DeclaredPackage } from "./declared-package.ts";
 import type { BlobStore, StagedBlob } from "./ports.ts";
@@ -96,6 +96,9 @@ async function collect(stream: AsyncIterable<Uint8Array>, limit: number, part: s
   }
   return Buffer.concat(chunks);
 }
+
+/** Up to here a request's body is read at once: a stream for each costs more than all that is done with so few bytes. */
+const WHOLE_BODY_MAX_BYTES = 64 * 1024;
 
 /** How much of an upload that cannot be stored is still received. */
 const PASSED_OVER_MAX_BYTES = 64 * 2 ** 20;
@@ -207,6 +210,11 @@ function connectParser(parser: busboy.Busboy, reader: PublishFormReader): () => 
   return () => parts;
 }
 
+function isSmall({ headers }: Request): boolean {
+  const length = Number(headers.get("content-length") ?? Number.NaN);
+  return length > 0 && length <= WHOLE_BODY_MAX_BYTES;
+}
+
 /**
  * Reads a publish request's multipart body, streaming the package into a staged blob while hashing it.
  * On failure nothing stays staged.
@@ -223,12 +231,14 @@ export async function readPublishForm(
       message: `Cannot publish a body of type "${contentType.slice(0, 100)}": allowed is "multipart/form-data"`,
     });
   }
-  if (request.body === null) throw malformed("it has no body");
+  const whole = isSmall(request);
+  if (!whole && request.body === null) throw malformed("it has no body");
   const parser = openParser(contentType);
   const reader = new PublishFormReader(options.blobs, options.packageBytes);
   const parts = connectParser(parser, reader);
   try {
-    await pipeline(Readable.fromWeb(request.body), parser);
+    if (whole) await finished(parser.end(new Uint8Array(await request.arrayBuffer())));
+    else await pipeline(Readable.fromWeb(request.body!), parser);
     await parts();
     return reader.finish();
   } catch (error) {

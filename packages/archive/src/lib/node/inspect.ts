@@ -1,18 +1,19 @@
-import { readPackageFile, readPackageStream, type ReadPackageOptions } from "./read-package.ts";
+import { readPackageBytes, readPackageFile, readPackageStream, type ReadPackageOptions } from "./read-package.ts";
 import { intoFreshDirectory } from "./fresh-directory.ts";
 import { TreeWriter } from "./tree-writer.ts";
 import type { InspectedPackage } from "./types.ts";
 
 /**
  * Reads a package with every check of the strict reader and writes nothing. Memory is bounded by the codec's window and
- * the list of members, not by the package's size. Given a file, an expected blob digest is compared before anything is
- * decompressed; given a stream, at its end, since it can be read only once.
+ * the list of members, not by the package's size. Given a file or bytes, an expected blob digest is compared before anything
+ * is decompressed; given a stream, at its end, since it can be read only once.
  * @throws {ArchiveError} the first rule that is broken
  */
 export function inspectPackage(
-  source: string | AsyncIterable<Uint8Array>,
+  source: string | Uint8Array | AsyncIterable<Uint8Array>,
   options: ReadPackageOptions = {},
 ): Promise<InspectedPackage> {
+  if (source instanceof Uint8Array) return readPackageBytes(source, options);
   return typeof source === "string" ? readPackageFile(source, options) : readPackageStream(source, options);
 }
 

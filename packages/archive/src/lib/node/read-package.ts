@@ -17,6 +17,8 @@ import type { ExpectedPackage, InspectedPackage, PackageFile } from "./types.ts"
 /** Plain bytes between two turns of the event loop: a server answers others meanwhile. */
 const BYTES_A_TURN = 4 * 2 ** 20;
 
+const CHUNK_BYTES = 256 * 1024;
+
 /** How to read a package. */
 export interface ReadPackageOptions {
   readonly limits?: Partial<ArchiveLimits> | undefined;
@@ -63,6 +65,17 @@ export async function readPackageFile(
     checkSize(sizeNow, options.expect);
     return readLarge(file, begin(options, writer));
   });
+}
+
+/** Reads a package that is in memory: its digest first where one is expected, then its members. */
+export async function readPackageBytes(bytes: Uint8Array, options: ReadPackageOptions): Promise<InspectedPackage> {
+  checkSize(bytes.length, options.expect);
+  const whole = await readWhole(bytes, begin(options, undefined));
+  return whole ?? readPackageStream(chunksOf(bytes), options);
+}
+
+async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
 }
 
 /** Reads a package from a stream; its digest is only known, and compared, at the end. */

@@ -30,11 +30,11 @@ export class ArchiveInspector implements PackageInspector {
   }
 
   async inspect(
-    source: Pick<StagedBlob, "read" | "file">,
+    source: Pick<StagedBlob, "read" | "file" | "bytes">,
     { size, signal }: { readonly size: number; readonly signal?: AbortSignal },
   ): Promise<InspectedUpload> {
     try {
-      const found = await inspectPackage(source.file ?? source.read(), {
+      const found = await inspectPackage(source.bytes ?? source.file ?? source.read(), {
         expect: { size },
         decodeBudget: this.#budget,
         keep: (path, record) => path === record?.manifest.readme,

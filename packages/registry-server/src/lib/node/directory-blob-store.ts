@@ -47,8 +47,9 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   async stage(): Promise<StagedBlob> {
-    return StagedFile.create(this.#temporary, async ({ file, handle, digest }) => {
+    return new StagedFile(this.#temporary, async ({ digest, toFile }) => {
       const target = this.#path(digest);
+      const { file, handle } = await toFile();
       await handle.sync();
       await handle.close();
       await this.#makeFolder(dirname(target));

@@ -17,6 +17,27 @@ interface Statement<Row> {
 }
 
 /**
+ * Runs a statement in this very turn, where nothing stands before it; `undefined` where it has to wait for what does.
+ */
+export type RunNow = (session: Kysely<Tables>, query: CompiledQuery) => readonly unknown[] | undefined;
+
+const RUNNERS = new WeakMap<object, RunNow>();
+
+/**
+ * Lets the prepared statements of a database, and of its transactions, be run by `run`: for databases that answer at once.
+ * To hand a statement from promise to promise costs more than such a database takes to answer it.
+ */
+export function runNow(db: Kysely<Tables>, run: RunNow): void {
+  RUNNERS.set(db.getExecutor().adapter, run);
+}
+
+/** The rows of a compiled statement. */
+export async function rowsOf<Row>(session: Kysely<Tables>, query: CompiledQuery<Row>): Promise<readonly Row[]> {
+  const rows = RUNNERS.get(session.getExecutor().adapter)?.(session, query);
+  return rows === undefined ? (await session.executeQuery(query)).rows : (rows as readonly Row[]);
+}
+
+/**
  * A statement that is put together once for each database: to do that each time costs several times what running it costs.
  * For the statements of every publication.
  */
@@ -30,12 +51,12 @@ export class Prepared<Values extends object, Row> {
   }
 
   /** Every row of the answer. */
-  async all(session: Kysely<Tables>, values: Values): Promise<Row[]> {
+  async all(session: Kysely<Tables>, values: Values): Promise<readonly Row[]> {
     const compiled = this.#compiledFor(session);
     const parameters = compiled.parameters.map((value) =>
       value instanceof Place ? values[value.name as keyof Values] : value,
     );
-    return (await session.executeQuery<Row>({ ...compiled, parameters })).rows;
+    return rowsOf(session, { ...compiled, parameters });
   }
 
   /** The first row of the answer. */

@@ -1,10 +1,9 @@
-import { openAsBlob } from "node:fs";
 import { digestHex, tryParseDigest, type Digest } from "@lading/core-manifest";
 import type { BlobStore, ByteRange, StagedBlob, StoredBlob } from "../ports.ts";
 import { RegistryError } from "../registry-error.ts";
 import { makeDirectory } from "./durable-file.ts";
 import type { S3Client } from "./s3-client.ts";
-import { StagedFile, clearStaged, type SealedFile } from "./staged-file.ts";
+import { StagedFile, bodyOf, clearStaged, type SealedFile } from "./staged-file.ts";
 
 const FOLDER = "blobs/sha256/";
 const IMMUTABLE = "public, max-age=31536000, immutable";
@@ -35,10 +34,11 @@ export class S3BlobStore implements BlobStore {
   }
 
   async stage(): Promise<StagedBlob> {
-    return StagedFile.create(this.#temporary, (sealed) => this.#keep(sealed));
+    return new StagedFile(this.#temporary, (sealed) => this.#keep(sealed));
   }
 
-  async #keep({ file, digest, size }: SealedFile): Promise<"copied"> {
+  async #keep(sealed: SealedFile): Promise<"copied"> {
+    const { digest, size } = sealed;
     if (size > S3_OBJECT_MAX) {
       throw new RegistryError({
         code: "PAYLOAD_TOO_LARGE",
@@ -48,7 +48,7 @@ export class S3BlobStore implements BlobStore {
     const response = await this.#client.send({
       method: "PUT",
       key: keyOf(digest),
-      body: await openAsBlob(file),
+      body: await bodyOf(sealed),
       sha256: digestHex(digest),
       // What is there has this digest already, and nobody may put other bytes in its place.
       headers: { "if-none-match": "*", "content-type": "application/octet-stream", "cache-control": IMMUTABLE },

@@ -1,9 +1,8 @@
-import { openAsBlob } from "node:fs";
 import { digestHex } from "@lading/core-manifest";
 import type { PartAddress, UploadPart, UploadStore } from "../uploads/upload-store.ts";
 import { makeDirectory } from "./durable-file.ts";
 import type { S3Client } from "./s3-client.ts";
-import { StagedFile, type SealedFile } from "./staged-file.ts";
+import { StagedFile, bodyOf, type SealedFile } from "./staged-file.ts";
 
 const FOLDER = "uploads/";
 /** Digits of an offset in a key, so that a bucket lists them in order. */
@@ -42,7 +41,7 @@ export class S3UploadStore implements UploadStore {
   async put(upload: string, offset: number, bytes: AsyncIterable<Uint8Array>): Promise<number | "taken"> {
     await makeDirectory(this.#temporary);
     let outcome: number | "taken" = "taken";
-    const staged = await StagedFile.create(this.#temporary, async (sealed) => {
+    const staged = new StagedFile(this.#temporary, async (sealed) => {
       outcome = await this.#keep(keyOf(upload, offset), sealed);
       return "copied";
     });
@@ -55,11 +54,12 @@ export class S3UploadStore implements UploadStore {
     }
   }
 
-  async #keep(key: string, { file, digest, size }: SealedFile): Promise<number | "taken"> {
+  async #keep(key: string, sealed: SealedFile): Promise<number | "taken"> {
+    const { digest, size } = sealed;
     const response = await this.#client.send({
       method: "PUT",
       key,
-      body: await openAsBlob(file),
+      body: await bodyOf(sealed),
       sha256: digestHex(digest),
       headers: { "if-none-match": "*", "content-type": "application/octet-stream", "cache-control": "no-store" },
       expected: [412],

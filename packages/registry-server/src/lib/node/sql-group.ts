@@ -1,4 +1,5 @@
 import { CompiledQuery, type Transaction } from "kysely";
+import { rowsOf } from "./prepared.ts";
 import type { Tables } from "./sql-schema.ts";
 import type { QueuedWrite } from "./write-queue.ts";
 
@@ -13,15 +14,15 @@ async function runOne(
   write: Write,
   isOver: (error: unknown) => boolean,
 ): Promise<() => void> {
-  await session.executeQuery(SAVEPOINT);
+  await rowsOf(session, SAVEPOINT);
   try {
     const result = await write.work(session);
-    await session.executeQuery(RELEASE);
+    await rowsOf(session, RELEASE);
     return () => write.resolve(result);
   } catch (error) {
     if (isOver(error)) throw error;
-    await session.executeQuery(UNDO);
-    await session.executeQuery(RELEASE);
+    await rowsOf(session, UNDO);
+    await rowsOf(session, RELEASE);
     return () => write.reject(error);
   }
 }

@@ -580,12 +580,23 @@ export class SqlMetadataStore implements MetadataStore {
   }
 
   async indexDocument(canonical: CanonicalName): Promise<IndexDocument | undefined> {
+    return (await this.#rememberedDocument(canonical)) ?? this.#readDocument(canonical);
+  }
+
+  /** The document of the sequence that the package has now, where its versions are remembered and nobody made a statement. */
+  async #rememberedDocument(canonical: CanonicalName): Promise<IndexDocument | undefined> {
+    const row = await packageRow(this.#db, canonical);
+    const known = row && this.#remembered.get(canonical, row.sequence);
+    // No moment has to be held for both: statements never go, so that there was none when the row was read either.
+    if (known === undefined || (await isAnyStated(this.#db))) return undefined;
+    return plainIndexDocument(toSummary(row!), known);
+  }
+
+  async #readDocument(canonical: CanonicalName): Promise<IndexDocument | undefined> {
     return this.#engine.snapshot(async (session) => {
       const row = await packageRow(session, canonical);
       if (row === undefined) return undefined;
       const stated = await isAnyStated(session);
-      const known = stated ? undefined : this.#remembered.get(canonical, row.sequence);
-      if (known !== undefined) return plainIndexDocument(toSummary(row), known);
       const versions = await versionsOf(session, row.id);
       if (versions.length === 0) return undefined;
       const statements = stated ? await statementsAbout(session, versions, this.#engine) : [];

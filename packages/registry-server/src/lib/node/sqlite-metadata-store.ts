@@ -3,6 +3,7 @@ import { Kysely, SqliteDialect, sql, type SqliteDatabase, type SqliteStatement, 
 import { searchWords } from "../publication-rules.ts";
 import { RegistryError } from "../registry-error.ts";
 import { requireCurrentSchema } from "./migrations.ts";
+import { runNow } from "./prepared.ts";
 import type { SqlEngine, TextIndex } from "./sql-engine.ts";
 import { WriteGroup } from "./sql-group.ts";
 import { SqlMetadataStore } from "./sql-metadata-store.ts";
@@ -93,8 +94,20 @@ const TEXT_INDEX: TextIndex = {
   },
 };
 
-function kyselyOf(database: Database.Database): Kysely<Tables> {
-  return new Kysely<Tables>({ dialect: new SqliteDialect({ database: withPreparedStatements(database) }) });
+/**
+ * The database as Kysely; its prepared statements run at once while `isFree`, and those of its transactions at any time.
+ */
+function kyselyOf(database: Database.Database, isFree: () => boolean): Kysely<Tables> {
+  const ready = withPreparedStatements(database);
+  const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: ready }) });
+  runNow(db, (session, { sql: text, parameters }) => {
+    if (!session.isTransaction && !isFree()) return undefined;
+    const statement = ready.prepare(text);
+    if (statement.reader) return statement.all(parameters);
+    statement.run(parameters);
+    return [];
+  });
+  return db;
 }
 
 /**
@@ -107,19 +120,27 @@ class SqliteEngine implements SqlEngine {
   readonly #database: Database.Database;
   readonly #writer: Kysely<Tables>;
   readonly #writes: WriteQueue<Transaction<Tables>> = new WriteQueue((group) => this.#commit(group));
+  /** Snapshots that have begun, or wait for others to end: a read in one of them would see its moment, not its own. */
+  #snapshots = 0;
 
   constructor(database: Database.Database, reader: Database.Database) {
     this.#database = database;
-    this.#writer = kyselyOf(database);
-    this.db = kyselyOf(reader);
+    // Nothing but its transactions uses it.
+    this.#writer = kyselyOf(database, () => false);
+    this.db = kyselyOf(reader, () => this.#snapshots === 0);
   }
 
   write<Result>(work: (session: Transaction<Tables>) => Promise<Result>): Promise<Result> {
     return this.#writes.add(work);
   }
 
-  snapshot<Result>(work: (session: Transaction<Tables>) => Promise<Result>): Promise<Result> {
-    return this.db.transaction().execute(work);
+  async snapshot<Result>(work: (session: Transaction<Tables>) => Promise<Result>): Promise<Result> {
+    this.#snapshots += 1;
+    try {
+      return await this.db.transaction().execute(work);
+    } finally {
+      this.#snapshots -= 1;
+    }
   }
 
   ids(values: readonly number[]): ReturnType<SqlEngine["ids"]> {

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, openAsBlob } from "node:fs";
 import { open, readdir, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { parseDigest, type Digest } from "@lading/core-manifest";
@@ -8,49 +8,81 @@ import { tellingFull } from "./storage-full.ts";
 
 /** A sealed upload, to be put where it stays. */
 export interface SealedFile {
-  readonly file: string;
-  readonly handle: FileHandle;
   readonly digest: Digest;
   readonly size: number;
+  /** The bytes, where they are few: no file has them then. */
+  readonly bytes?: Uint8Array<ArrayBuffer>;
+  /** A file of its own with the bytes, and a handle that is open on it. */
+  readonly toFile: () => Promise<{ readonly file: string; readonly handle: FileHandle }>;
 }
 
 const PLACE = "the disk of the registry";
+/**
+ * Up to here an upload waits in memory until it is checked: a file would be opened, written and read again for nothing where
+ * it is refused, and no sooner durable where it is not.
+ */
+const MEMORY_MAX_BYTES = 64 * 1024;
 
-/** An upload in a file of its own, hashed while it is written. */
+/** The sealed bytes as the body of a request. */
+export async function bodyOf(sealed: SealedFile): Promise<Blob> {
+  if (sealed.bytes !== undefined) return new Blob([sealed.bytes]);
+  const { file } = await sealed.toFile();
+  return openAsBlob(file);
+}
+
+/** An upload, hashed while it is written: in memory while it is small, then in a file of its own. */
 export class StagedFile implements StagedBlob {
-  readonly file: string;
+  readonly #directory: string;
   readonly #keep: (sealed: SealedFile) => Promise<"moved" | "copied">;
-  #moved = false;
   readonly #hash = createHash("sha256");
-  #handle: FileHandle | undefined;
+  #held: Uint8Array<ArrayBuffer>[] = [];
+  #whole: Uint8Array<ArrayBuffer> | undefined;
+  #open: { readonly file: string; readonly handle: FileHandle } | undefined;
+  #file: string | undefined;
+  #moved = false;
+  #ended = false;
   #size = 0;
   #sealed: { digest: Digest; size: number } | undefined;
 
-  private constructor(file: string, handle: FileHandle, keep: (sealed: SealedFile) => Promise<"moved" | "copied">) {
-    this.file = file;
-    this.#handle = handle;
+  /** Begins an upload in `directory`; `keep` makes the sealed bytes durable under their digest, and tells what became of the file. */
+  constructor(directory: string, keep: (sealed: SealedFile) => Promise<"moved" | "copied">) {
+    this.#directory = directory;
     this.#keep = keep;
   }
 
-  /** Begins an upload in `directory`; `keep` makes the sealed bytes durable under their digest, and tells what became of the file. */
-  static async create(
-    directory: string,
-    keep: (sealed: SealedFile) => Promise<"moved" | "copied">,
-  ): Promise<StagedFile> {
-    const file = join(directory, `upload-${randomUUID()}`);
-    return new StagedFile(file, await tellingFull(PLACE, () => open(file, "wx", 0o644)), keep);
+  get file(): string | undefined {
+    return this.#file;
+  }
+
+  get bytes(): Uint8Array | undefined {
+    if (this.#sealed === undefined || this.#file !== undefined) return undefined;
+    return (this.#whole ??= Buffer.concat(this.#held));
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    if (this.#handle === undefined) throw new Error("this staged blob is sealed");
+    if (this.#ended || this.#sealed !== undefined) throw new Error("this staged blob is sealed");
     this.#hash.update(chunk);
-    let written = 0;
-    const handle = this.#handle;
-    while (written < chunk.length) {
-      const { bytesWritten } = await tellingFull(PLACE, () => handle.write(chunk, written, chunk.length - written));
-      written += bytesWritten;
-    }
     this.#size += chunk.length;
+    if (this.#open === undefined && this.#size <= MEMORY_MAX_BYTES) {
+      // Copied: who gave it may use its buffer again.
+      this.#held.push(Uint8Array.from(chunk));
+      return;
+    }
+    const { handle } = await this.#toFile();
+    await writeAll(handle, chunk);
+  }
+
+  /** What is held goes into a file. */
+  async #toFile(): Promise<{ readonly file: string; readonly handle: FileHandle }> {
+    if (this.#open !== undefined) return this.#open;
+    const file = join(this.#directory, `upload-${randomUUID()}`);
+    const handle = await tellingFull(PLACE, () => open(file, "wx", 0o644));
+    this.#file = file;
+    this.#open = { file, handle };
+    for (const chunk of this.#held) await writeAll(handle, chunk);
+    this.#held = [];
+    this.#whole = undefined;
+    return this.#open;
   }
 
   async seal(): Promise<{ readonly digest: Digest; readonly size: number }> {
@@ -59,27 +91,43 @@ export class StagedFile implements StagedBlob {
   }
 
   async *read(): AsyncIterable<Uint8Array> {
-    yield* createReadStream(this.file, { highWaterMark: 256 * 1024 });
+    await this.seal();
+    const { bytes } = this;
+    if (bytes !== undefined) yield bytes;
+    else yield* createReadStream(this.#file!, { highWaterMark: 256 * 1024 });
   }
 
   async commit(): Promise<void> {
     const sealed = await this.seal();
-    if (this.#handle === undefined) return;
-    const handle = this.#handle;
-    this.#moved = (await tellingFull(PLACE, () => this.#keep({ file: this.file, handle, ...sealed }))) === "moved";
+    if (this.#ended) return;
+    const { bytes } = this;
+    const held = bytes === undefined ? {} : { bytes: bytes as Uint8Array<ArrayBuffer> };
+    const given = { ...sealed, ...held, toFile: () => this.#toFile() };
+    this.#moved = (await tellingFull(PLACE, () => this.#keep(given))) === "moved";
     await this.#close();
   }
 
   async discard(): Promise<void> {
     await this.#close();
-    if (!this.#moved) await rm(this.file, { force: true });
+    if (this.#file !== undefined && !this.#moved) await rm(this.#file, { force: true });
   }
 
   async #close(): Promise<void> {
-    const handle = this.#handle;
-    this.#handle = undefined;
+    this.#ended = true;
+    this.#held = [];
+    this.#whole = undefined;
+    const open = this.#open;
+    this.#open = undefined;
     // Closing what is closed already is no error.
-    await handle?.close();
+    await open?.handle.close();
+  }
+}
+
+async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
+  let written = 0;
+  while (written < chunk.length) {
+    const { bytesWritten } = await tellingFull(PLACE, () => handle.write(chunk, written, chunk.length - written));
+    written += bytesWritten;
   }
 }
 
