@@ -145,7 +145,7 @@ describe("[SRV-17] PostgreSQL passes the suite of the embedded store", () => {
         }
       }),
     );
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await expect.poll(() => acknowledged.length, { timeout: 60_000 }).toBeGreaterThan(0);
     await postgres.crash();
     state.crashed = true;
     await publishing;
