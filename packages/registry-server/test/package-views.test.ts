@@ -79,3 +79,21 @@ it("GET /packages/{name} links to the address that each reader asked at", async 
   for (const url of ["http://one.example", "http://two.example:8080", "http://one.example"])
     expect(await at(url)).toBe(`${url}/api/v1/packages/tool`);
 });
+
+it.each(["", "/versions"])("GET and HEAD /packages/{name}%s say the same on a socket and without one", async (rest) => {
+  const url = `${server.url}/api/v1/packages/tool${rest}`;
+  const [there, here] = [await fetch(url), await server.node.registry.fetch(new Request(url))];
+  const text = await there.text();
+  expect(text).toBe(await here.text());
+  expect(there.headers.get("content-length")).toBe(String(new TextEncoder().encode(text).length));
+  for (const name of ["content-type", "cache-control"]) expect(there.headers.get(name)).toBe(here.headers.get(name));
+  expect(there.headers.get("x-request-id")).toMatch(/^[0-9a-f]{32}$/);
+  const head = await fetch(url, { method: "HEAD" });
+  expect([head.status, head.headers.get("content-length"), await head.text()]).toEqual([
+    200,
+    there.headers.get("content-length"),
+    "",
+  ]);
+  const absent = await fetch(`${server.url}/api/v1/packages/nothing${rest}`);
+  expect([absent.status, ((await absent.json()) as { code: string }).code]).toEqual([404, "PACKAGE_NOT_FOUND"]);
+});

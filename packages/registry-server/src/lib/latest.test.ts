@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { Latest } from "./latest.ts";
+import { Latest, LatestByKey } from "./latest.ts";
 
 it("Latest.get() shares a run that begins after the call, and no other", async () => {
   let runs = 0;
@@ -34,4 +34,21 @@ it("Latest.get() tells a failure to those who waited for it, and begins anew", a
   await expect(two).rejects.toThrow("down");
   fails = false;
   expect(await latest.get()).toBe("up");
+});
+
+it("LatestByKey.get() shares runs of one key, and keeps nothing when nobody waits", async () => {
+  const runs: string[] = [];
+  const latest = new LatestByKey(async (key: string) => {
+    runs.push(key);
+    await Promise.resolve();
+    if (key === "bad") throw new Error("down");
+    return `${key} ${runs.length}`;
+  });
+  const asked = ["a", "b", "a", "a"].map(async (key) => latest.get(key));
+  expect([runs, latest.size]).toEqual([["a", "b"], 2]);
+  // Who asked second and third waits for one run that began after the first.
+  expect(await Promise.all(asked)).toEqual(["a 2", "b 2", "a 3", "a 3"]);
+  await expect(latest.get("bad")).rejects.toThrow("down");
+  expect(latest.size).toBe(0);
+  expect(await latest.get("a")).toBe("a 5");
 });

@@ -33,3 +33,30 @@ export class Latest<Result> {
     return run;
   }
 }
+
+/** {@link Latest} for each key, of which only those that somebody waits for are kept. */
+export class LatestByKey<Key, Result> {
+  readonly #work: (key: Key) => Promise<Result>;
+  readonly #asked = new Map<Key, { readonly latest: Latest<Result>; callers: number }>();
+
+  constructor(work: (key: Key) => Promise<Result>) {
+    this.#work = work;
+  }
+
+  /** Keys that somebody waits for. */
+  get size(): number {
+    return this.#asked.size;
+  }
+
+  async get(key: Key): Promise<Result> {
+    const asked = this.#asked.get(key) ?? { latest: new Latest(async () => this.#work(key)), callers: 0 };
+    this.#asked.set(key, asked);
+    asked.callers += 1;
+    try {
+      return await asked.latest.get();
+    } finally {
+      asked.callers -= 1;
+      if (asked.callers === 0) this.#asked.delete(key);
+    }
+  }
+}

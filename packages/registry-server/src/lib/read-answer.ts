@@ -32,6 +32,14 @@ export interface ReadAnswer {
 }
 
 /**
+ * Where a route that has its body as bytes leaves them, for servers that write to sockets themselves: the answer has no body
+ * then. A web answer would copy the bytes and read them back through a stream.
+ */
+export interface AnswerBody {
+  bytes?: Uint8Array;
+}
+
+/**
  * `Cache-Control` of what never changes. Where reading needs credentials, caches that others share may not keep it: their
  * users would read without.
  */

@@ -50,6 +50,7 @@ import { StoredGroups } from "./organisations/groups.ts";
 import { NamespaceClaims, type TxtResolver } from "./organisations/namespace-claim.ts";
 import { PackageRights } from "./organisations/package-rights.ts";
 import type { InstallService } from "./install-service.ts";
+import { LatestByKey } from "./latest.ts";
 import { Metrics } from "./metrics.ts";
 import { RenderedViews } from "./rendered-views.ts";
 import { Replicas } from "./replicas.ts";
@@ -69,12 +70,12 @@ import type {
 import { isExpected, problemHeaders, problemOf, type FieldProblem } from "./problem.ts";
 import type { Outbound } from "./outbound.ts";
 import { RateLimiter } from "./rate-limiter.ts";
-import type { ReadAnswer, ReadRequest } from "./read-answer.ts";
+import type { AnswerBody, ReadAnswer, ReadRequest } from "./read-answer.ts";
 import { Reads, downloadedBlob } from "./reads.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { Verifier } from "@lading/signing";
 import type { RegistrySettings } from "./settings.ts";
-import { randomId } from "./token.ts";
+import { newTraceId } from "./token.ts";
 import type { RegistryTrust } from "./trust/registry-trust.ts";
 import { PrivateTrees, mountOf, type OpenTree } from "./trees/private-trees.ts";
 import type { TreeHost } from "./trees/tree-host.ts";
@@ -144,9 +145,10 @@ export interface RegistryPorts {
 export interface Registry {
   /**
    * Answers a request. Never rejects: failures are problem answers. `connection` is what the socket knows;
-   * without it, the request's URL decides whether passwords may travel.
+   * without it, the request's URL decides whether passwords may travel. With `body`, an answer that has none has the bytes
+   * that are there, where there are any.
    */
-  fetch(request: Request, connection?: Connection): Promise<Response>;
+  fetch(request: Request, connection?: Connection, body?: AnswerBody): Promise<Response>;
   /**
    * Answers a read of `index/…`, `blobs/…`, `metadata/…` or `log/…` (path without leading slash) as data, for servers that write to sockets
    * themselves. `undefined`: take {@link Registry.fetch}.
@@ -236,7 +238,7 @@ function clientOf(services: Services, context: RouteContext): Connection {
 
 function traceIdOf(context: RouteContext): string {
   const parent = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/.exec(context.req.header("traceparent") ?? "");
-  return parent?.[1] ?? randomId();
+  return parent?.[1] ?? newTraceId();
 }
 
 async function limitRequests(limiter: RateLimiter, context: RouteContext): Promise<void> {
@@ -316,7 +318,7 @@ function wrapRequests(app: App, services: Services): void {
 
 function problemAnswer(services: Services, context: RouteContext, error: unknown): Response {
   const known = asRegistryError(error);
-  const problem = problemOf(known, context.get("traceId") ?? randomId());
+  const problem = problemOf(known, context.get("traceId") ?? newTraceId());
   if (!isExpected(known)) {
     services.log("error", "a request failed", {
       traceId: problem.traceId,
@@ -458,6 +460,8 @@ function ownServices(ports: RegistryPorts, isDraining: () => boolean, rules?: Ac
     trust,
     reads: new Reads({ trust, index, blobs, metadata, gate, readPublic: settings.readPublic, upstreams }),
     views: new RenderedViews(),
+    summaries: new LatestByKey((canonical) => metadata.package(canonical)),
+    owners: new LatestByKey((canonical) => rights.ownersOf(canonical)),
     downloads: new DownloadCounter(metadata, clock),
     authentication: new Authentication({
       metadata,
@@ -624,8 +628,9 @@ class PortRegistry implements Registry {
     return this.#services;
   }
 
-  async fetch(request: Request, connection?: Connection): Promise<Response> {
-    return this.answer(request, connection === undefined ? {} : { connection });
+  async fetch(request: Request, connection?: Connection, body?: AnswerBody): Promise<Response> {
+    const known = connection === undefined ? {} : { connection };
+    return this.answer(request, body === undefined ? known : { ...known, body });
   }
 
   async answer(request: Request, bindings: Env["Bindings"]): Promise<Response> {
@@ -741,7 +746,7 @@ class PortRegistry implements Registry {
     readonly headers: Readonly<Record<string, string>>;
     readonly body: string;
   } {
-    const problem = problemOf(error, randomId());
+    const problem = problemOf(error, newTraceId());
     if (!isExpected(error))
       this.#services.log("error", "a read failed", { traceId: problem.traceId, error: String(error) });
     const headers = { ...problemHeaders(problem, error), "x-request-id": problem.traceId };

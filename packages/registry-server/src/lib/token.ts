@@ -67,3 +67,8 @@ export async function sha256Hex(bytes: Uint8Array): Promise<string> {
 export function randomId(length = 16): string {
   return randomText(ALPHABET, length);
 }
+
+/** A new trace id, as W3C Trace Context has them: 32 hexadecimal digits. */
+export function newTraceId(): string {
+  return crypto.randomUUID().replaceAll("-", "");
+}

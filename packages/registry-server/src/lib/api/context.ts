@@ -1,4 +1,5 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { CanonicalName } from "@lading/core-manifest";
 import type { Context } from "hono";
 import type { AccessControl } from "../access/access-control.ts";
 import type { Authentication, Principal } from "../authentication.ts";
@@ -10,6 +11,7 @@ import type { WebhookBox } from "../webhooks/webhook-channel.ts";
 import type { BlobGate } from "../governance/blob-gate.ts";
 import type { ReviewService } from "../governance/review-service.ts";
 import type { IndexService } from "../index-service.ts";
+import type { LatestByKey } from "../latest.ts";
 import type { Metrics } from "../metrics.ts";
 import type {
   BlobStore,
@@ -29,14 +31,14 @@ import type { SecondFactors } from "../identity/second-factors.ts";
 import type { Outbound } from "../outbound.ts";
 import type { Groups } from "../organisations/groups.ts";
 import type { PrivateTrees } from "../trees/private-trees.ts";
-import type { ReadAnswer, ReadRequest } from "../read-answer.ts";
+import type { AnswerBody, ReadAnswer, ReadRequest } from "../read-answer.ts";
 import type { NamespaceClaims } from "../organisations/namespace-claim.ts";
 import type { PackageRights } from "../organisations/package-rights.ts";
 import type { RateLimiter } from "../rate-limiter.ts";
 import type { Reads } from "../reads.ts";
 import type { RenderedViews } from "../rendered-views.ts";
 import type { Replicas } from "../replicas.ts";
-import type { AuditEntry } from "../records.ts";
+import type { AuditEntry, PackageSummary } from "../records.ts";
 import type { RegistrySettings } from "../settings.ts";
 import type { TrustService } from "../trust/trust-service.ts";
 import type { LeaseTurn } from "../turn.ts";
@@ -69,6 +71,9 @@ export interface Services {
   /** Absent in a registry without keys. */
   readonly trust: TrustService | undefined;
   readonly views: RenderedViews;
+  /** Summary and owners of packages, for what is read often: who asks at once shares a question. */
+  readonly summaries: LatestByKey<CanonicalName, PackageSummary | undefined>;
+  readonly owners: LatestByKey<CanonicalName, readonly string[]>;
   readonly downloads: DownloadCounter;
   readonly authentication: Authentication;
   readonly access: AccessControl;
@@ -114,6 +119,8 @@ export interface Services {
 export interface Env {
   Bindings: {
     readonly connection?: Connection;
+    /** Where a route leaves the body that it has as bytes. */
+    readonly body?: AnswerBody;
     /** The request was counted against its address already. */
     readonly counted?: boolean;
   };

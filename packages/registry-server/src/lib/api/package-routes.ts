@@ -8,7 +8,7 @@ import type { PackageSummary, VersionRecord } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import { principalOf, readers, smallBody, writers } from "./access.ts";
 import { auditEntry, baseUrl, blobsUrl, type App, type RouteContext, type Services } from "./context.ts";
-import { bodyName, pathName, requireOwner, requirePackage, requireVersion } from "./guards.ts";
+import { bodyName, packageNotFound, pathName, requireOwner, requirePackage, requireVersion } from "./guards.ts";
 import { answerOnce, idempotent } from "./idempotency.ts";
 import { packageUrl, packageView, summaryView, versionDetailsView, versionView } from "./package-views.ts";
 import { pageBody } from "./paging.ts";
@@ -220,7 +220,17 @@ async function sendVersionsView(
     JSON.stringify([sequence, downloads, ...others]),
     async () => view(base, await services.metadata.versions(canonical)),
   );
-  return context.body(bytes, 200, { "content-type": "application/json" });
+  const described = { "content-type": "application/json" };
+  const { body } = context.env ?? {};
+  if (body === undefined) return context.body(bytes, 200, described);
+  body.bytes = bytes;
+  return context.body(null, 200, described);
+}
+
+async function readPackage(services: Services, text: string): Promise<PackageSummary> {
+  const summary = await services.summaries.get(pathName(text).canonical);
+  if (summary === undefined) throw packageNotFound(text);
+  return summary;
 }
 
 function detailRoutes(app: App, services: Services): void {
@@ -235,8 +245,8 @@ function detailRoutes(app: App, services: Services): void {
       responses: { 200: jsonResponse(packageDetails, "The package"), ...problems(401, 404) },
     }),
     async (context): Promise<Response> => {
-      const summary = await requirePackage(services, context.req.valid("param").name);
-      const owners = await services.rights.ownersOf(summary.canonical);
+      const summary = await readPackage(services, context.req.valid("param").name);
+      const owners = await services.owners.get(summary.canonical);
       return sendVersionsView(services, context, {
         summary,
         facts: ["package", ...owners],
@@ -258,7 +268,7 @@ function detailRoutes(app: App, services: Services): void {
       },
     }),
     async (context): Promise<Response> => {
-      const summary = await requirePackage(services, context.req.valid("param").name);
+      const summary = await readPackage(services, context.req.valid("param").name);
       return sendVersionsView(services, context, {
         summary,
         facts: ["versions"],

@@ -1,11 +1,12 @@
 import { getRequestListener } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { createServer as createNetServer, type AddressInfo, type Server as NetServer, type Socket } from "node:net";
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Connection } from "../connection.ts";
-import type { ReadAnswer, ReadRequest } from "../read-answer.ts";
+import type { AnswerBody, ReadAnswer, ReadRequest } from "../read-answer.ts";
 import type { Registry } from "../registry.ts";
 import { RegistryError } from "../registry-error.ts";
 import { acceptFirst } from "./accept-first.ts";
@@ -87,6 +88,14 @@ function sendNow(
   if (isHead || status === 304) outgoing.end();
   else if (text === undefined) outgoing.end(bytes);
   else outgoing.end(text, "latin1");
+}
+
+function sendBytes(answer: Response, bytes: Uint8Array, isHead: boolean, outgoing: ServerResponse): void {
+  outgoing.writeHead(answer.status, {
+    ...Object.fromEntries(answer.headers),
+    "content-length": String(bytes.length),
+  });
+  outgoing.end(isHead ? undefined : bytes);
 }
 
 function blobStream({ source, range }: NonNullable<ReadAnswer["blob"]>): Readable {
@@ -187,7 +196,13 @@ async function shutdown(server: Server, registry: Registry, drainMs: number): Pr
  */
 export async function serve(registry: Registry, options: ServeOptions): Promise<RegistryServer> {
   const api = getRequestListener(
-    (request, { incoming }) => registry.fetch(request, connectionOf((incoming as IncomingMessage).socket)),
+    async (request, { incoming, outgoing }) => {
+      const body: AnswerBody = {};
+      const answer = await registry.fetch(request, connectionOf((incoming as IncomingMessage).socket), body);
+      if (body.bytes === undefined || answer.body !== null) return answer;
+      sendBytes(answer, body.bytes, incoming.method === "HEAD", outgoing as ServerResponse);
+      return RESPONSE_ALREADY_SENT;
+    },
     { overrideGlobalObjects: false },
   );
   const server = createServer({
