@@ -680,6 +680,8 @@ describe("the script for publishing by hand", () => {
     const box = open();
     await indexRepository(box);
     writePack(box, "pack", "demo", "1.0.0");
+    // As YAML may quote it just as well, in a file of another system.
+    box.write("pack/pack.yaml", PACK("demo", "1.0.0").replace('"1.0.0"', "'1.0.0'").replaceAll("\n", "\r\n"));
     box.write("pack/.gitignore", "dist/\n");
     await box.ok("attune ci init script", { cwd: "pack" });
     await git(box, "git init -q . && git add -A && git commit -qm one", "pack");

@@ -1,4 +1,4 @@
-import { buildLines, indexLines, publishLines, testLines } from "./shell.ts";
+import { buildLines, fieldLine, indexLines, publishLines, testLines } from "./shell.ts";
 import { indented, type CiWords } from "./words.ts";
 import type { CiFile } from "./files.ts";
 
@@ -27,7 +27,7 @@ cd "\${1:-.}"
 fail() { echo "publish: $*" >&2; exit 1; }
 
 [ -f ${words.manifest} ] || fail "there is no ${words.manifest} in $PWD"
-version=$(sed -n 's/^version *[:=] *"\\{0,1\\}\\([^" ]*\\).*/\\1/p' ${words.manifest} | head -n 1)
+${fieldLine("version", "version", words.manifest)}
 [ -n "$version" ] || fail "${words.manifest} has no version"
 tag="v$version"
 

@@ -16,10 +16,14 @@ export function installLines(words: CiWords, ids: readonly string[], onPath: str
   ];
 }
 
+/** Sets a variable to the value of a key of the manifest, which may be quoted as YAML and TOML allow. */
+export const fieldLine = (variable: string, keys: string, manifest: string): string =>
+  `${variable}=$(sed -nE 's/^(${keys}) *[:=] *"?([^" ]*).*/\\2/p' ${manifest} | tr -d "'\\r" | head -n 1)`;
+
 /** Fails where the tag `v1.2.3` and the manifest's version differ. */
 export function tagLines({ manifest }: CiWords, tag: string): string[] {
   return [
-    `version=$(sed -n 's/^version *[:=] *"\\{0,1\\}\\([^" ]*\\).*/\\1/p' ${manifest} | head -n 1)`,
+    fieldLine("version", "version", manifest),
     `if [ "v$version" != "${tag}" ]; then`,
     `  echo "The tag is ${tag}, the version in ${manifest} is $version" >&2`,
     "  exit 1",
@@ -81,8 +85,8 @@ export function archiveIndexLines(words: CiWords, clone: string, upload: readonl
   const { manifest, profile, outputDirectory } = words;
   const extension = profile.package[profile.package.defaultKind].extension;
   return [
-    `name=$(sed -n 's/^\\(ref\\|name\\) *[:=] *"\\{0,1\\}\\([^" ]*\\).*/\\2/p' ${manifest} | head -n 1)`,
-    `version=$(sed -n 's/^version *[:=] *"\\{0,1\\}\\([^" ]*\\).*/\\1/p' ${manifest} | head -n 1)`,
+    fieldLine("name", "ref|name", manifest),
+    fieldLine("version", "version", manifest),
     'PACKAGE_REF="$name $version"',
     `archive=$(ls ${outputDirectory}/*-"$version"${extension})`,
     ...upload,
