@@ -180,6 +180,7 @@ async function runCommand(input: DispatchInput, chosen: ChosenCommand): Promise<
   const profile = await brand.profile();
   const parsed = await parseLine(chosen, profile);
   const options = globalOptions(parsed.flags, io);
+  if (options.dryRun) await refuseDryRun(chosen.route);
   if (parsed.flags["dir"] !== undefined) await refuseMissingDirectory(options.directory);
   // Only a context tells of anything, so that a command without one draws nothing and loads nothing to draw with.
   let events: EventRenderer | undefined;
@@ -228,6 +229,17 @@ function globalOptions(flags: Readonly<Record<string, unknown>>, io: CliIo): Glo
     dryRun: flags["dry-run"] === true,
     yes: flags["yes"] === true,
   };
+}
+
+async function refuseDryRun({ command, words }: Route): Promise<void> {
+  const { keepsDryRun } = await import("./dry-run.ts");
+  if (keepsDryRun(command)) return;
+  const { CliError } = await import("./cli-error.ts");
+  throw new CliError({
+    code: "CLI_FLAG_INVALID",
+    message: `Cannot use "--dry-run" with ${words}: it cannot say what it would do without doing it`,
+    hint: "Nothing was done; run it without the flag when it is to be done",
+  });
 }
 
 async function refuseMissingDirectory(directory: string): Promise<void> {
