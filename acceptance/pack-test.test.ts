@@ -1,5 +1,4 @@
 import { readdirSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { api, createSandbox, startRegistry, type RegistryProcess, type Sandbox } from "./lib/harness.ts";
 
@@ -201,10 +200,10 @@ describe("attune pack test", () => {
 
   test("says what is wrong with a testing table, and leaves nothing behind", async () => {
     const box = open();
-    const left = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith("lading-test-"));
-    const before = left();
+    box.write("temporary/.keep", "");
+    const here = { ...inside, env: { TMPDIR: box.path("temporary") } };
     box.write("pack/pack.yaml", HEAD);
-    const none = await box.line("attune pack test .", inside);
+    const none = await box.line("attune pack test .", here);
     expect([none.code, none.stderr]).toEqual([3, expect.stringContaining("TEST_CONFIG_MISSING")]);
     for (const [runner, key] of [
       [{ type: "mocha", entry_point: "t.sh" }, 'testing.runners.one.type" of "pack.yaml": found "mocha"'],
@@ -214,16 +213,19 @@ describe("attune pack test", () => {
       [{ type: "script", entry_point: "t.sh", retries: 1 }, "testing.runners.one.retries"],
     ] as const) {
       oneRunner(box, runner);
-      const bad = await box.line("attune pack test .", inside);
+      const bad = await box.line("attune pack test .", here);
       expect(bad.code).toBe(3);
       expect(bad.stderr).toContain(key);
     }
+    // So that its author hears of it, and not whoever installs it.
+    const checked = await box.line("attune pack check", here);
+    expect([checked.code, checked.stdout]).toEqual([1, expect.stringContaining("testing.runners.one.retries")]);
     oneRunner(box, { type: "script", entry_point: "missing.sh" });
-    const missing = await box.line("attune pack test .", inside);
+    const missing = await box.line("attune pack test .", here);
     expect([missing.code, missing.stdout]).toEqual([1, expect.stringContaining('there is no "missing.sh"')]);
     box.write("pack/pack.yaml", `${HEAD}testing:\n  enabled: false\n`);
-    expect((await box.ok("attune pack test .", inside)).stdout).toContain("testing is disabled");
-    expect(left()).toEqual(before);
+    expect((await box.ok("attune pack test .", here)).stdout).toContain("testing is disabled");
+    expect(readdirSync(box.path("temporary"))).toEqual([".keep"]);
   });
 
   test("[CIC-16] publish --test sends nothing of a package whose tests fail", async () => {

@@ -9,12 +9,14 @@ import {
   type LadingError,
 } from "@lading/core-manifest";
 import type { EngineContext } from "../engine-context.ts";
+import { EngineError } from "../engine-error.ts";
 import { displayPath, exists, readTextIfExists } from "../files.ts";
 import { recordOf } from "../local-artefact.ts";
 import { readRegistries } from "../configured-registries.ts";
 import { collectMember } from "./pack.ts";
 import { collectLocalPackages } from "../local-packages.ts";
 import { readLock, satisfiesMembers } from "../lock-file.ts";
+import { tableOf } from "../own-table.ts";
 import {
   chooseMembers,
   loadLooseProject,
@@ -23,6 +25,7 @@ import {
   type MemberChoice,
   type Project,
 } from "../project.ts";
+import { readTestConfig } from "../test-config.ts";
 
 /** What a check found. */
 export interface CheckResult {
@@ -34,8 +37,8 @@ export interface CheckResult {
 }
 
 /**
- * Lists every problem of the chosen members: manifest, features, licence, chaos profiles, files that go into the package,
- * path dependencies, lock. Never rejects for what it finds.
+ * Lists every problem of the chosen members: manifest, features, licence, chaos profiles, tests, files that go into the
+ * package, path dependencies, lock. Never rejects for what it finds.
  */
 export async function check(input: MemberChoice, context: EngineContext): Promise<CheckResult> {
   let project: Project;
@@ -94,7 +97,7 @@ async function checkMember(project: Project, member: Member, context: EngineCont
     readmeProblems(member),
     packageProblems(project, member, context),
   ]);
-  return [...diagnostics, ...parts.flat()];
+  return [...diagnostics, ...parts.flat(), ...testProblems(member)];
 }
 
 function problem(
@@ -177,6 +180,19 @@ async function readmeProblems(member: Member): Promise<Diagnostic[]> {
     );
   }
   return problems;
+}
+
+/** Why its tests could not be run; where they decide on an installation, nobody could install it. */
+function testProblems(member: Member): Diagnostic[] {
+  const testing = tableOf(member.manifest, "testing");
+  try {
+    if (testing !== undefined) readTestConfig(testing, member.display);
+    return [];
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    const { key = "testing" } = error.details;
+    return [problem(member, "error", error.code, String(key), error.message)];
+  }
 }
 
 /** What packing and publishing would refuse. */
