@@ -62,6 +62,94 @@ describe("the example's package", () => {
   });
 });
 
+/** The manifest of the document, as it stands there. */
+const DOCUMENTED = `[package]
+name = "my-package"
+version = "1.0.0"
+authors = ["Your Name <your@email.com>"]
+description = "A GAL package"
+license = "MIT"
+repository = "https://github.com/user/my-package"
+homepage = "https://my-package.example.com"
+keywords = ["actor", "concurrency"]
+categories = ["actor-model", "utilities"]
+edition = "2024"
+gal-version = "1.0"
+
+[dependencies]
+actor-utils = "^1.2.0"
+chaos-lib = { version = "0.5", features = ["scheduling"] }
+local-dep = { path = "../local-dep" }
+git-dep = { git = "https://github.com/user/repo", tag = "v1.0" }
+
+[dev-dependencies]
+test-framework = "^2.0"
+
+[build-dependencies]
+codegen-helper = "1.0"
+
+# Chaos engineering profiles
+[chaos-profile.production]
+fault_injection_rate = 0.001
+allowed_faults = ["network_delay", "packet_loss"]
+max_fault_duration = "5s"
+network_partition_probability = 0.0001
+message_drop_rate = 0.001
+
+[chaos-profile.testing]
+fault_injection_rate = 0.5
+allowed_faults = ["all"]
+chaos_seed = 12345
+max_fault_duration = "1m"
+network_partition_probability = 0.1
+message_drop_rate = 0.2
+
+# Build profiles
+[profile.dev]
+optimization_level = 0
+debug = true
+chaos_profile = "testing"
+
+[profile.release]
+optimization_level = 3
+debug = false
+lto = "fat"
+chaos_profile = "production"
+
+# Features
+[features]
+default = ["standard"]
+standard = ["actor-utils/default"]
+experimental = ["chaos-lib/experimental"]
+`;
+
+describe("the documented manifest", () => {
+  test("[MAN-19] [MAN-20] [MAN-26] [MAN-27] installs from registry, directory and Git as it stands, by each of its profiles and features", async () => {
+    const sandbox = project(DOCUMENTED);
+    await publish(sandbox, { name: "codegen-helper", version: "1.0.4" });
+    sandbox.write("local-dep/gal.toml", '[package]\nname = "local-dep"\nversion = "0.1.0"\n');
+    sandbox.write("repo/gal.toml", '[package]\nname = "git-dep"\nversion = "1.0.0"\n');
+    sandbox.write(
+      "~/.gitconfig",
+      `[user]\n  name = Ada\n  email = ada@example.com\n[url "file://${sandbox.work}/"]\n  insteadOf = https://github.com/user/\n`,
+    );
+    await sandbox.ok("git init -q . && git add -A && git commit -q -m 1 && git tag v1.0", { cwd: "repo" });
+    const checked = await sandbox.ok("gal-pkg check", inside);
+    expect(checked.stdout).toContain("0 errors, 3 warnings");
+    expect(checked.stdout).toContain("the commit is not in the cache");
+    await sandbox.ok("gal-pkg install", inside);
+    const names = ["actor-utils", "chaos-lib", "codegen-helper", "git-dep", "local-dep", "rand", "test-framework"];
+    const lock = sandbox.read("my-package/gal.lock");
+    expect([...lock.matchAll(/^name = "(.*)"$/gm)].map((match) => match[1])).toEqual(names);
+    expect(lock).toMatch(/name = "chaos-lib"[^[]*features = \["scheduling"\]/);
+    expect((await sandbox.ok("gal-pkg check", inside)).stdout).toContain("0 errors, 2 warnings");
+    await sandbox.ok("gal-pkg install --features experimental --profile release", inside);
+    expect(sandbox.read("my-package/gal.lock")).toMatch(/features = \["experimental", "scheduling"\]/);
+    expect((await sandbox.ok("gal-pkg config get profile.release.lto", inside)).stdout).toBe("fat\n");
+    expect(await sandbox.json("gal-pkg chaos export dev", inside)).toMatchObject({ profile: "testing" });
+  });
+});
+
 describe("dependency management", () => {
   test("[CLI-33] [MAN-17] [RES-04] add writes the requirement and keeps every other byte", async () => {
     const sandbox = project(MY_PACKAGE);

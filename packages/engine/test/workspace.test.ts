@@ -227,6 +227,13 @@ describe("init(), check() and migrate()", () => {
       'Executable "bin/x" is not among the files of the package',
     ]);
     expect(problems.some(({ message }) => message.includes("Nonsense"))).toBe(true);
+    const near = '[package]\nname = "near"\nversion = "1.0.0"\nlicense = "MIT"\ndescription = "d"\n';
+    const app = `${near.replace("near", "app")}\n[dependencies]\nnear = { path = "near" }\n`;
+    await box.write({ "near/lading.toml": near, "lading.toml": app });
+    expect(await box.use((context) => check({}, context))).toMatchObject({
+      errors: 0,
+      problems: [{ code: "MANIFEST_DEPENDENCY_UNPUBLISHABLE", severity: "warning" }],
+    });
     await box.write({ "lading.toml": '[package]\nname = "Bad Name"\nversion = "1"\n' });
     expect((await box.use((context) => check({}, context))).errors).toBeGreaterThanOrEqual(2);
   });

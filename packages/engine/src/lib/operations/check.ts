@@ -228,10 +228,15 @@ async function packageProblems(project: Project, member: Member, context: Engine
       versionOf: (name) => project.members.find((other) => other.name === name)?.manifest.package?.version,
     });
   } catch (error) {
-    if (error instanceof ManifestError && error.diagnostics.length > 0) problems.push(...error.diagnostics);
+    if (error instanceof ManifestError && error.diagnostics.length > 0) problems.push(...error.diagnostics.map(milder));
     else problems.push(fromError(member, error, "error"));
   }
   return problems;
+}
+
+/** A directory or repository that is depended on is nothing wrong with a package that nobody publishes. */
+function milder(one: Diagnostic): Diagnostic {
+  return one.code === "MANIFEST_DEPENDENCY_UNPUBLISHABLE" ? { ...one, severity: "warning" } : one;
 }
 
 async function checkProject(project: Project, context: EngineContext): Promise<Diagnostic[]> {
@@ -254,9 +259,15 @@ async function checkProject(project: Project, context: EngineContext): Promise<D
       );
     }
   } catch (error) {
-    problems.push(fromError(member, error, "error"));
+    problems.push(notFetched(fromError(member, error, "error")));
   }
   return problems;
+}
+
+/** Nothing is fetched to check a package; that a repository was never fetched is no mistake of it. */
+function notFetched(found: Diagnostic): Diagnostic {
+  if (found.code !== "GIT_FAILED") return found;
+  return { ...found, severity: "warning", hint: "Run install, which fetches it; what depends on it was not looked at" };
 }
 
 function fromError(member: Member, thrown: unknown, severity: Diagnostic["severity"]): Diagnostic {
