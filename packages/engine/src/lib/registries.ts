@@ -247,10 +247,8 @@ async function openCredentials(
 
 /** The simple index of a registry is below its address, and is read with the registry's credential. */
 function forSimpleIndexes(store: CredentialStore): CredentialStore {
-  const keeper = async (url: string): Promise<string> => {
-    const owner = url.endsWith("/simple/") ? url.slice(0, -"simple/".length) : url;
-    return (await store.get(url)) === undefined ? owner : url;
-  };
+  const keeper = async (url: string): Promise<string> =>
+    url.endsWith("/simple/") && (await store.get(url)) === undefined ? url.slice(0, -"simple/".length) : url;
   return {
     ...store,
     get: async (url) => store.get(await keeper(url)),

@@ -91,7 +91,8 @@ async function refuseStrayChecksum(specs: readonly string[], context: EngineCont
 async function makeProject(specs: readonly string[], context: EngineContext): Promise<string> {
   const folder = foldDirectoryName(context.cwd) ?? "my-package";
   // A directory is often called as what is tried out in it, which no package may depend on that has its name and version.
-  const name = specs.some((spec) => spec.includes(folder)) ? `${folder}-project` : folder;
+  const word = new RegExp(`(?:^|[^a-z0-9])${folder}(?:[^a-z0-9]|$)`);
+  const name = specs.some((spec) => word.test(spec.toLowerCase())) ? `${folder}-project` : folder;
   const made = await init({ manifestOnly: true, name }, context);
   context.onEvent({
     type: "info",
