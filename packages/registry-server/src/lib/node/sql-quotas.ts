@@ -11,12 +11,18 @@ import {
   type UsageScope,
 } from "../quotas/quota.ts";
 import type { AuditEntry } from "../records.ts";
+import { Prepared } from "./prepared.ts";
 import { record } from "./sql-audit.ts";
 import type { SqlEngine } from "./sql-engine.ts";
 import { present } from "./sql-rows.ts";
 import type { Tables } from "./sql-schema.ts";
 
 type Session = Kysely<Tables> | Transaction<Tables>;
+
+// Most registries have none, and this is asked at every publication.
+const ANY_LIMITS = new Prepared<object, { subject: string }>((db) =>
+  db.selectFrom("quotas").select("subject").limit(1),
+);
 
 /** Which versions count, as a condition on `versions` and `packages`. */
 function ofScope(scope: UsageScope, engine: Pick<SqlEngine, "texts">): RawBuilder<boolean> {
@@ -154,6 +160,7 @@ export class SqlQuotaStore implements QuotaStore {
   }
 
   async limits(subjects: readonly string[]): Promise<readonly QuotaRecord[]> {
+    if ((await ANY_LIMITS.first(this.#engine.db, {})) === undefined) return [];
     const rows = await this.#engine.db
       .selectFrom("quotas")
       .selectAll()

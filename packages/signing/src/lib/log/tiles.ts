@@ -103,13 +103,32 @@ function fold(hashes: readonly Uint8Array[]): Uint8Array {
     : hashes.slice(0, -1).reduceRight((right, left) => hashNode(left, right), hashes.at(-1)!);
 }
 
+// An edge keeps its hashes while it grows, and with them most of what is above them: kept by the left one of two.
+const NODES = new WeakMap<Uint8Array, { readonly right: Uint8Array; readonly hash: Uint8Array }>();
+
+function nodeOver(left: Uint8Array, right: Uint8Array): Uint8Array {
+  const known = NODES.get(left);
+  if (known?.right === right) return known.hash;
+  const hash = hashNode(left, right);
+  NODES.set(left, { right, hash });
+  return hash;
+}
+
+/** The root of a perfect subtree over hashes of an edge. */
+function rootOfPart(hashes: readonly Uint8Array[], { height, start }: { height: number; start: number }): Uint8Array {
+  if (height === 0) return hashes[start]!;
+  const below = height - 1;
+  return nodeOver(
+    rootOfPart(hashes, { height: below, start }),
+    rootOfPart(hashes, { height: below, start: start + 2 ** below }),
+  );
+}
+
 /** The root of a log from its right edge alone. */
 export function rootOfTree({ edge }: LogTree): Uint8Array {
   const parts = edge
     .toReversed()
-    .flatMap((hashes) =>
-      perfectParts(0, hashes.length).map(({ height, start }) => rootOf(hashes.slice(start, start + 2 ** height))),
-    );
+    .flatMap((hashes) => perfectParts(0, hashes.length).map((part) => rootOfPart(hashes, part)));
   return fold(parts);
 }
 
