@@ -2,7 +2,9 @@ import type { IndexDocument } from "@lading/core-manifest";
 import {
   createMemoryCache,
   createMemoryTrustStore,
+  httpTransport,
   knownKeyChange,
+  registryConfig,
   type KnownKeyChange,
   type RegistryClient,
 } from "@lading/registry-client";
@@ -10,6 +12,7 @@ import { createFakeClock, type TestRegistry } from "@lading/registry-client/test
 import { appendToLog, EMPTY_LOG, encodeLogEvent, type Checkpoint, type KeyEvent } from "@lading/signing/log";
 import { TEST_NOW_MS } from "@lading/signing/testing";
 import { describe, expect, it } from "vitest";
+import { globalFetch } from "../src/lib/global-fetch.ts";
 import { KeyMemory } from "../src/lib/trust/key-memory.ts";
 import { clientOf, documentOf, testRegistry } from "./helpers.ts";
 import { signRegistry, type SignedRegistry } from "./trust-registry.ts";
@@ -86,6 +89,23 @@ describe("a registry that leaves a revocation out of an index document", () => {
     const again = registry.requests.length;
     expect(await read(client(later + HOUR))).toBe(WITHHELD);
     expect(registry.requests.slice(again).some(({ url }) => url.startsWith("/log/tile/entries/"))).toBe(false);
+  });
+
+  it("is not looked for where a part of the registry is read, which has no entries of the log", async () => {
+    const { signed, registry } = await world();
+    const clock = createFakeClock(TEST_NOW_MS);
+    const kept = { trust: createMemoryTrustStore(), cache: createMemoryCache(), clock };
+    const config = registryConfig({ name: "test", url: registry.url, maxRetries: 0 });
+    const credential = (): Promise<undefined> => Promise.resolve(undefined);
+    const whole = httpTransport({ registry: config, clock, fetch: globalFetch, userAgent: "test", credential });
+    const transport = Object.assign(whole, { partial: true });
+    const bundled = (): RegistryClient => clientOf(registry.url, { ...kept, transport });
+    await bundled().packageDocument("tool");
+    const at = TEST_NOW_MS + 2 * DAY;
+    await signed.publish({}, at, [textOf(revocation(at - 2 * HOUR))]);
+    clock.advance(2 * DAY);
+    expect(await read(bundled())).toBe("none");
+    expect(registry.requests.some(({ url }) => url.startsWith("/log/tile/entries/"))).toBe(false);
   });
 
   it("is believed again once the document lists it", async () => {
@@ -169,11 +189,11 @@ describe("KeyMemory", () => {
   it("reads at most 2,048 entries at once, the oldest first, and goes on a day later", async () => {
     const clock = { ms: TEST_NOW_MS };
     const memory = memoryOf(clock);
-    const { log } = logOf(2100);
-    await memory.readOn({ ...log, seen: { ...log.seen, size: 0, root: appendToLog(EMPTY_LOG, []).root } });
+    await memory.readOn(logOf(3).log);
     clock.ms += DAY;
+    const { log } = logOf(2100);
     await memory.readOn(log);
-    expect([await isMissed(memory, "a2047"), await isMissed(memory, "a2048")]).toEqual([true, false]);
+    expect([await isMissed(memory, "a2050"), await isMissed(memory, "a2051")]).toEqual([true, false]);
     clock.ms += DAY;
     await memory.readOn(log);
     expect(await isMissed(memory, "a2099")).toBe(true);
@@ -196,15 +216,15 @@ describe("KeyMemory", () => {
     expect(await isMissed(memory, "a0")).toBe(true);
   });
 
-  it("refuses a state that it did not read up to", async () => {
+  it("needs no tiles of the state that it read up to, which logs may have removed", async () => {
     const clock = { ms: TEST_NOW_MS };
     const memory = memoryOf(clock);
-    await memory.begin({ ...logOf(10, 5).log });
+    await memory.begin(logOf(10).log);
     clock.ms += DAY;
-    const { entries } = logOf(20);
-    const files = new Map([...appendToLog(EMPTY_LOG, entries.slice(0, 10)).files, ...logOf(20).files]);
-    const readTile = (path: string): Promise<Uint8Array | undefined> => Promise.resolve(files.get(path));
-    expect(await codeOf(memory.readOn({ ...logOf(20).log, readTile }))).toBe("LOG_INCONSISTENT");
+    const { log, files } = logOf(20);
+    expect([...files.keys()]).toEqual(["tile/0/000.p/20", "tile/entries/000.p/20"]);
+    await memory.readOn(log);
+    expect([await isMissed(memory, "a9"), await isMissed(memory, "a10")]).toEqual([false, true]);
   });
 
   it("keeps what two processes learn at once, and forgets with the registry's trust", async () => {
@@ -231,9 +251,9 @@ describe("KeyMemory", () => {
   it.each([
     "",
     "[]",
-    '{"format":"lading-known-keys/2","read":{"size":1,"root":"","at":1},"changes":[]}',
-    '{"format":"lading-known-keys/1","read":{"size":-1,"root":"","at":1},"changes":[]}',
-    '{"format":"lading-known-keys/1","read":{"size":1,"root":"","at":1},"changes":[{}]}',
+    '{"format":"lading-known-keys/2","read":{"size":1,"at":1},"changes":[]}',
+    '{"format":"lading-known-keys/1","read":{"size":-1,"at":1},"changes":[]}',
+    '{"format":"lading-known-keys/1","read":{"size":1,"at":1},"changes":[{}]}',
   ])("refuses a file that is damaged: %s", async (text) => {
     const trust = createMemoryTrustStore();
     await trust.write("https://r.example/", "keys.json", new TextEncoder().encode(text));

@@ -1,15 +1,14 @@
 import { canonicalName, parsePackageName, type IndexDocument } from "@lading/core-manifest";
 import {
-  appendToLog,
   decodeLogEvent,
-  followLog,
-  loadLogTree,
+  hashLeaf,
+  inclusionProof,
   LogError,
   readEntries,
-  rootOfTree,
+  verifyInclusion,
   type Checkpoint,
-  type LogState,
   type ReadTile,
+  type SubtreeHashes,
 } from "@lading/signing/log";
 import { isObject, stringList } from "../json.ts";
 import { RegistryClientError } from "../registry-client-error.ts";
@@ -28,7 +27,7 @@ const KEY_MARK = Buffer.from('"type":"key"');
 
 /** How far a log was read, and which changes of keys it is known to have. */
 interface Known {
-  readonly read: { readonly size: number; readonly root: string; readonly at: number };
+  readonly read: { readonly size: number; readonly at: number };
   readonly changes: readonly KnownKeyChange[];
 }
 
@@ -58,7 +57,7 @@ export class KeyMemory {
   /** Begins to watch a log at its present state. With `replace`, what was known of another one is forgotten. */
   async begin({ seen }: FollowedLog, options: { readonly replace?: boolean } = {}): Promise<void> {
     if (seen === undefined) return;
-    const known: Known = { read: this.#mark(seen), changes: [] };
+    const known: Known = { read: { size: seen.size, at: this.#now() }, changes: [] };
     const unless = options.replace === true ? undefined : () => true;
     await this.#store.write(this.#registry.url, FILE, encode(known), { unless });
     this.#known = undefined;
@@ -75,10 +74,11 @@ export class KeyMemory {
     if (known === undefined) return this.begin(log);
     const { read } = known;
     if (this.#now() - read.at < READ_EVERY_MS || seen.size <= read.size) return;
-    const next = await readFrom(read, seen, log.readTile);
+    const to = Math.min(seen.size, read.size + READ_MAX);
+    const changes = await changesIn(seen, log.readTile, read.size, to);
     await this.#change((stored) => ({
-      read: stored !== undefined && stored.read.size > next.state.size ? stored.read : this.#mark(next.state),
-      changes: merged(stored?.changes ?? [], next.changes),
+      read: { size: Math.max(to, stored?.read.size ?? 0), at: this.#now() },
+      changes: merged(stored?.changes ?? [], changes),
     }));
   }
 
@@ -105,10 +105,6 @@ export class KeyMemory {
       packages.includes(name) || (entry < logSize && this.#now() >= Date.parse(logged) + SHOWN_WITHIN_MS);
     const missing = changes.find((one) => !listed.has(one.entry) && concerns(one, document) && isDue(one));
     if (missing !== undefined) throw withheld(this.#registry.name, document.name, missing);
-  }
-
-  #mark({ size, root }: Pick<LogState, "size" | "root">): Known["read"] {
-    return { size, root: Buffer.from(root).toString("base64"), at: this.#now() };
   }
 
   async #load(): Promise<Known | undefined> {
@@ -143,27 +139,29 @@ export class KeyMemory {
   }
 }
 
-/** The changes of keys that follow a state of the log, and the state to go on from. */
-async function readFrom(
-  read: Known["read"],
-  seen: Checkpoint,
-  tile: ReadTile,
-): Promise<{ readonly state: LogState; readonly changes: readonly KnownKeyChange[] }> {
-  const before = await loadLogTree(read.size, tile);
-  if (Buffer.from(rootOfTree(before)).toString("base64") !== read.root) throw differs(seen.origin, read.size);
-  const to = Math.min(seen.size, read.size + READ_MAX);
-  const entries: Uint8Array[] = [];
+/** The changes of keys in a range of a log, each entry of which is proven to be where it is. */
+async function changesIn(log: Checkpoint, tile: ReadTile, from: number, to: number): Promise<KnownKeyChange[]> {
+  const read = remembering(tile);
+  const subtrees: SubtreeHashes = new Map();
   const changes: KnownKeyChange[] = [];
-  for await (const { index, entry } of readEntries(seen.size, tile, read.size, to)) {
-    entries.push(entry);
+  for await (const { index, entry } of readEntries(log.size, read, from, to)) {
+    const proof = await inclusionProof(log.size, index, read, subtrees);
+    const { size, root } = log;
+    if (!verifyInclusion({ index, size, leafHash: hashLeaf(entry), proof, root })) throw differs(log.origin, index);
     const change = changeIn(index, entry);
     if (change !== undefined) changes.push(change);
   }
-  const { root } = appendToLog(before, entries);
-  const state = { origin: seen.origin, size: to, root };
-  if (to === seen.size && Buffer.compare(root, seen.root) !== 0) throw differs(seen.origin, to);
-  await followLog(state, seen, tile);
-  return { state, changes };
+  return changes;
+}
+
+/** Entries that are proven one after the other share their tiles. */
+function remembering(tile: ReadTile): ReadTile {
+  const known = new Map<string, Promise<Uint8Array | undefined>>();
+  return (path) => {
+    const bytes = known.get(path) ?? tile(path);
+    known.set(path, bytes);
+    return bytes;
+  };
 }
 
 function changeIn(index: number, entry: Uint8Array): KnownKeyChange | undefined {
@@ -178,11 +176,11 @@ function changeIn(index: number, entry: Uint8Array): KnownKeyChange | undefined 
   }
 }
 
-function differs(origin: string, size: number): LogError {
+function differs(origin: string, index: number): LogError {
   return new LogError({
     code: "LOG_INCONSISTENT",
-    message: `Cannot trust the log "${origin}": its ${size} entries are not those that its checkpoint was signed for`,
-    size,
+    message: `Cannot trust the log "${origin}": its entry ${index} is not the one that its checkpoint was signed for`,
+    index,
   });
 }
 
@@ -251,10 +249,10 @@ function tryDecode(bytes: Uint8Array): Known | undefined {
   }
   if (!isObject(value) || value.format !== FORMAT || !isObject(value.read) || !Array.isArray(value.changes))
     return undefined;
-  const { size, root, at } = value.read;
-  if (!isCount(size) || typeof root !== "string" || typeof at !== "number") return undefined;
+  const { size, at } = value.read;
+  if (!isCount(size) || typeof at !== "number") return undefined;
   const changes = value.changes.map(changeOf);
-  return changes.includes(undefined) ? undefined : { read: { size, root, at }, changes: changes as KnownKeyChange[] };
+  return changes.includes(undefined) ? undefined : { read: { size, at }, changes: changes as KnownKeyChange[] };
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
