@@ -286,7 +286,8 @@ describe("the ten attacks", () => {
       exit: 7,
       words: "expected",
     });
-    expect(sent.bytes).toBeLessThan(2 ** 24);
+    // What is sent before a connection ends is what lies in the buffers between, some megabytes each.
+    expect(sent.bytes).toBeLessThan(2 ** 27);
   });
 
   test("[SIG-20] extraneous data: dependencies and packages that the registry does not know are refused", async () => {

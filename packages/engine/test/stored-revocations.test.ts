@@ -2,8 +2,12 @@ import type { PlannedPackage } from "@lading/installer";
 import { RegistryClientError, type RegistryClient } from "@lading/registry-client";
 import { fingerprint, generateKey } from "@lading/signing";
 import type { NameDelegation } from "@lading/signing/metadata";
-import { describe, expect, it } from "vitest";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { EngineContext } from "../src/lib/engine-context.ts";
+import type { KnownRegistries } from "../src/lib/stored-registries.ts";
 import { refuseWithdrawn, type StoredPackage } from "../src/lib/stored-revocations.ts";
 
 const URL_OF = "https://r.example/";
@@ -26,7 +30,6 @@ function client(state: {
   const made = {
     registry: { name: "main", url: URL_OF },
     trust: {
-      mayDelegate: () => Promise.resolve(state.delegation !== undefined),
       delegation: () => Promise.resolve(state.delegation),
       report: () => {
         asked.push("report");
@@ -46,6 +49,7 @@ async function check(stored: RegistryClient, online: RegistryClient | undefined)
   const warnings: string[] = [];
   const context = {
     offline: online === undefined,
+    directories: { data: "nowhere" },
     now: () => NOW,
     onEvent: (event: { code?: string }) => warnings.push(event.code ?? ""),
     registries: () => Promise.resolve({ clients: [online] }),
@@ -84,6 +88,14 @@ describe("refuseWithdrawn", () => {
 });
 
 describe("packages of the store whose names were delegated", () => {
+  let data: string;
+  beforeAll(async () => {
+    data = await mkdtemp(path.join(tmpdir(), "lading-stored-"));
+    const stored = path.join(data, "trust", "v1", "0".repeat(32));
+    await mkdir(stored, { recursive: true });
+    await writeFile(path.join(stored, "tuf.targets"), '{"signed":{"x-lading-publishers":{}}}');
+  });
+  afterAll(() => rm(data, { recursive: true, force: true }));
   const publishedMs = Date.parse(PUBLISHED);
   const base: NameDelegation = {
     pattern: "tool",
@@ -110,16 +122,26 @@ describe("packages of the store whose names were delegated", () => {
   ] as const)("are looked at again where %s (%j)", async (_, signers, change, again) => {
     const stored = client({ expires: FRESH, delegation: { ...base, ...change } });
     const opened = { clients: [stored.client], close: () => Promise.resolve() };
-    const context = { offline: true, now: () => NOW } as unknown as EngineContext;
+    const context = { offline: true, now: () => NOW, directories: { data } } as unknown as EngineContext;
     const packages = [{ registry: URL_OF, planned, signers: [...signers] }];
     expect(await refuseWithdrawn(context, packages, () => Promise.resolve(opened))).toEqual(again ? [planned] : []);
   });
 
-  it("cost nothing where they are not signed, and their registry delegates no names", async () => {
+  it("are installed where what is stored of their registry is too old to go by", async () => {
     const stored = client({ expires: FRESH });
-    const opened = { clients: [stored.client], close: () => Promise.resolve() };
-    const context = { offline: true, now: () => NOW } as unknown as EngineContext;
-    await refuseWithdrawn(context, [{ registry: URL_OF, planned, signers: [] }], () => Promise.resolve(opened));
-    expect(stored.asked).toEqual([]);
+    const stale = () =>
+      Promise.reject(new RegistryClientError({ code: "REGISTRY_TRUST_STALE", message: "Cannot use it" }));
+    const trust = { report: stale, delegation: stale };
+    const opened = { clients: [{ ...stored.client, trust, packageDocument: stale }], close: () => Promise.resolve() };
+    const context = { offline: true, now: () => NOW, directories: { data } } as unknown as EngineContext;
+    const open = () => Promise.resolve(opened as unknown as KnownRegistries);
+    expect(await refuseWithdrawn(context, PACKAGES, open)).toEqual([]);
+  });
+
+  it("cost nothing where they are not signed, and no registry that is known delegates any", async () => {
+    const directories = { data: path.join(data, "other") };
+    const context = { offline: true, now: () => NOW, directories } as unknown as EngineContext;
+    const open = (): Promise<never> => Promise.reject(new Error("it was opened"));
+    expect(await refuseWithdrawn(context, [{ registry: URL_OF, planned, signers: [] }], open)).toEqual([]);
   });
 });

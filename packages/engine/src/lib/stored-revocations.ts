@@ -2,9 +2,13 @@ import { isLadingError, type IndexVersion } from "@lading/core-manifest";
 import type { PlannedPackage, Store } from "@lading/installer";
 import type { RegistryClient } from "@lading/registry-client";
 import type { NameDelegation } from "@lading/signing/metadata";
+import { readdir } from "node:fs/promises";
+import path from "node:path";
+import { trustDirectory } from "./configured-registries.ts";
 import { delegatedKeys } from "./delegated-keys.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
+import { hasErrno, readTextIfExists } from "./files.ts";
 import type { KnownRegistries } from "./stored-registries.ts";
 
 /** Nothing is stored of a package or its registry, or it is too old to go by: nothing later is known of it. */
@@ -53,25 +57,35 @@ export async function refuseWithdrawn(
   packages: readonly StoredPackage[],
   open: OpenStored = async (...given) => (await import("./stored-registries.ts")).openStored(...given),
 ): Promise<readonly PlannedPackage[]> {
-  if (packages.length === 0) return [];
+  // Hardly any registry delegates names, and to open one takes longer than to install what is stored.
+  const judged = (await isAnyDelegated(context)) ? packages : packages.filter(({ signers }) => signers.length > 0);
+  if (judged.length === 0) return [];
   const stored = await open(
     context,
-    packages.map(({ registry }) => registry),
+    judged.map(({ registry }) => registry),
   );
   try {
     const others: PlannedPackage[] = [];
     for (const client of stored.clients) {
-      const delegates = await client.trust.mayDelegate();
-      const own = packages.filter(
-        ({ registry, signers }) => registry === client.registry.url && (signers.length > 0 || delegates),
-      );
-      const fresh = own.length === 0 ? undefined : await renewed(context, client);
+      const own = judged.filter(({ registry }) => registry === client.registry.url);
+      const fresh = await renewed(context, client);
       if (fresh !== undefined) others.push(...(await refuseFrom(context, fresh, own)));
     }
     return others;
   } finally {
     await stored.close();
   }
+}
+
+/** Whether what is stored of any registry names those who may sign some packages: looked for, not read. */
+async function isAnyDelegated(context: EngineContext): Promise<boolean> {
+  const root = path.join(trustDirectory(context), "v1");
+  const registries = await readdir(root).catch((error: unknown) => {
+    if (hasErrno(error, "ENOENT")) return [];
+    throw error;
+  });
+  const files = registries.map((one) => readTextIfExists(path.join(root, one, "tuf.targets")));
+  return (await Promise.all(files)).some((text) => text?.includes('"x-lading-publishers"') === true);
 }
 
 /** The client to ask of a registry's statements: the one of the store, unless what it has expired. */
@@ -117,7 +131,7 @@ async function refuseFrom(
   const judged = await Promise.all(
     packages.map(async ({ planned, signers }) => {
       const { name, version } = planned.lock;
-      const delegation = await client.trust.delegation(name, { signal: context.signal });
+      const delegation = await knownOf(() => client.trust.delegation(name, { signal: context.signal }));
       if (signers.length === 0 && delegation === undefined) return [];
       const found = await entryOf(context, client, name, version);
       if (found === undefined) return [];
@@ -144,10 +158,15 @@ async function isSignedFor(
 }
 
 async function entryOf(context: EngineContext, client: RegistryClient, name: string, version: string) {
+  const document = await knownOf(() => client.packageDocument(name, { signal: context.signal }));
+  const entry = document?.versions.find((one) => one.version === version);
+  return document === undefined || entry === undefined ? undefined : { document, entry };
+}
+
+/** What is known, where something is stored that may be gone by. */
+async function knownOf<T>(read: () => Promise<T | undefined>): Promise<T | undefined> {
   try {
-    const document = await client.packageDocument(name, { signal: context.signal });
-    const entry = document?.versions.find((one) => one.version === version);
-    return document === undefined || entry === undefined ? undefined : { document, entry };
+    return await read();
   } catch (error) {
     if (isLadingError(error) && UNKNOWN.has(error.code)) return undefined;
     throw error;

@@ -15,10 +15,9 @@ import { RegistryClientError } from "./registry-client-error.ts";
 import type { RegistryConfig } from "./registry-config.ts";
 import { canonicalRegistryUrl, refuseInsecure } from "./registry-url.ts";
 import { Session } from "./session.ts";
-import type { SessionTrust } from "./trust/trust-client.ts";
 import type { TrustClient } from "./trust/trust-client-types.ts";
 import { LazyWalk } from "./trust/lazy-walk.ts";
-import { createMemoryTrustStore, type TrustStore } from "./trust/trust-store.ts";
+import { createMemoryTrustStore } from "./trust/trust-store.ts";
 
 /** How old a registry's state may be that is worked from offline: what a static registry's metadata lasts. */
 const OFFLINE_MAX_AGE_MS = 30 * 86_400_000;
@@ -33,8 +32,7 @@ const OFFLINE_MAX_AGE_MS = 30 * 86_400_000;
  * @throws {RegistryClientError} `REGISTRY_URL_INVALID`, `REGISTRY_INSECURE`
  */
 export function createRegistryClient(options: CreateRegistryClientOptions): RegistryClient {
-  const trust = options.trust ?? createMemoryTrustStore();
-  const session = createSession({ ...options, trust });
+  const session = createSession(options);
   const documents = new Documents(session);
   // Most programs only read the index: the rest is loaded by those that use it.
   const downloads = (): Promise<typeof Downloads> => import("./downloads.ts");
@@ -43,7 +41,7 @@ export function createRegistryClient(options: CreateRegistryClientOptions): Regi
   return {
     registry,
     offline,
-    trust: lazyTrust(session, trust),
+    trust: lazyTrust(session),
     describe: (call = {}) => session.describe(call),
     packageDocument: (name, call = {}) => documents.get(name, call),
     packageDocuments: (names, call = {}) => Promise.all(names.map((name) => documents.get(name, call))),
@@ -113,9 +111,9 @@ export function createRegistryClient(options: CreateRegistryClientOptions): Regi
 }
 
 // Loaded by those that ask of a registry that has something to verify; the walk itself needs none of it.
-function lazyTrust(session: Session, store: TrustStore): TrustClient {
-  let loaded: Promise<SessionTrust> | undefined;
-  const trust = (): Promise<SessionTrust> =>
+function lazyTrust(session: Session): TrustClient {
+  let loaded: Promise<TrustClient> | undefined;
+  const trust = (): Promise<TrustClient> =>
     (loaded ??= import("./trust/trust-client.ts").then(({ SessionTrust }) => new SessionTrust(session)));
   return {
     report: async (call = {}) =>
@@ -127,21 +125,13 @@ function lazyTrust(session: Session, store: TrustStore): TrustClient {
       (await session.view(call))?.refreshed.delegations === undefined
         ? undefined
         : (await trust()).delegation(name, call),
-    mayDelegate: async () => mayDelegateNames(await store.read(session.registry.url, "tuf.targets")),
     noteKeyChanges: async (changes) => (await trust()).noteKeyChanges(changes),
     begin: async (root, call) => (await trust()).begin(root, call),
     forget: async () => (await trust()).forget(),
   };
 }
 
-const DELEGATIONS = new TextEncoder().encode('"x-lading-publishers"');
-
-// The file was verified before it was stored.
-function mayDelegateNames(targets: Uint8Array | undefined): boolean {
-  return targets !== undefined && Buffer.from(targets.buffer, targets.byteOffset, targets.length).includes(DELEGATIONS);
-}
-
-function createSession(options: CreateRegistryClientOptions & { readonly trust: TrustStore }): Session {
+function createSession(options: CreateRegistryClientOptions): Session {
   const registry = { ...options.registry, url: canonicalRegistryUrl(options.registry.url) };
   refuseInsecure(registry);
   const clock = options.clock ?? systemClock;
@@ -169,7 +159,7 @@ function createSession(options: CreateRegistryClientOptions & { readonly trust: 
       onRequest: () => metrics.requests++,
     });
   const settings = {
-    store: options.trust,
+    store: options.trust ?? createMemoryTrustStore(),
     offlineMaxAgeMs: options.offlineMaxAgeMs ?? OFFLINE_MAX_AGE_MS,
   };
   const session = new Session({

@@ -106,11 +106,6 @@ export interface TrustClient {
    */
   delegation(name: string, options?: TrustCallOptions): Promise<NameDelegation | undefined>;
   /**
-   * Whether the state that is stored of the registry delegates any names: a cheap answer that asks and verifies nothing, and
-   * may be yes where {@link delegation} then finds none.
-   */
-  mayDelegate(): Promise<boolean>;
-  /**
    * Remembers changes of publishers' keys, each of which is proven to be in the log: a document that they concern is refused
    * from then on where it leaves them out (`REGISTRY_KEY_CHANGE_WITHHELD`).
    */

@@ -62,7 +62,7 @@ async function entryAt(log: LogFollower, index: number): Promise<Uint8Array> {
 }
 
 /** The operations on what one registry is trusted by. */
-export class SessionTrust implements Omit<TrustClient, "mayDelegate"> {
+export class SessionTrust implements TrustClient {
   readonly #session: Session;
 
   constructor(session: Session) {
