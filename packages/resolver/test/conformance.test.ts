@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { solveConformanceFile, tallySuggestions } from "../src/testing.ts";
 
+type CaseAnswer = { readonly solution?: Readonly<Record<string, string>> };
+
 type Table = Readonly<Record<string, number>>;
 
 /** `a` has one version for each table; `b` and `c` have three versions, and ranges for all of them, and each by itself. */
@@ -54,6 +56,15 @@ describe("solveConformanceFile()", () => {
       roots: { a: "suus", b: "s" },
     };
     expect(solveConformanceFile(data).answers).toEqual({ a: "suus", b: "s" });
+  });
+
+  it("answers for a package that is called like a part of every object", () => {
+    const odd = '{ "__proto__": { "versions": ["1"], "ranges": [["*", 0, 0]], "deps": [{}] } }';
+    const roots = `{ "universes": { "u": ${odd} }, "roots": { "__proto__": "s" } }`;
+    expect(Object.entries(solveConformanceFile(JSON.parse(roots)).answers)).toEqual([["__proto__", "s"]]);
+    const one = '{ "name": "one", "universe": "u", "root": { "__proto__": ["*", 0, 0] } }';
+    const { answers } = solveConformanceFile(JSON.parse(`{ "universes": { "u": ${odd} }, "cases": [${one}] }`));
+    expect(Object.entries((answers["one"] as CaseAnswer).solution!)).toEqual([["__proto__", "1"]]);
   });
 
   it("refuses a version that is listed twice", () => {

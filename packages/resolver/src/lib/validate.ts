@@ -21,6 +21,8 @@ interface Owner {
   readonly exclusive: readonly (readonly string[])[] | undefined;
   readonly dependencies: readonly Dependency[];
   readonly edges: readonly ResolvedDependency[];
+  /** Place of the first edge's target. */
+  readonly start: number;
   readonly ofRoot: boolean;
 }
 
@@ -60,7 +62,8 @@ export function solutionFault(universe: Policy, answer: Answer, validated?: Vali
     }
   }
   starts.push(targets.length);
-  return ownersFault(universe, { answer, places }, validated) ?? strayFault(answer, starts, targets);
+  const placed = { answer, starts, targets };
+  return ownersFault(universe, placed, validated) ?? strayFault(placed);
 }
 
 function packagesFault(universe: Policy, { packages }: Answer): string | undefined {
@@ -80,10 +83,14 @@ function packagesFault(universe: Policy, { packages }: Answer): string | undefin
   return undefined;
 }
 
-/** An answer, and where each package is in it. */
+/**
+ * An answer, and the places of the packages that its edges lead to: those of the roots' edges first, then those of the packages'.
+ * The ones of each owner begin at its start; one more at the end.
+ */
 interface Placed {
   readonly answer: Answer;
-  readonly places: ReadonlyMap<string, number>;
+  readonly starts: readonly number[];
+  readonly targets: readonly number[];
 }
 
 function ownersFault(universe: Policy, placed: Placed, validated: ValidatedEdges | undefined): string | undefined {
@@ -95,7 +102,8 @@ function ownersFault(universe: Policy, placed: Placed, validated: ValidatedEdges
     const edges = (root === undefined ? one! : resolved[i]!).dependencies;
     const { dependencies } = root ?? one!.candidate;
     if (validated?.get(edges) === dependencies) continue;
-    const owner = root === undefined ? packageOwner(one!) : rootOwner(root, resolved[i]!);
+    const start = placed.starts[root === undefined ? resolved.length + i - roots.length : i]!;
+    const owner = root === undefined ? packageOwner(one!, start) : rootOwner(root, resolved[i]!, start);
     const fault = ownerFault(universe, owner, placed);
     if (fault !== undefined) return fault;
     if (validated !== undefined && isEverywhere(owner)) validated.set(edges, dependencies);
@@ -103,15 +111,8 @@ function ownersFault(universe: Policy, placed: Placed, validated: ValidatedEdges
   return undefined;
 }
 
-/**
- * A package that the roots do not lead to. `targets` has the places of the roots' edges first, then those of the packages', which
- * begin at `starts`.
- */
-function strayFault(
-  { packages, roots }: Answer,
-  starts: readonly number[],
-  targets: readonly number[],
-): string | undefined {
+/** A package that the roots do not lead to. */
+function strayFault({ answer: { packages, roots }, starts, targets }: Placed): string | undefined {
   const isReached = new Uint8Array(packages.length);
   const queue = targets.slice(0, starts[roots.length]);
   for (let place = queue.pop(); place !== undefined; place = queue.pop()) {
@@ -140,7 +141,7 @@ function hostFault(universe: Policy, candidate: Candidate): string | undefined {
   return undefined;
 }
 
-function rootOwner(root: RootPackage, resolved: ResolvedRoot): Owner {
+function rootOwner(root: RootPackage, resolved: ResolvedRoot, start: number): Owner {
   const wanted = new Set([...(root.enable ?? []), ...resolved.features]);
   const table = root.features ?? NO_TABLE;
   if (root.defaultFeatures !== false && Object.hasOwn(table, "default")) wanted.add("default");
@@ -151,11 +152,12 @@ function rootOwner(root: RootPackage, resolved: ResolvedRoot): Owner {
     exclusive: root.exclusiveFeatures,
     dependencies: root.dependencies,
     edges: resolved.dependencies,
+    start,
     ofRoot: true,
   };
 }
 
-function packageOwner({ id, features, candidate, dependencies }: ResolvedPackage): Owner {
+function packageOwner({ id, features, candidate, dependencies }: ResolvedPackage, start: number): Owner {
   return {
     id,
     features: features.length === 0 ? NO_FEATURES : new Set(features),
@@ -163,6 +165,7 @@ function packageOwner({ id, features, candidate, dependencies }: ResolvedPackage
     exclusive: candidate.exclusiveFeatures,
     dependencies: candidate.dependencies,
     edges: dependencies,
+    start,
     ofRoot: false,
   };
 }
@@ -204,12 +207,12 @@ function dependencyFault(
   const { packages } = placed.answer;
   const requirement = universe.effective(dependency);
   let isThere = false;
-  for (const edge of owner.edges) {
+  for (let i = 0; i < owner.edges.length; i++) {
+    const edge = owner.edges[i]!;
     if (edge.key !== dependency.key || edge.requirement !== requirement.canonical) continue;
     isThere = true;
-    const target = packages[placed.places.get(edge.id) ?? -1];
-    if (target === undefined || target.key !== dependency.key)
-      return `${owner.id} leads to ${edge.id}, which is not there`;
+    const target = packages[placed.targets[owner.start + i]!]!;
+    if (target.key !== dependency.key) return `${owner.id} leads to ${edge.id}, which is not there`;
     if (!universe.accepts(requirement, target.version)) return `${edge.id} does not meet ${requirement.canonical}`;
     const missing = missingFeature(dependency, wanted, target);
     if (missing !== undefined && !universe.isConditional(dependency) && !isLeftOut(universe, owner, dependency))

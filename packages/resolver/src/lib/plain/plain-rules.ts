@@ -39,6 +39,9 @@ export class PlainRules {
   readonly firstOn: Ints = new Ints(256);
   /** Latest of the pairs of a package and one that has dependencies on it, or NONE. */
   readonly firstPair: Ints = new Ints(256);
+  /** 1 for packages of which a dependency accepts nothing; 1 for those that depend on themselves. */
+  readonly isOnNothing: Ints = new Ints(256);
+  readonly isOnItself: Ints = new Ints(256);
   /** Place of a package's first value in `rowStart` and `rowEnd`. */
   readonly firstRow: Ints = new Ints(256);
   /** Number of the environments in which the same dependencies count. */
@@ -154,6 +157,8 @@ export class PlainRules {
     this.width.push(0);
     this.firstOn.push(NONE);
     this.firstPair.push(NONE);
+    this.isOnNothing.push(0);
+    this.isOnItself.push(0);
     this.firstRow.push(NONE);
     this.firstGroupOf.push(0);
     this.endGroupOf.push(0);
@@ -216,9 +221,13 @@ export class PlainRules {
 
   /** Finds what a dependency accepts of its target, which is read. */
   #select(dependency: number): void {
-    const entry = this.entries[this.target.data[dependency]!]!;
+    const to = this.target.data[dependency]!;
     const requirement = this.#policy.effective(this.#dependencies[dependency]!);
-    this.accepted.data[dependency] = this.#packages.acceptedInto(entry, requirement, this.masks);
+    const accepted = this.#packages.acceptedInto(this.entries[to]!, requirement, this.masks);
+    this.accepted.data[dependency] = accepted;
+    let any = 0;
+    for (let i = this.width.data[to]! - 1; i >= 0; i--) any |= this.masks.data[accepted + i]!;
+    if (any === 0) this.isOnNothing.data[to] = 1;
   }
 
   /**
@@ -287,11 +296,16 @@ export class PlainRules {
     return at;
   }
 
+  /** Whether nothing of a package is ruled out from the beginning. */
+  isWhole(number: number): boolean {
+    return this.#isSpecial.data[number] === 0 && !this.#excludes;
+  }
+
   /** Writes a package's words, without what is ruled out from the beginning, at their place. */
   possibleInto(words: Int32Array, number: number): void {
     const at = this.offset.data[number]!;
     for (let i = at; i < at + this.width.data[number]!; i++) words[i] = this.all.data[i]!;
-    if (this.#isSpecial.data[number] === 0 && !this.#excludes) return;
+    if (this.isWhole(number)) return;
     const { key, candidates } = this.entries[number]!;
     for (let i = 0; i < candidates.length; i++) {
       if (!this.#isExcluded(key, candidates[i]!)) continue;
@@ -352,6 +366,7 @@ export class PlainRules {
     this.dependency.push(known);
     this.nextGroup.push(this.firstGroup.data[known]!);
     this.firstGroup.data[known] = group;
+    if (this.target.data[known] === number) this.isOnItself.data[number] = 1;
     const pair = this.#pairOf(number, this.target.data[known]!);
     this.nextOfPair.push(this.pairGroup.data[pair]!);
     this.pairGroup.data[pair] = group;

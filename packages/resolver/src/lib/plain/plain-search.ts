@@ -41,6 +41,8 @@ export class PlainSearch {
   readonly #isOpen = new Ints(256);
   readonly #isQueued = new Ints(256);
   readonly #isMet = new Ints(256);
+  /** 1 for packages of which a value is ruled out whatever is decided. */
+  readonly #isCut = new Ints(256);
   readonly #perNode: readonly Ints[] = [
     this.#count,
     this.#last,
@@ -49,6 +51,7 @@ export class PlainSearch {
     this.#isOpen,
     this.#isQueued,
     this.#isMet,
+    this.#isCut,
   ];
   readonly #watches: (number[] | undefined)[] = [];
 
@@ -188,6 +191,7 @@ export class PlainSearch {
     for (let i = at; i < at + words; i++) count += popcount((this.#now[i] = this.#ground[i]!));
     this.#count.data[node] = count;
     this.#last.data[node] = NONE;
+    this.#isCut.data[node] = rules.isWhole(node) ? 0 : 1;
     this.#meetDemands(node);
   }
 
@@ -210,7 +214,23 @@ export class PlainSearch {
 
   /** Rules of and about a package that has come in: those that nothing can ever meet are to be buried. */
   #meetDemands(node: number): void {
-    const { firstOn, nextOn, firstGroup, nextGroup, owner, firstGroupOf, endGroupOf, dependency, target } = this.#rules;
+    const { isOnItself, firstGroupOf, endGroupOf, dependency, target } = this.#rules;
+    if (this.#mayFail(node) || isOnItself.data[node] === 1) this.#meetDemandsOn(node);
+    for (let group = firstGroupOf.data[node]!; group < endGroupOf.data[node]!; group++) {
+      const one = dependency.data[group]!;
+      const to = target.data[one]!;
+      if (to !== node && this.#isOpen.data[to] === 1 && this.#mayFail(to) && !this.#hasSupport(one, this.#ground))
+        this.#dead.push(group);
+    }
+  }
+
+  /** Whether there may be a dependency on a package that nothing can ever meet. */
+  #mayFail(node: number): boolean {
+    return this.#isCut.data[node] === 1 || this.#rules.isOnNothing.data[node] === 1;
+  }
+
+  #meetDemandsOn(node: number): void {
+    const { firstOn, nextOn, firstGroup, nextGroup, owner } = this.#rules;
     for (let one = firstOn.data[node]!; one !== NONE; one = nextOn.data[one]!) {
       const isHopeless = !this.#hasSupport(one, this.#ground);
       for (let group = firstGroup.data[one]!; group !== NONE; group = nextGroup.data[group]!) {
@@ -218,11 +238,6 @@ export class PlainSearch {
         if (from === node ? !this.#isOffGroup(group) : isHopeless && this.#isOpen.data[from] === 1)
           this.#dead.push(group);
       }
-    }
-    for (let group = firstGroupOf.data[node]!; group < endGroupOf.data[node]!; group++) {
-      const one = dependency.data[group]!;
-      const to = target.data[one]!;
-      if (to !== node && this.#isOpen.data[to] === 1 && !this.#hasSupport(one, this.#ground)) this.#dead.push(group);
     }
   }
 
@@ -347,7 +362,10 @@ export class PlainSearch {
 
   #moved(node: number, at: number, words: number, count: number): void {
     this.#count.data[node] = count;
-    if (this.#levelStart.length === 0) for (let i = 0; i < words; i++) this.#ground[at + i] = this.#now[at + i]!;
+    if (this.#levelStart.length === 0) {
+      for (let i = 0; i < words; i++) this.#ground[at + i] = this.#now[at + i]!;
+      this.#isCut.data[node] = 1;
+    }
     if (this.#isQueued.data[node] === 1) return;
     this.#isQueued.data[node] = 1;
     this.#changed.push(node);
@@ -535,11 +553,21 @@ export class PlainSearch {
         continue;
       }
       for (let group = pairGroup.data[pair]!; group !== NONE; group = nextOfPair.data[group]!) {
-        if (this.#hasSupport(dependency.data[group]!, this.#now)) continue;
+        if (!this.#isLeft(demander, having.data[group]!) || this.#hasSupport(dependency.data[group]!, this.#now))
+          continue;
         if (!this.#remove(demander, masks.data, having.data[group]!, group)) return group;
       }
     }
     return NONE;
+  }
+
+  /** Whether a value of a set is possible. */
+  #isLeft(node: number, mask: number): boolean {
+    const { offset, width, masks } = this.#rules;
+    const at = offset.data[node]!;
+    for (let i = width.data[node]! - 1; i >= 0; i--)
+      if ((this.#now[at + i]! & masks.data[mask + i]!) !== 0) return true;
+    return false;
   }
 
   #checkWatches(node: number, list: number[]): number {

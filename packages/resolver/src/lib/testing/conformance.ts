@@ -178,8 +178,10 @@ function readCaseFile(data: unknown): CaseFile {
 
 function answer(resolution: Resolution): CaseAnswer {
   if (resolution.status === "unsolvable") return { result: "unsat", explanation: resolution.explanation };
-  const chosen = resolution.packages.map((one) => [one.key, one.version] as const);
-  return { result: "sat", solution: Object.fromEntries(chosen) };
+  // Without a prototype nothing is special about a package that is called like a part of one.
+  const solution: Record<string, string> = Object.create(null);
+  for (const { key, version } of resolution.packages) solution[key] = version;
+  return { result: "sat", solution };
 }
 
 /** What one case asks. */
