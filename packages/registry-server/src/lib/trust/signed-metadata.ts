@@ -186,7 +186,9 @@ export class SignedMetadata {
     if (this.#turn !== undefined && path === TIMESTAMP) return this.#newest.get();
     const known = this.#files.get(path) ?? this.#cache.get(path);
     if (known !== undefined) return known;
-    const shared = await this.#reading.get(path);
+    // Who begins to read says so before anybody else can ask.
+    const begun = this.#reading.get(path);
+    const shared = begun && (await begun);
     if (shared !== undefined) return shared;
     const reading = this.#read(path).finally(() => this.#reading.delete(path));
     this.#reading.set(path, reading);
