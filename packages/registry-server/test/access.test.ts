@@ -81,6 +81,8 @@ const ACCESS: Readonly<
   "POST /api/v1/packages/{name}/trusted-publishers": "owner",
   "DELETE /api/v1/packages/{name}/trusted-publishers/{id}": "owner",
   "GET /api/v1/organisations": "reader",
+  "GET /api/v1/reserved-organisations": "admin",
+  "DELETE /api/v1/reserved-organisations/{organisation}": "admin",
   "POST /api/v1/organisations": "owner",
   "GET /api/v1/organisations/{organisation}": "reader",
   "PUT /api/v1/organisations/{organisation}": "owner",

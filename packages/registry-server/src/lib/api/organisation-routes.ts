@@ -18,7 +18,7 @@ import { nameSkeleton, reservedReason } from "../package-name-rules.ts";
 import type { Account } from "../records.ts";
 import { RegistryError } from "../registry-error.ts";
 import { hashToken, randomId } from "../token.ts";
-import { callers, organisers, principalOf, readers } from "./access.ts";
+import { administrators, callers, organisers, principalOf, readers } from "./access.ts";
 import { auditEntry, type App, type RouteContext, type Services } from "./context.ts";
 import { requireAccount, requireOrganisation, requireRole, requireTeam } from "./guards.ts";
 import { ownUrl } from "./identity-routes.ts";
@@ -250,6 +250,52 @@ function organisationRoutes(services: Services): readonly Route[] {
   ];
 }
 
+const reservedView = z.object({ name: z.string(), removed: z.string() }).openapi("ReservedOrganisation");
+
+function reservationRoutes(services: Services): readonly Route[] {
+  const { organisations } = services.metadata;
+  const guard = administrators(services);
+  const path = "/reserved-organisations";
+  return [
+    {
+      method: "get",
+      path,
+      guard,
+      summary: "Names of organisations that were removed: nobody but admins can take them",
+      answer: z.object({ items: z.array(reservedView) }),
+      failures: [403],
+      handle: async (context) => {
+        const items = (await organisations.reservedOrganisations()).map(({ name, removed }) => ({
+          name,
+          removed: timestamp(removed),
+        }));
+        return context.json({ items });
+      },
+    },
+    {
+      method: "delete",
+      path: `${path}/{organisation}`,
+      guard,
+      summary: "Let anybody take the name of an organisation that was removed",
+      params: inOrganisation,
+      status: 204,
+      failures: [403, 404],
+      handle: async (context) => {
+        const name = param(context, "organisation").toLowerCase();
+        const audit = auditEntry(services, context, {
+          action: "organisation.release",
+          details: { organisation: name },
+        });
+        if (await organisations.releaseOrganisation(name, audit)) return context.body(null, 204);
+        throw new RegistryError({
+          code: "ORGANISATION_NOT_FOUND",
+          message: `Cannot release the name "${name.slice(0, 100)}": no organisation of that name was removed`,
+        });
+      },
+    },
+  ];
+}
+
 /** Why only an admin may create an organisation of that name. */
 function reservation({ settings, access }: Services, name: string): string | undefined {
   const namespace = parseNamespace(name)!;
@@ -270,7 +316,8 @@ async function createOrganisation(
 ): Promise<Response> {
   const principal = principalOf(context);
   const { account } = principal;
-  const reason = administers(principal) ? undefined : reservation(services, body.name);
+  const admin = administers(principal);
+  const named = admin ? undefined : reservation(services, body.name);
   const organisation: Organisation = {
     id: randomId(),
     name: body.name,
@@ -281,8 +328,11 @@ async function createOrganisation(
     action: "organisation.create",
     details: { organisation: body.name, owner: account.username },
   });
+  const { organisations } = services.metadata;
   const created =
-    reason === undefined && (await services.metadata.organisations.createOrganisation(organisation, account, audit));
+    named === undefined &&
+    (await organisations.createOrganisation(organisation, account, audit, { takesReserved: admin }));
+  const reason = created === "reserved" ? "an organisation of that name was removed, and its name is kept" : named;
   if (created !== "created")
     throw new RegistryError({
       code: "ORGANISATION_EXISTS",
@@ -811,6 +861,6 @@ async function answerInvitation(
 
 /** Registers the routes of organisations, members, teams, namespaces and invitations. */
 export function registerOrganisationRoutes(app: App, services: Services): void {
-  const routes = [organisationRoutes, memberRoutes, teamRoutes, namespaceRoutes, invitationRoutes];
+  const routes = [organisationRoutes, reservationRoutes, memberRoutes, teamRoutes, namespaceRoutes, invitationRoutes];
   for (const route of routes.flatMap((group) => group(services))) register(app, TAGS, route);
 }

@@ -30,6 +30,7 @@ const KEYS: Readonly<Record<TableName, readonly string[]>> = {
   reviews: ["id"],
   review_reviewers: ["review_id", "reviewer"],
   organisations: ["id"],
+  retired_organisations: ["name"],
   organisation_members: ["organisation_id", "account_id"],
   teams: ["id"],
   team_members: ["team_id", "account_id"],

@@ -343,6 +343,17 @@ export const MIGRATIONS: readonly Migration[] = [
       ) strict;
     `,
   },
+  {
+    name: "names of removed organisations",
+    statements: `
+      create table retired_organisations (name text primary key, removed integer not null) strict;
+      insert into retired_organisations (name, removed)
+        select json_extract(details, '$.organisation'), max(at) from audit
+        where action = 'organisation.remove' and json_extract(details, '$.organisation') is not null
+          and json_extract(details, '$.organisation') not in (select name from organisations)
+        group by 1;
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

@@ -346,6 +346,18 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
       );
     `,
   },
+  {
+    name: "names of removed organisations",
+    worksFrom: 1,
+    statements: `
+      create table retired_organisations (name text primary key, removed bigint not null);
+      insert into retired_organisations (name, removed)
+        select details::jsonb ->> 'organisation', max(at) from audit
+        where action = 'organisation.remove' and details::jsonb ->> 'organisation' is not null
+          and details::jsonb ->> 'organisation' not in (select name from organisations)
+        group by 1;
+    `,
+  },
 ];
 
 /** Version of the schema that this release reads and writes. */

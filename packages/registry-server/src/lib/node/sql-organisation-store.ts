@@ -11,6 +11,7 @@ import {
   type Namespace,
   type Organisation,
   type OrganisationRole,
+  type ReservedOrganisation,
   type Team,
   type TeamMemberRole,
   type TeamRole,
@@ -213,6 +214,19 @@ export async function ownerNames(
   return [...(await ownersOf(session, canonical)), ...teams.map((team) => `${TEAM_PREFIX}${groupOf(team)}`)];
 }
 
+async function isReserved(session: Session, name: string): Promise<boolean> {
+  const row = await session
+    .selectFrom("retired_organisations")
+    .select("name")
+    .where("name", "=", name)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+async function endReservation(session: Session, name: string): Promise<void> {
+  await session.deleteFrom("retired_organisations").where("name", "=", name).execute();
+}
+
 /** The {@link OrganisationStore} over SQL. */
 export class SqlOrganisationStore implements OrganisationStore {
   readonly #engine: SqlEngine;
@@ -225,11 +239,14 @@ export class SqlOrganisationStore implements OrganisationStore {
     organisation: Organisation,
     owner: Account,
     audit: AuditEntry,
-  ): Promise<"created" | "exists"> {
+    { takesReserved = false }: { readonly takesReserved?: boolean } = {},
+  ): Promise<"created" | "exists" | "reserved"> {
     return this.#engine.write(async (session) => {
       const { id, name, title, created } = organisation;
       const known = await session.selectFrom("organisations").select("id").where("name", "=", name).executeTakeFirst();
       if (known !== undefined) return "exists";
+      if (takesReserved) await endReservation(session, name);
+      else if (await isReserved(session, name)) return "reserved";
       await session
         .insertInto("organisations")
         .values({ id, name, title: title ?? null, created })
@@ -283,17 +300,36 @@ export class SqlOrganisationStore implements OrganisationStore {
         + (select count(*) from owner_teams join teams on teams.id = owner_teams.team_id
            where teams.organisation_id = ${organisationId}) as total`.execute(session);
       if (uses.rows[0]!.total > 0) return "in-use";
+      const { name } = await session
+        .selectFrom("organisations")
+        .select("name")
+        .where("id", "=", organisationId)
+        .executeTakeFirstOrThrow();
       const teams = session.selectFrom("teams").select("id").where("organisation_id", "=", organisationId);
       await session.deleteFrom("invitations").where("organisation_id", "=", organisationId).execute();
       await session.deleteFrom("package_transfers").where("organisation_id", "=", organisationId).execute();
       await session.deleteFrom("team_members").where("team_id", "in", teams).execute();
       await session.deleteFrom("teams").where("organisation_id", "=", organisationId).execute();
       await session.deleteFrom("organisation_members").where("organisation_id", "=", organisationId).execute();
-      await session.deleteFrom("quotas").where("subject", "=", `organisation:${organisationId}`).execute();
+      await session.deleteFrom("quotas").where("subject", "=", `organisation:${name}`).execute();
       await removeWebhooks(session, { kind: "organisation", id: organisationId });
       await session.deleteFrom("organisations").where("id", "=", organisationId).execute();
+      await session.insertInto("retired_organisations").values({ name, removed: audit.at }).execute();
       await record(session, audit);
       return "removed";
+    });
+  }
+
+  async reservedOrganisations(): Promise<readonly ReservedOrganisation[]> {
+    return this.#engine.db.selectFrom("retired_organisations").select(["name", "removed"]).orderBy("name").execute();
+  }
+
+  async releaseOrganisation(name: string, audit: AuditEntry): Promise<boolean> {
+    return this.#engine.write(async (session) => {
+      if (!(await isReserved(session, name))) return false;
+      await endReservation(session, name);
+      await record(session, audit);
+      return true;
     });
   }
 

@@ -185,6 +185,7 @@ export interface Tables {
   };
   review_reviewers: { review_id: string; reviewer: string };
   organisations: { id: string; name: string; title: string | null; created: number };
+  retired_organisations: { name: string; removed: number };
   organisation_members: { organisation_id: string; account_id: string; role: string; since: number };
   teams: {
     id: string;

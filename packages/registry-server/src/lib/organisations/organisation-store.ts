@@ -8,6 +8,7 @@ import type {
   Namespace,
   Organisation,
   OrganisationRole,
+  ReservedOrganisation,
   Team,
   TeamMemberRole,
   TeamRole,
@@ -34,13 +35,25 @@ export interface NewInvitation extends Omit<Invitation, "organisation" | "team" 
  * transaction with their audit record, and survive a power failure when they resolve. "Not found" is `undefined`.
  */
 export interface OrganisationStore {
-  /** Creates it with its first owner. */
-  createOrganisation(organisation: Organisation, owner: Account, audit: AuditEntry): Promise<"created" | "exists">;
+  /**
+   * Creates it with its first owner. `reserved` where one of that name was removed, unless `takesReserved`, which ends the
+   * reservation: what names it from outside, such as access rules, must not come to mean strangers.
+   */
+  createOrganisation(
+    organisation: Organisation,
+    owner: Account,
+    audit: AuditEntry,
+    options?: { readonly takesReserved?: boolean },
+  ): Promise<"created" | "exists" | "reserved">;
+  /** Names of organisations that were removed, in their order. */
+  reservedOrganisations(): Promise<readonly ReservedOrganisation[]>;
+  /** Lets anybody take such a name again; `false` where it is not reserved. */
+  releaseOrganisation(name: string, audit: AuditEntry): Promise<boolean>;
   organisation(name: string): Promise<Organisation | undefined>;
   /** In order of their names. */
   organisations(page: PageRequest): Promise<Page<Organisation>>;
   setTitle(organisationId: string, title: string | undefined, audit: AuditEntry): Promise<void>;
-  /** `in-use` while it has namespaces, or a team of it owns packages. */
+  /** Reserves its name. `in-use` while it has namespaces, or a team of it owns packages. */
   removeOrganisation(organisationId: string, audit: AuditEntry): Promise<"removed" | "in-use">;
 
   /** In order of their user names. */

@@ -30,6 +30,12 @@ export interface Organisation {
   readonly created: number;
 }
 
+/** The name of an organisation that was removed. */
+export interface ReservedOrganisation {
+  readonly name: string;
+  readonly removed: number;
+}
+
 /** Who belongs to an organisation or team. */
 export interface Member<Role> {
   readonly username: string;

@@ -10,6 +10,7 @@ import {
   type Namespace,
   type Organisation,
   type OrganisationRole,
+  type ReservedOrganisation,
   type Team,
   type TeamMemberRole,
   type TeamRole,
@@ -74,6 +75,7 @@ export class MemoryOrganisationStore implements OrganisationStore {
   readonly #record: (audit: AuditEntry) => void;
   readonly #removed: (organisationId: string) => Promise<void>;
   readonly #organisations = new Map<string, Organisation>();
+  readonly #reserved = new Map<string, number>();
   readonly #members = new Map<string, Map<string, Membership<OrganisationRole>>>();
   readonly #teams = new Map<string, KnownTeam>();
   readonly #namespaces = new Map<string, KnownNamespace>();
@@ -137,13 +139,26 @@ export class MemoryOrganisationStore implements OrganisationStore {
     organisation: Organisation,
     owner: Account,
     audit: AuditEntry,
-  ): Promise<"created" | "exists"> {
+    { takesReserved = false }: { readonly takesReserved?: boolean } = {},
+  ): Promise<"created" | "exists" | "reserved"> {
     if ((await this.organisation(organisation.name)) !== undefined) return "exists";
+    if (takesReserved) this.#reserved.delete(organisation.name);
+    else if (this.#reserved.has(organisation.name)) return "reserved";
     this.#organisations.set(organisation.id, organisation);
     const first = { account: owner, role: "owner", since: organisation.created } as const;
     this.#members.set(organisation.id, new Map([[owner.id, first]]));
     this.#record(audit);
     return "created";
+  }
+
+  async reservedOrganisations(): Promise<readonly ReservedOrganisation[]> {
+    return byName([...this.#reserved].map(([name, removed]) => ({ name, removed })));
+  }
+
+  async releaseOrganisation(name: string, audit: AuditEntry): Promise<boolean> {
+    if (!this.#reserved.delete(name)) return false;
+    this.#record(audit);
+    return true;
   }
 
   async organisation(name: string): Promise<Organisation | undefined> {
@@ -169,6 +184,7 @@ export class MemoryOrganisationStore implements OrganisationStore {
     for (const [id, invitation] of this.#invitations)
       if (invitation.organisationId === organisationId) this.#invitations.delete(id);
     this.#members.delete(organisationId);
+    this.#reserved.set(this.#organisations.get(organisationId)!.name, audit.at);
     this.#organisations.delete(organisationId);
     await this.#removed(organisationId);
     this.#record(audit);

@@ -164,6 +164,37 @@ export function organisationStoreContract(
     same(await organisations.membershipsOf(ADA.id), { organisations: [], teams: [] }, "with its members");
   });
 
+  it("keeps the name of an organisation that was removed, until it is released or given to somebody", async (store) => {
+    await acme(store);
+    const { organisations } = store;
+    const again = { id: "o9", name: "acme", created: AT };
+    same(await organisations.reservedOrganisations(), [], "nothing is reserved");
+    await organisations.removeOrganisation("o1", fakeAudit());
+    same(
+      (await organisations.reservedOrganisations()).map(({ name }) => name),
+      ["acme"],
+      "reserved",
+    );
+    same(await organisations.createOrganisation(again, BO, fakeAudit({ action: "no" })), "reserved", "for strangers");
+    same(await organisations.organisation("acme"), undefined, "nothing was made");
+    const taken = await organisations.createOrganisation(again, BO, fakeAudit(), { takesReserved: true });
+    same([taken, await organisations.reservedOrganisations()], ["created", []], "given to somebody");
+    same(
+      await organisations.createOrganisation(again, BO, fakeAudit(), { takesReserved: true }),
+      "exists",
+      "it is there",
+    );
+    await organisations.removeOrganisation("o9", fakeAudit());
+    same(
+      await organisations.releaseOrganisation("acme", fakeAudit({ action: "organisation.release" })),
+      true,
+      "released",
+    );
+    same(await organisations.releaseOrganisation("acme", fakeAudit({ action: "twice" })), false, "once");
+    same((await actions(store))[0], "organisation.release", "recorded once");
+    same(await organisations.createOrganisation({ ...again, id: "o10" }, BO, fakeAudit()), "created", "by anybody");
+  });
+
   it("lets teams own packages, in the log as accounts do, and keeps the last owner of either kind", async (store) => {
     const core = await acme(store);
     const { organisations } = store;
