@@ -39,7 +39,8 @@ export const command: CommandSpec = defineCommand({
       const result = await loginThroughProvider({ flow: flags.device ? "device" : "browser", announce }, engine);
       return { data: result, text: (style) => [`Logged in to ${result.url} as ${style.bold(result.user)}`] };
     }
-    if (flags.token !== undefined || flags.password !== undefined) warnToken(engine.onEvent);
+    if (flags.token !== undefined) warnToken(engine.onEvent);
+    if (flags.password !== undefined) warnToken(engine.onEvent, "password");
     const variables = profile.tokenVariables;
     const credential = await credentialFrom(flags, io, variables);
     const result = await withSecondFactor(credential, io, (given) => login({ credential: given }, engine));

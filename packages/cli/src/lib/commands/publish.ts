@@ -101,10 +101,14 @@ async function listed(choice: MemberChoice, engine: EngineContext): Promise<Outc
 }
 
 /** Other users of the machine can read a command line. */
-export function warnToken(onEvent: (event: { type: "warning"; message: string; hint: string }) => void): void {
+export function warnToken(
+  onEvent: (event: { type: "warning"; message: string; hint: string }) => void,
+  secret: "token" | "password" = "token",
+): void {
   onEvent({
     type: "warning",
-    message: "A token on the command line can be seen by other users of this machine and stays in the shell's history",
-    hint: "Use the environment variable, or `login --token-stdin`",
+    message: `A ${secret} on the command line can be seen by other users of this machine and stays in the shell's history`,
+    hint:
+      secret === "token" ? "Use the environment variable, or `login --token-stdin`" : "Use `login --password-stdin`",
   });
 }
