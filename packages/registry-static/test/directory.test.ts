@@ -56,18 +56,21 @@ async function document(directory: string, path = "index/_/to/tool.json") {
 }
 
 describe("a static registry in a directory", () => {
-  it.skipIf(process.platform === "win32")("is for its readers, whoever may read the file that is published", async () => {
-    const directory = await temporary();
-    const store = directoryStore(directory);
-    const { trust } = await newRegistry(store);
-    const one = await publication();
-    await chmod(one.file, 0o400);
-    await publishStatic({ store, trust }, [one]);
-    const mode = async (file: string): Promise<number> => (await stat(join(directory, file))).mode;
-    const blob = one.inspected.blob.slice("sha256:".length);
-    const [file] = (await readdir(directory, { recursive: true })).filter((name) => name.endsWith(blob));
-    expect(await mode(file!)).toBe(await mode(".well-known/lading.json"));
-  });
+  it.skipIf(process.platform === "win32")(
+    "is for its readers, whoever may read the file that is published",
+    async () => {
+      const directory = await temporary();
+      const store = directoryStore(directory);
+      const { trust } = await newRegistry(store);
+      const one = await publication();
+      await chmod(one.file, 0o400);
+      await publishStatic({ store, trust }, [one]);
+      const mode = async (file: string): Promise<number> => (await stat(join(directory, file))).mode;
+      const blob = one.inspected.blob.slice("sha256:".length);
+      const [file] = (await readdir(directory, { recursive: true })).filter((name) => name.endsWith(blob));
+      expect(await mode(file!)).toBe(await mode(".well-known/lading.json"));
+    },
+  );
 
   it("is refreshed and downloaded from by tuf-js, from the first package to the next", async () => {
     const directory = await temporary();
