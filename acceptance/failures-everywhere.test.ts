@@ -257,6 +257,7 @@ async function prepared(brand: Brand, shared: string): Promise<Sandbox> {
 
 for (const [name, brand] of Object.entries(BRANDS)) {
   describe.each(brand.bins)("%s", (bin) => {
+    const programs = brand.bins.map((one) => one.split(" ")[0]);
     const own = FAILURES.filter(({ bins }) => bins === undefined || bins.includes(bin));
     test.each(own)("[TST-13] $what: $code, exit $exit, and nothing is changed", async (failure) => {
       const box = boxes.get(name)!;
@@ -272,6 +273,9 @@ for (const [name, brand] of Object.entries(BRANDS)) {
       expect(failed.code).toBe(failure.exit);
       for (const word of failure.says) expect(failed.stderr).toMatch(word);
       expect(failed.stderr).toMatch(/^help: .+/m);
+      // What is asked to be run is a line that can be typed.
+      const [asked] = /(?<=^help: .*\b[Rr]un [`"])[^`"]+/m.exec(failed.stderr) ?? [];
+      expect([undefined, ...programs]).toContain(asked?.split(" ")[0]);
       expect(failed.stderr).not.toMatch(/\n {4}at /);
       expect(stateOf(box.root)).toEqual(before);
       expect(await registryState(registry)).toEqual(registered);

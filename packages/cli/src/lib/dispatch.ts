@@ -10,7 +10,8 @@ import { matchRoute, ROUTES } from "./router.ts";
 import { renderOutcome } from "./render/output.ts";
 import type { EventRenderer } from "./render/progress.ts";
 import { createStyle, wantsColor, type Style } from "./render/style.ts";
-import { translateFlags } from "./spelling.ts";
+import type { Program } from "./render/advice.ts";
+import { routesOf, translateFlags } from "./spelling.ts";
 import type { CommandSpec, FlagSpec, GlobalOptions, Invocation, Outcome, Route } from "./spec.ts";
 
 /** One command line on its way. */
@@ -325,14 +326,17 @@ async function invocationOf(
   };
 }
 
-async function printError(thrown: unknown, { io }: DispatchInput, printing: Printing): Promise<number> {
+async function printError(thrown: unknown, { io, brand }: DispatchInput, printing: Printing): Promise<number> {
   const { renderError, toLadingError } = await import("./render/error.ts");
   const error = toLadingError(thrown, io.signal);
   if (printing.format === "text") {
+    const { advise } = await import("./render/advice.ts");
+    const programs = await programsOf(brand);
     const lines = renderError(error, {
       style: printing.errorStyle,
       verbose: printing.verbose && error.category === "internal",
       readSource: (file) => readSource(path.resolve(printing.directory, file)),
+      advise: (hint) => advise(hint, programs),
       ...(error.hint === undefined ? { help: await generalHelp(error.code) } : {}),
     });
     io.stderr.write(`${lines.join("\n")}\n`);
@@ -341,6 +345,18 @@ async function printError(thrown: unknown, { io }: DispatchInput, printing: Prin
     io.stderr.write(await renderErrorObject(error, printing.format));
   }
   return error.exitCode;
+}
+
+/** This bin, and then the others of its ecosystem. */
+async function programsOf(brand: Brand): Promise<readonly Program[]> {
+  try {
+    const { bins } = await brand.profile();
+    const others = bins.map((bin) => ({ bin: bin.name, routes: routesOf(bin) }));
+    return [{ bin: await brand.bin(), routes: await brand.routes() }, ...others];
+  } catch {
+    // The profile may be what the error is about: then nothing is known of what is typed.
+    return [];
+  }
 }
 
 /** What the catalogue says of a code, where the error itself has no better advice. */

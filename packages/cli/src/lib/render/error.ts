@@ -29,22 +29,31 @@ export function renderError(
     readonly readSource: ReadSource;
     readonly verbose: boolean;
     readonly help?: string;
+    /** Writes commands in hints as they are typed here. */
+    readonly advise?: (hint: string) => string;
   },
 ): string[] {
-  const { style, readSource } = options;
+  const { style, readSource, advise = (hint: string) => hint } = options;
   const diagnostics = diagnosticsOf(error);
+  const hint = error.hint ?? options.help;
   // A manifest's error repeats its first mistake, which is shown below with its place.
   const repeated = diagnostics[0] !== undefined && error.message.startsWith(diagnostics[0].message);
   return [
     ...(repeated ? [] : [headline(error.code, error.message, "error", style)]),
     ...(diagnostics.length === 0 && error.location !== undefined ? excerpt(error.location, style, readSource) : []),
-    ...renderDiagnostics(diagnostics, style, readSource),
+    ...renderDiagnostics(diagnostics.map(advised(advise)), style, readSource),
     ...explanationLines(error),
     ...causeLines(error, style),
     ...(diagnostics.length > 1 ? [""] : []),
-    ...helpLines(saidBelow(error.hint, diagnostics) ? undefined : (error.hint ?? options.help), style),
+    ...helpLines(saidBelow(error.hint, diagnostics) ? undefined : hint === undefined ? undefined : advise(hint), style),
     ...(options.verbose && error.stack !== undefined ? ["", ...error.stack.split("\n").map(style.dim)] : []),
   ];
+}
+
+/** A diagnostic whose hint is written as it is typed here. */
+export function advised(advise: (hint: string) => string): (diagnostic: Diagnostic) => Diagnostic {
+  return (diagnostic) =>
+    diagnostic.hint === undefined ? diagnostic : { ...diagnostic, hint: advise(diagnostic.hint) };
 }
 
 /** Several mistakes with a line between them. */

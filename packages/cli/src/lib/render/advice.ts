@@ -1,0 +1,45 @@
+import { ROUTES } from "../router.ts";
+import type { Route } from "../spec.ts";
+
+/** From the word "run" to the end of its sentence. */
+const ASKING = /\b[Rr]un\b.*?(?:\.(?=\s)|$)/gs;
+const QUOTED = /(["`])([^"`\n]+)\1/g;
+
+/** The command of ours that `line` begins with, in as many words as possible. */
+function commandIn(line: string): string | undefined {
+  const words = line.split(" ");
+  for (let count = Math.min(words.length, 3); count > 0; count -= 1) {
+    const command = words.slice(0, count).join(" ");
+    if (Object.hasOwn(ROUTES, command)) return command;
+  }
+  return undefined;
+}
+
+/** A program and what can be typed after its name. */
+export interface Program {
+  readonly bin: string;
+  readonly routes: readonly Route[];
+}
+
+/**
+ * Writes the commands that a hint asks to run as they are typed: libraries know them by our own words, and `Run "lock"`
+ * is `Run "attune pack lock"` to whoever has that program. `programs` are the one that runs and the others of its
+ * ecosystem, which may have what it has not; a command that none of them has stays as it is.
+ */
+export function advise(hint: string, programs: readonly Program[]): string {
+  const typed = (line: string): string | undefined => {
+    const command = commandIn(line);
+    if (command === undefined) return undefined;
+    for (const { bin, routes } of programs) {
+      const route = routes.find((one) => one.command === command && !one.hidden);
+      if (route !== undefined) return `${bin} ${route.words}${line.slice(command.length)}`;
+    }
+    return undefined;
+  };
+  return hint.replaceAll(ASKING, (sentence) =>
+    sentence.replaceAll(QUOTED, (whole: string, quote: string, line: string) => {
+      const found = typed(line);
+      return found === undefined ? whole : `${quote}${found}${quote}`;
+    }),
+  );
+}
