@@ -17,7 +17,7 @@ describe("advise()", () => {
       'Run "registry list", or "registry add NAME URL"',
       'Run "attune pack registry list", or "attune pack registry add NAME URL"',
     ],
-    ['Wait, or run "login" for registry "company"', 'Wait, or run "attune login" for registry "company"'],
+    ['Wait, or run "login" for registry "test"', 'Wait, or run "attune login" for registry "test"'],
   ])("writes commands as they are typed: %s", (hint, typed) => {
     expect(advise(hint, [attune])).toBe(typed);
   });

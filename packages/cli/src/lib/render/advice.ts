@@ -2,8 +2,9 @@ import { ROUTES } from "../router.ts";
 import type { Route } from "../spec.ts";
 
 /** From the word "run" to the end of its sentence. */
-const ASKING = /\b[Rr]un\b.*?(?:\.(?=\s)|$)/gs;
-const QUOTED = /(["`])([^"`\n]+)\1/g;
+const ASKING = /\b[Rr]un:? .*?(?:\.(?=\s)|$)/gs;
+// A name in quotes, such as that of a registry "test", follows another word.
+const QUOTED = /(?<=\b(?:run:?|or|and|then) )(["`])([^"`\n]+)\1/gi;
 
 /** The command of ours that `line` begins with, in as many words as possible. */
 function commandIn(line: string): string | undefined {
