@@ -103,6 +103,21 @@ describe("channels", () => {
     expect(await channels()).toEqual(before);
   });
 
+  test("one that leads to a version that was taken down installs nothing in its place, and says why", async () => {
+    await publish("3.0.0", "--channel risky");
+    await publish("3.0.1", "--channel other");
+    await box.ok('lading takedown tool@3.0.0 --reason "steals passwords"');
+    expect((await channels())["risky"]).toBe("3.0.0");
+    const { code, stderr } = await box.line("lading install tool@risky", await project("risky"));
+    expect(code).toBe(4);
+    expect(stderr).toContain("tool 3.0.0 is excluded: the registry has taken it down");
+    expect(stderr).toContain("steals passwords");
+    expect(box.read("risky/lading.toml")).not.toContain("tool");
+    await box.ok("lading channel add tool@3.0.1 risky");
+    await box.ok("lading install tool@risky", await project("risky"));
+    expect(box.read("risky/lading_packages/tool/data.txt")).toBe("3.0.1");
+  });
+
   test("the other ecosystems have them under their own words", async () => {
     for (const line of ["gal-pkg", "vitte", "revitpy-install", "attune pack"]) {
       const shown = await box.ok(`${line} channel list tool --registry ${registry.url}`);

@@ -241,6 +241,45 @@ describe("[SRV-17] PostgreSQL passes the suite of the embedded store", () => {
     await store.close();
   });
 
+  it("keeps the names of organisations that a former release removed, and of those that its replicas remove meanwhile", async () => {
+    const url = await databaseBefore("names of removed organisations");
+    await postgres.query(
+      url,
+      `insert into audit (at, actor, action, details) values
+         (1, 'old', 'organisation.create', '{"organisation":"never"}'),
+         (2, 'old', 'organisation.remove', '{"organisation":"gone"}'),
+         (3, 'old', 'organisation.remove', '{"organisation":"back"}'),
+         (4, 'old', 'organisation.remove', '{"organisation":"gone"}'),
+         (5, 'old', 'organisation.remove', '{}'),
+         (6, 'old', 'package.publish', '{"organisation":"\\u0000"}');
+       insert into organisations (id, name, created) values ('o1', 'back', 1);
+       insert into quotas (subject, versions) values
+         ('organisation:gone', 1), ('organisation:back', 2), ('user:gone', 3), ('package:gone', 4), ('registry', 5)`,
+    );
+    expect((await migrateDatabase(url))[0]).toBe("names of removed organisations");
+    const store = await PostgresMetadataStore.open(url);
+    const { organisations } = store;
+    const subjects = async () => (await store.quotas.all()).map(({ subject }) => subject).sort();
+    expect(await organisations.reservedOrganisations()).toEqual([{ name: "gone", removed: 4 }]);
+    expect(await subjects()).toEqual(["organisation:back", "package:gone", "registry", "user:gone"]);
+
+    await postgres.query(url, "delete from organisations where id = 'o1'");
+    expect((await organisations.reservedOrganisations()).map(({ name }) => name)).toEqual(["back", "gone"]);
+    expect(await subjects()).toEqual(["package:gone", "registry", "user:gone"]);
+
+    const ada = fakeAccount("ada");
+    await store.createAccount(ada, fakeAudit());
+    const back = { id: "o2", name: "back", created: 7 };
+    expect(await organisations.createOrganisation(back, ada, fakeAudit())).toBe("reserved");
+
+    // A former release knows nothing of reserved names: it makes such organisations, and removes them.
+    const again = "insert into organisations (id, name, created) values ('o3', 'gone', 8)";
+    await postgres.query(url, `${again}; delete from organisations where id = 'o3'; ${again}`);
+    expect(await organisations.removeOrganisation("o3", fakeAudit({ at: 9 }))).toBe("removed");
+    expect(await organisations.reservedOrganisations()).toMatchObject([{ name: "back" }, { name: "gone", removed: 9 }]);
+    await store.close();
+  });
+
   it("refuses what it cannot use, and says what to do", async () => {
     const nobody = await PostgresMetadataStore.open("postgresql+asyncpg://registry:wrong@127.0.0.1:1/none").catch(
       String,

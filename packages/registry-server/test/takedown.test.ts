@@ -33,24 +33,29 @@ async function published(name: string): Promise<{ built: BuiltPackage; blob: str
 }
 
 describe("a version that was taken down", () => {
-  it("is named by no channel from then on", async () => {
-    await published("gone");
+  it("can be named by no channel from then on, and is refused with the reason to whoever a channel leads to it", async () => {
+    const { blob } = await published("gone");
     const second = await buildPackage({ name: "gone", version: "1.1.0" });
     expect((await server.publish(second, { auth: ada })).status).toBe(201);
     const at = "/api/v1/packages/gone/channels/stable";
     expect((await ask("PUT", at, ada, { version: "1.0.0" })).status).toBe(200);
     const down = "/api/v1/packages/gone/versions/1.0.0/takedown";
-    await ask("PUT", at, ada, { version: "1.1.0" });
+    const channels = async () => (await ask("GET", "/api/v1/packages/gone/channels", ada)).body["channels"];
     expect((await ask("POST", down, server.token, { reason: "it steals passwords" })).status).toBe(200);
+    expect(await channels()).toEqual({ latest: "1.1.0", stable: "1.0.0" });
+    await server.node.registry.signNow();
+    const document = parseIndexDocument(await (await server.call("/index/_/go/gone.json", { auth: "" })).json());
+    expect(document.channels).toEqual({ latest: "1.1.0", stable: "1.0.0" });
+    const named = document.versions.find(({ version }) => version === document.channels?.["stable"]);
+    expect(named).toMatchObject({ status: "removed", reason: "Removed by the registry: it steals passwords" });
+    expect((await ask("GET", blob)).status).toBe(451);
+    expect((await ask("PUT", at, ada, { version: "1.1.0" })).status).toBe(200);
     for (const auth of [ada, server.token]) {
       const { status, body } = await ask("PUT", at, auth, { version: "1.0.0" });
       expect([status, body["code"]]).toEqual([451, "CONTENT_REMOVED"]);
       expect(body["detail"]).toContain("it steals passwords");
     }
-    expect((await ask("GET", "/api/v1/packages/gone/channels", ada)).body["channels"]).toEqual({
-      latest: "1.1.0",
-      stable: "1.1.0",
-    });
+    expect(await channels()).toEqual({ latest: "1.1.0", stable: "1.1.0" });
     expect((await ask("DELETE", down, server.token)).status).toBe(200);
     expect((await ask("PUT", at, ada, { version: "1.0.0" })).status).toBe(200);
   });

@@ -352,6 +352,8 @@ export const MIGRATIONS: readonly Migration[] = [
         where action = 'organisation.remove' and json_extract(details, '$.organisation') is not null
           and json_extract(details, '$.organisation') not in (select name from organisations)
         group by 1;
+      delete from quotas where subject like 'organisation:%'
+        and subject not in (select 'organisation:' || name from organisations);
     `,
   },
 ];

@@ -349,13 +349,28 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
   {
     name: "names of removed organisations",
     worksFrom: 1,
+    // Replicas of the former release neither reserve names nor end quotas; the trigger does it for them. It is made before
+    // the rest: that waits for their transactions, and lets none remove an organisation until this one ends.
     statements: `
       create table retired_organisations (name text primary key, removed bigint not null);
+      create function retire_organisation() returns trigger language plpgsql as $$
+        begin
+          insert into retired_organisations (name, removed)
+            values (old.name, (extract(epoch from now()) * 1000)::bigint)
+            on conflict (name) do update set removed = excluded.removed;
+          delete from quotas where subject = 'organisation:' || old.name;
+          return null;
+        end
+      $$;
+      create trigger retire_organisation after delete on organisations
+        for each row execute function retire_organisation();
       insert into retired_organisations (name, removed)
         select details::jsonb ->> 'organisation', max(at) from audit
         where action = 'organisation.remove' and details::jsonb ->> 'organisation' is not null
           and details::jsonb ->> 'organisation' not in (select name from organisations)
         group by 1;
+      delete from quotas where subject like 'organisation:%'
+        and subject not in (select 'organisation:' || name from organisations);
     `,
   },
 ];

@@ -223,6 +223,15 @@ async function isReserved(session: Session, name: string): Promise<boolean> {
   return row !== undefined;
 }
 
+/** A row may be there: by PostgreSQL's trigger, or where a former release made the organisation under a reserved name. */
+async function reserve(session: Session, { name, removed }: ReservedOrganisation): Promise<void> {
+  await session
+    .insertInto("retired_organisations")
+    .values({ name, removed })
+    .onConflict((clash) => clash.column("name").doUpdateSet({ removed }))
+    .execute();
+}
+
 async function endReservation(session: Session, name: string): Promise<void> {
   await session.deleteFrom("retired_organisations").where("name", "=", name).execute();
 }
@@ -314,7 +323,7 @@ export class SqlOrganisationStore implements OrganisationStore {
       await session.deleteFrom("quotas").where("subject", "=", `organisation:${name}`).execute();
       await removeWebhooks(session, { kind: "organisation", id: organisationId });
       await session.deleteFrom("organisations").where("id", "=", organisationId).execute();
-      await session.insertInto("retired_organisations").values({ name, removed: audit.at }).execute();
+      await reserve(session, { name, removed: audit.at });
       await record(session, audit);
       return "removed";
     });
