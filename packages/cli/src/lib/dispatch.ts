@@ -181,7 +181,7 @@ async function runCommand(input: DispatchInput, chosen: ChosenCommand): Promise<
   const profile = await brand.profile();
   const parsed = await parseLine(chosen, profile);
   const options = globalOptions(parsed.flags, io);
-  if (options.dryRun) await refuseDryRun(chosen.route);
+  if (options.dryRun) await refuseDryRun(chosen.route, parsed.flags);
   if (parsed.flags["dir"] !== undefined) await refuseMissingDirectory(options.directory);
   // Only a context tells of anything, so that a command without one draws nothing and loads nothing to draw with.
   let events: EventRenderer | undefined;
@@ -232,13 +232,21 @@ function globalOptions(flags: Readonly<Record<string, unknown>>, io: CliIo): Glo
   };
 }
 
-async function refuseDryRun({ command, words }: Route): Promise<void> {
-  const { keepsDryRun } = await import("./dry-run.ts");
-  if (keepsDryRun(command)) return;
+async function refuseDryRun(
+  { command, words, flags: spelled }: Route,
+  flags: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const { keepsDryRun, unplannedOption } = await import("./dry-run.ts");
+  const unplanned = unplannedOption(command, flags);
+  if (keepsDryRun(command) && unplanned === undefined) return;
   const { CliError } = await import("./cli-error.ts");
+  const own = Object.keys(spelled).find((flag) => spelled[flag] === unplanned?.option) ?? unplanned?.option;
   throw new CliError({
     code: "CLI_FLAG_INVALID",
-    message: `Cannot use "--dry-run" with ${words}: it cannot say what it would do without doing it`,
+    message:
+      unplanned === undefined
+        ? `Cannot use "--dry-run" with ${words}: it cannot say what it would do without doing it`
+        : `Cannot use "--dry-run" with ${words} --${own}: ${unplanned.reason}`,
     hint: "Nothing was done; run it without the flag when it is to be done",
   });
 }

@@ -9,7 +9,6 @@ export const PLANNING_COMMANDS: ReadonlySet<string> = new Set([
   "upgrade",
   "lock",
   "migrate",
-  "prepare",
   "vendor",
   "link",
   "unlink",
@@ -28,16 +27,20 @@ export const PLANNING_COMMANDS: ReadonlySet<string> = new Set([
   "env delete",
 ]);
 
-/** Commands that change nothing, with `--dry-run` or without. */
+/** Commands that change nothing, with `--dry-run` or without; what they read of registries is kept in the cache. */
 export const READING_COMMANDS: ReadonlySet<string> = new Set([
   "check",
+  "resolve",
   "tree",
   "why",
   "why-not",
   "outdated",
+  "licenses",
   "chaos list",
   "history",
   "key list",
+  "report usage",
+  "report licenses",
   "search",
   "info",
   "channel list",
@@ -63,7 +66,6 @@ export const READING_COMMANDS: ReadonlySet<string> = new Set([
   "registry list",
   "config get",
   "config list",
-  "index-status",
   "index-validate",
   "cache info",
   "env list",
@@ -75,10 +77,29 @@ export const READING_COMMANDS: ReadonlySet<string> = new Set([
   "complete",
 ]);
 
+/** Options with which one of these commands does what it cannot plan, and why. */
+export const UNPLANNED_OPTIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  install: { remote: "a server does not say what it would install" },
+  lock: { record: "it writes a file" },
+  resolve: { record: "it writes a file" },
+  "index-init": { native: "it makes and signs a registry" },
+};
+
 /**
  * Whether a command keeps the promise of `--dry-run`. Every other one refuses the flag: who is told what would be done must
  * not find that it was.
  */
 export function keepsDryRun(command: string): boolean {
   return PLANNING_COMMANDS.has(command) || READING_COMMANDS.has(command);
+}
+
+/** The first option given with which a command that keeps `--dry-run` would not, and why. */
+export function unplannedOption(
+  command: string,
+  flags: Readonly<Record<string, unknown>>,
+): { readonly option: string; readonly reason: string } | undefined {
+  const found = Object.entries(UNPLANNED_OPTIONS[command] ?? {}).find(
+    ([option]) => flags[option] !== undefined && flags[option] !== false,
+  );
+  return found === undefined ? undefined : { option: found[0], reason: found[1] };
 }

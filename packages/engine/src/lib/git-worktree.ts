@@ -34,8 +34,8 @@ export async function describeCheckout(context: EngineContext, directory: string
 
 /**
  * Runs `use` with the files that whoever fetches `reference` gets of a directory in a Git checkout, in a temporary place: what
- * is not committed is not among them. It gets the directory itself where there is no checkout, or where that does not have
- * the reference, or the directory at it.
+ * is not committed is not among them. It gets the directory itself where there is no checkout, and, with a warning, where
+ * that does not have the reference, or the directory at it.
  * @throws {EngineError} `GIT_FAILED`, and what `use` throws
  */
 export async function withCommittedFiles<T>(
@@ -56,7 +56,12 @@ export async function withCommittedFiles<T>(
     await git(own, ["read-tree", commit], top, what);
     await git(own, ["checkout-index", "--all", `--prefix=${files}/`], top, what);
     const committed = path.join(files, path.relative(top, await realpath(directory)));
-    return await use((await exists(committed)) ? committed : directory);
+    if (await exists(committed)) return await use(committed);
+    context.onEvent({
+      type: "warning",
+      message: `"${directory}" is not in "${reference}" of its checkout: its files are taken as they are`,
+    });
+    return await use(directory);
   } finally {
     await rm(place, { recursive: true, force: true });
   }

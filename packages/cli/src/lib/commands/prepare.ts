@@ -12,14 +12,6 @@ export const command: CommandSpec = defineCommand({
   examples: ["prepare", "prepare --json", "prepare --locked --production --json", "prepare --host revit=2025 --json"],
   flags: { ...RESOLVE_FLAGS, ...FETCH_FLAGS, ...MEMBER_FLAGS },
   async run({ flags, options, context }) {
-    if (options.dryRun) {
-      const { CliError } = await import("../cli-error.ts");
-      throw new CliError({
-        code: "CLI_FLAG_INVALID",
-        message: 'Cannot use "--dry-run" with prepare: what is not fetched has no directory',
-        hint: "Run lock --dry-run to see what would be resolved",
-      });
-    }
     const { dryRun: _dryRun, ...asked } = resolveInput(flags, options);
     const { prepare } = await import("@lading/engine/install");
     const { package: chosen, workspace } = flags;

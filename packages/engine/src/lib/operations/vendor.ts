@@ -1,4 +1,5 @@
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import {
   digestHex,
@@ -58,8 +59,7 @@ export async function vendor(input: VendorInput, context: EngineContext): Promis
   const usual = await vendorDirectory(context, project);
   const directory = input.directory === undefined ? usual : path.resolve(context.cwd, input.directory);
   const before = await ownDirectory(context, directory);
-  await makeDirectory(path.dirname(directory));
-  const place = await makeTemporaryDirectory(path.dirname(directory), ".vendor-");
+  const place = await placeFor(directory, input);
   try {
     const { locals } = await collectLocalPackages(context, { project, lock, refresh: new Set() });
     const git = [...locals.values()].filter(({ source }) => source.type === "git");
@@ -87,6 +87,13 @@ export async function vendor(input: VendorInput, context: EngineContext): Promis
   } finally {
     await rm(place, { recursive: true, force: true });
   }
+}
+
+/** Beside the directory, from where one rename brings it into place; a dry run leaves the project alone. */
+async function placeFor(directory: string, { dryRun }: VendorInput): Promise<string> {
+  if (dryRun === true) return makeTemporaryDirectory(tmpdir(), "lading-vendor-");
+  await makeDirectory(path.dirname(directory));
+  return makeTemporaryDirectory(path.dirname(directory), ".vendor-");
 }
 
 const nameVersion = ({ name, version }: { readonly name: string; readonly version: string }): string =>
