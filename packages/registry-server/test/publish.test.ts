@@ -2,7 +2,9 @@ import { parseIndexDocument } from "@lading/core-manifest";
 import { createHash } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { DirectoryBlobStore } from "../src/node.ts";
 import { buildPackage, publishBody, signPackage, startServer, testSigner, type TestServer } from "./harness.ts";
 
 let server: TestServer;
@@ -288,6 +290,44 @@ describe("a refused upload", () => {
       body: { code: "NOT_OWNER" },
     });
     expect((await server.publish(second)).status).toBe(201);
+  });
+});
+
+describe("a publication that cannot be stored", () => {
+  it("is given up only when nothing of it is being stored any more, and can be made again", async () => {
+    const built = await buildPackage(
+      { name: "half-stored", version: "1.0.0", readme: "README.md" },
+      { files: { "README.md": "# Half\n" } },
+    );
+    const seen: string[] = [];
+    const { prototype } = DirectoryBlobStore;
+    const stage = Reflect.get(prototype, "stage");
+    const spy = vi.spyOn(prototype, "stage").mockImplementation(async function (this: DirectoryBlobStore) {
+      const staged = await stage.call(this);
+      const [commit, discard] = [staged.commit.bind(staged), staged.discard.bind(staged)];
+      return Object.assign(staged, {
+        commit: async () => {
+          const isPackage = (await staged.seal()).digest === built.blob;
+          if (!isPackage) throw new Error("no readme today");
+          await delay(50);
+          await commit();
+          seen.push("stored");
+        },
+        discard: async () => {
+          if ((await staged.seal()).digest === built.blob) seen.push("discarded");
+          await discard();
+        },
+      });
+    });
+    try {
+      expect((await server.publish(built)).status).toBe(500);
+    } finally {
+      spy.mockRestore();
+    }
+    expect(seen).toEqual(["stored", "discarded"]);
+    expect((await server.publish(built)).status).toBe(201);
+    const blob = await server.call(`/blobs/sha256/${built.blob.slice("sha256:".length)}`, { auth: "" });
+    expect((await blob.arrayBuffer()).byteLength).toBe(built.size);
   });
 });
 

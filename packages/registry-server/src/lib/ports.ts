@@ -111,7 +111,7 @@ export interface StagedBlob {
    * Committing bytes that are stored already succeeds with the same promise.
    */
   commit(): Promise<void>;
-  /** Forgets the bytes; safe to call at any time, also twice or after `commit`. */
+  /** Forgets the bytes; safe at any time, also twice, after `commit`, or while that runs: they are stored then, or nothing is. */
   discard(): Promise<void>;
 }
 

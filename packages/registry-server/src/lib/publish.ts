@@ -304,6 +304,14 @@ function checkStatement(
   return judgeStatement(ports, { principal, subject, existing, statement: form.statement });
 }
 
+/** As `Promise.all`, but a failure waits for the others: what they work with is taken away after it. */
+async function allEnded<const Work extends readonly unknown[]>(
+  work: Work,
+): Promise<{ -readonly [Index in keyof Work]: Awaited<Work[Index]> }> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
+}
+
 // Everything that the version row will point at is durable before the row exists.
 async function storeBlobs(
   ports: PublishPorts,
@@ -311,7 +319,7 @@ async function storeBlobs(
   upload: InspectedUpload,
   verdict: StatementVerdict | undefined,
 ): Promise<ArtifactRecord> {
-  const [statement, readme] = await Promise.all([
+  const [statement, readme] = await allEnded([
     form.statement && storeBytes(ports.blobs, form.statement),
     upload.readme && storeBytes(ports.blobs, upload.readme),
     form.package.commit(),

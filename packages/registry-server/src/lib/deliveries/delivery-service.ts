@@ -42,6 +42,10 @@ const UNSAVED_MAX = 5000;
 const PARALLEL = 16;
 /** Deliveries that one server sends to one endpoint at a time, so that a slow one cannot hold up those to others. */
 export const ENDPOINT_PARALLEL = 4;
+/** How often one look asks for what is due, each time behind what there is no room for. */
+export const ROUNDS = 8;
+/** Targets that are left out at most of what is asked for: databases take no query of any length. */
+const EXCEPT_MAX = 10_000;
 /** How long a try may take, connection and answer included. */
 export const SEND_TIMEOUT_MS = 15_000;
 /** A claim outlives the try by so much that no other server begins before it is noted. */
@@ -69,6 +73,8 @@ export class DeliveryService {
   readonly #busy = new Map<string, number>();
   /** Endpoints with more that is due than they are sent at a time. */
   readonly #crowded = new Set<string>();
+  /** Targets that had to wait for their endpoint, until nothing is sent to it any more. */
+  readonly #waiting = new Map<string, Set<string>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #looking: Promise<void> = Promise.resolve();
   /** Record up to which it is known that there is nothing to send. */
@@ -129,6 +135,8 @@ export class DeliveryService {
       before = this.#begun;
       await this.look();
       await Promise.all(this.#sending);
+      // What ended may have made room, and had it looked what is due.
+      await this.#looking;
     } while (this.#begun > before);
   }
 
@@ -188,17 +196,16 @@ export class DeliveryService {
   async #sendDue(): Promise<void> {
     this.#crowded.clear();
     const channels = [...this.#channels.keys()];
-    const except = new Set<string>();
-    for (;;) {
+    for (let round = 0; round < ROUNDS; round += 1) {
       const limit = PARALLEL - this.#sending.size;
       if (limit <= 0 || channels.length === 0 || this.#ended.signal.aborted) return;
       const now = this.#clock.now();
-      const refused = except.size;
-      const request = { now, until: now + CLAIM_MS, limit, channels, except: [...except] };
-      const claimed = await this.#store.claim({ ...request, accept: this.#choice(except) });
+      const except = this.#held();
+      const choice = this.#choice();
+      const claimed = await this.#store.claim({ now, until: now + CLAIM_MS, limit, channels, except, ...choice });
       for (const delivery of claimed) this.#begin(delivery);
       // What has waited longest may all be for one endpoint: the others are looked for behind it.
-      if (claimed.length === 0 && except.size === refused) return;
+      if (claimed.length === 0 && choice.refused() === 0) return;
     }
   }
 
@@ -206,19 +213,41 @@ export class DeliveryService {
     return `${channel} ${this.#channels.get(channel)?.endpointOf?.(target) ?? target}`;
   }
 
-  /** Accepts what its endpoint has room for, and notes the targets of what it has none for. */
-  #choice(full: Set<string>): (delivery: Delivery) => boolean {
+  #isFull(endpoint: string): boolean {
+    return (this.#busy.get(endpoint) ?? 0) >= ENDPOINT_PARALLEL;
+  }
+
+  /** Targets that are known to wait for endpoints without room. */
+  #held(): readonly string[] {
+    const held = [...this.#waiting].filter(([endpoint]) => this.#isFull(endpoint));
+    for (const [endpoint] of held) this.#crowded.add(endpoint);
+    return held.flatMap(([, targets]) => [...targets]).slice(0, EXCEPT_MAX);
+  }
+
+  /** Wants and accepts what its endpoint has room for, and notes the targets of what it has none for. */
+  #choice(): Required<Pick<Parameters<DeliveryStore["claim"]>[0], "wanted" | "accept">> & { refused: () => number } {
     const taken = new Map(this.#busy);
-    return (delivery) => {
-      const endpoint = this.#endpointOf(delivery);
-      const count = taken.get(endpoint) ?? 0;
-      if (count < ENDPOINT_PARALLEL) {
-        taken.set(endpoint, count + 1);
-        return true;
-      }
-      full.add(delivery.target);
+    let refused = 0;
+    const refuse = (endpoint: string, target: string): false => {
+      refused += 1;
+      const targets = this.#waiting.get(endpoint) ?? new Set();
+      this.#waiting.set(endpoint, targets.add(target));
       this.#crowded.add(endpoint);
       return false;
+    };
+    return {
+      refused: () => refused,
+      wanted: (delivery) => {
+        const endpoint = this.#endpointOf(delivery);
+        return !this.#isFull(endpoint) || refuse(endpoint, delivery.target);
+      },
+      accept: (delivery) => {
+        const endpoint = this.#endpointOf(delivery);
+        const count = taken.get(endpoint) ?? 0;
+        if (count >= ENDPOINT_PARALLEL) return refuse(endpoint, delivery.target);
+        taken.set(endpoint, count + 1);
+        return true;
+      },
     };
   }
 
@@ -241,7 +270,10 @@ export class DeliveryService {
   #leave(endpoint: string): void {
     const left = (this.#busy.get(endpoint) ?? 1) - 1;
     if (left > 0) this.#busy.set(endpoint, left);
-    else this.#busy.delete(endpoint);
+    else {
+      this.#busy.delete(endpoint);
+      this.#waiting.delete(endpoint);
+    }
     // An endpoint that answers fast need not wait for the next look for what is due to it.
     if (this.#crowded.delete(endpoint) && !this.#ended.signal.aborted) void this.look();
   }

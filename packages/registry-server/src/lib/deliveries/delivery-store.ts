@@ -81,7 +81,8 @@ export interface DeliveryStore {
   /**
    * Takes deliveries of these channels that are due, those that have waited longest first; until `until` nobody else takes
    * them, and whoever dies meanwhile has them tried again then. Of the `limit` that have waited longest, to other targets than
-   * `except`, those are taken that `accept` wants; it is asked in their order.
+   * `except`, those are taken that `accept` wants; it is asked in their order. Nothing is taken where `wanted` wants none of
+   * them: it may be asked of any of them, at any time and more than once, and spares a store its turn among the writers.
    */
   claim(request: {
     readonly now: number;
@@ -89,6 +90,7 @@ export interface DeliveryStore {
     readonly limit: number;
     readonly channels: readonly string[];
     readonly except?: readonly string[];
+    readonly wanted?: (delivery: Delivery) => boolean;
     readonly accept?: (delivery: Delivery) => boolean;
   }): Promise<readonly Delivery[]>;
   /** Takes this one, whenever it would be due and whatever became of it, as if it were new; `undefined` where there is none. */

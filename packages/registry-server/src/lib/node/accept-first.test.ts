@@ -10,9 +10,14 @@ function scripted(most?: number) {
   const server = new EventEmitter();
   const answered: string[] = [];
   const answer: RequestListener = ({ url }) => answered.push(url!);
-  const listener = acceptFirst(server as unknown as Pick<Server, "on">, answer, most === undefined ? {} : { most });
+  const { listener, answerWaiting } = acceptFirst(
+    server as unknown as Pick<Server, "on">,
+    answer,
+    most === undefined ? {} : { most },
+  );
   return {
     answered,
+    answerWaiting,
     connect: () => server.emit("connection"),
     request: (url: string, destroyed = false) =>
       listener({ url } as IncomingMessage, { destroyed } as Parameters<RequestListener>[1]),
@@ -49,6 +54,19 @@ describe("acceptFirst()", () => {
       await nextTurn();
       expect(answered.length).toBe(turn - (turn % 2));
     }
+  });
+
+  it("answers those that wait when it is told to, once, and goes on", async () => {
+    const { answered, connect, request, answerWaiting } = scripted();
+    connect();
+    request("/1");
+    answerWaiting();
+    expect(answered).toEqual(["/1"]);
+    connect();
+    request("/2");
+    expect(answered).toEqual(["/1"]);
+    for (let turn = 0; turn < 4; turn += 1) await nextTurn();
+    expect(answered).toEqual(["/1", "/2"]);
   });
 
   it("answers nobody who went away meanwhile", async () => {

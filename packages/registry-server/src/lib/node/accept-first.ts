@@ -3,6 +3,13 @@ import type { RequestListener, Server } from "node:http";
 /** Connections that are taken, at most, before requests that wait are answered: some 80 milliseconds of work. */
 const MOST = 1024;
 
+/** A listener that may have requests wait. */
+export interface AcceptFirst {
+  readonly listener: RequestListener;
+  /** Has those that wait answered now, before whatever comes next. */
+  readonly answerWaiting: () => void;
+}
+
 /**
  * A listener that answers no request while connections wait to be taken. Node takes one connection in each turn of its loop,
  * and a turn lasts until every request that has come is answered: with many busy connections, new ones would wait for
@@ -13,7 +20,7 @@ export function acceptFirst(
   server: Pick<Server, "on">,
   listener: RequestListener,
   { most = MOST }: { readonly most?: number } = {},
-): RequestListener {
+): AcceptFirst {
   let waiting: Parameters<RequestListener>[] = [];
   // Connections that were taken since requests wait; none wait while it is 0.
   let taken = 0;
@@ -33,8 +40,11 @@ export function acceptFirst(
     taken += 1;
     if (taken === 1) setImmediate(look, 0);
   });
-  return (incoming, outgoing) => {
-    if (taken === 0) listener(incoming, outgoing);
-    else waiting.push([incoming, outgoing]);
+  return {
+    listener: (incoming, outgoing) => {
+      if (taken === 0) listener(incoming, outgoing);
+      else waiting.push([incoming, outgoing]);
+    },
+    answerWaiting,
   };
 }

@@ -9,7 +9,7 @@ import type { Connection } from "../connection.ts";
 import type { AnswerBody, ReadAnswer, ReadRequest } from "../read-answer.ts";
 import type { Registry } from "../registry.ts";
 import { RegistryError } from "../registry-error.ts";
-import { acceptFirst } from "./accept-first.ts";
+import { acceptFirst, type AcceptFirst } from "./accept-first.ts";
 
 /** Where and how to listen. */
 export interface ServeOptions {
@@ -178,8 +178,16 @@ function localUrl(server: Server): string {
   return `http://${local.includes(":") ? `[${local}]` : local}:${port}`;
 }
 
-async function shutdown(server: Server, registry: Registry, drainMs: number): Promise<void> {
+interface Served {
+  readonly server: Server;
+  readonly registry: Registry;
+  readonly requests: AcceptFirst;
+}
+
+async function shutdown({ server, registry, requests }: Served, drainMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // The registry waits for the requests that it knows of: those that wait for connections, of which none come now, are not.
+  requests.answerWaiting();
   server.closeIdleConnections();
   const timer = setTimeout(() => server.closeAllConnections(), drainMs);
   await registry.stop();
@@ -220,14 +228,15 @@ export async function serve(registry: Registry, options: ServeOptions): Promise<
     if (read === undefined) void answerRead(registry, readRequest(incoming, path), outgoing);
     else sendNow(read, incoming.method === "HEAD", outgoing);
   };
-  server.on("request", acceptFirst(server, answer));
+  const requests = acceptFirst(server, answer);
+  server.on("request", requests.listener);
   await listen(server, options);
   let closing: Promise<void> | undefined;
   return {
     url: localUrl(server),
     server,
     close: async (drainMs = DRAIN_MS) => {
-      closing ??= shutdown(server, registry, drainMs);
+      closing ??= shutdown({ server, registry, requests }, drainMs);
       return closing;
     },
   };

@@ -90,9 +90,10 @@ export class SqlDeliveryStore implements DeliveryStore {
     readonly limit: number;
     readonly channels: readonly string[];
     readonly except?: readonly string[];
+    readonly wanted?: (delivery: Delivery) => boolean;
     readonly accept?: (delivery: Delivery) => boolean;
   }): Promise<readonly Delivery[]> {
-    const { now, until, limit, channels, except = [], accept = () => true } = request;
+    const { now, until, limit, channels, except = [], wanted = () => true, accept = () => true } = request;
     const due = (session: Session) =>
       session
         .selectFrom("deliveries")
@@ -104,8 +105,8 @@ export class SqlDeliveryStore implements DeliveryStore {
         .orderBy("id")
         .limit(limit)
         .execute();
-    // First without taking a turn among the writers, for mostly there is nothing to do.
-    if ((await due(this.#engine.db)).length === 0) return [];
+    // First without taking a turn among the writers, for mostly there is nothing to do, or nothing that is wanted.
+    if (!(await due(this.#engine.db)).some((row) => wanted(toDelivery(row)))) return [];
     return this.#engine.write(async (session) => {
       const taken = (await due(session)).map((row) => toDelivery({ ...row, due: until })).filter(accept);
       for (const { id } of taken)

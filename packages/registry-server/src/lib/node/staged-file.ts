@@ -4,6 +4,7 @@ import { open, readdir, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { parseDigest, type Digest } from "@lading/core-manifest";
 import type { StagedBlob } from "../ports.ts";
+import { GrowingBytes } from "./growing-bytes.ts";
 import { tellingFull } from "./storage-full.ts";
 
 /** A sealed upload, to be put where it stays. */
@@ -30,15 +31,23 @@ export async function bodyOf(sealed: SealedFile): Promise<Blob> {
   return openAsBlob(file);
 }
 
+interface OpenFile {
+  readonly file: string;
+  readonly handle: FileHandle;
+}
+
 /** An upload, hashed while it is written: in memory while it is small, then in a file of its own. */
 export class StagedFile implements StagedBlob {
   readonly #directory: string;
   readonly #keep: (sealed: SealedFile) => Promise<"moved" | "copied">;
   readonly #hash = createHash("sha256");
-  #held: Uint8Array<ArrayBuffer>[] = [];
-  #whole: Uint8Array<ArrayBuffer> | undefined;
-  #open: { readonly file: string; readonly handle: FileHandle } | undefined;
+  readonly #held = new GrowingBytes(MEMORY_MAX_BYTES);
+  /** The file, once there is to be one; a failure to make it stays one. */
+  #opening: Promise<OpenFile> | undefined;
   #file: string | undefined;
+  /** Bytes that the file has. */
+  #written = 0;
+  #committing: Promise<void> | undefined;
   #moved = false;
   #ended = false;
   #size = 0;
@@ -54,35 +63,44 @@ export class StagedFile implements StagedBlob {
     return this.#file;
   }
 
-  get bytes(): Uint8Array | undefined {
-    if (this.#sealed === undefined || this.#file !== undefined) return undefined;
-    return (this.#whole ??= Buffer.concat(this.#held));
+  get bytes(): Uint8Array<ArrayBuffer> | undefined {
+    return this.#sealed === undefined || this.#file !== undefined ? undefined : this.#held.bytes;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
     if (this.#ended || this.#sealed !== undefined) throw new Error("this staged blob is sealed");
     this.#hash.update(chunk);
     this.#size += chunk.length;
-    if (this.#open === undefined && this.#size <= MEMORY_MAX_BYTES) {
-      // Copied: who gave it may use its buffer again.
-      this.#held.push(Uint8Array.from(chunk));
-      return;
-    }
+    if (this.#opening === undefined && this.#held.add(chunk)) return;
     const { handle } = await this.#toFile();
-    await writeAll(handle, chunk);
+    await this.#append(handle, chunk);
   }
 
   /** What is held goes into a file. */
-  async #toFile(): Promise<{ readonly file: string; readonly handle: FileHandle }> {
-    if (this.#open !== undefined) return this.#open;
+  async #toFile(): Promise<OpenFile> {
+    this.#opening ??= this.#makeFile();
+    return this.#opening;
+  }
+
+  async #makeFile(): Promise<OpenFile> {
     const file = join(this.#directory, `upload-${randomUUID()}`);
     const handle = await tellingFull(PLACE, () => open(file, "wx", 0o644));
+    try {
+      await this.#append(handle, this.#held.bytes);
+      if (this.#ended) throw discarded();
+    } catch (error) {
+      await handle.close();
+      await rm(file, { force: true });
+      throw error;
+    }
     this.#file = file;
-    this.#open = { file, handle };
-    for (const chunk of this.#held) await writeAll(handle, chunk);
-    this.#held = [];
-    this.#whole = undefined;
-    return this.#open;
+    this.#held.clear();
+    return { file, handle };
+  }
+
+  async #append(handle: FileHandle, chunk: Uint8Array): Promise<void> {
+    await writeAll(handle, chunk);
+    this.#written += chunk.length;
   }
 
   async seal(): Promise<{ readonly digest: Digest; readonly size: number }> {
@@ -98,29 +116,46 @@ export class StagedFile implements StagedBlob {
   }
 
   async commit(): Promise<void> {
+    this.#committing ??= this.#commit();
+    return this.#committing;
+  }
+
+  async #commit(): Promise<void> {
+    if (this.#ended) throw discarded();
     const sealed = await this.seal();
-    if (this.#ended) return;
     const { bytes } = this;
-    const held = bytes === undefined ? {} : { bytes: bytes as Uint8Array<ArrayBuffer> };
-    const given = { ...sealed, ...held, toFile: () => this.#toFile() };
+    const held = bytes === undefined ? {} : { bytes };
+    const given = { ...sealed, ...held, toFile: () => this.#wholeFile(sealed.size) };
     this.#moved = (await tellingFull(PLACE, () => this.#keep(given))) === "moved";
     await this.#close();
   }
 
+  /** The file, where it has everything: a write that failed may have left less. */
+  async #wholeFile(size: number): Promise<OpenFile> {
+    const made = await this.#toFile();
+    if (this.#written !== size)
+      throw new Error(`Cannot store an upload: ${this.#written} of ${size} bytes were written`);
+    return made;
+  }
+
   async discard(): Promise<void> {
+    // What is being committed has to be there until it is, or something else would be under its digest.
+    await this.#committing?.catch(() => {});
     await this.#close();
     if (this.#file !== undefined && !this.#moved) await rm(this.#file, { force: true });
   }
 
   async #close(): Promise<void> {
     this.#ended = true;
-    this.#held = [];
-    this.#whole = undefined;
-    const open = this.#open;
-    this.#open = undefined;
+    const made = await this.#opening?.catch(() => undefined);
+    this.#held.clear();
     // Closing what is closed already is no error.
-    await open?.handle.close();
+    await made?.handle.close();
   }
+}
+
+function discarded(): Error {
+  return new Error("this staged blob is discarded");
 }
 
 async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {

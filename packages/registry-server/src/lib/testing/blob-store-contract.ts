@@ -113,6 +113,36 @@ export function blobStoreContract(test: ContractTest, create: () => Promise<Blob
       for (const staged of uploads) await staged.discard();
       same(await collect((await store.open(await digestOf("same bytes")))!.stream()), "same bytes", "one of them");
     });
+    test.it("discard() while commit() is under way leaves the bytes or nothing", async () => {
+      const store = await create();
+      for (const letters of [3, 100_000]) {
+        const expected = "x".repeat(letters);
+        const digest = await digestOf(expected);
+        for (const turns of [0, 1, 2, 4, 8, 16]) {
+          for (const isThere of [false, true]) {
+            if (isThere) {
+              const first = await stage(store, expected);
+              await first.commit();
+              await first.discard();
+            }
+            const staged = await stage(store, expected);
+            const committing = staged.commit().then(
+              () => true,
+              () => false,
+            );
+            for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+            await staged.discard();
+            const committed = await committing;
+            const blob = await store.open(digest);
+            const found = blob && (await collect(blob.stream()));
+            const what = `${letters} bytes, discarded after ${turns} turns`;
+            if (committed || isThere || found !== undefined) same(found?.length, letters, what);
+            same(found ?? expected, expected, what);
+            await store.remove(digest);
+          }
+        }
+      }
+    });
     test.it("recover() keeps committed blobs, and check() resolves", async () => {
       const store = await create();
       const staged = await stage(store, "safe");

@@ -71,6 +71,19 @@ export function deliveryStoreContract(it: (name: string, body: (store: MetadataS
     same(ids(await store.claim({ ...request, except: ["a"] })), ["b1"], "of other targets");
     same(ids(await store.claim(request)), ["a2", "a3"], "what nobody took");
   });
+  it("gives nothing where none of the oldest is wanted, without asking what is accepted", async ({
+    deliveries: store,
+  }) => {
+    for (const one of [made("a1", 10, "a"), made("a2", 20, "a"), made("b1", 30, "b")]) await store.add(one);
+    const asked: string[] = [];
+    const accept = ({ id }: Delivery): boolean => asked.push(id) > 0;
+    const request = { now: 50, until: 100, limit: 2, channels: CHANNELS, accept };
+    const wanted = ({ target }: Delivery): boolean => target === "b";
+    same(ids(await store.claim({ ...request, wanted })), [], "not wanted");
+    same(asked, [], "asked");
+    same(ids(await store.claim({ ...request, limit: 3, wanted })), ["a1", "a2", "b1"], "one is wanted");
+    same(asked, ["a1", "a2", "b1"], "asked, once each");
+  });
   it("notes tries, keeps the last ones, and tries again when it is told to", async ({ deliveries: store }) => {
     await store.add(made("a"));
     for (let at = 0; at < ATTEMPTS_KEPT + 3; at += 1)

@@ -50,18 +50,17 @@ export class MemoryDeliveryStore implements DeliveryStore {
     readonly limit: number;
     readonly channels: readonly string[];
     readonly except?: readonly string[];
+    readonly wanted?: (delivery: Delivery) => boolean;
     readonly accept?: (delivery: Delivery) => boolean;
   }): Promise<readonly Delivery[]> {
-    const { now, channels, except = [], accept = () => true } = request;
+    const { now, channels, except = [], wanted = () => true, accept = () => true } = request;
+    const leftOut = new Set(except);
     const due = [...this.#deliveries.values()].filter(
-      (one) =>
-        one.due !== undefined && one.due <= now && channels.includes(one.channel) && !except.includes(one.target),
+      (one) => one.due !== undefined && one.due <= now && channels.includes(one.channel) && !leftOut.has(one.target),
     );
-    return due
-      .sort(byDue)
-      .slice(0, request.limit)
-      .filter(accept)
-      .map((one) => this.#put({ ...one, due: request.until }));
+    const oldest = due.sort(byDue).slice(0, request.limit);
+    if (!oldest.some(wanted)) return [];
+    return oldest.filter(accept).map((one) => this.#put({ ...one, due: request.until }));
   }
 
   async claimAgain(id: string, until: number): Promise<Delivery | undefined> {
