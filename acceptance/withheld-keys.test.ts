@@ -1,7 +1,8 @@
 import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { update } from "@lading/engine";
-import { SERVER_LIFETIMES, loadRepository, updateRepository } from "@lading/signing/metadata";
+import { SERVER_LIFETIMES, loadRepository, updateRepository, type Repository } from "@lading/signing/metadata";
 import { readRegistryKeys } from "@lading/signing/node";
 import { createSandbox, startRegistry, type RegistryProcess, type Sandbox } from "./lib/harness.ts";
 import { replay, startHostile, type HostileServer } from "./lib/hostile.ts";
@@ -58,16 +59,47 @@ async function isShown(): Promise<void> {
   }
 }
 
+/** What an index that hides a revocation says of who published and signed: what it said before, or what suits it. */
+const BENT = {
+  "as they were": (document: Document): Document => document,
+  "by another account": (document: Document) => replaced(document, "publisher", "mallory"),
+  "without signers": (document: Document) => replaced(document, "signers", undefined),
+} as const;
+type Bent = keyof typeof BENT;
+const ALL = Object.keys(BENT) as readonly Bent[];
+
+/** A member of everything in a document; the document's own of that name is a table that others refer to. */
+function replaced(document: Document, member: string, by: string | undefined): Document {
+  const within = (value: unknown): unknown =>
+    value === null || typeof value !== "object"
+      ? value
+      : Array.isArray(value)
+        ? value.map(within)
+        : Object.fromEntries(
+            Object.entries(value).map(([key, one]) => [key, key === member ? by : within(one)] as const),
+          );
+  const parts = Object.entries(document).map(([key, value]) => [key, within(value)] as const);
+  return Object.fromEntries(parts);
+}
+
+/** What was signed without the revocation so far. */
+let signed: { readonly repository: Repository; readonly files: ReadonlyMap<string, Uint8Array> } | undefined;
+
 /** The newest state without the revocation, signed by the registry's own keys. */
-async function withheld(nowMs: number): Promise<ReadonlyMap<string, Uint8Array>> {
-  const { keys: _keys, entries: _entries, ...rest } = await read();
+async function withheld(nowMs: number, bent: Bent = "as they were"): Promise<ReadonlyMap<string, Uint8Array>> {
+  const { keys: _keys, entries: _entries, ...honest } = await read();
+  const rest = BENT[bent](honest);
+  if (bent !== "as they were" && isDeepStrictEqual(rest, honest)) throw new Error(`nothing was bent: ${bent}`);
   const bytes = new TextEncoder().encode(JSON.stringify(rest));
   const digest = sha256(bytes);
   const { loaded, signers } = await repository();
+  // Each state follows the one before: a victim that has seen that one must not take it for the same.
+  signed ??= { repository: loaded, files: new Map() };
   const put = [{ path: DOCUMENT, length: bytes.length, digest }];
-  const { files } = await updateRepository(loaded, { signers, nowMs, lifetimes: SERVER_LIFETIMES, put });
+  const next = await updateRepository(signed.repository, { signers, nowMs, lifetimes: SERVER_LIFETIMES, put });
+  signed = { repository: next.repository, files: new Map([...signed.files, ...next.files]) };
   return new Map([
-    ...[...files].map(([file, content]) => [`metadata/${file}`, content] as const),
+    ...[...signed.files].map(([file, content]) => [`metadata/${file}`, content] as const),
     [DOCUMENT.replace("tool.json", `${digest.slice("sha256:".length)}.tool.json`), bytes],
     [DOCUMENT, bytes],
   ]);
@@ -113,9 +145,9 @@ describe("a revocation that a registry withholds", () => {
     expect(informed.read("lading.lock")).toContain('version = "1.0.0"');
   });
 
-  test("is missed at once by an installation that was shown it before", async () => {
+  test.each(ALL)("is missed at once by an installation that was shown it before: versions %s", async (bent) => {
     const before = informed.read("lading.lock");
-    between.bend = replay(await withheld(Date.now()));
+    between.bend = replay(await withheld(Date.now(), bent));
     const { code, stderr } = await informed.line("lading update");
     expect(stderr).toContain("REGISTRY_KEY_CHANGE_WITHHELD");
     expect(stderr).toContain(WORDS);
@@ -123,16 +155,17 @@ describe("a revocation that a registry withholds", () => {
     expect(informed.read("lading.lock")).toBe(before);
   });
 
-  test("is missed by one that met the registry before, and was never shown it, a day later", async () => {
-    const later = Date.now() + 25 * HOUR_MS;
-    between.bend = replay(await withheld(later));
+  test.each(ALL)("is missed by one that was never shown it, a day later: versions %s", async (bent) => {
+    // Each later than the one before, of which the same machine has seen the state.
+    const later = Date.now() + (25 + ALL.indexOf(bent)) * HOUR_MS;
+    between.bend = replay(await withheld(later, bent));
     const error = await away
       .use((context) => update({}, context), { now: () => later })
       .catch((cause: unknown) => cause);
-    expect(error).toMatchObject({
-      code: "REGISTRY_KEY_CHANGE_WITHHELD",
-      hint: expect.stringContaining(WORDS) as string,
-    });
+    // A version of which nobody is named as the signer is none of the publisher that the lock has pinned.
+    const code = bent === "without signers" ? "PUBLISHER_CHANGED" : "REGISTRY_KEY_CHANGE_WITHHELD";
+    expect(error).toMatchObject({ code });
+    expect(String((error as { hint?: string }).hint).includes(WORDS)).toBe(bent !== "without signers");
     expect(locked(away.lock())).toEqual(["tool 1.0.0"]);
   });
 
@@ -142,11 +175,19 @@ describe("a revocation that a registry withholds", () => {
     fresh.write("lading.toml", APP);
     await fresh.ok("lading update");
     expect(fresh.read("lading.lock")).toContain('version = "1.1.0"');
-    const verified = await fresh.line("lading log verify --full");
-    expect(verified).toMatchObject({
-      code: 7,
-      stderr: expect.stringContaining("PUBLISHER_STATEMENT_WITHHELD") as string,
-    });
+    for (const bent of ALL) {
+      const another = person({ LADING_REGISTRY_URL: between.url });
+      another.write("lading.toml", APP);
+      another.write("lading.lock", fresh.read("lading.lock"));
+      between.bend = replay(await withheld(Date.now(), bent));
+      const verified = await another.line("lading log verify --full");
+      expect({ bent, ...verified }).toMatchObject({
+        bent,
+        code: 7,
+        stderr: expect.stringContaining("PUBLISHER_STATEMENT_WITHHELD") as string,
+      });
+    }
+    await fresh.line("lading log verify --full");
     const refused = await fresh.line("lading update");
     expect(refused).toMatchObject({
       code: 7,

@@ -23,14 +23,23 @@ function client(state: {
   readonly status?: string;
   readonly silent?: boolean;
   readonly delegation?: NameDelegation;
+  /** Whom the document names. */
+  readonly signers?: readonly string[];
+  /** Whether the copy of the document is known to be an old one. */
+  readonly superseded?: boolean;
 }) {
   const asked: string[] = [];
+  const held: string[] = [];
   const facts = { published: PUBLISHED, reason: "malware", signers: [], artifacts: [] };
-  const entry = { version: "1.0.0", status: state.status ?? "active", ...facts };
+  const entry = { version: "1.0.0", status: state.status ?? "active", ...facts, signers: state.signers ?? [] };
   const made = {
     registry: { name: "main", url: URL_OF },
     trust: {
       delegation: () => Promise.resolve(state.delegation),
+      holdSigners: (_: unknown, signers: readonly string[]) => {
+        held.push(...signers);
+        return Promise.resolve();
+      },
       report: () => {
         asked.push("report");
         if (state.silent !== true) return Promise.resolve({ expires: state.expires });
@@ -39,10 +48,14 @@ function client(state: {
     },
     packageDocument: () => {
       asked.push("document");
+      if (state.superseded === true) {
+        const superseded = { message: "Cannot use the copy", superseded: true };
+        return Promise.reject(new RegistryClientError({ code: "REGISTRY_OFFLINE", ...superseded }));
+      }
       return Promise.resolve({ name: "tool", versions: [entry] });
     },
   };
-  return { asked, client: made as unknown as RegistryClient };
+  return { asked, held, client: made as unknown as RegistryClient };
 }
 
 async function check(stored: RegistryClient, online: RegistryClient | undefined): Promise<string[]> {
@@ -77,6 +90,22 @@ describe("refuseWithdrawn", () => {
       message: expect.stringContaining("malware") as string,
     });
     expect(online.asked).toEqual(["report", "document"]);
+  });
+
+  it("holds the document to the keys that were found to have signed, where it names none of them", async () => {
+    const [signer] = PACKAGES[0]!.signers;
+    const [silent, honest] = [client({ expires: FRESH }), client({ expires: FRESH, signers: [signer!] })];
+    await check(silent.client, undefined);
+    await check(honest.client, undefined);
+    expect([silent.held, honest.held]).toEqual([[signer], []]);
+  });
+
+  it("asks the registry where what is stored is known to be of before a change of a key", async () => {
+    const online = client({ expires: FRESH, status: "removed" });
+    const old = client({ expires: FRESH, superseded: true });
+    await expect(check(old.client, online.client)).rejects.toMatchObject({ code: "VERSION_REMOVED" });
+    expect(online.asked).toEqual(["document"]);
+    expect(await check(old.client, undefined)).toEqual([]);
   });
 
   it("goes by what is stored, with a warning, where the registry does not answer", async () => {

@@ -235,6 +235,24 @@ describe("verifyStatement()", () => {
     await box.write({ "lading.toml": manifest('plain = "1"') });
     await expect(box.use((context) => install({}, context))).rejects.toMatchObject({ code: "SIGNATURE_REQUIRED" });
   });
+
+  it("holds the document to the keys that have signed, where the index names none of them", async () => {
+    await trust(key.publicKey);
+    await box.registry.publish({ name: "signed", version: "1.0.0", signer: key });
+    const held: string[] = [];
+    const fetched = () =>
+      box.use(async (context) => {
+        const { default: client } = await context.registries();
+        const holdSigners = (_: unknown, signers: readonly string[]) => Promise.resolve(held.push(...signers));
+        Object.assign(client.trust, { holdSigners });
+        await fetch({ spec: "signed" }, context);
+      });
+    await fetched();
+    expect(held).toEqual([]);
+    await box.registry.change("signed", "1.0.0", { signers: [] });
+    await fetched();
+    expect(held).toEqual([`ed25519:${key.keyId}`]);
+  });
 });
 
 describe("the checksum that a lock holds", () => {

@@ -1,6 +1,6 @@
 import type { IndexDocument } from "@lading/core-manifest";
 import type { RegistryClient } from "@lading/registry-client";
-import type { KeyEvent } from "@lading/signing/log";
+import type { KeyEvent, LogEvent } from "@lading/signing/log";
 import { describe, expect, it } from "vitest";
 import { KeyChanges } from "../src/lib/withheld-statements.ts";
 
@@ -19,13 +19,13 @@ const change = (rest: Partial<KeyEvent>): KeyEvent => ({
 });
 
 /** A registry whose index lists these entries of changes, from the so-manieth look on. */
-function registry(listed: readonly number[], from = 1) {
+function registry(listed: readonly number[], from = 1, by = { publisher: "ann", signers: [STOLEN] }) {
   let looks = 0;
   const client = {
     registry: { name: "main" },
     packageDocument: () => {
       looks += 1;
-      const versions = [{ version: "1.0.0", publisher: "ann", signers: [STOLEN] }];
+      const versions = [{ version: "1.0.0", ...by }];
       const keys = looks >= from ? listed.map((entry) => ({ entry })) : [];
       return Promise.resolve({ name: "tool", versions, extra: { keys } } as unknown as IndexDocument);
     },
@@ -63,9 +63,23 @@ describe("KeyChanges.requireListed()", () => {
     expect(late.looks()).toBe(3);
   });
 
-  it("leaves alone what other accounts did, what concerns other keys, and keys that were added or removed by hand", async () => {
+  it.each([
+    ["whoever is said to have published it", { publisher: "mallory", signers: [STOLEN] }],
+    ["whoever is said to have signed it: the log says who did", { publisher: "mallory", signers: [] }],
+  ])("refuses an index that leaves out a revocation, %s", async (_, by) => {
+    const changes = logged(change({}));
+    const artifacts = [{ target: "any", signers: [STOLEN] }];
+    const publish = { type: "publish", time: TIME, name: "tool", version: "1.0.0", kind: "binary", artifacts };
+    changes.note({ index: 9, event: publish as unknown as LogEvent });
+    const { client } = registry([], 1, by);
+    await expect(changes.requireListed(client, ["tool"], noPause)).rejects.toMatchObject({
+      code: "PUBLISHER_STATEMENT_WITHHELD",
+    });
+  });
+
+  it("leaves alone what concerns other keys, and keys that were added or removed by hand", async () => {
     const { statement: _, ...byHand } = change({});
-    const other = [change({ account: "bob" }), change({ key: NEXT }), change({ change: "add" }), byHand];
+    const other = [change({ key: NEXT }), change({ change: "add" }), byHand];
     expect(await logged(...other).requireListed(registry([]).client, ["tool"], noPause)).toBe(0);
   });
 

@@ -13,7 +13,7 @@ import { appendToLog, EMPTY_LOG, encodeLogEvent, type Checkpoint, type KeyEvent 
 import { TEST_NOW_MS } from "@lading/signing/testing";
 import { describe, expect, it } from "vitest";
 import { globalFetch } from "../src/lib/global-fetch.ts";
-import { KeyMemory } from "../src/lib/trust/key-memory.ts";
+import { KeyMemory, type HeldDocument, type HeldState } from "../src/lib/trust/key-memory.ts";
 import { clientOf, documentOf, testRegistry } from "./helpers.ts";
 import { signRegistry, type SignedRegistry } from "./trust-registry.ts";
 
@@ -131,24 +131,66 @@ describe("a registry that leaves a revocation out of an index document", () => {
   it("is found out without network too, by what was read before", async () => {
     const { client, signed } = await world();
     const event = revocation(TEST_NOW_MS);
-    await client().trust.noteKeyChanges([knownKeyChange(1, event, ["tool"])!]);
-    expect(await read(client(0, { offline: true }))).toBe(WITHHELD);
-    // A copy of another package may be of before the change.
     await signed.publish({ gear: signedBy(STOLEN, [], "gear") }, TEST_NOW_MS, [textOf(event)]);
     await client().packageDocument("gear");
+    await client().packageDocument("tool");
+    await client().trust.noteKeyChanges([knownKeyChange(1, event, ["tool"])!]);
+    expect(await read(client(0, { offline: true }))).toBe(WITHHELD);
+    // When the registry was asked for this one it still had time to show the change.
     expect(await read(client(2 * HOUR, { offline: true }), "gear")).toBe("none");
+  });
+
+  it("is no accusation without network where the copy is older than what metadata names: it asks for the network", async () => {
+    const { client, signed } = await world();
+    const event = revocation(TEST_NOW_MS);
+    await signed.publish({ tool: signedBy(STOLEN, [1]) }, TEST_NOW_MS, [textOf(event)]);
+    // Another process, with a cache of its own, was shown it.
+    await client().trust.report({ refresh: true });
+    await client().trust.noteKeyChanges([knownKeyChange(1, event, ["tool"])!]);
+    const error = await client(HOUR, { offline: true })
+      .packageDocument("tool")
+      .catch((cause: unknown) => cause);
+    expect(error).toMatchObject({ code: "REGISTRY_OFFLINE", details: { superseded: true } });
+    expect(await read(client(HOUR))).toBe("none");
+    expect(await read(client(HOUR, { offline: true }))).toBe("none");
+  });
+
+  it("is found out by the keys whose signatures were verified, whom the document does not name", async () => {
+    const { signed, client } = await world();
+    const at = TEST_NOW_MS + 2 * DAY;
+    const nobody = documentOf("tool", [{ version: "1.0.0", publisher: "mallory", signers: [] }]);
+    await signed.publish({ tool: nobody }, at, [textOf(revocation(at - 2 * HOUR))]);
+    const later = client(2 * DAY);
+    const document = (await later.packageDocument("tool"))!;
+    expect(await codeOf(later.trust.holdSigners(document, [NEXT]))).toBe("none");
+    expect(await codeOf(later.trust.holdSigners(document, [NEXT, STOLEN]))).toBe(WITHHELD);
+  });
+
+  it("is not forgotten with the same root given again, only with --replace", async () => {
+    const { signed, client } = await world();
+    const event = revocation(TEST_NOW_MS);
+    await signed.publish({}, TEST_NOW_MS, [textOf(event)]);
+    await client().trust.noteKeyChanges([knownKeyChange(1, event, ["tool"])!]);
+    await client().trust.begin(signed.root);
+    expect(await read(client())).toBe(WITHHELD);
+    await client().trust.begin(signed.root, { replace: true });
+    expect(await read(client())).toBe("none");
   });
 });
 
 describe("what is no withheld revocation", () => {
   it.each([
-    ["of a key that signed nothing of the package", signedBy(NEXT)],
-    ["of a key that another account published with", signedBy(STOLEN, [], "tool", "bob")],
-  ])("is one %s", async (_, document) => {
+    ["one of a key that signed nothing of the package", signedBy(NEXT), "none"],
+    [
+      "none of a key that signed it, whoever is said to have published it",
+      signedBy(STOLEN, [], "tool", "bob"),
+      WITHHELD,
+    ],
+  ])("is %s", async (_, document, code) => {
     const { signed, client } = await world();
     const at = TEST_NOW_MS + 2 * DAY;
     await signed.publish({ tool: document }, at, [textOf(revocation(TEST_NOW_MS))]);
-    expect(await read(client(2 * DAY))).toBe("none");
+    expect(await read(client(2 * DAY))).toBe(code);
   });
 
   it("is a key that was added or removed by hand, or one that the state of the registry does not cover", async () => {
@@ -179,10 +221,26 @@ function memoryOf(clock: { ms: number }, trust = createMemoryTrustStore()): KeyM
   return new KeyMemory(trust, { name: "test", url: "https://r.example/" }, () => clock.ms);
 }
 
-/** Accounts whose revocation is missed in a document. */
+const STATE: HeldState = { logSize: 1_000_000, checkedAt: TEST_NOW_MS + 10 * DAY, staleMs: 0 };
+
+/** What is said of a document that lists these entries, by a state of the registry. */
+function held(
+  memory: KeyMemory,
+  state: Partial<HeldState> = {},
+  found: HeldDocument & { readonly listed?: readonly number[]; readonly by?: readonly string[] } = {},
+): Promise<unknown> {
+  const { listed = [], by = [STOLEN], ...rest } = found;
+  const keys = listed.map((entry) => ({ entry }));
+  const document = { name: "tool", versions: [{ version: "1.0.0", publisher: "ann", signers: by }], extra: { keys } };
+  return codeOf(memory.hold(document as unknown as IndexDocument, { ...STATE, ...state }, rest));
+}
+
+const others = (entry: number, count = 3000): number[] =>
+  Array.from({ length: count }, (_, i) => i).filter((one) => one !== entry);
+
+/** Whether the revocation in an entry is missed in a document that lists all others. */
 async function isMissed(memory: KeyMemory, account: string): Promise<boolean> {
-  const document = { name: "tool", versions: [{ version: "1.0.0", publisher: account, signers: [STOLEN] }] };
-  return (await codeOf(memory.hold(document as unknown as IndexDocument, 1_000_000))) === WITHHELD;
+  return (await held(memory, {}, { listed: others(Number(account.slice(1))) })) === WITHHELD;
 }
 
 describe("KeyMemory", () => {
@@ -246,6 +304,76 @@ describe("KeyMemory", () => {
     expect(await isMissed(memoryOf(clock, trust), "a0")).toBe(true);
     await memoryOf(clock, trust).begin(log, { replace: true });
     expect(await isMissed(memoryOf(clock, trust), "a0")).toBe(false);
+  });
+
+  it("writes nothing of a registry whose trust another process has forgotten, and a first contact begins anew", async () => {
+    const clock = { ms: TEST_NOW_MS };
+    const trust = createMemoryTrustStore();
+    const memory = memoryOf(clock, trust);
+    await memory.begin(logOf(0).log);
+    await memory.note([knownKeyChange(0, revocation(TEST_NOW_MS), ["tool"])!]);
+    const left = (await trust.read("https://r.example/", "keys.json"))!;
+    await trust.clear("https://r.example/");
+    await memory.note([knownKeyChange(1, revocation(TEST_NOW_MS), ["tool"])!]);
+    clock.ms += DAY;
+    await memory.readOn(logOf(3).log);
+    const after = await trust.read("https://r.example/", "keys.json");
+    expect(new TextDecoder().decode(after)).not.toContain(STOLEN);
+    await trust.write("https://r.example/", "keys.json", left);
+    const next = memoryOf(clock, trust);
+    await next.begin(logOf(3).log);
+    expect(await held(next)).toBe("none");
+  });
+
+  it("demands what a document listed whatever it says of its signers, and goes by none of them for others", async () => {
+    const memory = memoryOf({ ms: TEST_NOW_MS });
+    await memory.begin(logOf(0).log);
+    await memory.note([knownKeyChange(0, revocation(TEST_NOW_MS), ["tool"])!]);
+    expect(await held(memory, {}, { by: [] })).toBe(WITHHELD);
+    expect(await held(memory, {}, { by: [], listed: [0] })).toBe("none");
+    await memory.note([knownKeyChange(1, revocation(TEST_NOW_MS, { key: NEXT }), [])!]);
+    expect(await held(memory, {}, { by: [], listed: [0] })).toBe("none");
+    expect(await held(memory, {}, { by: [], listed: [0], signers: [NEXT] })).toBe(WITHHELD);
+  });
+
+  it.each([["what a document listed", ["tool"]] as const, ["anything else", []] as const])(
+    "is not put off by a timestamp or an entry that the registry dates as it likes: %s",
+    async (_, packages) => {
+      const memory = memoryOf({ ms: TEST_NOW_MS });
+      await memory.begin(logOf(0).log);
+      await memory.note([knownKeyChange(5, revocation(TEST_NOW_MS + 5000 * DAY), packages)!]);
+      const after = (ms: number, logSize: number, staleMs = 0): Promise<unknown> =>
+        held(memory, { logSize, checkedAt: TEST_NOW_MS + ms, staleMs });
+      // A state of before the entry may be in force for a day, and for as long as its user allows.
+      expect(await after(0, 5)).toBe("none");
+      expect(await after(DAY + HOUR - 1, 5)).toBe("none");
+      expect(await after(DAY + HOUR, 5)).toBe(WITHHELD);
+      expect(await after(3 * DAY, 5, 2 * DAY)).toBe("none");
+      expect(await after(3 * DAY + HOUR, 5, 2 * DAY)).toBe(WITHHELD);
+      expect(await after(0, 6)).toBe(packages.length > 0 ? WITHHELD : "none");
+      expect(await after(HOUR, 6)).toBe(WITHHELD);
+    },
+  );
+
+  it("keeps when it learnt of a change first", async () => {
+    const clock = { ms: TEST_NOW_MS };
+    const trust = createMemoryTrustStore();
+    await memoryOf(clock, trust).begin(logOf(0).log);
+    const change = knownKeyChange(5, revocation(TEST_NOW_MS), [])!;
+    await memoryOf(clock, trust).note([change]);
+    clock.ms += DAY;
+    await memoryOf(clock, trust).note([{ ...change, packages: ["gear"] }]);
+    const state = { logSize: 0, checkedAt: TEST_NOW_MS + DAY + HOUR };
+    expect(await held(memoryOf(clock, trust), state)).toBe(WITHHELD);
+  });
+
+  it("reads on where a clock that was ahead has noted the last reading", async () => {
+    const clock = { ms: TEST_NOW_MS + 1000 * DAY };
+    const memory = memoryOf(clock);
+    await memory.begin(logOf(0).log);
+    clock.ms = TEST_NOW_MS;
+    await memory.readOn(logOf(3).log);
+    expect(await isMissed(memory, "a2")).toBe(true);
   });
 
   it.each([

@@ -4,6 +4,7 @@ import {
   tryParseDigest,
   type Digest,
   type IndexDocument,
+  type IndexVersion,
 } from "@lading/core-manifest";
 import { knownKeyChange, type KnownKeyChange, type RegistryClient, type RegistryLog } from "@lading/registry-client";
 import type { TrustedKey } from "@lading/signing";
@@ -54,6 +55,22 @@ function invalid(name: string, problem: string): EngineError {
   });
 }
 
+/**
+ * Holds a document to what is known of the keys whose signatures of a version were verified, where it names none of them: an
+ * honest index names who has signed, and one that must hide a change of a key names others, or nobody. One that it does name
+ * was looked at when it was read; a further signature is not the registry's to know of.
+ * @param signers fingerprints
+ * @throws {RegistryClientError} `REGISTRY_KEY_CHANGE_WITHHELD`, `REGISTRY_OFFLINE`
+ */
+export async function holdSigners(
+  { trust }: Pick<HistorySource, "trust">,
+  { document, entry }: { readonly document: IndexDocument; readonly entry: IndexVersion },
+  signers: readonly string[],
+): Promise<void> {
+  const named = new Set(entry.signers.map(asFingerprint));
+  if (signers.length > 0 && !signers.some((signer) => named.has(signer))) await trust.holdSigners(document, signers);
+}
+
 /** Whether the signed index lists changes of a package's keys at all. */
 export function hasKeyChanges({ extra }: IndexDocument): boolean {
   return extra?.["keys"] !== undefined;
@@ -99,7 +116,7 @@ export async function publisherHistory(
     log: log.origin,
     first: firstSigners(document),
     ledger: async (keys, known) => {
-      statements ??= readStatements(context, client, { name, log, changes });
+      statements ??= readStatements(context, client, { document, log, changes });
       return replay(context, log.origin, await statements, keys, known);
     },
     entryOf: (version, artifact) => entryOf(document, version, artifact),
@@ -141,17 +158,33 @@ function firstSigners({ versions, extra }: IndexDocument): string[] {
 async function readStatements(
   context: EngineContext,
   client: HistorySource,
-  { name, log, changes }: { readonly name: string; readonly log: RegistryLog; readonly changes: readonly KeyChange[] },
+  {
+    document,
+    log,
+    changes,
+  }: { readonly document: IndexDocument; readonly log: RegistryLog; readonly changes: readonly KeyChange[] },
 ): Promise<LoggedKeyStatement[]> {
+  const { name } = document;
   const proven: KnownKeyChange[] = [];
   const prove = (index: number, event: KeyEvent): void => {
-    const packages = [canonicalName(parsePackageName(name))];
+    const packages = isListedForGood(event, document) ? [canonicalName(parsePackageName(name))] : [];
     proven.push(...[knownKeyChange(index, event, packages)].filter((one) => one !== undefined));
   };
   const read = changes.map((change) => readStatement(context, client, { name, log, change, prove }));
   const statements = await Promise.all(read);
   if (proven.length > 0) await client.trust.noteKeyChanges(proven);
   return statements;
+}
+
+/**
+ * Whether a document will list a change for ever: versions stay, with their publishers, and so do keys that a statement speaks
+ * of. A change of an account that is known by another of its keys goes where that one is removed by hand.
+ */
+function isListedForGood({ account, key, previous }: KeyEvent, { versions }: IndexDocument): boolean {
+  return versions.some(
+    ({ publisher, signers }) =>
+      publisher === account || signers.map(asFingerprint).some((signer) => signer === key || signer === previous),
+  );
 }
 
 interface WantedStatement {

@@ -18,6 +18,7 @@ import { EngineError } from "./engine-error.ts";
 import { exists } from "./files.ts";
 import { asFingerprint } from "./signer-text.ts";
 import {
+  holdSigners,
   ledgerKeys,
   predecessorsOf,
   publisherHistory,
@@ -89,9 +90,18 @@ export function trustFile(context: EngineContext): string {
  * `public_keys` where it lists any, else the user's trusted keys and the key that the lock has pinned, or on first use the
  * key that the index names. The key that the lock has pinned must have signed in any case. Answers the fingerprints that
  * signed; none where it is unsigned and that is allowed.
- * @throws {EngineError} `SIGNATURE_REQUIRED`, `PUBLISHER_CHANGED`, `PUBLISHER_NOT_TRUSTED`, `PUBLISHER_NOT_DELEGATED`; {SigningError} what is wrong with the signature
+ * @throws {EngineError} `SIGNATURE_REQUIRED`, `PUBLISHER_CHANGED`, `PUBLISHER_NOT_TRUSTED`, `PUBLISHER_NOT_DELEGATED`; {SigningError} what is wrong with the signature; {RegistryClientError} `REGISTRY_KEY_CHANGE_WITHHELD`
  */
 export async function verifyStatement(context: EngineContext, request: VerifyRequest): Promise<readonly string[]> {
+  const signers = await verifiedSigners(context, request);
+  const { client, entry, name } = request;
+  const source = signers.length === 0 ? undefined : historySource(client);
+  const document = await source?.packageDocument(name, { signal: context.signal });
+  if (source !== undefined && document !== undefined) await holdSigners(source, { document, entry }, signers);
+  return signers;
+}
+
+async function verifiedSigners(context: EngineContext, request: VerifyRequest): Promise<readonly string[]> {
   const { artifact, client, requirement } = request;
   checkPublisher(request);
   if (requirement === "off") return artifact.statement === undefined ? unsigned(context, request) : [];

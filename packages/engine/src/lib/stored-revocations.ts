@@ -1,4 +1,4 @@
-import { isLadingError, type IndexVersion } from "@lading/core-manifest";
+import { isLadingError, type IndexVersion, type LadingError } from "@lading/core-manifest";
 import type { PlannedPackage, Store } from "@lading/installer";
 import type { RegistryClient } from "@lading/registry-client";
 import type { NameDelegation } from "@lading/signing/metadata";
@@ -133,7 +133,7 @@ async function refuseFrom(
       const { name, version } = planned.lock;
       const delegation = await knownOf(() => client.trust.delegation(name, { signal: context.signal }));
       if (signers.length === 0 && delegation === undefined) return [];
-      const found = await entryOf(context, client, name, version);
+      const found = await entryOf(context, client, { name, version, signers });
       if (found === undefined) return [];
       if (found.entry.status === "removed") throw removed(name, found.entry);
       const { refuseEndedKey, revocationsOf } = await import("./revocations.ts");
@@ -157,10 +157,48 @@ async function isSignedFor(
   return new Set(counting.filter((print) => signers.includes(print))).size >= delegation.threshold;
 }
 
-async function entryOf(context: EngineContext, client: RegistryClient, name: string, version: string) {
-  const document = await knownOf(() => client.packageDocument(name, { signal: context.signal }));
-  const entry = document?.versions.find((one) => one.version === version);
-  return document === undefined || entry === undefined ? undefined : { document, entry };
+interface WantedEntry {
+  readonly name: string;
+  readonly version: string;
+  /** Fingerprints that were found to have signed it. */
+  readonly signers: readonly string[];
+}
+
+/** What is stated of a version, held to what is known of changes of the keys that have signed it. */
+async function entryOf(context: EngineContext, client: RegistryClient, wanted: WantedEntry) {
+  const read = async (from: RegistryClient) => {
+    const { name, version, signers } = wanted;
+    const document = await from.packageDocument(name, { signal: context.signal });
+    const entry = document?.versions.find((one) => one.version === version);
+    if (document === undefined || entry === undefined) return undefined;
+    const { holdSigners } = await import("./publisher-history.ts");
+    await holdSigners(from, { document, entry }, signers);
+    return { document, entry };
+  };
+  try {
+    return await read(client);
+  } catch (error) {
+    if (!isLadingError(error) || !UNKNOWN.has(error.code)) throw error;
+    const online = isSuperseded(error) ? await onlineOf(context, client) : undefined;
+    return online && (await unlessSilent(() => read(online)));
+  }
+}
+
+async function unlessSilent<T>(read: () => Promise<T | undefined>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (isSilent(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Whether a document is stored, of before a change of a key that is known by now. */
+const isSuperseded = ({ details }: LadingError): boolean => details["superseded"] === true;
+
+async function onlineOf(context: EngineContext, { registry }: RegistryClient): Promise<RegistryClient | undefined> {
+  if (context.offline) return undefined;
+  return (await context.registries()).clients.find((one) => one.registry.url === registry.url);
 }
 
 /** What is known, where something is stored that may be gone by. */

@@ -1,6 +1,6 @@
 import { canonicalName, parsePackageName, type IndexDocument } from "@lading/core-manifest";
 import { knownKeyChange, type RegistryClient } from "@lading/registry-client";
-import type { KeyEvent } from "@lading/signing/log";
+import type { KeyEvent, PublishEvent } from "@lading/signing/log";
 import type { EngineContext } from "./engine-context.ts";
 import { EngineError } from "./engine-error.ts";
 import { readLock } from "./lock-file.ts";
@@ -23,10 +23,20 @@ export class KeyChanges {
   readonly #found: LoggedKeyChange[] = [];
   /** Names of packages whose documents have left out the entry of an index. */
   readonly #missing = new Map<number, readonly string[]>();
+  /** Fingerprints of those who signed each package, by the log. */
+  readonly #signers = new Map<string, Set<string>>();
 
   note({ index, event }: LoggedEvent): void {
+    if (event.type === "publish") this.#noteSigners(event);
     if (event.type !== "key" || event.change === "add" || event.statement === undefined) return;
     this.#found.push({ index, event });
+  }
+
+  #noteSigners({ name, artifacts }: PublishEvent): void {
+    const found = artifacts.flatMap(({ signers = [] }) => signers.map(asFingerprint));
+    if (found.length === 0) return;
+    const canonical = canonicalName(parsePackageName(name));
+    this.#signers.set(canonical, new Set([...(this.#signers.get(canonical) ?? []), ...found]));
   }
 
   /** Lets a client of the registry remember them: from then on it misses them in every document that they concern. */
@@ -39,7 +49,8 @@ export class KeyChanges {
 
   /**
    * Holds the index documents of packages to the log: whoever has a registry's online keys could leave a revocation out of
-   * them, and no client that reads them alone would miss it.
+   * them, and no client that reads them alone would miss it. Who signed a package is taken from its publications in the log as
+   * well, because a document could leave that out too.
    * @param names canonical
    * @param pause waits between two looks; by default as long as a registry takes to show what it has logged
    * @returns how many changes concern the packages, all of which are listed
@@ -63,7 +74,8 @@ export class KeyChanges {
     for (let tries = 1; ; tries++) {
       const document = await client.packageDocument(name, { refresh: tries > 1 });
       if (document === undefined) return 0;
-      const wanted = this.#found.filter(({ event }) => concerns(event, document));
+      const keys = new Set([...signersIn(document), ...(this.#signers.get(name) ?? [])]);
+      const wanted = this.#found.filter(({ event }) => concerns(event, keys));
       const known = listedEntries(document);
       const missing = wanted.find(({ index }) => !known.has(index));
       if (missing === undefined) return wanted.length;
@@ -86,12 +98,13 @@ export async function lockedNames(context: EngineContext, { registry }: Registry
   return [...new Set(own.map(({ name }) => canonicalName(parsePackageName(name))))];
 }
 
-/** Whether a change is of a key that signed a version of the package, by the account that published it. */
-function concerns({ account, key, previous }: KeyEvent, { versions }: IndexDocument): boolean {
-  return versions.some(
-    ({ publisher, signers }) =>
-      publisher === account && signers.map(asFingerprint).some((signer) => signer === key || signer === previous),
-  );
+function signersIn({ versions }: IndexDocument): readonly string[] {
+  return versions.flatMap(({ signers }) => signers.map(asFingerprint));
+}
+
+/** Whether a change is of a key that signed a version of the package, whoever published it. */
+function concerns({ key, previous }: KeyEvent, keys: ReadonlySet<string>): boolean {
+  return keys.has(key) || (previous !== undefined && keys.has(previous));
 }
 
 function listedEntries({ extra }: IndexDocument): ReadonlySet<unknown> {

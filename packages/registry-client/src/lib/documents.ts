@@ -97,10 +97,10 @@ export class Documents {
   async #loadSigned(name: PackageName, view: TrustView, options: DocumentOptions): Promise<IndexDocument | undefined> {
     const signed = await import("./trust/signed-documents.ts");
     // Not limited here: what is asked for at one moment is read together.
-    const bytes = await signed.readSigned(this.#session, name, view, options);
-    if (bytes === undefined) return undefined;
-    const document = this.#parse(bytes, name);
-    await view.hold(document);
+    const found = await signed.readSigned(this.#session, name, view, options);
+    if (found === undefined) return undefined;
+    const document = this.#parse(found.bytes, name);
+    await view.hold(document, { superseded: found.superseded });
     return document;
   }
 

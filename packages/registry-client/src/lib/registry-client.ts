@@ -126,6 +126,7 @@ function lazyTrust(session: Session): TrustClient {
         ? undefined
         : (await trust()).delegation(name, call),
     noteKeyChanges: async (changes) => (await trust()).noteKeyChanges(changes),
+    holdSigners: async (document, signers) => (await trust()).holdSigners(document, signers),
     begin: async (root, call) => (await trust()).begin(root, call),
     forget: async () => (await trust()).forget(),
   };

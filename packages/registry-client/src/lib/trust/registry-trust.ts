@@ -17,7 +17,7 @@ import type { TrustSettings, TrustView, TrustWalk } from "./trust-types.ts";
 import { explained } from "./attacks.ts";
 import { findAnchor } from "./anchor.ts";
 import { gathered } from "./gathered.ts";
-import { KeyMemory } from "./key-memory.ts";
+import { KeyMemory, type HeldDocument } from "./key-memory.ts";
 import { noteUnsigned, RECORD } from "./lazy-walk.ts";
 import { CHECKPOINT_BYTES, CHECKPOINT_PATH, LogFollower, type WitnessDemand } from "./log-follower.ts";
 import { digestOf, knownRootOf, TrustFiles } from "./trust-files.ts";
@@ -177,7 +177,7 @@ export class RegistryTrust implements TrustWalk {
     await this.#prefetch(source, newest, { also: newest });
     const root = await findAnchor({ description, pin, registry: this.#session.registry.name, source });
     const how: AnchorSource = pin === undefined ? "first-use" : "configured";
-    return this.#begin(root, how, source, description);
+    return this.#begin(root, { how, keys: "begun" }, source, description);
   }
 
   async begin(root: Uint8Array, options: BeginOptions): Promise<TrustView> {
@@ -185,12 +185,15 @@ export class RegistryTrust implements TrustWalk {
     try {
       const anchor = knownRootOf(root);
       this.#session.requireOnline(`begin to trust registry "${name}"`, "its signed metadata");
-      if (options.replace !== true) await this.#refuseOther(anchor);
+      const replaces = options.replace === true;
+      const isKnown = !replaces && (await this.#isKnown(anchor));
       const description = await this.#session.describeAgain(options);
       const { metadata, index, files, log } = description;
       if (metadata === undefined) throw metadataRequired(name, `its root is pinned as "${anchor.digest}"`);
       const source = new TrustSource(this.#session, { metadata, index, files, log: log?.url }, options);
-      const view = await this.#begin(root, "file", source, description);
+      // By a root that was followed already nothing begins anew: what is known of keys stays.
+      const keys = isKnown ? "kept" : replaces ? "replaced" : "begun";
+      const view = await this.#begin(root, { how: "file", keys }, source, description);
       this.#view = Promise.resolve(view);
       return view;
     } catch (error) {
@@ -198,11 +201,12 @@ export class RegistryTrust implements TrustWalk {
     }
   }
 
-  async #refuseOther(anchor: KnownRoot): Promise<void> {
+  /** Whether a root is one by which the registry is trusted. @throws {RegistryClientError} where it is by others */
+  async #isKnown(anchor: KnownRoot): Promise<boolean> {
     const stored = await this.#settings.store.read(this.#url, RECORD);
-    if (stored === undefined) return;
+    if (stored === undefined) return false;
     const { roots } = decodeTrustRecord(stored, this.#url);
-    if (roots.some(({ digest }) => digest === anchor.digest)) return;
+    if (roots.some(({ digest }) => digest === anchor.digest)) return true;
     const { name } = this.#session.registry;
     throw new RegistryClientError({
       code: "REGISTRY_TRUST_EXISTS",
@@ -222,13 +226,14 @@ export class RegistryTrust implements TrustWalk {
     const known = (await this.#settings.store.read(this.#url, RECORD)) !== undefined;
     await this.#settings.store.clear(this.#url);
     this.#view = undefined;
+    this.#keys.forget();
     return known;
   }
 
   /** Begins to trust a registry by a root; nothing is kept unless everything holds. */
   async #begin(
     root: Uint8Array,
-    how: AnchorSource,
+    { how, keys }: { readonly how: AnchorSource; readonly keys: "begun" | "replaced" | "kept" },
     source: TrustSource,
     description: RegistryDescription,
   ): Promise<TrustView> {
@@ -248,7 +253,7 @@ export class RegistryTrust implements TrustWalk {
     const replace = how === "file";
     await files.commit({ replace });
     await this.#keep(log, now, replace);
-    if (log !== undefined) await this.#keys.begin(log, { replace });
+    if (log !== undefined && keys !== "kept") await this.#keys.begin(log, { replace: keys === "replaced" });
     await this.#put(ANCHOR, root, true);
     await this.#put(RECORD, encodeTrustRecord(record), true);
     if (how === "first-use") this.#announce(record, refreshed);
@@ -419,10 +424,9 @@ export class RegistryTrust implements TrustWalk {
     );
     const bytes = (await files.read("root"))!;
     const root = { bytes, digest: digestOf(bytes) };
-    // Without network a document may be a copy of before the metadata that is stored.
-    const logSize = this.#closed ? 0 : (refreshed.log?.size ?? 0);
     const keys = this.#keys;
-    const hold = (document: IndexDocument): Promise<void> => keys.hold(document, logSize);
+    const state = { logSize: refreshed.log?.size ?? 0, checkedAt, staleMs: this.#staleMs };
+    const hold = (document: IndexDocument, found?: HeldDocument): Promise<void> => keys.hold(document, state, found);
     return { record, refreshed, root, checkedAt, log, keys, hold, find, read };
   }
 

@@ -14,6 +14,13 @@ const BEHIND_POLL_MS = 100;
 /** Most bytes of a plain document, of which only the digest is of interest. */
 const PLAIN_BYTES = 64 * 1024 * 1024;
 
+/** An index document that was verified. */
+export interface SignedDocument {
+  readonly bytes: Uint8Array;
+  /** Whether it is a copy of before what signed metadata names by now, or may be one. */
+  readonly superseded: boolean;
+}
+
 /**
  * The index document of a package as signed metadata names it; `undefined` where the registry has no such package.
  * @throws {MetadataError} `TARGET_MISSING`, `TARGET_TOO_LARGE`, `TARGET_LENGTH_MISMATCH`, `TARGET_DIGEST_MISMATCH`,
@@ -24,7 +31,7 @@ export async function readSigned(
   name: PackageName,
   view: TrustView,
   options: DocumentOptions,
-): Promise<Uint8Array | undefined> {
+): Promise<SignedDocument | undefined> {
   try {
     return await read(session, name, view, options);
   } catch (error) {
@@ -37,7 +44,7 @@ async function read(
   name: PackageName,
   view: TrustView,
   options: DocumentOptions,
-): Promise<Uint8Array | undefined> {
+): Promise<SignedDocument | undefined> {
   const path = indexDocumentPath(name);
   const cached = await session.cached(cachePath(path));
   const closed = session.offline && !session.registry.url.startsWith("file:");
@@ -71,9 +78,9 @@ function offlineCopy(
   name: PackageName,
   path: string,
   cached: CachedMetadata | undefined,
-): Uint8Array | undefined {
+): SignedDocument | undefined {
   if (cached === undefined) requireOnline(session, name, path);
-  return cached?.bytes;
+  return cached && { bytes: cached.bytes, superseded: true };
 }
 
 function requireOnline(session: Session, name: PackageName, path: string): void {
@@ -88,14 +95,14 @@ interface Wanted {
   readonly closed: boolean;
 }
 
-async function document(session: Session, wanted: Wanted, options: DocumentOptions): Promise<Uint8Array> {
+async function document(session: Session, wanted: Wanted, options: DocumentOptions): Promise<SignedDocument> {
   const { name, view, target, cached, closed } = wanted;
   if (cached !== undefined && digestOf(cached.bytes) === `sha256:${target.hashes["sha256"] ?? ""}`) {
     session.metrics.notModified++;
-    return cached.bytes;
+    return { bytes: cached.bytes, superseded: false };
   }
   // A copy that was verified once, though it is known that there is a newer one.
-  if (closed && cached !== undefined) return cached.bytes;
+  if (closed && cached !== undefined) return { bytes: cached.bytes, superseded: true };
   if (closed) requireOnline(session, name, target.path);
   const bytes = await view.read(target, options);
   if (bytes === undefined) {
@@ -107,7 +114,7 @@ async function document(session: Session, wanted: Wanted, options: DocumentOptio
   }
   checkTarget(target, bytes, nodeDigests);
   await session.store(cachePath(target.path), { bytes, checkedAt: session.clock.now() });
-  return bytes;
+  return { bytes, superseded: false };
 }
 
 interface Listing {

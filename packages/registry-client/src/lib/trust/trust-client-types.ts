@@ -1,4 +1,4 @@
-import type { Digest } from "@lading/core-manifest";
+import type { Digest, IndexDocument } from "@lading/core-manifest";
 import type { Checkpoint, PublishEvent, ReadTile } from "@lading/signing/log";
 import type { NameDelegation } from "@lading/signing/metadata";
 
@@ -110,6 +110,14 @@ export interface TrustClient {
    * from then on where it leaves them out (`REGISTRY_KEY_CHANGE_WITHHELD`).
    */
   noteKeyChanges(changes: readonly KnownKeyChange[]): Promise<void>;
+  /**
+   * Demands that a document lists what is known of changes of these keys, whose signatures of the package were verified: whom
+   * the document itself names as signers is said by its registry alone.
+   * @param signers fingerprints
+   * @throws {RegistryClientError} `REGISTRY_KEY_CHANGE_WITHHELD`; `REGISTRY_OFFLINE` where without network only an older copy
+   * of the document is there
+   */
+  holdSigners(document: IndexDocument, signers: readonly string[]): Promise<void>;
   /**
    * Begins to trust the registry by a root file, and walks its metadata.
    * @throws {RegistryClientError} `REGISTRY_TRUST_EXISTS` where it is trusted by another root and `replace` is not given

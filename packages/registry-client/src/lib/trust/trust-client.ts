@@ -1,3 +1,4 @@
+import type { IndexDocument } from "@lading/core-manifest";
 import { checkInclusion, inclusionProof, readEntries } from "@lading/signing/log";
 import { nameDelegationFor, parseMetadata, type NameDelegation } from "@lading/signing/metadata";
 import type { CallOptions } from "../client-types.ts";
@@ -107,6 +108,10 @@ export class SessionTrust implements TrustClient {
 
   async noteKeyChanges(changes: readonly KnownKeyChange[]): Promise<void> {
     await (await this.#session.view({}))?.keys.note(changes);
+  }
+
+  async holdSigners(document: IndexDocument, signers: readonly string[]): Promise<void> {
+    await (await this.#session.view({}))?.hold(document, { signers });
   }
 
   async begin(root: Uint8Array, options: BeginOptions = {}): Promise<TrustReport> {

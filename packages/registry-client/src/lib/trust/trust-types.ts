@@ -1,7 +1,7 @@
 import type { Digest, IndexDocument } from "@lading/core-manifest";
 import type { RefreshedMetadata, TargetFile } from "@lading/signing/metadata";
 import type { CallOptions } from "../client-types.ts";
-import type { KeyMemory } from "./key-memory.ts";
+import type { HeldDocument, KeyMemory } from "./key-memory.ts";
 import type { LogFollower } from "./log-follower.ts";
 import type { BeginOptions } from "./trust-client-types.ts";
 import type { TrustRecord } from "./trust-record.ts";
@@ -18,8 +18,8 @@ export interface TrustView {
   readonly log: LogFollower | undefined;
   /** What is known of changes of publishers' keys. */
   readonly keys: KeyMemory;
-  /** Demands that a document lists what is known of changes of its publishers' keys. @throws {RegistryClientError} `REGISTRY_KEY_CHANGE_WITHHELD` */
-  hold(document: IndexDocument): Promise<void>;
+  /** Demands that a document lists what is known of changes of its signers' keys; see {@link KeyMemory.hold}. */
+  hold(document: IndexDocument, found?: HeldDocument): Promise<void>;
   /** What signed metadata states of a path; `undefined` where no role knows it. Lookups of one moment share requests. */
   find(path: string, options?: CallOptions): Promise<TargetFile | undefined>;
   /**
