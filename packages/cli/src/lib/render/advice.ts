@@ -1,20 +1,11 @@
-import { ROUTES } from "../router.ts";
 import type { Route } from "../spec.ts";
 
+/** As many words as any command has. */
+const COMMAND_WORDS = 3;
 /** From the word "run" to the end of its sentence. */
 const ASKING = /\b[Rr]un:? .*?(?:\.(?=\s)|$)/gs;
 // A name in quotes, such as that of a registry "test", follows another word.
 const QUOTED = /(?<=\b(?:run:?|or|and|then) )(["`])([^"`\n]+)\1/gi;
-
-/** The command of ours that `line` begins with, in as many words as possible. */
-function commandIn(line: string): string | undefined {
-  const words = line.split(" ");
-  for (let count = Math.min(words.length, 3); count > 0; count -= 1) {
-    const command = words.slice(0, count).join(" ");
-    if (Object.hasOwn(ROUTES, command)) return command;
-  }
-  return undefined;
-}
 
 /** A program and what can be typed after its name. */
 export interface Program {
@@ -29,11 +20,14 @@ export interface Program {
  */
 export function advise(hint: string, programs: readonly Program[]): string {
   const typed = (line: string): string | undefined => {
-    const command = commandIn(line);
-    if (command === undefined) return undefined;
-    for (const { bin, routes } of programs) {
-      const route = routes.find((one) => one.command === command && !one.hidden);
-      if (route !== undefined) return `${bin} ${route.words}${line.slice(command.length)}`;
+    const words = line.split(" ");
+    // The command in as many words as possible: `registry add` before `registry`.
+    for (let count = Math.min(words.length, COMMAND_WORDS); count > 0; count -= 1) {
+      const command = words.slice(0, count).join(" ");
+      for (const { bin, routes } of programs) {
+        const route = routes.find((one) => one.command === command && !one.hidden);
+        if (route !== undefined) return `${bin} ${route.words}${line.slice(command.length)}`;
+      }
     }
     return undefined;
   };
