@@ -45,7 +45,7 @@ test("[STO-05] a large publication whose server is killed goes on where it was w
     const [artifact] = ((await version.json()) as { artifacts: { blob: string; size: number }[] }).artifacts;
     const sent = (): number => again!.output().match(/"method":"PATCH"/g)?.length ?? 0;
     // What was there when the server died is not sent again; one part may have broken off in the middle.
-    await expect.poll(sent).toBeGreaterThan(0);
+    await expect.poll(sent, { timeout: 10_000 }).toBeGreaterThan(0);
     expect(sent()).toBeLessThanOrEqual(Math.ceil(artifact!.size / PART) - parts + 1);
     const blob = await fetch(`${again.url}/blobs/sha256/${artifact!.blob.slice(7)}`);
     expect(sha256(new Uint8Array(await blob.arrayBuffer()))).toBe(artifact!.blob);

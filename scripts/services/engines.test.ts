@@ -115,7 +115,7 @@ it("[SRV-19] [OBS-12] keeps look-ups in Redis and metadata in memory, shows how 
   };
   expect(await health()).toEqual([200, "ok", "up"]);
   await engines.redis.kill();
-  await expect.poll(health).toEqual([200, "degraded", "down"]);
+  await expect.poll(health, { timeout: 10_000 }).toEqual([200, "degraded", "down"]);
   expect((await publishAt(server.url, token, await makePackage("cached", "1.1.0"))).status).toBe(201);
   expect([...(await indexedVersions(server.url, "cached")).keys()]).toEqual(["1.0.0", "1.1.0"]);
   await engines.redis.restart();

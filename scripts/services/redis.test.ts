@@ -39,7 +39,7 @@ describe("Redis", () => {
     const cache = await open({ log: (level, message) => lines.push(`${level} ${message}`) });
     await cache.check();
     await redis.kill();
-    await expect.poll(() => cache.check().then(String, () => "down")).toBe("down");
+    await expect.poll(() => cache.check().then(String, () => "down"), { timeout: 10_000 }).toBe("down");
     await cache.set("key", "value", 60_000);
     expect([await cache.get("key"), (await cache.count("n", 60_000)).count]).toEqual(["value", 1]);
     const late = await open();

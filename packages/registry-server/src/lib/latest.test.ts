@@ -15,7 +15,7 @@ it("Latest.get() shares a run that begins after the call, and no other", async (
   expect(runs).toBe(1);
   ends[0]!();
   expect(await first).toBe(1);
-  await expect.poll(() => runs).toBe(2);
+  await expect.poll(() => runs, { timeout: 10_000 }).toBe(2);
   ends[1]!();
   expect(await Promise.all(waiting)).toEqual([2, 2, 2]);
   const later = latest.get();
